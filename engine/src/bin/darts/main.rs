@@ -1,0 +1,2 @@
+//! The darts command line.
+fn main() {}

@@ -1,0 +1,9 @@
+//! Differentiable architecture search (DARTS; Liu, Simonyan and Yang, ICLR 2019) on WebGPU compute.
+//!
+//! One crate for native and WebAssembly; it knows no user interface. A search emits [`search::Event`]s, and nothing here
+//! knows who listens.
+
+pub mod data;
+pub mod search;
+pub mod space;
+pub mod supernet;

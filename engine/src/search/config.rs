@@ -1,0 +1,183 @@
+use crate::supernet::Kernels;
+use serde::{Deserialize, Serialize};
+
+/// How the architecture gradient is approximated (paper, section 2.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// The current weights stand for the trained ones (xi = 0).
+    #[default]
+    First,
+    /// One unrolled weight step (equations 7 and 8).
+    Second,
+}
+
+/// Every hyper-parameter of a convolutional search. The defaults are the paper's (appendix A.1.1).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SearchConfig {
+    /// First- or second-order architecture gradient.
+    pub order: Order,
+    /// Passes over the weight half.
+    pub epochs: usize,
+    /// Images of a minibatch.
+    pub batch_size: usize,
+    /// Channels of the first cell.
+    pub init_channels: usize,
+    /// Cells of the supernet.
+    pub layers: usize,
+    /// Training images used, before the split; all when absent.
+    pub train_images: Option<usize>,
+    /// Share of the training images that trains the weights; the rest trains the alphas.
+    pub train_portion: f64,
+    /// Fixes initial weights and alphas, split, order of the images and augmentation.
+    pub seed: u64,
+    /// First weight learning rate (SGD), annealed along a cosine.
+    pub learning_rate: f64,
+    /// Last weight learning rate.
+    pub learning_rate_min: f64,
+    /// Momentum of the weights.
+    pub momentum: f64,
+    /// Weight decay of the weights.
+    pub weight_decay: f64,
+    /// Largest norm of the weight gradient.
+    pub grad_clip: f64,
+    /// Learning rate of the alphas (Adam).
+    pub arch_learning_rate: f64,
+    /// Adam's decay rates for the alphas.
+    pub arch_betas: (f64, f64),
+    /// Weight decay of the alphas.
+    pub arch_weight_decay: f64,
+    /// The path that computes the supernet.
+    pub kernels: Kernels,
+    /// Steps between two step events that carry the alphas.
+    pub report_every: usize,
+}
+
+impl Default for SearchConfig {
+    fn default() -> Self {
+        Self {
+            order: Order::First,
+            epochs: 50,
+            batch_size: 64,
+            init_channels: 16,
+            layers: 8,
+            train_images: None,
+            train_portion: 0.5,
+            seed: 0,
+            learning_rate: 0.025,
+            learning_rate_min: 0.001,
+            momentum: 0.9,
+            weight_decay: 3e-4,
+            grad_clip: 5.0,
+            arch_learning_rate: 3e-4,
+            arch_betas: (0.5, 0.999),
+            arch_weight_decay: 1e-3,
+            kernels: Kernels::default(),
+            report_every: 50,
+        }
+    }
+}
+
+/// A setting that makes no search.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ConfigError {
+    /// A count that must be at least one.
+    #[error("{name} must be at least {least}, not {value}")]
+    TooSmall {
+        /// The setting.
+        name: &'static str,
+        /// Its value.
+        value: usize,
+        /// The least it may be.
+        least: usize,
+    },
+    /// A number outside its range.
+    #[error("{name} must be {range}, not {value}")]
+    Range {
+        /// The setting.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+        /// What it may be, in words.
+        range: &'static str,
+    },
+    /// More images asked for than the data has.
+    #[error("train-images is {asked}, but the data has {available} training images")]
+    TooManyImages {
+        /// Images asked for.
+        asked: usize,
+        /// Images there are.
+        available: usize,
+    },
+    /// A half of the data does not fill one minibatch.
+    #[error("batch-size is {batch_size}, but the {half} half has only {images} images")]
+    HalfTooSmall {
+        /// Images of a minibatch.
+        batch_size: usize,
+        /// `weight` or `alpha`.
+        half: &'static str,
+        /// Images of that half.
+        images: usize,
+    },
+}
+
+impl SearchConfig {
+    /// Checks every setting against its range.
+    ///
+    /// # Errors
+    /// The first setting that makes no search.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        for (name, value, least) in [
+            ("epochs", self.epochs, 1),
+            ("batch-size", self.batch_size, 1),
+            ("init-channels", self.init_channels, 1),
+            ("layers", self.layers, 1),
+            ("report-every", self.report_every, 1),
+            ("train-images", self.train_images.unwrap_or(2), 2),
+        ] {
+            if value < least {
+                return Err(ConfigError::TooSmall { name, value, least });
+            }
+        }
+        let positive = |v: f64| v > 0.0 && v.is_finite();
+        let not_negative = |v: f64| v >= 0.0 && v.is_finite();
+        let share = |v: f64| v > 0.0 && v < 1.0;
+        let decay = |v: f64| (0.0..1.0).contains(&v);
+        for (name, value, fits, range) in [
+            ("train-portion", self.train_portion, share(self.train_portion), "between 0 and 1"),
+            ("learning-rate", self.learning_rate, positive(self.learning_rate), "above 0"),
+            ("learning-rate-min", self.learning_rate_min, not_negative(self.learning_rate_min), "0 or more"),
+            ("momentum", self.momentum, decay(self.momentum), "from 0 to below 1"),
+            ("weight-decay", self.weight_decay, not_negative(self.weight_decay), "0 or more"),
+            ("grad-clip", self.grad_clip, positive(self.grad_clip), "above 0"),
+            ("arch-learning-rate", self.arch_learning_rate, positive(self.arch_learning_rate), "above 0"),
+            ("arch-beta1", self.arch_betas.0, decay(self.arch_betas.0), "from 0 to below 1"),
+            ("arch-beta2", self.arch_betas.1, decay(self.arch_betas.1), "from 0 to below 1"),
+            ("arch-weight-decay", self.arch_weight_decay, not_negative(self.arch_weight_decay), "0 or more"),
+        ] {
+            if !fits {
+                return Err(ConfigError::Range { name, value, range });
+            }
+        }
+        Ok(())
+    }
+
+    /// The sizes of the weight half and the alpha half, of `available` training images.
+    ///
+    /// # Errors
+    /// More images asked for than available, or a half smaller than one minibatch.
+    pub fn split(&self, available: usize) -> Result<(usize, usize), ConfigError> {
+        let images = self.train_images.unwrap_or(available);
+        if images > available {
+            return Err(ConfigError::TooManyImages { asked: images, available });
+        }
+        let weights = (images as f64 * self.train_portion).floor() as usize;
+        for (half, count) in [("weight", weights), ("alpha", images - weights)] {
+            if count < self.batch_size {
+                return Err(ConfigError::HalfTooSmall { batch_size: self.batch_size, half, images: count });
+            }
+        }
+        Ok((weights, images - weights))
+    }
+}
