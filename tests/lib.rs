@@ -1,1 +1,109 @@
-//! shared helpers for the end-to-end tests
+//! Shared helpers of the end-to-end tests: golden files and how far a tensor may be from them.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use darts_engine::device::{Compute, DeviceChoice};
+use safetensors::{Dtype, SafeTensors};
+use std::{collections::BTreeMap, path::PathBuf};
+
+/// The device under test: the best GPU interface of the machine, or what `DARTS_DEVICE=cpu` names.
+pub fn device() -> Device {
+    let choice = match std::env::var("DARTS_DEVICE").as_deref() {
+        Ok("cpu") => DeviceChoice::Cpu,
+        _ => DeviceChoice::Auto,
+    };
+    block_on(Compute::acquire(choice)).expect("a device to test on").device
+}
+
+/// Waits for a future on this thread.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    darts_engine::device::block_on(future)
+}
+
+/// The golden folder: `DARTS_GOLDEN`, or the one beside these tests.
+pub fn golden_dir() -> PathBuf {
+    std::env::var_os("DARTS_GOLDEN")
+        .map(PathBuf::from)
+        .unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden"))
+}
+
+/// A golden file's tensors by name.
+pub struct Golden {
+    tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
+}
+
+impl Golden {
+    /// Reads `NAME.safetensors` of the golden folder.
+    pub fn open(name: &str) -> Self {
+        let path = golden_dir().join(format!("{name}.safetensors"));
+        let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let file = SafeTensors::deserialize(&bytes).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let tensors = file
+            .tensors()
+            .into_iter()
+            .map(|(name, view)| {
+                let words = view.data().chunks_exact(4).map(|b| [b[0], b[1], b[2], b[3]]);
+                let values = match view.dtype() {
+                    Dtype::F32 => words.map(f32::from_le_bytes).collect(),
+                    Dtype::I32 => words.map(|b| i32::from_le_bytes(b) as f32).collect(),
+                    other => panic!("{name}: unexpected type {other:?}"),
+                };
+                (name, (view.shape().to_vec(), values))
+            })
+            .collect();
+        Self { tensors }
+    }
+
+    /// Names in the file.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// Values of a tensor.
+    pub fn values(&self, name: &str) -> &[f32] {
+        &self.tensors.get(name).unwrap_or_else(|| panic!("no golden tensor {name}")).1
+    }
+
+    /// Shape of a tensor.
+    pub fn shape(&self, name: &str) -> &[usize] {
+        &self.tensors.get(name).unwrap_or_else(|| panic!("no golden tensor {name}")).0
+    }
+
+    /// Whether the file has it.
+    pub fn has(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    /// A tensor on the device.
+    pub fn tensor<const D: usize>(&self, name: &str, device: &Device) -> Tensor<D> {
+        Tensor::from_data(TensorData::new(self.values(name).to_vec(), self.shape(name).to_vec()), device)
+    }
+}
+
+/// Reads `NAME.json` of the golden folder.
+pub fn golden_json(name: &str) -> serde_json::Value {
+    let path = golden_dir().join(format!("{name}.json"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// Values of a tensor, read back.
+pub fn read<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_to_vec::<f32>().expect("a float tensor")
+}
+
+/// Norm of the difference over norm of what was expected.
+pub fn relative_distance(found: &[f32], expected: &[f32]) -> f64 {
+    assert_eq!(found.len(), expected.len(), "lengths differ");
+    let square = |v: f64| v * v;
+    let difference: f64 = found.iter().zip(expected).map(|(&a, &b)| square(a as f64 - b as f64)).sum();
+    let size: f64 = expected.iter().map(|&b| square(b as f64)).sum();
+    assert!(found.iter().all(|v| v.is_finite()), "a value is not finite");
+    if size == 0.0 { difference.sqrt() } else { (difference / size).sqrt() }
+}
+
+/// Fails unless [`relative_distance`] is within `tolerance`.
+#[track_caller]
+pub fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f64) {
+    let distance = relative_distance(found, expected);
+    assert!(distance <= tolerance, "{what}: relative distance {distance:.2e}, allowed {tolerance:.0e}");
+}

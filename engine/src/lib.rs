@@ -4,6 +4,7 @@
 //! knows who listens.
 
 pub mod data;
+pub mod device;
 pub mod search;
 pub mod space;
 pub mod supernet;

@@ -1,1 +1,442 @@
 //! Image data: CIFAR-10, the packed subset that the page loads, generated textures; minibatches and augmentation.
+
+mod cifar;
+#[cfg(not(target_arch = "wasm32"))]
+mod fetch;
+mod loader;
+#[cfg(not(target_arch = "wasm32"))]
+mod open;
+mod packed;
+mod textures;
+
+#[cfg(not(target_arch = "wasm32"))]
+pub use cifar::{CIFAR10_FILES, SUMS};
+#[cfg(not(target_arch = "wasm32"))]
+pub use fetch::{FetchEvent, Fetched, OFFICIAL_URL, Source, fetch_cifar10};
+pub use loader::{Augment, Batch, Loader, Position, evaluation};
+#[cfg(not(target_arch = "wasm32"))]
+pub use open::{Verified, verify, write_packed};
+pub use textures::{TEXTURES, TEXTURES_TEST, TEXTURES_TRAIN};
+
+use rand::{SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
+
+/// Name of the CIFAR-10 data sets, whole or subset.
+pub const CIFAR10: &str = "CIFAR-10";
+/// Classes of CIFAR-10 in the order of its labels.
+pub const CIFAR10_CLASSES: [&str; 10] =
+    ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
+
+/// Colours of an image.
+const CHANNELS: usize = 3;
+/// Height and width of an image.
+const SIDE: usize = 32;
+/// Bytes of an image's pixels.
+const PIXELS: usize = CHANNELS * SIDE * SIDE;
+/// Bytes of a CIFAR-10 record: a label, then the pixels, one colour after the other.
+const RECORD: usize = 1 + PIXELS;
+
+/// Labelled images of one size.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Images {
+    /// Colours: 3.
+    pub channels: usize,
+    /// Rows of an image.
+    pub height: usize,
+    /// Columns of an image.
+    pub width: usize,
+    /// The pixels [images, channels, height, width], 0 is dark.
+    pub pixels: Vec<u8>,
+    /// The class of each image.
+    pub labels: Vec<u8>,
+}
+
+impl Images {
+    /// No images yet, of CIFAR-10's size.
+    fn with_capacity(images: usize) -> Self {
+        Self {
+            channels: CHANNELS,
+            height: SIDE,
+            width: SIDE,
+            pixels: Vec::with_capacity(images * PIXELS),
+            labels: Vec::with_capacity(images),
+        }
+    }
+
+    /// How many images there are.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// The pixels [channels, height, width] of image `i`.
+    ///
+    /// # Panics
+    /// There is no image `i`.
+    pub fn image(&self, i: usize) -> &[u8] {
+        let size = self.channels * self.height * self.width;
+        &self.pixels[i * size..(i + 1) * size]
+    }
+
+    /// How many images each of `classes` classes has.
+    pub fn class_counts(&self, classes: usize) -> Vec<usize> {
+        let mut counts = vec![0; classes];
+        for &label in &self.labels {
+            counts[usize::from(label)] += 1;
+        }
+        counts
+    }
+
+    /// `count` images with the classes as even as can be, picked with `seed`; all classes lend as many, and the first
+    /// ones one more where `count` does not divide.
+    ///
+    /// # Errors
+    /// A class has too few.
+    pub fn balanced(&self, count: usize, classes: usize, seed: u64) -> Result<Self, DataError> {
+        let mut order: Vec<usize> = (0..self.len()).collect();
+        order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+        let mut wanted: Vec<usize> = (0..classes).map(|c| count / classes + usize::from(c < count % classes)).collect();
+        let counts = self.class_counts(classes);
+        if let Some(class) = (0..classes).find(|&c| counts[c] < wanted[c]) {
+            return Err(DataError::TooFewOfClass { asked: count, class, wanted: wanted[class], found: counts[class] });
+        }
+        let mut picked = Self { pixels: Vec::new(), labels: Vec::new(), ..*self };
+        for i in order {
+            let left = &mut wanted[usize::from(self.labels[i])];
+            if *left > 0 {
+                *left -= 1;
+                picked.labels.push(self.labels[i]);
+                picked.pixels.extend_from_slice(self.image(i));
+            }
+        }
+        Ok(picked)
+    }
+}
+
+/// Images to train on and images to test on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dataset {
+    /// What it is, for example `CIFAR-10`.
+    pub name: String,
+    /// What the labels mean.
+    pub classes: Vec<String>,
+    /// Images to train on.
+    pub train: Images,
+    /// Images to test on.
+    pub test: Images,
+}
+
+impl Dataset {
+    /// What the pixels are normalised with: the authors' constants for CIFAR-10, those of the training images otherwise.
+    pub fn normalisation(&self) -> Normalisation {
+        if self.name == CIFAR10 { Normalisation::CIFAR10 } else { Normalisation::of(&self.train) }
+    }
+
+    /// A balanced subset, picked with `seed`.
+    ///
+    /// # Errors
+    /// A class has too few images.
+    pub fn subset(&self, train: usize, test: usize, seed: u64) -> Result<Self, DataError> {
+        Ok(Self {
+            name: self.name.clone(),
+            classes: self.classes.clone(),
+            train: self.train.balanced(train, self.classes.len(), seed)?,
+            test: self.test.balanced(test, self.classes.len(), seed)?,
+        })
+    }
+}
+
+/// Mean and standard deviation of each colour, of pixels from 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Normalisation {
+    /// Means of red, green and blue.
+    pub mean: [f32; CHANNELS],
+    /// Standard deviations of red, green and blue.
+    pub std: [f32; CHANNELS],
+}
+
+impl Normalisation {
+    /// What the paper's authors use.
+    pub const CIFAR10: Self = Self {
+        mean: [0.491_399_68, 0.482_158_27, 0.446_531_24],
+        std: [0.247_032_33, 0.243_484_99, 0.261_587_68],
+    };
+
+    /// That of some images; 0 and 1 where there are none.
+    pub fn of(images: &Images) -> Self {
+        let mut normalisation = Self { mean: [0.0; CHANNELS], std: [1.0; CHANNELS] };
+        if images.is_empty() {
+            return normalisation;
+        }
+        let plane = images.height * images.width;
+        for channel in 0..CHANNELS {
+            // A histogram makes the sums exact.
+            let mut histogram = [0u64; 256];
+            for image in images.pixels.chunks_exact(CHANNELS * plane) {
+                for &pixel in &image[channel * plane..(channel + 1) * plane] {
+                    histogram[usize::from(pixel)] += 1;
+                }
+            }
+            let mean_of = |f: &dyn Fn(f64) -> f64| {
+                let sum: f64 = histogram.iter().zip(0u8..).map(|(&n, v)| n as f64 * f(f64::from(v) / 255.0)).sum();
+                sum / (images.len() * plane) as f64
+            };
+            let mean = mean_of(&|v| v);
+            let variance = mean_of(&|v| (v - mean) * (v - mean));
+            normalisation.mean[channel] = mean as f32;
+            if variance > 0.0 {
+                normalisation.std[channel] = variance.sqrt() as f32;
+            }
+        }
+        normalisation
+    }
+}
+
+/// Indices of the weight half and of the alpha half: `images` of `available`, shuffled with `seed`, the share `portion`
+/// of them (rounded down) for the weights.
+///
+/// # Errors
+/// More images asked for than available.
+pub fn split(
+    available: usize,
+    images: usize,
+    portion: f64,
+    seed: u64,
+) -> Result<(Vec<usize>, Vec<usize>), DataError> {
+    if images > available {
+        return Err(DataError::TooFewImages { asked: images, available });
+    }
+    let mut weights: Vec<usize> = (0..available).collect();
+    weights.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    weights.truncate(images);
+    let alphas = weights.split_off(((images as f64 * portion).floor() as usize).min(images));
+    Ok((weights, alphas))
+}
+
+/// Why data cannot be had. Each message is one sentence that names the file.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// A file or folder cannot be read.
+    #[error("cannot read {file}: {source}")]
+    Read {
+        /// Its path.
+        file: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A file or folder cannot be written.
+    #[error("cannot write {file}: {source}")]
+    Write {
+        /// Its path.
+        file: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// What should be written is there.
+    #[error("{file} is already there; move it away first")]
+    Exists {
+        /// Its path.
+        file: String,
+    },
+    /// A path that holds no data in any known form.
+    #[error("{file} is {problem}; data is a cifar-10-batches-bin folder, cifar-10-binary.tar.gz, a packed subset or the word textures")]
+    Unknown {
+        /// The path.
+        file: String,
+        /// What it is instead.
+        problem: &'static str,
+    },
+    /// A folder or archive lacks a file.
+    #[error("{place} has no {file}")]
+    Missing {
+        /// The folder or archive.
+        place: String,
+        /// The file.
+        file: String,
+    },
+    /// An archive that does not unpack.
+    #[error("the archive {file} is truncated or corrupt: {problem}")]
+    Archive {
+        /// Its path.
+        file: String,
+        /// What is wrong, and in which entry.
+        problem: String,
+    },
+    /// A file that does not consist of whole records.
+    #[error("{file} has {bytes} bytes, which is not a whole number, from 1 to 10000, of {RECORD}-byte records")]
+    Size {
+        /// The file.
+        file: String,
+        /// Its bytes.
+        bytes: u64,
+    },
+    /// A label out of range.
+    #[error("record {record} of {file} (at byte {offset}) has label {label}, but labels go from 0 to {last}")]
+    Label {
+        /// The file.
+        file: String,
+        /// The record, from 0.
+        record: usize,
+        /// Where the record starts in the file.
+        offset: usize,
+        /// The label.
+        label: u8,
+        /// The greatest label allowed.
+        last: usize,
+    },
+    /// Class names that are not ten.
+    #[error("{file} names {found} classes, but CIFAR-10 has 10")]
+    Classes {
+        /// The file.
+        file: String,
+        /// Names found.
+        found: usize,
+    },
+    /// A packed subset that cannot be read.
+    #[error("the packed subset {file} {problem}")]
+    Packed {
+        /// The file.
+        file: String,
+        /// What is wrong, as a predicate.
+        problem: String,
+    },
+    /// Bytes that are not the expected ones.
+    #[error("{file} has {algorithm} {found}, but must have {expected}")]
+    Checksum {
+        /// The file or address.
+        file: String,
+        /// The checksum's name.
+        algorithm: &'static str,
+        /// What the bytes have.
+        found: String,
+        /// What they must have.
+        expected: String,
+    },
+    /// A list of checksums that cannot be read or lacks a file.
+    #[error("{file} {problem}")]
+    Sums {
+        /// The list.
+        file: String,
+        /// What is wrong, as a predicate.
+        problem: String,
+    },
+    /// A set that is not the whole of CIFAR-10.
+    #[error("{file} has {found} {what}, but CIFAR-10 has {expected}")]
+    Counts {
+        /// The folder or archive.
+        file: String,
+        /// What was counted.
+        what: String,
+        /// How many there are.
+        found: usize,
+        /// How many there must be.
+        expected: usize,
+    },
+    /// A picture of the mirror that does not have the agreed form.
+    #[error("{file} {problem}")]
+    Picture {
+        /// The picture.
+        file: String,
+        /// What is wrong, as a predicate.
+        problem: String,
+    },
+    /// An address that does not answer with a file.
+    #[error("cannot fetch {url}: {problem}")]
+    Fetch {
+        /// The address.
+        url: String,
+        /// Why.
+        problem: String,
+    },
+    /// More images asked for than there are.
+    #[error("{asked} images were asked for, but the data has {available}")]
+    TooFewImages {
+        /// Images asked for.
+        asked: usize,
+        /// Images there are.
+        available: usize,
+    },
+    /// More images of a class asked for than there are.
+    #[error("{asked} balanced images take {wanted} of class {class}, but the data has {found}")]
+    TooFewOfClass {
+        /// Images asked for.
+        asked: usize,
+        /// The class.
+        class: usize,
+        /// Images of it needed.
+        wanted: usize,
+        /// Images of it there are.
+        found: usize,
+    },
+    /// Images that do not fill one minibatch.
+    #[error("a minibatch of {batch_size} needs at least that many images, but there are {images}")]
+    BatchSize {
+        /// Images of a minibatch.
+        batch_size: usize,
+        /// Images there are.
+        images: usize,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_are_disjoint_and_repeatable() {
+        let (weights, alphas) = split(100, 51, 0.5, 3).unwrap();
+        assert_eq!((weights.len(), alphas.len()), (25, 26));
+        let mut all: Vec<usize> = weights.iter().chain(&alphas).copied().collect();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 51);
+        assert!(all[50] > 51, "images come from everywhere");
+        assert_eq!(split(100, 51, 0.5, 3).unwrap(), (weights.clone(), alphas));
+        assert_ne!(split(100, 51, 0.5, 4).unwrap().0, weights);
+        let error = split(100, 101, 0.5, 0).unwrap_err().to_string();
+        assert_eq!(error, "101 images were asked for, but the data has 100");
+    }
+
+    #[test]
+    fn normalisation_is_that_of_the_images() {
+        let mut images = Images::with_capacity(2);
+        for (label, value) in [(0u8, 0u8), (1, 255)] {
+            images.labels.push(label);
+            images.pixels.extend([value; PIXELS / 3].iter().chain(&[51; PIXELS / 3]).chain(&[value / 5; PIXELS / 3]));
+        }
+        let found = Normalisation::of(&images);
+        assert_eq!(found.mean, [0.5, 0.2, 0.1]);
+        assert_eq!(found.std, [0.5, 1.0, 0.1], "a constant colour is left as it is");
+
+        let mut data = Dataset {
+            name: "mine".into(),
+            classes: vec!["dark".into(), "light".into()],
+            train: images,
+            test: Images::with_capacity(0),
+        };
+        assert_eq!(data.normalisation(), found);
+        data.name = CIFAR10.into();
+        assert_eq!(data.normalisation(), Normalisation::CIFAR10);
+    }
+
+    #[test]
+    fn subsets_are_balanced() {
+        let data = Dataset::textures(1, 100, 40);
+        let subset = data.subset(33, 20, 5).unwrap();
+        assert_eq!(subset.train.class_counts(10), [4, 4, 4, 3, 3, 3, 3, 3, 3, 3]);
+        assert_eq!(subset.test.class_counts(10), [2; 10]);
+        assert_eq!(subset.train.pixels.len(), 33 * PIXELS);
+        for i in 0..subset.train.len() {
+            let same = |j: usize| {
+                data.train.labels[j] == subset.train.labels[i] && data.train.image(j) == subset.train.image(i)
+            };
+            assert!((0..100).any(same), "image {i} keeps its label");
+        }
+        let error = data.subset(101, 20, 5).unwrap_err().to_string();
+        assert_eq!(error, "101 balanced images take 11 of class 0, but the data has 10");
+    }
+}

@@ -163,6 +163,12 @@ impl SearchConfig {
         Ok(())
     }
 
+    /// The weight learning rate of an epoch: annealed along a cosine from the first to the last (appendix A.1.1).
+    pub fn learning_rate_at(&self, epoch: usize) -> f64 {
+        let turn = (std::f64::consts::PI * epoch as f64 / self.epochs as f64).cos();
+        self.learning_rate_min + 0.5 * (self.learning_rate - self.learning_rate_min) * (1.0 + turn)
+    }
+
     /// The sizes of the weight half and the alpha half, of `available` training images.
     ///
     /// # Errors

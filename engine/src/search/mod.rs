@@ -1,8 +1,10 @@
 //! Bilevel optimisation (paper, section 2.2 and algorithm 1): architecture steps on one half of the data, weight steps on
 //! the other.
 
+mod bilevel;
 mod config;
 mod event;
 
+pub use bilevel::{Bilevel, StepOutcome};
 pub use config::{ConfigError, Order, SearchConfig};
 pub use event::{Event, Measure};

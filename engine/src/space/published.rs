@@ -7,7 +7,7 @@ pub const PUBLISHED: [&str; 4] = ["DARTS_V1", "DARTS_V2", "NASNet", "AmoebaNet"]
 /// paper's figures 4 and 5, NASNet-A (Zoph et al., 2018) and AmoebaNet-A (Real et al., 2018) as the authors' implementation
 /// has them.
 pub fn published(name: &str) -> Option<Genotype> {
-    use Op::*;
+    use Op::{AvgPool3x3, Conv7x1_1x7, DilConv3x3, MaxPool3x3, SepConv3x3, SepConv5x5, SepConv7x7, SkipConnect};
     let name = PUBLISHED.into_iter().find(|known| known.eq_ignore_ascii_case(name))?;
     let (normal, normal_concat, reduce, reduce_concat): (&[_], &[_], &[_], &[_]) = match name {
         "DARTS_V1" => (

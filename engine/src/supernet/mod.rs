@@ -1,5 +1,13 @@
-//! The relaxed networks.
+//! The relaxed networks (paper, section 2.2 and appendix A.1.1).
 
+mod params;
+mod reference;
+
+pub use params::{Init, Layout, PackError, Parameter};
+pub use reference::{candidate_layout, candidate_pass};
+
+use crate::space::{CellKind, EDGES, Op, edges, is_reduction};
+use burn::tensor::{Int, Tensor, activation::log_softmax};
 use serde::{Deserialize, Serialize};
 
 /// The path that computes a supernet.
@@ -11,4 +19,212 @@ pub enum Kernels {
     /// Plain Burn ops: slow, and the yardstick of the fused path.
     #[default]
     Reference,
+}
+
+/// One cell of a supernet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CellShape {
+    /// Normal or reduction.
+    pub kind: CellKind,
+    /// The cell before this one was a reduction: its first input is twice as large and is halved in preprocessing.
+    pub after_reduction: bool,
+    /// Channels of the first input, the cell before the last.
+    pub channels_before_last: usize,
+    /// Channels of the second input, the last cell.
+    pub channels_last: usize,
+    /// Channels of every node; the output has four times as many.
+    pub channels: usize,
+}
+
+/// What a backward pass is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wrt {
+    /// Gradients of the weights.
+    pub weights: bool,
+    /// Gradients of the alphas.
+    pub alphas: bool,
+}
+
+impl Wrt {
+    /// Weights only: a weight step.
+    pub const WEIGHTS: Self = Self { weights: true, alphas: false };
+    /// Alphas only: a first-order architecture step.
+    pub const ALPHAS: Self = Self { weights: false, alphas: true };
+    /// Both: the unrolled step of the second order.
+    pub const BOTH: Self = Self { weights: true, alphas: true };
+}
+
+/// A minibatch on the device.
+#[derive(Clone, Debug)]
+pub struct Minibatch {
+    /// Normalised images [batch, 3, height, width].
+    pub images: Tensor<4>,
+    /// Classes [batch].
+    pub labels: Tensor<1, Int>,
+}
+
+/// The result of a forward and backward pass.
+#[derive(Clone, Debug)]
+pub struct Pass {
+    /// Mean cross-entropy [1].
+    pub loss: Tensor<1>,
+    /// Class scores [batch, classes].
+    pub logits: Tensor<2>,
+    /// Gradient of the flat weight vector, where wanted.
+    pub weight_gradient: Option<Tensor<1>>,
+    /// Gradient of the alphas [28, 8], normal cells first, where wanted.
+    pub alpha_gradient: Option<Tensor<2>>,
+}
+
+/// The convolutional supernet: a stem, a stack of cells in which every edge mixes all candidate ops, a linear classifier.
+#[derive(Clone, Debug)]
+pub struct Supernet {
+    /// The cells from the input to the output.
+    pub cells: Vec<CellShape>,
+    /// Channels of the stem's output.
+    pub stem_channels: usize,
+    /// Classes told apart.
+    pub classes: usize,
+    layout: Layout,
+    kernels: Kernels,
+}
+
+impl Supernet {
+    /// Lays out a supernet of `layers` cells whose first has `init_channels` channels.
+    pub fn new(init_channels: usize, layers: usize, classes: usize, kernels: Kernels) -> Self {
+        let stem_channels = 3 * init_channels;
+        let mut layout = Layout::default();
+        layout.push_conv("stem.0.weight".into(), [stem_channels, 3, 3, 3]);
+        layout.push("stem.1.weight".into(), &[stem_channels], Init::Ones);
+        layout.push("stem.1.bias".into(), &[stem_channels], Init::Zeros);
+        let (mut before_last, mut last, mut channels, mut after_reduction) =
+            (stem_channels, stem_channels, init_channels, false);
+        let mut cells = Vec::with_capacity(layers);
+        for layer in 0..layers {
+            let kind = if is_reduction(layer, layers) { CellKind::Reduce } else { CellKind::Normal };
+            if kind == CellKind::Reduce {
+                channels *= 2;
+            }
+            let cell =
+                CellShape { kind, after_reduction, channels_before_last: before_last, channels_last: last, channels };
+            push_cell(&mut layout, layer, cell);
+            cells.push(cell);
+            after_reduction = kind == CellKind::Reduce;
+            (before_last, last) = (last, 4 * channels);
+        }
+        layout.push("classifier.weight".into(), &[classes, last], Init::Uniform { fan_in: last });
+        layout.push("classifier.bias".into(), &[classes], Init::Uniform { fan_in: last });
+        Self { cells, stem_channels, classes, layout, kernels }
+    }
+
+    /// Where each weight lies in the flat vector.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Forward and backward pass in training mode: BatchNorm uses the minibatch's own statistics.
+    ///
+    /// `weights` is the flat vector, `alphas` is [28, 8], normal cells first; neither needs to be on an autodiff device.
+    pub fn pass(&self, weights: &Tensor<1>, alphas: &Tensor<2>, batch: &Minibatch, wrt: Wrt) -> Pass {
+        let leaves = self.layout.leaves(weights, wrt.weights);
+        let alpha_leaf = alphas.clone().inner().autodiff();
+        let alpha_leaf = if wrt.alphas { alpha_leaf.require_grad() } else { alpha_leaf };
+        let logits = self.forward_reference(&leaves, alpha_leaf.clone(), batch.images.clone().inner().autodiff());
+        let loss = cross_entropy(logits.clone(), batch.labels.clone().inner().autodiff());
+        let mut pass =
+            Pass { loss: loss.clone().inner(), logits: logits.inner(), weight_gradient: None, alpha_gradient: None };
+        if wrt.weights || wrt.alphas {
+            let mut gradients = loss.backward();
+            pass.weight_gradient = wrt.weights.then(|| leaves.gradient(&mut gradients));
+            pass.alpha_gradient = wrt
+                .alphas
+                .then(|| alpha_leaf.grad_remove(&mut gradients).unwrap_or_else(|| alphas.clone().inner().zeros_like()));
+        }
+        pass
+    }
+
+    /// The shape of its alphas: an edge of each kind of cell a row, an op a column.
+    pub fn alpha_shape(&self) -> [usize; 2] {
+        [2 * EDGES, Op::CANDIDATES.len()]
+    }
+
+    /// The path that computes.
+    pub fn kernels(&self) -> Kernels {
+        self.kernels
+    }
+}
+
+/// Mean over the minibatch of the cross-entropy of `logits` [batch, classes] against `labels` [batch].
+fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    let [batch, _] = logits.dims();
+    log_softmax(logits, 1).gather(1, labels.reshape([batch, 1])).mean().neg()
+}
+
+fn push_cell(layout: &mut Layout, layer: usize, cell: CellShape) {
+    let c = cell.channels;
+    let prefix = format!("cells.{layer}");
+    if cell.after_reduction {
+        for half in ["conv_1", "conv_2"] {
+            layout.push_conv(format!("{prefix}.preprocess0.{half}.weight"), [c / 2, cell.channels_before_last, 1, 1]);
+        }
+    } else {
+        layout.push_conv(format!("{prefix}.preprocess0.op.1.weight"), [c, cell.channels_before_last, 1, 1]);
+    }
+    layout.push_conv(format!("{prefix}.preprocess1.op.1.weight"), [c, cell.channels_last, 1, 1]);
+    // All edges of one kind of parameter lie together: a kernel reads them as one array indexed by edge.
+    for (candidate, op) in Op::CANDIDATES.into_iter().enumerate() {
+        for part in op_parameters(op, c, 1) {
+            for edge in 0..EDGES {
+                layout.push_conv(format!("{prefix}._ops.{edge}._ops.{candidate}.{}", part.0), part.1);
+            }
+        }
+    }
+    if cell.kind == CellKind::Reduce {
+        let skip = Op::CANDIDATES.iter().position(|&op| op == Op::SkipConnect).expect("a candidate");
+        for part in op_parameters(Op::SkipConnect, c, 2) {
+            for (edge, _) in edges().enumerate().filter(|(_, e)| e.state < 2) {
+                layout.push_conv(format!("{prefix}._ops.{edge}._ops.{skip}.{}", part.0), part.1);
+            }
+        }
+    }
+}
+
+/// The convolutions of an op on `c` channels, by their names inside the op's module.
+fn op_parameters(op: Op, c: usize, stride: usize) -> Vec<(&'static str, [usize; 4])> {
+    let separable = |k| {
+        vec![
+            ("op.1.weight", [c, 1, k, k]),
+            ("op.2.weight", [c, c, 1, 1]),
+            ("op.5.weight", [c, 1, k, k]),
+            ("op.6.weight", [c, c, 1, 1]),
+        ]
+    };
+    let dilated = |k| vec![("op.1.weight", [c, 1, k, k]), ("op.2.weight", [c, c, 1, 1])];
+    match op {
+        Op::SepConv3x3 => separable(3),
+        Op::SepConv5x5 => separable(5),
+        Op::SepConv7x7 => separable(7),
+        Op::DilConv3x3 => dilated(3),
+        Op::DilConv5x5 => dilated(5),
+        Op::SkipConnect if stride == 2 => {
+            vec![("conv_1.weight", [c / 2, c, 1, 1]), ("conv_2.weight", [c - c / 2, c, 1, 1])]
+        }
+        Op::Conv7x1_1x7 => vec![("op.1.weight", [c, c, 1, 7]), ("op.2.weight", [c, c, 7, 1])],
+        Op::None | Op::MaxPool3x3 | Op::AvgPool3x3 | Op::SkipConnect => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_of_one_kind_lie_together() {
+        let net = Supernet::new(4, 3, 10, Kernels::Reference);
+        let at = |edge: usize| net.layout().get(&format!("cells.1._ops.{edge}._ops.5.op.1.weight")).unwrap().offset;
+        for edge in 0..EDGES {
+            assert_eq!(at(edge), at(0) + edge * 8 * 25);
+        }
+        assert_eq!(net.layout().parameters().last().unwrap().range().end, net.layout().len());
+    }
 }

@@ -1,2 +1,35 @@
-//! The darts command line.
-fn main() {}
+//! The darts command line. Each subcommand has a file of its own; this one picks among them.
+
+mod data;
+mod output;
+
+use clap::{Parser, Subcommand};
+use output::Output;
+use std::process::ExitCode;
+
+/// Differentiable architecture search on WebGPU compute.
+#[derive(Parser)]
+#[command(name = "darts", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    output: Output,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Fetch, check, look at and shrink the images to search on.
+    #[command(subcommand)]
+    Data(data::Command),
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return output::usage(&error),
+    };
+    output::report(match cli.command {
+        Command::Data(command) => data::run(command, &cli.output),
+    })
+}

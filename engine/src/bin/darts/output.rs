@@ -1,0 +1,86 @@
+//! What every subcommand prints, and where: figures on standard output, all else on standard error.
+
+use clap::{Args, error::ErrorKind};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+use std::{
+    error::Error,
+    fmt::Display,
+    io::{self, Write},
+    process::ExitCode,
+};
+
+/// What a subcommand comes to; the error is one sentence.
+pub type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+/// How a command reports.
+#[derive(Args, Clone, Copy)]
+pub struct Output {
+    /// Print one JSON document on standard output and nothing else there.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Show no progress and no remarks; errors still show.
+    #[arg(long, global = true)]
+    pub quiet: bool,
+}
+
+impl Output {
+    /// Prints the result of a command: `document` with `--json`, otherwise `text`.
+    pub fn print(&self, document: &impl Serialize, text: impl Display) -> Outcome {
+        let mut out = io::stdout().lock();
+        if self.json {
+            serde_json::to_writer_pretty(&mut out, document)?;
+            writeln!(out)?;
+        } else {
+            writeln!(out, "{}", text.to_string().trim_end())?;
+        }
+        Ok(out.flush()?)
+    }
+
+    /// Says something in passing, on standard error.
+    pub fn remark(&self, text: impl Display) {
+        if !self.quiet {
+            // Nobody may be listening there, which is no reason to stop.
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+
+    /// A progress bar on standard error, hidden with `--quiet` or where that is no terminal; `template` is indicatif's.
+    pub fn progress(&self, length: Option<u64>, template: &str) -> ProgressBar {
+        let target = if self.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let style = ProgressStyle::with_template(template).expect("templates are constants").progress_chars("=> ");
+        ProgressBar::with_draw_target(length, target).with_style(style)
+    }
+}
+
+/// The exit code of a command, after a line about its error.
+pub fn report(outcome: Outcome) -> ExitCode {
+    let Err(error) = outcome else { return ExitCode::SUCCESS };
+    // A reader that left early, like `head`, has all it wanted.
+    let io_kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    let json_kind = error.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
+    if io_kind.or(json_kind) == Some(io::ErrorKind::BrokenPipe) {
+        return ExitCode::SUCCESS;
+    }
+    say(&error.to_string());
+    ExitCode::FAILURE
+}
+
+/// The exit code for arguments that make no command: help and version as clap prints them, an error as one line.
+pub fn usage(error: &clap::Error) -> ExitCode {
+    let code = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+    if matches!(error.kind(), ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand) || !error.use_stderr() {
+        let _ = error.print();
+        return code;
+    }
+    let text = error.to_string();
+    let told = text.split("\n\n").filter(|part| !part.starts_with("Usage:") && !part.starts_with("For more information"));
+    let told: Vec<&str> = told.map(|part| part.trim().trim_start_matches("error: ")).collect();
+    say(&format!("{} (--help tells more)", told.join("; ")));
+    code
+}
+
+fn say(message: &str) {
+    let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    let _ = writeln!(io::stderr(), "darts: {line}");
+}

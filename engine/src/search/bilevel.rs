@@ -1,0 +1,165 @@
+use super::{Order, SearchConfig};
+use crate::supernet::{Minibatch, Pass, Supernet, Wrt};
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Adam's addition to the root of the second moment.
+const ADAM_EPSILON: f64 = 1e-8;
+/// Standard deviation of the initial alphas.
+const ALPHA_DEVIATION: f32 = 1e-3;
+/// The perturbation R of the Hessian-vector product is this over the norm of its vector (section 2.3, footnote 2).
+const FINITE_DIFFERENCE: f64 = 0.01;
+
+/// The state of a bilevel search and its two steps (paper, algorithm 1).
+#[derive(Clone, Debug)]
+pub struct Bilevel {
+    supernet: Supernet,
+    /// The flat weight vector.
+    pub weights: Tensor<1>,
+    /// The momentum buffer of the weights, as long as they.
+    pub momentum: Tensor<1>,
+    /// The alphas [28, 8], normal cells first.
+    pub alphas: Tensor<2>,
+    /// Adam's moments of the alphas, first and second.
+    pub moments: (Tensor<2>, Tensor<2>),
+    /// Architecture steps taken.
+    pub architecture_steps: i32,
+}
+
+/// What a search step leaves to look at, still on the device.
+#[derive(Clone, Debug)]
+pub struct StepOutcome {
+    /// The architecture step's pass, on the alpha half.
+    pub architecture: Pass,
+    /// The weight step's pass, on the weight half.
+    pub weight: Pass,
+    /// Norm of the weight gradient before clipping [1].
+    pub gradient_norm: Tensor<1>,
+}
+
+impl Bilevel {
+    /// Fresh weights and alphas for `seed`.
+    pub fn new(supernet: Supernet, seed: u64, device: &Device) -> Self {
+        let weights = supernet.layout().init(seed, device);
+        let shape = supernet.alpha_shape();
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(1);
+        let normal: Vec<f32> = (0..shape[0] * shape[1]).map(|_| ALPHA_DEVIATION * standard_normal(&mut rng)).collect();
+        let alphas = Tensor::from_data(TensorData::new(normal, shape), device);
+        Self::from_parts(supernet, weights, alphas)
+    }
+
+    /// A search that starts from given weights (flat) and alphas [28, 8].
+    pub fn from_parts(supernet: Supernet, weights: Tensor<1>, alphas: Tensor<2>) -> Self {
+        Self {
+            momentum: weights.zeros_like(),
+            moments: (alphas.zeros_like(), alphas.zeros_like()),
+            supernet,
+            weights,
+            alphas,
+            architecture_steps: 0,
+        }
+    }
+
+    /// The network searched.
+    pub fn supernet(&self) -> &Supernet {
+        &self.supernet
+    }
+
+    /// One search step: an architecture step on `alpha_batch`, then a weight step on `weight_batch`.
+    pub fn step(
+        &mut self,
+        config: &SearchConfig,
+        learning_rate: f64,
+        weight_batch: &Minibatch,
+        alpha_batch: &Minibatch,
+    ) -> StepOutcome {
+        let architecture = self.architecture_step(config, learning_rate, weight_batch, alpha_batch);
+        let (weight, gradient_norm) = self.weight_step(config, learning_rate, weight_batch);
+        StepOutcome { architecture, weight, gradient_norm }
+    }
+
+    /// Adam on the alphas with the gradient of the validation loss, by the configured order.
+    pub fn architecture_step(
+        &mut self,
+        config: &SearchConfig,
+        learning_rate: f64,
+        weight_batch: &Minibatch,
+        alpha_batch: &Minibatch,
+    ) -> Pass {
+        let mut pass = match config.order {
+            Order::First => self.supernet.pass(&self.weights, &self.alphas, alpha_batch, Wrt::ALPHAS),
+            Order::Second => self.unrolled_pass(config, learning_rate, weight_batch, alpha_batch),
+        };
+        let gradient = pass.alpha_gradient.clone().expect("an architecture pass has an alpha gradient");
+        pass.weight_gradient = None;
+        self.architecture_steps += 1;
+        let (beta1, beta2) = config.arch_betas;
+        let gradient = gradient + self.alphas.clone() * config.arch_weight_decay;
+        let first = self.moments.0.clone() * beta1 + gradient.clone() * (1.0 - beta1);
+        let second = self.moments.1.clone() * beta2 + gradient.clone() * gradient * (1.0 - beta2);
+        let step_size = config.arch_learning_rate / (1.0 - beta1.powi(self.architecture_steps));
+        let scale = (1.0 - beta2.powi(self.architecture_steps)).sqrt();
+        self.alphas = self.alphas.clone() - first.clone() / (second.clone().sqrt() / scale + ADAM_EPSILON) * step_size;
+        self.moments = (first, second);
+        pass
+    }
+
+    /// SGD with momentum, weight decay and gradient clipping on the weights. Returns the pass and the gradient's norm
+    /// before clipping.
+    pub fn weight_step(
+        &mut self,
+        config: &SearchConfig,
+        learning_rate: f64,
+        weight_batch: &Minibatch,
+    ) -> (Pass, Tensor<1>) {
+        let mut pass = self.supernet.pass(&self.weights, &self.alphas, weight_batch, Wrt::WEIGHTS);
+        let gradient = pass.weight_gradient.take().expect("a weight pass has a weight gradient");
+        let norm = norm(&gradient);
+        let coefficient = (norm.clone() + 1e-6).recip().mul_scalar(config.grad_clip).clamp_max(1.0);
+        let decayed = gradient * coefficient + self.weights.clone() * config.weight_decay;
+        self.momentum = self.momentum.clone() * config.momentum + decayed;
+        self.weights = self.weights.clone() - self.momentum.clone() * learning_rate;
+        (pass, norm)
+    }
+
+    /// The second-order architecture gradient (equations 7 and 8): validation gradient at the weights after one unrolled
+    /// step, less the Hessian-vector product by central differences.
+    fn unrolled_pass(
+        &self,
+        config: &SearchConfig,
+        learning_rate: f64,
+        weight_batch: &Minibatch,
+        alpha_batch: &Minibatch,
+    ) -> Pass {
+        let train = self.supernet.pass(&self.weights, &self.alphas, weight_batch, Wrt::WEIGHTS);
+        let gradient = train.weight_gradient.expect("a weight pass has a weight gradient");
+        let direction = self.momentum.clone() * config.momentum + gradient + self.weights.clone() * config.weight_decay;
+        let unrolled = self.weights.clone() - direction * learning_rate;
+        let mut valid = self.supernet.pass(&unrolled, &self.alphas, alpha_batch, Wrt::BOTH);
+        drop(unrolled);
+        let vector = valid.weight_gradient.take().expect("a pass for both has a weight gradient");
+        let radius = norm(&vector).recip().mul_scalar(FINITE_DIFFERENCE);
+        let side = |sign: f64| {
+            let weights = self.weights.clone() + vector.clone() * (radius.clone() * sign);
+            let pass = self.supernet.pass(&weights, &self.alphas, weight_batch, Wrt::ALPHAS);
+            pass.alpha_gradient.expect("an architecture pass has an alpha gradient")
+        };
+        let difference = side(1.0) - side(-1.0);
+        let implicit = difference / (radius * 2.0).reshape([1, 1]);
+        valid.alpha_gradient = valid.alpha_gradient.map(|gradient| gradient - implicit * learning_rate);
+        valid
+    }
+}
+
+/// Euclidean norm [1].
+fn norm(vector: &Tensor<1>) -> Tensor<1> {
+    (vector.clone() * vector.clone()).sum().sqrt()
+}
+
+/// One draw from the standard normal distribution (Box and Muller).
+fn standard_normal(rng: &mut ChaCha8Rng) -> f32 {
+    let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
+    (radius * (std::f64::consts::TAU * rng.random::<f64>()).cos()) as f32
+}

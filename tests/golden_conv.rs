@@ -1,0 +1,158 @@
+//! The convolutional search against tensors that the paper authors' implementation computed in float64.
+//!
+//! Tolerances are relative distances (norm of the difference over norm of the golden tensor). A float32 convolution of
+//! these sizes sums some hundred products of 24-bit numbers, which leaves about 1e-6; BatchNorm over small minibatches
+//! divides by small deviations and costs one to two digits: hence 1e-4 for a single op.
+
+use burn::tensor::{Int, Tensor, TensorData};
+use darts_engine::{
+    search::{Bilevel, Order, SearchConfig},
+    space::{Alphas, Genotype, Op},
+    supernet::{Kernels, Minibatch, Supernet, candidate_layout, candidate_pass},
+};
+use darts_tests::*;
+
+/// One op forward and backward in float32.
+const OP_TOLERANCE: f64 = 1e-4;
+/// A whole supernet: three cells deep, its float32 error some ten times that of one op.
+const NETWORK_TOLERANCE: f64 = 1e-3;
+/// Scalars of five steps: loss and gradient norm.
+const SCALAR_TOLERANCE: f64 = 1e-3;
+/// The first steps of Adam divide a gradient by its own size: where a gradient is near zero its float32 sign decides.
+/// Five steps move the alphas by up to 1.5e-3, as much as their initial size.
+const ALPHA_TOLERANCE: f64 = 5e-3;
+
+#[test]
+fn every_candidate_op_forward_and_backward_at_both_strides() {
+    let device = device();
+    let golden = Golden::open("conv_ops");
+    for op in Op::CANDIDATES {
+        for stride in [1, 2] {
+            let name = |part: &str| format!("{op}.stride{stride}.{part}");
+            let input = golden.tensor::<4>(&name("input"), &device);
+            let layout = candidate_layout(op, input.dims()[1], stride);
+            let named = golden.names().filter(|n| n.starts_with(&name("param."))).count();
+            assert_eq!(named, layout.parameters().len(), "{op} at stride {stride}: number of parameters");
+            let weights = layout.pack(|part| Some(golden.values(&name(&format!("param.{part}"))).to_vec())).unwrap();
+            let count = weights.len();
+            let weights = Tensor::from_data(TensorData::new(weights, [count]), &device);
+            let grad_output = golden.tensor::<4>(&name("grad_output"), &device);
+            let (output, grad_input, grad_weights) = candidate_pass(op, stride, input, &weights, grad_output);
+            let close = |part: &str, found: &[f32]| {
+                assert_close(&name(part), found, golden.values(&name(part)), OP_TOLERANCE);
+            };
+            close("output", &read(output));
+            close("grad_input", &read(grad_input));
+            let grad_weights = read(grad_weights);
+            for parameter in layout.parameters() {
+                close(&format!("grad_param.{}", parameter.name), &grad_weights[parameter.range()]);
+            }
+        }
+    }
+}
+
+#[test]
+fn supernet_of_the_paper_has_its_number_of_parameters() {
+    let facts = &golden_json("conv_facts")["search_supernet"];
+    let size = |key: &str| facts[key].as_u64().unwrap() as usize;
+    let net = Supernet::new(size("init_channels"), size("layers"), 10, Kernels::Reference);
+    assert_eq!(net.layout().len(), size("params"));
+}
+
+#[test]
+fn five_first_order_search_steps() {
+    search_parity("conv_search_order1", Order::First, Kernels::Reference);
+}
+
+#[test]
+fn five_second_order_search_steps() {
+    search_parity("conv_search_order2", Order::Second, Kernels::Reference);
+}
+
+fn search_parity(name: &str, order: Order, kernels: Kernels) {
+    let device = device();
+    let golden = Golden::open(name);
+    let facts = golden_json(name);
+    let number = |key: &str| facts[key].as_f64().unwrap_or_else(|| panic!("{name}.json has no {key}"));
+    let beta = |i: usize| facts["arch_betas"][i].as_f64().unwrap();
+    let config = SearchConfig {
+        order,
+        batch_size: number("batch") as usize,
+        init_channels: number("init_channels") as usize,
+        layers: number("layers") as usize,
+        learning_rate: number("eta"),
+        momentum: number("momentum"),
+        weight_decay: number("weight_decay"),
+        grad_clip: number("grad_clip"),
+        arch_learning_rate: number("arch_lr"),
+        arch_betas: (beta(0), beta(1)),
+        arch_weight_decay: number("arch_weight_decay"),
+        kernels,
+        ..SearchConfig::default()
+    };
+    let classes = golden.shape("init.classifier.bias")[0];
+    let net = Supernet::new(config.init_channels, config.layers, classes, kernels);
+    let weights = net.layout().pack(|p| Some(golden.values(&format!("init.{p}")).to_vec())).unwrap();
+    let weights = Tensor::from_data(TensorData::new(weights, [net.layout().len()]), &device);
+    let alphas = |prefix: &str| {
+        let part = |kind: &str| golden.values(&format!("{prefix}.alphas_{kind}")).to_vec();
+        [part("normal"), part("reduce")].concat()
+    };
+    let shape = net.alpha_shape();
+    let initial = Tensor::from_data(TensorData::new(alphas("init"), shape), &device);
+    let mut search = Bilevel::from_parts(net, weights, initial);
+    let batch = |step: usize, half: &str| {
+        let labels: Vec<i32> = golden.values(&format!("step{step}.{half}.labels")).iter().map(|&l| l as i32).collect();
+        let count = labels.len();
+        Minibatch {
+            images: golden.tensor(&format!("step{step}.{half}.images"), &device),
+            labels: Tensor::<1, Int>::from_data(TensorData::new(labels, [count]), &device),
+        }
+    };
+    let steps = facts["steps"].as_array().unwrap();
+    for (step, fact) in steps.iter().enumerate() {
+        let (train, valid) = (batch(step, "train"), batch(step, "valid"));
+        if step == 0 {
+            // Before the first weight step, with the alphas after the first architecture step.
+            let mut probe = search.clone();
+            probe.architecture_step(&config, config.learning_rate, &train, &valid);
+            let pass =
+                probe.supernet().pass(&probe.weights, &probe.alphas, &train, darts_engine::supernet::Wrt::WEIGHTS);
+            let gradient = read(pass.weight_gradient.unwrap());
+            let layout = probe.supernet().layout();
+            let expected = layout.pack(|p| Some(golden.values(&format!("step0.grad.{p}")).to_vec())).unwrap();
+            assert_close("step 0 weight gradient", &gradient, &expected, NETWORK_TOLERANCE);
+        }
+        let outcome = search.step(&config, config.learning_rate, &train, &valid);
+        let what = |part: &str| format!("{name} step {step} {part}");
+        assert_close(
+            &what("alpha gradient"),
+            &read(outcome.architecture.alpha_gradient.unwrap()),
+            &alphas(&format!("step{step}.grad")),
+            NETWORK_TOLERANCE * if order == Order::Second { 10.0 } else { 1.0 },
+        );
+        assert_close(
+            &what("alphas"),
+            &read(search.alphas.clone()),
+            &alphas(&format!("step{step}.after")),
+            ALPHA_TOLERANCE,
+        );
+        assert_close(
+            &what("logits"),
+            &read(outcome.weight.logits),
+            golden.values(&format!("step{step}.train.logits")),
+            NETWORK_TOLERANCE,
+        );
+        let scalar = |part: &str, found: f32, key: &str| {
+            assert_close(&what(part), &[found], &[fact[key].as_f64().unwrap() as f32], SCALAR_TOLERANCE);
+        };
+        scalar("loss", read(outcome.weight.loss)[0], "train_loss");
+        scalar("gradient norm", read(outcome.gradient_norm)[0], "grad_norm");
+    }
+    let layout = search.supernet().layout().clone();
+    let expected = layout.pack(|p| Some(golden.values(&format!("final.{p}")).to_vec())).unwrap();
+    assert_close("final weights", &read(search.weights.clone()), &expected, NETWORK_TOLERANCE);
+    let found = Alphas::from_flat(&read(search.alphas));
+    let genotype: Genotype = serde_json::from_value(facts["genotype"].clone()).unwrap();
+    assert_eq!(found.genotype(), genotype, "derived genotype");
+}
