@@ -131,7 +131,8 @@ impl Loader {
 
     fn shuffle(&mut self) {
         self.order.clone_from(&self.indices);
-        self.order.shuffle(&mut self.rng(0));
+        let mut rng = self.rng(0);
+        self.order.shuffle(&mut rng);
     }
 
     /// The random numbers of the current pass: kind 0 orders the images, kind 1 varies them.
@@ -275,13 +276,8 @@ mod tests {
     #[test]
     fn crops_and_mirror_images_show_what_they_should() {
         // One image whose pixel at (y, x) is 1 + y * 4 + x, in each channel.
-        let one = Images {
-            channels: 3,
-            height: 4,
-            width: 4,
-            pixels: (0..48).map(|i| 1 + i % 16).collect(),
-            labels: vec![0],
-        };
+        let one =
+            Images { channels: 3, height: 4, width: 4, pixels: (0..48).map(|i| 1 + i % 16).collect(), labels: vec![0] };
         let identity = Normalisation { mean: [0.0; 3], std: [1.0 / 255.0; 3] };
         let augment = Augment { crop_padding: 1, flip: true };
         let mut loader = Loader::new(Arc::new(one), vec![0], 1, 0, augment, identity).unwrap();
@@ -319,10 +315,9 @@ mod tests {
     fn minibatches_need_enough_images() {
         for batch_size in [0, 36] {
             let indices = (0..35).collect();
-            let error = Loader::new(images(), indices, batch_size, 0, Augment::NONE, Normalisation::CIFAR10).unwrap_err();
-            let expected = format!("a minibatch of {batch_size} needs at least that many images, but there are 35");
-            assert!(error.to_string() == expected || batch_size == 0);
-            assert!(matches!(error, DataError::BatchSize { .. }));
+            let error =
+                Loader::new(images(), indices, batch_size, 0, Augment::NONE, Normalisation::CIFAR10).unwrap_err();
+            assert_eq!(error.to_string(), format!("a minibatch has from 1 to 35 images here, not {batch_size}"));
         }
     }
 }

@@ -161,10 +161,8 @@ pub struct Normalisation {
 
 impl Normalisation {
     /// What the paper's authors use.
-    pub const CIFAR10: Self = Self {
-        mean: [0.491_399_68, 0.482_158_27, 0.446_531_24],
-        std: [0.247_032_33, 0.243_484_99, 0.261_587_68],
-    };
+    pub const CIFAR10: Self =
+        Self { mean: [0.491_399_68, 0.482_158_27, 0.446_531_24], std: [0.247_032_33, 0.243_484_99, 0.261_587_68] };
 
     /// That of some images; 0 and 1 where there are none.
     pub fn of(images: &Images) -> Self {
@@ -201,12 +199,7 @@ impl Normalisation {
 ///
 /// # Errors
 /// More images asked for than available.
-pub fn split(
-    available: usize,
-    images: usize,
-    portion: f64,
-    seed: u64,
-) -> Result<(Vec<usize>, Vec<usize>), DataError> {
+pub fn split(available: usize, images: usize, portion: f64, seed: u64) -> Result<(Vec<usize>, Vec<usize>), DataError> {
     if images > available {
         return Err(DataError::TooFewImages { asked: images, available });
     }
@@ -243,7 +236,9 @@ pub enum DataError {
         file: String,
     },
     /// A path that holds no data in any known form.
-    #[error("{file} is {problem}; data is a cifar-10-batches-bin folder, cifar-10-binary.tar.gz, a packed subset or the word textures")]
+    #[error(
+        "{file} is {problem}; data is a cifar-10-batches-bin folder, cifar-10-binary.tar.gz, a packed subset or the word textures"
+    )]
     Unknown {
         /// The path.
         file: String,
@@ -373,7 +368,7 @@ pub enum DataError {
         found: usize,
     },
     /// Images that do not fill one minibatch.
-    #[error("a minibatch of {batch_size} needs at least that many images, but there are {images}")]
+    #[error("a minibatch has from 1 to {images} images here, not {batch_size}")]
     BatchSize {
         /// Images of a minibatch.
         batch_size: usize,

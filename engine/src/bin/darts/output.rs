@@ -74,7 +74,8 @@ pub fn usage(error: &clap::Error) -> ExitCode {
         return code;
     }
     let text = error.to_string();
-    let told = text.split("\n\n").filter(|part| !part.starts_with("Usage:") && !part.starts_with("For more information"));
+    let told =
+        text.split("\n\n").filter(|part| !part.starts_with("Usage:") && !part.starts_with("For more information"));
     let told: Vec<&str> = told.map(|part| part.trim().trim_start_matches("error: ")).collect();
     say(&format!("{} (--help tells more)", told.join("; ")));
     code

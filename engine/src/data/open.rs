@@ -1,0 +1,306 @@
+//! Data on disk: folders, archives and packed files. Nothing is read beyond what CIFAR-10 may have.
+
+use super::{
+    CIFAR10, CIFAR10_CLASSES, DataError, Dataset, Images, RECORD, TEXTURES, TEXTURES_TEST, TEXTURES_TRAIN,
+    cifar::{
+        CIFAR10_FILES, CLASSES_FILE, FILE_BYTES, FILE_RECORDS, FOLDER, SUMS, TEST_FILE, TRAIN_FILES, read_classes,
+        read_records,
+    },
+    packed::{MAGIC, MAX_BYTES, unpack},
+};
+use flate2::read::GzDecoder;
+use sha2::{Digest, Sha256};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+/// Bytes that an archive may unpack to at most; CIFAR-10's has 184 million.
+const ARCHIVE_BYTES: u64 = 256 << 20;
+/// Bytes read at most of a file of names or checksums.
+const TEXT_BYTES: u64 = 65_536;
+
+impl Dataset {
+    /// Opens data in whatever form the user has it: a `cifar-10-batches-bin` folder or a folder with that in it, the
+    /// official `cifar-10-binary.tar.gz`, a packed subset, or the word `textures` for generated images.
+    ///
+    /// # Errors
+    /// No data there, or none that can be read; one sentence that names the file, and the record or entry.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, DataError> {
+        let path = path.as_ref();
+        if path == Path::new(TEXTURES) {
+            return Ok(Self::textures(0, TEXTURES_TRAIN, TEXTURES_TEST));
+        }
+        let kind = fs::metadata(path).map_err(|source| DataError::Read { file: name(path), source })?;
+        if kind.is_dir() {
+            return Ok(assemble(&folder_files(&find_folder(path)?)?, &name(path))?);
+        }
+        match &read_bounded(path, MAGIC.len() as u64)?[..] {
+            start if start == MAGIC => unpack(&read_bounded(path, MAX_BYTES)?, &name(path)),
+            [0x1f, 0x8b, ..] => assemble(&archive_files(path)?, &name(path)),
+            [] => Err(DataError::Unknown { file: name(path), problem: "an empty file" }),
+            _ => Err(DataError::Unknown { file: name(path), problem: "a file of another kind" }),
+        }
+    }
+
+    /// The files of the official binary form, by name; all but the class names hold records.
+    ///
+    /// # Errors
+    /// Images that do not fill the six files as evenly as CIFAR-10's do.
+    pub(super) fn to_files(&self, file: &str) -> Result<BTreeMap<String, Vec<u8>>, DataError> {
+        self.check_whole(file)?;
+        let mut files = BTreeMap::new();
+        let mut add = |name: &str, images: &Images, from: usize| {
+            let mut bytes = Vec::with_capacity(FILE_RECORDS * RECORD);
+            for i in from..from + FILE_RECORDS {
+                bytes.push(images.labels[i]);
+                bytes.extend_from_slice(images.image(i));
+            }
+            files.insert(name.to_owned(), bytes);
+        };
+        for (i, name) in TRAIN_FILES.iter().enumerate() {
+            add(name, &self.train, i * FILE_RECORDS);
+        }
+        add(TEST_FILE, &self.test, 0);
+        files.insert(CLASSES_FILE.into(), self.classes.iter().flat_map(|c| format!("{c}\n").into_bytes()).collect());
+        Ok(files)
+    }
+
+    /// Checks that this is all of CIFAR-10: 50,000 and 10,000 images, as many of each class.
+    pub(super) fn check_whole(&self, file: &str) -> Result<(), DataError> {
+        let expect = |what: String, found: usize, expected: usize| {
+            if found == expected { Ok(()) } else { Err(DataError::Counts { file: file.into(), what, found, expected }) }
+        };
+        for (images, what, files) in [(&self.train, "training", TRAIN_FILES.len()), (&self.test, "test", 1)] {
+            expect(format!("{what} images"), images.len(), files * FILE_RECORDS)?;
+            for (class, found) in images.class_counts(self.classes.len()).into_iter().enumerate() {
+                let what = format!("{what} images of class {class} ({})", self.classes[class]);
+                expect(what, found, files * FILE_RECORDS / CIFAR10_CLASSES.len())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a check of a folder has found.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Verified {
+    /// The folder that holds the files.
+    pub folder: PathBuf,
+    /// Whether there was a list of checksums to check against.
+    pub checksums: bool,
+    /// Training images.
+    pub train_images: usize,
+    /// Test images.
+    pub test_images: usize,
+}
+
+/// Checks that a folder holds all of CIFAR-10: every file and its checksum where there is a list, every label, and as
+/// many images of each class.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn verify(path: impl AsRef<Path>) -> Result<Verified, DataError> {
+    let path = path.as_ref();
+    let kind = fs::metadata(path).map_err(|source| DataError::Read { file: name(path), source })?;
+    if !kind.is_dir() {
+        return Err(DataError::Unknown { file: name(path), problem: "no folder" });
+    }
+    let folder = find_folder(path)?;
+    let data = assemble(&folder_files(&folder)?, &name(&folder))?;
+    data.check_whole(&name(&folder))?;
+    let checksums = folder.join(SUMS).exists();
+    Ok(Verified { folder, checksums, train_images: data.train.len(), test_images: data.test.len() })
+}
+
+/// Writes a packed file; it appears whole or not at all.
+///
+/// # Errors
+/// The file is there, cannot be written, or cannot hold the data.
+pub fn write_packed(data: &Dataset, out: impl AsRef<Path>) -> Result<u64, DataError> {
+    let out = out.as_ref();
+    if fs::symlink_metadata(out).is_ok() {
+        return Err(DataError::Exists { file: name(out) });
+    }
+    let bytes = data.to_packed()?;
+    let error = |source| DataError::Write { file: name(out), source };
+    let parent = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).map_err(error)?;
+    let mut builder = tempfile::Builder::new();
+    // The permissions of any new file: the umask takes away the rest.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.prefix(".darts-").tempfile_in(parent).map_err(|e| error(without_path(e)))?;
+    file.write_all(&bytes).map_err(error)?;
+    file.persist_noclobber(out).map_err(|e| error(e.error))?;
+    Ok(bytes.len() as u64)
+}
+
+/// The error of a temporary file without its random path, which means nothing to anybody.
+pub(super) fn without_path(error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => error,
+    }
+}
+
+/// The lines of a list of checksums for `files`.
+pub(super) fn sums_of(files: &BTreeMap<String, Vec<u8>>) -> String {
+    files.iter().map(|(name, bytes)| format!("{}  {name}\n", sha256(bytes))).collect()
+}
+
+/// The SHA-256 of some bytes in hexadecimal digits.
+fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// Bytes in hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// How errors call a path.
+pub(super) fn name(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// The folder with the files: this one, or the official one in it.
+fn find_folder(path: &Path) -> Result<PathBuf, DataError> {
+    if CIFAR10_FILES.iter().any(|file| path.join(file).exists()) {
+        return Ok(path.into());
+    }
+    let inner = path.join(FOLDER);
+    if inner.is_dir() {
+        return Ok(inner);
+    }
+    Err(DataError::Unknown { file: name(path), problem: "a folder without CIFAR-10's files" })
+}
+
+/// The files of a folder by name, checked against its list of checksums if it has one.
+fn folder_files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, DataError> {
+    let mut files = BTreeMap::new();
+    for file in CIFAR10_FILES {
+        let path = folder.join(file);
+        match fs::metadata(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Ok(found) if found.len() > FILE_BYTES => {
+                return Err(DataError::Size { file: name(&path), bytes: found.len() });
+            }
+            _ => {
+                files.insert(file.to_owned(), read_bounded(&path, FILE_BYTES)?);
+            }
+        }
+    }
+    let list = folder.join(SUMS);
+    if list.exists() {
+        let text = read_bounded(&list, TEXT_BYTES)?;
+        check_sums(folder, &String::from_utf8_lossy(&text), &files)?;
+    }
+    Ok(files)
+}
+
+fn check_sums(folder: &Path, list: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<(), DataError> {
+    let list_name = name(&folder.join(SUMS));
+    let mut sums = BTreeMap::new();
+    for (i, line) in list.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let pair = line.split_once(' ').map(|(sum, file)| (file.trim_start_matches([' ', '*']), sum));
+        let Some((file, sum)) = pair.filter(|(_, sum)| sum.len() == 64) else {
+            let problem = format!("has a line {} that is no checksum and file", i + 1);
+            return Err(DataError::Sums { file: list_name, problem });
+        };
+        sums.insert(file, sum);
+    }
+    for (file, bytes) in files {
+        let Some(expected) = sums.get(file.as_str()) else {
+            return Err(DataError::Sums { file: list_name, problem: format!("has no checksum of {file}") });
+        };
+        let found = sha256(bytes);
+        if !found.eq_ignore_ascii_case(expected) {
+            let file = name(&folder.join(file));
+            return Err(DataError::Checksum { file, algorithm: "SHA-256", found, expected: (*expected).to_owned() });
+        }
+    }
+    Ok(())
+}
+
+/// CIFAR-10's files in an official archive by name, wherever in it they are. The whole archive is read, as its checksum
+/// comes last; nothing is written.
+pub(super) fn archive_files(path: &Path) -> Result<BTreeMap<String, Vec<u8>>, DataError> {
+    read_archive(path, |file| CIFAR10_FILES.contains(&file).then_some(FILE_BYTES))
+}
+
+/// The files of a gzipped tar archive that `limit` names a greatest size for.
+pub(super) fn read_archive(
+    path: &Path,
+    limit: impl Fn(&str) -> Option<u64>,
+) -> Result<BTreeMap<String, Vec<u8>>, DataError> {
+    let error = |problem: String| DataError::Archive { file: name(path), problem };
+    let mut archive = tar::Archive::new(GzDecoder::new(io::BufReader::new(open(path)?)).take(ARCHIVE_BYTES));
+    let mut files = BTreeMap::new();
+    for entry in archive.entries().map_err(|e| error(e.to_string()))? {
+        let mut entry = entry.map_err(|e| error(plain(&e)))?;
+        let full = entry.path().map_err(|e| error(plain(&e)))?.into_owned();
+        let Some(file) = full.file_name().and_then(|f| f.to_str()).map(str::to_owned) else { continue };
+        let Some(most) = limit(&file).filter(|_| entry.header().entry_type().is_file()) else { continue };
+        let size = entry.size();
+        if size > most {
+            return Err(error(format!("{file} says it has {size} bytes, but at most {most} are allowed")));
+        }
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).map_err(|e| error(format!("{} in {file}", plain(&e))))?;
+        if bytes.len() as u64 != size {
+            return Err(error(format!("{file} ends after {} of {size} bytes", bytes.len())));
+        }
+        if files.insert(file.clone(), bytes).is_some() {
+            return Err(error(format!("{file} is in it twice")));
+        }
+    }
+    let mut rest = archive.into_inner();
+    io::copy(&mut rest, &mut io::sink()).map_err(|e| error(plain(&e)))?;
+    if rest.limit() == 0 {
+        return Err(error(format!("it unpacks to more than {ARCHIVE_BYTES} bytes")));
+    }
+    Ok(files)
+}
+
+/// What an error says at its root, without what it was wrapped in on the way.
+fn plain(error: &io::Error) -> String {
+    let mut root: &dyn std::error::Error = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    root.to_string()
+}
+
+/// The data set of some files; `place` is where they are.
+pub(super) fn assemble(files: &BTreeMap<String, Vec<u8>>, place: &str) -> Result<Dataset, DataError> {
+    let in_place = |file: &str| name(&Path::new(place).join(file));
+    let read = |file: &str, images: &mut Images| {
+        let bytes = files.get(file).ok_or_else(|| DataError::Missing { place: place.into(), file: file.into() })?;
+        read_records(bytes, &in_place(file), images)
+    };
+    let mut train = Images::with_capacity(TRAIN_FILES.len() * FILE_RECORDS);
+    for file in TRAIN_FILES {
+        read(file, &mut train)?;
+    }
+    let mut test = Images::with_capacity(FILE_RECORDS);
+    read(TEST_FILE, &mut test)?;
+    let classes = match files.get(CLASSES_FILE) {
+        Some(bytes) => read_classes(bytes, &in_place(CLASSES_FILE))?,
+        None => CIFAR10_CLASSES.map(str::to_owned).into(),
+    };
+    Ok(Dataset { name: CIFAR10.into(), classes, train, test })
+}
+
+fn open(path: &Path) -> Result<File, DataError> {
+    File::open(path).map_err(|source| DataError::Read { file: name(path), source })
+}
+
+/// The bytes of a file, no more than `most`.
+fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, DataError> {
+    let mut bytes = Vec::new();
+    open(path)?.take(most).read_to_end(&mut bytes).map_err(|source| DataError::Read { file: name(path), source })?;
+    Ok(bytes)
+}
