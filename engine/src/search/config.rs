@@ -92,6 +92,16 @@ pub enum ConfigError {
         /// The least it may be.
         least: usize,
     },
+    /// A count beyond what anybody could wait for.
+    #[error("{name} must be at most {most}, not {value}")]
+    TooLarge {
+        /// The setting.
+        name: &'static str,
+        /// Its value.
+        value: usize,
+        /// The most it may be.
+        most: usize,
+    },
     /// A number outside its range.
     #[error("{name} must be {range}, not {value}")]
     Range {
@@ -138,6 +148,15 @@ impl SearchConfig {
         ] {
             if value < least {
                 return Err(ConfigError::TooSmall { name, value, least });
+            }
+        }
+        for (name, value, most) in [
+            ("epochs", self.epochs, 1_000_000),
+            ("init-channels", self.init_channels, 1000),
+            ("layers", self.layers, 1000),
+        ] {
+            if value > most {
+                return Err(ConfigError::TooLarge { name, value, most });
             }
         }
         let positive = |v: f64| v > 0.0 && v.is_finite();

@@ -3,8 +3,10 @@
 
 mod bilevel;
 mod config;
+mod conv;
 mod event;
 
 pub use bilevel::{Bilevel, StepOutcome};
 pub use config::{ConfigError, Order, SearchConfig};
+pub use conv::{ConvSearch, SearchError};
 pub use event::{Event, Measure};

@@ -1,0 +1,378 @@
+use super::{Bilevel, ConfigError, Event, Measure, SearchConfig};
+use crate::{
+    data::{Augment, Batch, DataError, Dataset, Loader, split},
+    device::Compute,
+    space::Alphas,
+    supernet::{Minibatch, Supernet},
+};
+use burn::tensor::{ExecutionError, Tensor, TensorData, Transaction};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::sync::Arc;
+use web_time::Instant;
+
+/// Weights that fit WebGPU's default limit of 128 MiB a binding: 17 times those of the paper's supernet.
+const MOST_WEIGHTS: usize = (128 << 20) / 4;
+
+/// Why a search cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum SearchError {
+    /// A setting makes no search.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The data cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The device failed.
+    #[error("the device failed at step {step}: {reason}")]
+    Device {
+        /// The search step, from 0.
+        step: usize,
+        /// What the device said.
+        reason: String,
+    },
+    /// A loss or an alpha is no longer a number.
+    #[error("{what} is {value} at step {step}: a lower learning rate or gradient clip usually helps")]
+    NotFinite {
+        /// What is not finite.
+        what: &'static str,
+        /// Its value.
+        value: f32,
+        /// The search step, from 0.
+        step: usize,
+    },
+    /// The supernet is beyond what one buffer of weights holds.
+    #[error("init-channels and layers make a supernet of {weights} weights, and at most {MOST_WEIGHTS} fit")]
+    TooLarge {
+        /// Its weights.
+        weights: usize,
+    },
+    /// The search is over.
+    #[error("the search is finished")]
+    Finished,
+}
+
+/// A convolutional search that is stepped from outside and tells what it does in [`Event`]s.
+pub struct ConvSearch {
+    config: SearchConfig,
+    compute: Compute,
+    bilevel: Bilevel,
+    weight_loader: Loader,
+    alpha_loader: Loader,
+    weight_images: usize,
+    alpha_images: usize,
+    step: usize,
+    epoch_sums: (Measure, Measure),
+    epoch_seconds: f64,
+    seconds: f64,
+    initial: Alphas,
+}
+
+impl ConvSearch {
+    /// Splits the training images, lays out the supernet and draws its weights and alphas.
+    ///
+    /// # Errors
+    /// A setting that makes no search, or data too small for it.
+    pub async fn new(config: SearchConfig, data: &Dataset, compute: &Compute) -> Result<Self, SearchError> {
+        config.check()?;
+        let (weight_images, alpha_images) = config.split(data.train.len())?;
+        let (weights, alphas) =
+            split(data.train.len(), weight_images + alpha_images, config.train_portion, config.seed)?;
+        // Each half is shuffled and varied by a seed of its own; streams 0 and 1 draw the weights and the alphas.
+        let mut seeds = ChaCha8Rng::seed_from_u64(config.seed);
+        seeds.set_stream(2);
+        let images = Arc::new(data.train.clone());
+        // Both halves are varied alike, as in the authors' implementation.
+        let mut loader = |indices| {
+            let seed = seeds.next_u64();
+            Loader::new(images.clone(), indices, config.batch_size, seed, Augment::PAPER, data.normalisation())
+        };
+        let (weight_loader, alpha_loader) = (loader(weights)?, loader(alphas)?);
+        let supernet = Supernet::new(config.init_channels, config.layers, data.classes.len(), config.kernels);
+        let weights = supernet.layout().len();
+        if weights > MOST_WEIGHTS {
+            return Err(SearchError::TooLarge { weights });
+        }
+        let bilevel = Bilevel::new(supernet, config.seed, &compute.device);
+        let initial = read_alphas(&bilevel, 0).await?;
+        Ok(Self {
+            weight_loader,
+            alpha_loader,
+            weight_images,
+            alpha_images,
+            bilevel,
+            compute: compute.clone(),
+            config,
+            step: 0,
+            epoch_sums: Default::default(),
+            epoch_seconds: 0.0,
+            seconds: 0.0,
+            initial,
+        })
+    }
+
+    /// The event that opens the log.
+    pub fn started(&self) -> Event {
+        Event::Started {
+            config: self.config.clone(),
+            adapter: self.compute.adapter.clone(),
+            backend: self.compute.backend.clone(),
+            parameters: self.bilevel.supernet().layout().len(),
+            weight_images: self.weight_images,
+            alpha_images: self.alpha_images,
+            steps_per_epoch: self.steps_per_epoch(),
+            alphas: self.initial.clone(),
+        }
+    }
+
+    /// Search steps of an epoch: full minibatches of the weight half.
+    pub fn steps_per_epoch(&self) -> usize {
+        self.weight_images / self.config.batch_size
+    }
+
+    /// Whether all epochs are done.
+    pub fn is_finished(&self) -> bool {
+        self.step == self.config.epochs * self.steps_per_epoch()
+    }
+
+    /// One search step. Its events in order: the step, then the epoch and the end of the search where they are due.
+    ///
+    /// # Errors
+    /// The device failed, a number is no longer finite, or the search is over.
+    pub async fn step(&mut self) -> Result<Vec<Event>, SearchError> {
+        if self.is_finished() {
+            return Err(SearchError::Finished);
+        }
+        let began = Instant::now();
+        let step = self.step;
+        let epoch = step / self.steps_per_epoch();
+        let learning_rate = self.config.learning_rate_at(epoch);
+        let weight_batch = self.weight_loader.next_batch();
+        let alpha_batch = self.alpha_loader.next_batch();
+        let outcome =
+            self.bilevel.step(&self.config, learning_rate, &self.upload(&weight_batch), &self.upload(&alpha_batch));
+        let last_of_epoch = (step + 1).is_multiple_of(self.steps_per_epoch());
+        let report = last_of_epoch || step.is_multiple_of(self.config.report_every);
+        let transaction = Transaction::default()
+            .register(outcome.weight.loss)
+            .register(outcome.weight.logits)
+            .register(outcome.architecture.loss)
+            .register(outcome.architecture.logits)
+            .register(outcome.gradient_norm)
+            .register(self.bilevel.alphas.clone());
+        let read = transaction.execute_async().await.map_err(|error| device_error(step, &error))?;
+        let [weight_loss, weight_logits, alpha_loss, alpha_logits, norm, alphas]: [Vec<f32>; 6] = read
+            .into_iter()
+            .map(floats)
+            .collect::<Vec<_>>()
+            .try_into()
+            .unwrap_or_else(|_| unreachable!("six tensors were registered"));
+        let weights = Measure { loss: weight_loss[0], accuracy: accuracy(&weight_logits, &weight_batch.labels) };
+        let held_out = Measure { loss: alpha_loss[0], accuracy: accuracy(&alpha_logits, &alpha_batch.labels) };
+        let not_finite = |what, value: f32| match value.is_finite() {
+            true => Ok(()),
+            false => Err(SearchError::NotFinite { what, value, step }),
+        };
+        not_finite("the training loss", weights.loss)?;
+        not_finite("the loss on the alpha half", held_out.loss)?;
+        not_finite("the norm of the weight gradient", norm[0])?;
+        for &alpha in &alphas {
+            not_finite("an alpha", alpha)?;
+        }
+        let architecture = Alphas::from_flat(&alphas);
+        let seconds = began.elapsed().as_secs_f64();
+        self.step += 1;
+        self.seconds += seconds;
+        self.epoch_seconds += seconds;
+        add(&mut self.epoch_sums.0, weights);
+        add(&mut self.epoch_sums.1, held_out);
+        let mut events = vec![Event::Step {
+            epoch,
+            step,
+            weights,
+            alphas: held_out,
+            gradient_norm: norm[0],
+            seconds,
+            architecture: report.then(|| architecture.clone()),
+        }];
+        if last_of_epoch {
+            let steps = self.steps_per_epoch() as f32;
+            let mean = |sum: Measure| Measure { loss: sum.loss / steps, accuracy: sum.accuracy / steps };
+            let images = 2 * self.steps_per_epoch() * self.config.batch_size;
+            events.push(Event::Epoch {
+                epoch,
+                learning_rate,
+                weights: mean(self.epoch_sums.0),
+                alphas: mean(self.epoch_sums.1),
+                images_per_second: images as f64 / self.epoch_seconds,
+                seconds: self.seconds,
+                genotype: architecture.genotype(),
+                architecture: architecture.clone(),
+            });
+            self.epoch_sums = Default::default();
+            self.epoch_seconds = 0.0;
+        }
+        if self.is_finished() {
+            events.push(Event::Finished {
+                genotype: architecture.genotype(),
+                architecture,
+                epochs: self.config.epochs,
+                seconds: self.seconds,
+            });
+        }
+        Ok(events)
+    }
+
+    fn upload(&self, batch: &Batch) -> Minibatch {
+        let shape = [batch.batch_size, batch.channels, batch.height, batch.width];
+        let device = &self.compute.device;
+        Minibatch {
+            images: Tensor::from_data(TensorData::new(batch.images.clone(), shape), device),
+            labels: Tensor::from_data(TensorData::new(batch.labels.clone(), [batch.batch_size]), device),
+        }
+    }
+}
+
+async fn read_alphas(bilevel: &Bilevel, step: usize) -> Result<Alphas, SearchError> {
+    let data = bilevel.alphas.to_data_async().await.map_err(|error| device_error(step, &error))?;
+    Ok(Alphas::from_flat(&floats(data)))
+}
+
+fn device_error(step: usize, error: &ExecutionError) -> SearchError {
+    let reason = format!("{error:?}").split_whitespace().collect::<Vec<_>>().join(" ");
+    SearchError::Device { step, reason }
+}
+
+fn floats(data: TensorData) -> Vec<f32> {
+    data.try_to_vec::<f32>().expect("a float tensor")
+}
+
+/// Share of rows of `logits` [batch, classes] whose greatest score is the label's.
+fn accuracy(logits: &[f32], labels: &[i32]) -> f32 {
+    let classes = logits.len() / labels.len();
+    let right = logits
+        .chunks(classes)
+        .zip(labels)
+        .filter(|(row, label)| {
+            let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(i, _)| i as i32);
+            best == Some(**label)
+        })
+        .count();
+    right as f32 / labels.len() as f32
+}
+
+fn add(sum: &mut Measure, measure: Measure) {
+    sum.loss += measure.loss;
+    sum.accuracy += measure.accuracy;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::{DeviceChoice, block_on};
+
+    fn tiny() -> SearchConfig {
+        SearchConfig {
+            epochs: 2,
+            batch_size: 2,
+            init_channels: 2,
+            layers: 2,
+            train_images: Some(9),
+            report_every: 3,
+            seed: 7,
+            ..SearchConfig::default()
+        }
+    }
+
+    fn start(config: SearchConfig) -> Result<ConvSearch, SearchError> {
+        let compute = block_on(Compute::acquire(DeviceChoice::Auto)).unwrap();
+        block_on(ConvSearch::new(config, &Dataset::textures(0, 12, 0), &compute))
+    }
+
+    /// Every event of a search, its wall times set to 0.
+    fn events(config: SearchConfig) -> Vec<Event> {
+        let mut search = start(config).unwrap();
+        let mut events = vec![search.started()];
+        while !search.is_finished() {
+            events.extend(block_on(search.step()).unwrap());
+        }
+        assert!(matches!(block_on(search.step()), Err(SearchError::Finished)));
+        for event in &mut events {
+            match event {
+                Event::Step { seconds, .. } | Event::Finished { seconds, .. } => *seconds = 0.0,
+                Event::Epoch { seconds, images_per_second, .. } => {
+                    assert!(*images_per_second > 0.0);
+                    (*seconds, *images_per_second) = (0.0, 0.0);
+                }
+                _ => {}
+            }
+        }
+        events
+    }
+
+    #[test]
+    fn a_search_tells_what_it_does_in_order_and_repeats_itself() {
+        let told = events(tiny());
+        let Event::Started { weight_images: 4, alpha_images: 5, steps_per_epoch: 2, alphas: initial, .. } = &told[0]
+        else {
+            panic!("{:?}", told[0]);
+        };
+        assert!(initial.to_flat().iter().all(|alpha| alpha.abs() < 0.01));
+        let mut losses = Vec::new();
+        for (i, event) in told[1..=2].iter().chain(&told[4..=5]).enumerate() {
+            let Event::Step { epoch, step, weights, alphas, gradient_norm, architecture, .. } = event else {
+                panic!("{event:?}");
+            };
+            assert_eq!((*epoch, *step), (i / 2, i));
+            // Every third step is told in full, and the last of an epoch.
+            assert_eq!(architecture.is_some(), [true, true, false, true][i]);
+            assert!([weights, alphas].iter().all(|m| m.loss > 0.0 && [0.0, 0.5, 1.0].contains(&m.accuracy)));
+            assert!(*gradient_norm > 0.0);
+            losses.push((weights.loss, alphas.loss));
+        }
+        for (epoch, event) in [&told[3], &told[6]].into_iter().enumerate() {
+            let Event::Epoch { epoch: told, learning_rate, weights, alphas, architecture, genotype, .. } = event else {
+                panic!("{event:?}");
+            };
+            assert_eq!((*told, *learning_rate), (epoch, tiny().learning_rate_at(epoch)));
+            let of = &losses[2 * epoch..2 * epoch + 2];
+            assert_eq!(weights.loss, (of[0].0 + of[1].0) / 2.0);
+            assert_eq!(alphas.loss, (of[0].1 + of[1].1) / 2.0);
+            assert_eq!(*genotype, architecture.genotype());
+        }
+        let Event::Finished { genotype, architecture, epochs: 2, .. } = &told[7] else { panic!("{:?}", told[7]) };
+        assert_eq!(*genotype, architecture.genotype());
+        assert_ne!(architecture, initial);
+        assert_eq!(told.len(), 8);
+
+        assert_eq!(told, events(tiny()));
+        assert_ne!(told[1], events(SearchConfig { seed: 8, epochs: 1, ..tiny() })[1]);
+    }
+
+    #[test]
+    fn a_search_that_cannot_be_is_refused() {
+        let told = |config| start(config).err().map(|error| error.to_string());
+        let refused = |config, why: &str| assert_eq!(told(config).as_deref(), Some(why));
+        refused(SearchConfig { epochs: 0, ..tiny() }, "epochs must be at least 1, not 0");
+        let most = "train-images is 13, but the data has 12 training images";
+        refused(SearchConfig { train_images: Some(13), ..tiny() }, most);
+        let half = "batch-size is 5, but the weight half has only 4 images";
+        refused(SearchConfig { batch_size: 5, ..tiny() }, half);
+        let large = "init-channels and layers make a supernet of 1904815010 weights, and at most 33554432 fit";
+        refused(SearchConfig { init_channels: 1000, ..tiny() }, large);
+    }
+
+    #[test]
+    fn numbers_that_are_none_stop_a_search() {
+        let mut search = start(SearchConfig { learning_rate: 1e30, ..tiny() }).unwrap();
+        let error = (0..2).find_map(|_| block_on(search.step()).err()).expect("an error");
+        assert!(matches!(error, SearchError::NotFinite { .. }), "{error}");
+    }
+
+    #[test]
+    fn accuracy_counts_the_greatest_scores() {
+        let logits = [0.1, 0.9, -3.0, -2.0, 5.0, 4.0];
+        assert_eq!(accuracy(&logits, &[1, 0, 0]), 2.0 / 3.0);
+        assert_eq!(accuracy(&logits, &[0, 0, 1]), 0.0);
+    }
+}
