@@ -3,7 +3,7 @@
 use super::{
     CHANNELS, CIFAR10, CIFAR10_CLASSES, DataError, Dataset, Images, PIXELS, SIDE, SUMS, Verified,
     cifar::{FILE_RECORDS, FOLDER, TRAIN_FILES},
-    open::{archive_files, assemble, hex, name, read_archive, sums_of, without_path},
+    open::{archive_files, assemble, hex, make_folder, name, read_archive, sums_of, without_path},
     verify,
 };
 use md5::{Digest, Md5};
@@ -92,10 +92,29 @@ pub fn fetch_cifar10(
         return Ok(Fetched { verified: verify(&folder)?, source: None });
     }
     // What cannot be written is found out before minutes of download.
-    fs::create_dir_all(out).map_err(|source| DataError::Write { file: name(out), source })?;
+    let fresh = !out.exists();
+    make_folder(out)?;
     let cannot_write = |e| DataError::Write { file: name(out), source: without_path(e) };
     let work = tempfile::Builder::new().prefix(".darts-").tempdir_in(out).map_err(cannot_write)?;
-    let archive = work.path().join("archive");
+    let used = fetch_into(&folder, work.path(), source, url, on);
+    drop(work);
+    if used.is_err() && fresh {
+        // It is empty; if somebody has put something there meanwhile, it stays.
+        let _ = fs::remove_dir(out);
+    }
+    let used = used?;
+    Ok(Fetched { verified: verify(&folder)?, source: Some(used) })
+}
+
+/// Fetches by way of the folder `work` into `folder`, and tells what from.
+fn fetch_into(
+    folder: &Path,
+    work: &Path,
+    source: Option<Source>,
+    url: Option<&str>,
+    on: &mut dyn FnMut(FetchEvent),
+) -> Result<Source, DataError> {
+    let archive = work.join("archive");
 
     let official = url.unwrap_or(OFFICIAL_URL);
     let mut used = source.unwrap_or(Source::Official);
@@ -127,8 +146,8 @@ pub fn fetch_cifar10(
             from_pictures(&relabel(read_archive(&archive, limit), &url)?, &url)?
         }
     };
-    write_folder(&data, work.path(), &folder)?;
-    Ok(Fetched { verified: verify(&folder)?, source: Some(used) })
+    write_folder(&data, work, folder)?;
+    Ok(used)
 }
 
 /// Errors about a downloaded archive call it by its address, not by the path of a temporary file.
@@ -169,7 +188,11 @@ fn download<D: Digest>(
         .timeout_recv_body(Some(Duration::from_secs(2 * 3600)))
         .build()
         .new_agent();
-    let response = agent.get(url).call().map_err(|e| failed(e.to_string()))?;
+    let response = agent.get(url).call().map_err(|e| match e {
+        ureq::Error::Io(e) => failed(e.to_string()),
+        ureq::Error::StatusCode(code) => failed(format!("the server answers with status {code}")),
+        other => failed(other.to_string()),
+    })?;
     let bytes = response.body().content_length();
     on(FetchEvent::Download { url, bytes });
     let mut body = response.into_body().into_reader().take(DOWNLOAD_BYTES);

