@@ -1,0 +1,50 @@
+# `make explore` shows the page, `make test` tests everything; `make help` tells the rest.
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/darts
+# Builds lie outside of the checkout: a cold one takes half an hour, as all of Burn is built twice, and a fresh clone
+# then finds it done.
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+export PATH := $(CACHE)/tools/bin:$(HOME)/.cargo/bin:$(PATH)
+# Software Vulkan warns on every start without one.
+export XDG_RUNTIME_DIR ?= /tmp
+
+DARTS := $(CARGO_TARGET_DIR)/release/darts
+STAGE := .ci/stage
+
+.PHONY: help explore setup test darts bench
+
+help: ## Tell what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+explore: ## Set up, fetch the data, build the page and serve it on 127.0.0.1:8080 (or PORT)
+	@$(STAGE) 'set-up' .ci/setup page
+	@$(STAGE) 'the darts binary' cargo build --release --bin darts
+	@$(STAGE) 'real data' .ci/data $(DARTS) || \
+	  echo 'WITHOUT REAL DATA: the page will search on generated textures instead of CIFAR-10.'
+	@.ci/explore
+
+setup: ## Install what is missing for all of this, and fetch the data
+	@$(STAGE) 'set-up' .ci/setup
+	@$(STAGE) 'the darts binary' cargo build --release --bin darts
+	@$(STAGE) 'real data' .ci/data $(DARTS)
+
+darts: ## Build the darts binary and tell where it is
+	@cargo build --release --bin darts
+	@echo $(DARTS)
+
+bench: ## Measure search steps on this machine
+	@cargo build --release --bin darts
+	@$(DARTS) bench
+
+test: ## Set up, then check, test and build everything, and try the page in Chromium
+	@$(STAGE) 'set-up' .ci/setup
+	@$(STAGE) 'format' cargo fmt --all --check
+	@$(STAGE) 'build' cargo build --release --workspace --exclude darts-app --bins
+	@$(STAGE) 'real data' .ci/data $(DARTS) || \
+	  echo 'WITHOUT REAL DATA: what is tested on it will fail.'
+	@$(STAGE) 'tests' cargo test --release --workspace
+	@$(STAGE) 'page' trunk build
+	@mkdir -p artefacts
+	@$(STAGE) 'page in Chromium' npm test --silent --prefix tests/browser
+	@$(STAGE) 'lints' cargo clippy --release --workspace --exclude darts-app --all-targets -- -D warnings
+	@$(STAGE) 'lints of the page' cargo clippy --release --package darts-app --target wasm32-unknown-unknown -- -D warnings
