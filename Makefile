@@ -39,12 +39,12 @@ bench: ## Measure search steps on this machine
 test: ## Set up, then check, test and build everything, and try the page in Chromium
 	@$(STAGE) 'set-up' .ci/setup
 	@$(STAGE) 'format' cargo fmt --all --check
-	@$(STAGE) 'build' cargo build --release --workspace --exclude darts-app --bins
+	@$(STAGE) 'build' cargo build --release
 	@$(STAGE) 'real data' .ci/data $(DARTS) || \
 	  echo 'WITHOUT REAL DATA: what is tested on it will fail.'
-	@$(STAGE) 'tests' cargo test --release --workspace
+	@$(STAGE) 'tests' cargo test --release
 	@$(STAGE) 'page' trunk build
 	@mkdir -p artefacts
 	@$(STAGE) 'page in Chromium' npm test --silent --prefix tests/browser
-	@$(STAGE) 'lints' cargo clippy --release --workspace --exclude darts-app --all-targets -- -D warnings
+	@$(STAGE) 'lints' cargo clippy --release --all-targets -- -D warnings
 	@$(STAGE) 'lints of the page' cargo clippy --release --package darts-app --target wasm32-unknown-unknown -- -D warnings

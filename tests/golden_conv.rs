@@ -60,13 +60,23 @@ fn supernet_of_the_paper_has_its_number_of_parameters() {
 }
 
 #[test]
-fn five_first_order_search_steps() {
+fn five_first_order_search_steps_on_plain_ops() {
     search_parity("conv_search_order1", Order::First, Kernels::Reference);
 }
 
 #[test]
-fn five_second_order_search_steps() {
+fn five_first_order_search_steps_on_the_kernels() {
+    search_parity("conv_search_order1", Order::First, Kernels::Fused);
+}
+
+#[test]
+fn five_second_order_search_steps_on_plain_ops() {
     search_parity("conv_search_order2", Order::Second, Kernels::Reference);
+}
+
+#[test]
+fn five_second_order_search_steps_on_the_kernels() {
+    search_parity("conv_search_order2", Order::Second, Kernels::Fused);
 }
 
 fn search_parity(name: &str, order: Order, kernels: Kernels) {

@@ -5,6 +5,9 @@
 
 pub mod data;
 pub mod device;
+pub mod kernels;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod run;
 pub mod search;
 pub mod space;
 pub mod supernet;

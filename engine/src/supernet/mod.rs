@@ -1,5 +1,6 @@
 //! The relaxed networks (paper, section 2.2 and appendix A.1.1).
 
+mod fused;
 mod params;
 mod reference;
 
@@ -15,14 +16,14 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "lowercase")]
 pub enum Kernels {
     /// Hand-written WGSL compute shaders.
+    #[default]
     Fused,
     /// Plain Burn ops: slow, and the yardstick of the fused path.
-    #[default]
     Reference,
 }
 
 /// One cell of a supernet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CellShape {
     /// Normal or reduction.
     pub kind: CellKind,
@@ -86,12 +87,25 @@ pub struct Supernet {
     /// Classes told apart.
     pub classes: usize,
     layout: Layout,
+    /// The same flat vector with all parameters of a cell as one.
+    packed: Layout,
     kernels: Kernels,
 }
 
 impl Supernet {
-    /// Lays out a supernet of `layers` cells whose first has `init_channels` channels.
+    /// Lays out a supernet of `layers` cells whose first has `init_channels` channels, reduction cells at one and two thirds.
     pub fn new(init_channels: usize, layers: usize, classes: usize, kernels: Kernels) -> Self {
+        let kind = |layer| if is_reduction(layer, layers) { CellKind::Reduce } else { CellKind::Normal };
+        Self::with_cells(init_channels, (0..layers).map(kind), classes, kernels)
+    }
+
+    /// Lays out a supernet of cells of the given kinds.
+    pub fn with_cells(
+        init_channels: usize,
+        kinds: impl IntoIterator<Item = CellKind>,
+        classes: usize,
+        kernels: Kernels,
+    ) -> Self {
         let stem_channels = 3 * init_channels;
         let mut layout = Layout::default();
         layout.push_conv("stem.0.weight".into(), [stem_channels, 3, 3, 3]);
@@ -99,9 +113,8 @@ impl Supernet {
         layout.push("stem.1.bias".into(), &[stem_channels], Init::Zeros);
         let (mut before_last, mut last, mut channels, mut after_reduction) =
             (stem_channels, stem_channels, init_channels, false);
-        let mut cells = Vec::with_capacity(layers);
-        for layer in 0..layers {
-            let kind = if is_reduction(layer, layers) { CellKind::Reduce } else { CellKind::Normal };
+        let mut cells = Vec::new();
+        for (layer, kind) in kinds.into_iter().enumerate() {
             if kind == CellKind::Reduce {
                 channels *= 2;
             }
@@ -114,7 +127,8 @@ impl Supernet {
         }
         layout.push("classifier.weight".into(), &[classes, last], Init::Uniform { fan_in: last });
         layout.push("classifier.bias".into(), &[classes], Init::Uniform { fan_in: last });
-        Self { cells, stem_channels, classes, layout, kernels }
+        let packed = layout.packed();
+        Self { cells, stem_channels, classes, layout, packed, kernels }
     }
 
     /// Where each weight lies in the flat vector.
@@ -126,10 +140,17 @@ impl Supernet {
     ///
     /// `weights` is the flat vector, `alphas` is [28, 8], normal cells first; neither needs to be on an autodiff device.
     pub fn pass(&self, weights: &Tensor<1>, alphas: &Tensor<2>, batch: &Minibatch, wrt: Wrt) -> Pass {
-        let leaves = self.layout.leaves(weights, wrt.weights);
+        let leaves = match self.kernels {
+            Kernels::Reference => self.layout.leaves(weights, wrt.weights),
+            Kernels::Fused => self.packed.leaves(weights, wrt.weights),
+        };
         let alpha_leaf = alphas.clone().inner().autodiff();
         let alpha_leaf = if wrt.alphas { alpha_leaf.require_grad() } else { alpha_leaf };
-        let logits = self.forward_reference(&leaves, alpha_leaf.clone(), batch.images.clone().inner().autodiff());
+        let images = batch.images.clone().inner().autodiff();
+        let logits = match self.kernels {
+            Kernels::Reference => self.forward_reference(&leaves, alpha_leaf.clone(), images),
+            Kernels::Fused => self.forward_fused(&leaves, alpha_leaf.clone(), images),
+        };
         let loss = cross_entropy(logits.clone(), batch.labels.clone().inner().autodiff());
         let mut pass =
             Pass { loss: loss.clone().inner(), logits: logits.inner(), weight_gradient: None, alpha_gradient: None };
@@ -163,14 +184,6 @@ fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
 fn push_cell(layout: &mut Layout, layer: usize, cell: CellShape) {
     let c = cell.channels;
     let prefix = format!("cells.{layer}");
-    if cell.after_reduction {
-        for half in ["conv_1", "conv_2"] {
-            layout.push_conv(format!("{prefix}.preprocess0.{half}.weight"), [c / 2, cell.channels_before_last, 1, 1]);
-        }
-    } else {
-        layout.push_conv(format!("{prefix}.preprocess0.op.1.weight"), [c, cell.channels_before_last, 1, 1]);
-    }
-    layout.push_conv(format!("{prefix}.preprocess1.op.1.weight"), [c, cell.channels_last, 1, 1]);
     // All edges of one kind of parameter lie together: a kernel reads them as one array indexed by edge.
     for (candidate, op) in Op::CANDIDATES.into_iter().enumerate() {
         for part in op_parameters(op, c, 1) {
@@ -187,6 +200,15 @@ fn push_cell(layout: &mut Layout, layer: usize, cell: CellShape) {
             }
         }
     }
+    // Last, so that what lies before is where it is in every cell of the same width.
+    if cell.after_reduction {
+        for half in ["conv_1", "conv_2"] {
+            layout.push_conv(format!("{prefix}.preprocess0.{half}.weight"), [c / 2, cell.channels_before_last, 1, 1]);
+        }
+    } else {
+        layout.push_conv(format!("{prefix}.preprocess0.op.1.weight"), [c, cell.channels_before_last, 1, 1]);
+    }
+    layout.push_conv(format!("{prefix}.preprocess1.op.1.weight"), [c, cell.channels_last, 1, 1]);
 }
 
 /// The convolutions of an op on `c` channels, by their names inside the op's module.

@@ -63,6 +63,29 @@ impl Layout {
         self.push(name, &shape, Init::Uniform { fan_in });
     }
 
+    /// The same flat vector with the parameters of each cell (`cells.LAYER.`) merged into one of that name.
+    pub(crate) fn packed(&self) -> Self {
+        let mut packed = Self::default();
+        for parameter in &self.parameters {
+            let cell = parameter.name.strip_prefix("cells.").and_then(|rest| rest.split('.').next());
+            let Some(cell) = cell else {
+                packed.push(parameter.name.clone(), &parameter.shape, parameter.init);
+                continue;
+            };
+            let name = format!("cells.{cell}");
+            let count = parameter.range().len();
+            match packed.parameters.last_mut() {
+                Some(last) if last.name == name => last.shape[0] += count,
+                _ => {
+                    packed.push(name, &[count], parameter.init);
+                    continue;
+                }
+            }
+            packed.len += count;
+        }
+        packed
+    }
+
     /// Elements of the flat vector.
     pub fn len(&self) -> usize {
         self.len

@@ -16,10 +16,7 @@ const BATCH_NORM_EPSILON: f64 = 1e-5;
 impl Supernet {
     pub(super) fn forward_reference(&self, leaves: &Leaves, alphas: Tensor<2>, images: Tensor<4>) -> Tensor<2> {
         let weights = softmax(alphas, 1);
-        let stem = conv2d(images, leaves.get("stem.0.weight"), None, ConvOptions::new([1, 1], [1, 1], [1, 1], 1));
-        let scale = leaves.get::<1>("stem.1.weight").reshape([1, self.stem_channels, 1, 1]);
-        let shift = leaves.get::<1>("stem.1.bias").reshape([1, self.stem_channels, 1, 1]);
-        let stem = batch_norm(stem) * scale + shift;
+        let stem = stem(self, leaves, images);
         let (mut s0, mut s1) = (stem.clone(), stem);
         for (layer, cell) in self.cells.iter().enumerate() {
             let rows = match cell.kind {
@@ -29,11 +26,24 @@ impl Supernet {
             let output = cell_forward(leaves, layer, *cell, s0, s1.clone(), weights.clone().slice([rows]));
             (s0, s1) = (s1, output);
         }
-        let [batch, channels, height, width] = s1.dims();
-        let pooled = s1.reshape([batch, channels, height * width]).mean_dim(2).reshape([batch, channels]);
-        let bias = leaves.get::<1>("classifier.bias").reshape([1, self.classes]);
-        pooled.matmul(leaves.get::<2>("classifier.weight").transpose()) + bias
+        head(self, leaves, s1)
     }
+}
+
+/// The first convolution, with BatchNorm: [batch, stem channels, height, width].
+pub(super) fn stem(net: &Supernet, leaves: &Leaves, images: Tensor<4>) -> Tensor<4> {
+    let stem = conv2d(images, leaves.get("stem.0.weight"), None, ConvOptions::new([1, 1], [1, 1], [1, 1], 1));
+    let scale = leaves.get::<1>("stem.1.weight").reshape([1, net.stem_channels, 1, 1]);
+    let shift = leaves.get::<1>("stem.1.bias").reshape([1, net.stem_channels, 1, 1]);
+    batch_norm(stem) * scale + shift
+}
+
+/// Global average pooling and the linear classifier: [batch, classes].
+pub(super) fn head(net: &Supernet, leaves: &Leaves, s1: Tensor<4>) -> Tensor<2> {
+    let [batch, channels, height, width] = s1.dims();
+    let pooled = s1.reshape([batch, channels, height * width]).mean_dim(2).reshape([batch, channels]);
+    let bias = leaves.get::<1>("classifier.bias").reshape([1, net.classes]);
+    pooled.matmul(leaves.get::<2>("classifier.weight").transpose()) + bias
 }
 
 /// A cell: both inputs preprocessed to its width, four nodes that each sum the mixed ops of their edges, concatenated.

@@ -1,0 +1,278 @@
+//! Launching the shaders: their text, the constants put in front of it, and what was launched.
+
+use burn::backend::wgpu::{CubeDim, KernelSource, SourceKernel, SourceTemplate};
+use cubecl::{
+    CubeCount,
+    prelude::{Client, ExecutionMode, KernelId},
+    server::{Handle, KernelArguments, MetadataBindingInfo},
+};
+use std::{
+    fmt::Write,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+/// Added to a variance before its root is taken.
+const EPSILON: &str = "const EPSILON: f32 = 1e-5;\n";
+
+/// Launches since the process began, and the floats that they moved, counted from shapes.
+static DISPATCHES: AtomicU64 = AtomicU64::new(0);
+static FLOATS_MOVED: AtomicU64 = AtomicU64::new(0);
+
+/// Launches of this crate's own shaders since the process began, and the bytes they read and wrote, each distinct byte
+/// of a launch once, counted from shapes.
+pub fn launched() -> (u64, u64) {
+    (DISPATCHES.load(Ordering::Relaxed), 4 * FLOATS_MOVED.load(Ordering::Relaxed))
+}
+
+macro_rules! shaders {
+    ($($name:ident),* $(,)?) => {
+        /// Every shader file by name.
+        pub const SHADERS: &[(&str, &str)] = &[$((stringify!($name), include_str!(concat!("../../../shaders/", stringify!($name), ".wgsl")))),*];
+    };
+}
+
+shaders!(
+    affine,
+    alpha_back,
+    blend,
+    blend_plain,
+    blend_relu,
+    combine,
+    depthwise,
+    depthwise_first,
+    depthwise_first_back,
+    depthwise_second,
+    depthwise_second_back,
+    depthwise_strided,
+    depthwise_strided_back,
+    depthwise_strided_weights,
+    depthwise_weights,
+    depthwise_weights_first,
+    depthwise_weights_second,
+    dots,
+    edges_back,
+    gather_nodes,
+    gram,
+    halves,
+    halves_back,
+    line1,
+    line4,
+    mix,
+    norm,
+    norm_back,
+    norm_inputs,
+    outer,
+    outer_node,
+    outer_norm,
+    pointwise,
+    pool,
+    pool_back,
+    pool_blend,
+    pool_moments,
+    pooled,
+    reduce,
+    slots,
+    spread_nodes,
+    state_sums,
+    states,
+    unmix,
+    unmix_inputs,
+    vector1,
+    vector4,
+);
+
+fn shader(name: &str) -> &'static str {
+    SHADERS.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no shader {name}")).1
+}
+
+/// What sizes an array, bounds an unrolled loop or divides is a constant of the shader; everything else is passed with the
+/// launch, so that few shaders are compiled.
+const CONSTANTS: [&str; 11] =
+    ["C", "PLANE", "H", "W", "COLUMNS", "K", "DILATION", "TILE", "TILE_A", "TILE_B", "STRIDE"];
+
+/// Numbers that one launch may pass.
+const ARGUMENTS: usize = 16;
+
+/// A launch in the making: the files of a shader, its constants, and the numbers passed with it.
+pub(super) struct Launch {
+    files: Vec<&'static str>,
+    constants: Vec<(&'static str, usize)>,
+    switches: Vec<(&'static str, bool)>,
+    /// Name, bits, and whether they are a float.
+    arguments: Vec<(&'static str, u32, bool)>,
+    buffers: usize,
+}
+
+impl Launch {
+    /// A shader made of these files, vectors of `lanes` pixels.
+    pub fn new(lanes: usize, files: &[&'static str]) -> Self {
+        let mut all = vec![if lanes == 4 { "vector4" } else { "vector1" }];
+        all.extend(files);
+        Self { files: all, constants: Vec::new(), switches: Vec::new(), arguments: Vec::new(), buffers: 0 }
+    }
+
+    /// Whole numbers by name.
+    pub fn all(mut self, numbers: &[(&'static str, usize)]) -> Self {
+        for &(name, value) in numbers {
+            if CONSTANTS.contains(&name) {
+                self.constants.push((name, value));
+            } else {
+                self.arguments.push((name, value as u32, false));
+            }
+        }
+        self
+    }
+
+    /// A number that the shader reads as float.
+    pub fn f(mut self, name: &'static str, value: usize) -> Self {
+        self.arguments.push((name, (value as f32).to_bits(), true));
+        self
+    }
+
+    /// A switch.
+    pub fn is(mut self, name: &'static str, value: bool) -> Self {
+        self.switches.push((name, value));
+        self
+    }
+
+    /// The text that is compiled.
+    pub fn source(&self) -> String {
+        let mut text = String::from(EPSILON);
+        for (name, value) in &self.constants {
+            writeln!(text, "const {name}: u32 = {value}u;").expect("a string takes all");
+        }
+        for (name, value) in &self.switches {
+            writeln!(text, "const {name}: bool = {value};").expect("a string takes all");
+        }
+        let words = ARGUMENTS / 4;
+        let binding = self.buffers;
+        writeln!(text, "@group(0) @binding({binding}) var<uniform> arguments: array<vec4<u32>, {words}>;")
+            .expect("a string takes all");
+        let mut body = String::new();
+        for file in &self.files {
+            body.push_str(shader(file));
+        }
+        for (i, &(name, _, float)) in self.arguments.iter().enumerate() {
+            let word = format!("arguments[{}u].{}", i / 4, ["x", "y", "z", "w"][i % 4]);
+            body = replace_word(&body, name, &if float { format!("bitcast<f32>({word})") } else { word });
+        }
+        text.push_str(&unroll(&body, &self.constants));
+        text
+    }
+
+    /// Runs it with `threads` threads along x, 64 a workgroup, and `y` by `z` workgroups; `moved` floats are read or
+    /// written.
+    pub fn run(mut self, client: &Client, threads: usize, [y, z]: [usize; 2], buffers: &[&Handle], moved: usize) {
+        DISPATCHES.fetch_add(1, Ordering::Relaxed);
+        FLOATS_MOVED.fetch_add(moved as u64, Ordering::Relaxed);
+        assert!(self.arguments.len() <= ARGUMENTS, "a launch passes too many numbers");
+        self.buffers = buffers.len();
+        let mut words = [0u32; ARGUMENTS];
+        for (word, &(_, bits, _)) in words.iter_mut().zip(&self.arguments) {
+            *word = bits;
+        }
+        let pairs = words.chunks(2).map(|pair| u64::from(pair[0]) | u64::from(pair[1]) << 32).collect();
+        let mut arguments =
+            buffers.iter().fold(KernelArguments::new(), |all, &handle| all.with_buffer(handle.clone().binding()));
+        arguments.info = MetadataBindingInfo::custom(pairs);
+        let count = CubeCount::Static(threads.div_ceil(64) as u32, y as u32, z as u32);
+        client.launch(Box::new(SourceKernel::new(self, CubeDim::new_1d(64))), count, arguments);
+    }
+}
+
+impl KernelSource for Launch {
+    fn source(&self) -> SourceTemplate {
+            eprintln!(
+                "{:?} {:?} {:?} {:?}",
+                std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64() % 1000.0,
+                self.files,
+                self.constants,
+                self.switches
+            );
+        }
+        SourceTemplate::new(Launch::source(self))
+    }
+
+    fn id(&self) -> KernelId {
+        let names: Vec<&str> = self.arguments.iter().map(|&(name, ..)| name).collect();
+        // The shaders bound their own loops and indices: nothing is gained by bounding them again.
+        KernelId::new::<Self>()
+            .info((self.files.clone(), self.constants.clone(), self.switches.clone(), names))
+            .mode(ExecutionMode::Unchecked)
+    }
+
+    fn lang(&self) -> &'static str {
+        "wgsl"
+    }
+}
+
+/// `text` with every occurrence of the identifier `word` replaced.
+fn replace_word(text: &str, word: &str, with: &str) -> String {
+    let inside = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
+    let mut result = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut before = None;
+    while let Some(at) = rest.find(word) {
+        let end = at + word.len();
+        let start = rest[..at].chars().next_back().or(before);
+        let whole = !inside(start) && !inside(rest[end..].chars().next());
+        result.push_str(&rest[..at]);
+        result.push_str(if whole { with } else { word });
+        before = word.chars().next_back();
+        rest = &rest[end..];
+    }
+    result.push_str(rest);
+    result
+}
+
+/// Writes out the loops that stand below a comment `// unroll`, so that arrays indexed by their counters become registers
+/// whatever the driver's compiler does. Such a loop is `for (var i = 0u; i < BOUND; i++) {`, its bound made of constants.
+fn unroll(text: &str, constants: &[(&'static str, usize)]) -> String {
+    const MARK: &str = "// unroll\n";
+    let Some(mark) = text.find(MARK) else { return text.to_owned() };
+    let (before, rest) = (&text[..mark], &text[mark + MARK.len()..]);
+    let head_end = rest.find('{').expect("a loop below an unroll mark");
+    let head = rest[..head_end].trim();
+    let inside = head.strip_prefix("for (var ").and_then(|h| h.strip_suffix(')')).expect("a for loop");
+    let (counter, inside) = inside.split_once(" = 0u; ").expect("a counter from zero");
+    let (condition, _) = inside.split_once("; ").expect("a condition");
+    let bound = condition.strip_prefix(&format!("{counter} < ")).expect("a bound");
+    let mut depth = 0;
+    let close = rest[head_end..]
+        .char_indices()
+        .find_map(|(i, c)| {
+            depth += i32::from(c == '{') - i32::from(c == '}');
+            (depth == 0).then_some(head_end + i)
+        })
+        .expect("a closed loop");
+    let body = &rest[head_end + 1..close];
+    let mut result = before.to_owned();
+    for i in 0..evaluate(bound, constants) {
+        result.push('{');
+        result.push_str(&replace_word(body, counter, &format!("{i}u")));
+        result.push_str("}\n");
+    }
+    result.push_str(&rest[close + 1..]);
+    unroll(&result, constants)
+}
+
+/// A product, quotient or difference of constants and numbers, from left to right.
+fn evaluate(expression: &str, constants: &[(&'static str, usize)]) -> usize {
+    let value = |word: &str| {
+        word.strip_suffix('u')
+            .and_then(|number| number.parse().ok())
+            .or_else(|| constants.iter().find(|(name, _)| *name == word).map(|&(_, value)| value))
+            .unwrap_or_else(|| panic!("no constant {word}"))
+    };
+    let words: Vec<&str> = expression.split_whitespace().collect();
+    words[1..].chunks(2).fold(value(words[0]), |left, pair| match pair[0] {
+        "*" => left * value(pair[1]),
+        "/" => left / value(pair[1]),
+        _ => left - value(pair[1]),
+    })
+}
+
+/// The largest divisor of `n` that is at most `most`.
+pub(super) fn tile(n: usize, most: usize) -> usize {
+    (1..=most.min(n)).rev().find(|t| n.is_multiple_of(*t)).unwrap_or(1)
+}

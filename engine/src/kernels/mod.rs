@@ -1,0 +1,15 @@
+//! The supernet's cells on hand-written WGSL (`shaders/`), launched through burn-wgpu, with gradients written by hand.
+//!
+//! A node of a cell is a weighted sum of BatchNorm outputs, and BatchNorm of a pointwise convolution is that convolution
+//! with scaled rows and an offset. So the last pointwise convolutions of all ops into a node are one matrix product over
+//! their stored inputs, and none of their outputs is ever written. Their means and variances follow from the second
+//! moments of those inputs, and the same moments give the gradients of weights, alphas and BatchNorm without another
+//! pass over the pixels.
+
+mod cell;
+mod gpu;
+mod op;
+
+pub(crate) use cell::CellPlan;
+pub use gpu::{SHADERS, launched};
+pub(crate) use op::mixed_cell;

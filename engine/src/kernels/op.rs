@@ -1,0 +1,102 @@
+//! The cell as a Burn op.
+
+use super::cell::{CellMemory, CellPlan, Wanted};
+use burn::{
+    backend::{
+        Autodiff,
+        autodiff::{
+            checkpoint::{base::Checkpointer, strategy::NoCheckpointing},
+            grads::Gradients,
+            ops::{Backward, Ops, OpsKind},
+        },
+        tensor::FloatTensor,
+        wgpu::{CubeBackend, CubeTensor, into_contiguous},
+    },
+    tensor::{DType, Shape, Tensor},
+};
+use cubecl::{prelude::Client, server::Handle};
+
+type Ad = Autodiff<CubeBackend, NoCheckpointing>;
+
+/// A relaxed cell on the fused kernels: output [batch, 4 channels, height, width].
+///
+/// `inputs` are the outputs of the two cells before, `parameters` the cell's part of the flat weight vector, `mixing` the
+/// ops' weights [14, 8] (rows of alphas after the softmax).
+///
+/// # Panics
+/// When a tensor is not on a wgpu device.
+pub(crate) fn mixed_cell(
+    plan: CellPlan,
+    inputs: [Tensor<4>; 2],
+    parameters: Tensor<1>,
+    mixing: Tensor<2>,
+) -> Tensor<4> {
+    let [s0, s1] = inputs.map(|input| primitive(input));
+    let (parameters, mixing) = (primitive(parameters), primitive(mixing));
+    let nodes = [s0.node(), s1.node(), parameters.node(), mixing.node()];
+    let [s0, s1, parameters, mixing] =
+        [s0, s1, parameters, mixing].map(|tensor| into_contiguous(tensor.into_primitive()));
+    let client = s0.client.clone();
+    let (output, memory) = plan.forward(&client, [&s0.handle, &s1.handle], &parameters.handle, &mixing.handle);
+    let output = wrap(&client, &s0, output, plan.output().into());
+    let state = CellState { plan, inputs: [s0, s1], parameters, mixing, memory };
+    let result = match MixedCell.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => prep.finish(state, output),
+        OpsKind::UnTracked(prep) => prep.finish(output),
+    };
+    Tensor::from_primitive::<Ad>(result)
+}
+
+fn primitive<const D: usize>(tensor: Tensor<D>) -> FloatTensor<Ad> {
+    tensor.autodiff().try_into_primitive::<Ad>().expect("a tensor on a wgpu device")
+}
+
+/// A buffer as a contiguous float tensor on the device of `like`.
+fn wrap(client: &Client, like: &CubeTensor, handle: Handle, shape: Shape) -> CubeTensor {
+    CubeTensor::new_contiguous(client.clone(), like.device.clone(), shape, handle, DType::F32)
+}
+
+#[derive(Clone, Debug)]
+struct CellState {
+    plan: CellPlan,
+    inputs: [CubeTensor; 2],
+    parameters: CubeTensor,
+    mixing: CubeTensor,
+    memory: CellMemory,
+}
+
+#[derive(Debug)]
+struct MixedCell;
+
+impl Backward<CubeBackend, 4> for MixedCell {
+    type State = CellState;
+
+    fn backward(self, ops: Ops<CellState, 4>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        let [s0_node, s1_node, parameter_node, mixing_node] = ops.parents;
+        let output_gradient = into_contiguous(gradients.consume::<CubeBackend>(&ops.node));
+        let CellState { plan, inputs: [s0, s1], parameters, mixing, memory } = ops.state;
+        let client = s0.client.clone();
+        let wanted = Wanted { inputs: [s0_node.is_some(), s1_node.is_some()], parameters: parameter_node.is_some() };
+        let found = plan.backward(
+            &client,
+            wanted,
+            [&s0.handle, &s1.handle],
+            &parameters.handle,
+            &mixing.handle,
+            memory,
+            &output_gradient.handle,
+        );
+        let [g0, g1] = found.inputs;
+        for (node, handle, like) in [
+            (s0_node, g0, &s0),
+            (s1_node, g1, &s1),
+            (parameter_node, found.parameters, &parameters),
+            (mixing_node, Some(found.mixing), &mixing),
+        ] {
+            if let (Some(node), Some(handle)) = (node, handle) {
+                let shape = like.meta.shape().clone();
+                gradients.register::<CubeBackend>(node.id, wrap(&client, like, handle, shape));
+            }
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The supernet on the fused kernels.
+
+use super::{Supernet, params::Leaves, reference};
+use crate::{
+    kernels::{CellPlan, mixed_cell},
+    space::{CellKind, EDGES},
+};
+use burn::tensor::{Tensor, activation::softmax};
+
+impl Supernet {
+    pub(super) fn forward_fused(&self, leaves: &Leaves, alphas: Tensor<2>, images: Tensor<4>) -> Tensor<2> {
+        let weights = softmax(alphas, 1);
+        let stem = reference::stem(self, leaves, images);
+        let [batch, _, mut height, mut width] = stem.dims();
+        let (mut s0, mut s1) = (stem.clone(), stem);
+        for (layer, &shape) in self.cells.iter().enumerate() {
+            let rows = match shape.kind {
+                CellKind::Normal => 0..EDGES,
+                CellKind::Reduce => {
+                    (height, width) = (height / 2, width / 2);
+                    EDGES..2 * EDGES
+                }
+            };
+            let name = format!("cells.{layer}");
+            let range = self.packed.get(&name).expect("a cell has parameters").range();
+            let plan = CellPlan::new(&self.layout, layer, shape, range.start, range.end, batch, [height, width]);
+            let mixing = weights.clone().slice([rows]);
+            let output = mixed_cell(plan, [s0, s1.clone()], leaves.get(&name), mixing);
+            (s0, s1) = (s1, output);
+        }
+        reference::head(self, leaves, s1)
+    }
+}

@@ -1,0 +1,4 @@
+// The whole gradient passes.
+fn gated(at: u32, v: V) -> V {
+    return v;
+}

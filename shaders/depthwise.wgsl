@@ -1,0 +1,53 @@
+// Depthwise K x K convolution of stride 1, or its transpose (FLIP), over the edges of a node.
+//
+// A thread owns one column of vectors of one channel plane and marches down its rows: each input row is loaded once and
+// added to the K output rows it reaches, whose sums wait in registers. With dilation 2 the even rows go first, then the
+// odd. `fetch`, `begin`, `store` and `finish` say where input comes from and output goes.
+//
+// Constants: N, C, H, W, COLUMNS (vectors a row), K, DILATION, FLIP, WEIGHTS (first weight of the node's first edge).
+@group(0) @binding(0) var<storage, read_write> weights: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    let column = id.x % COLUMNS;
+    let plane = id.x / COLUMNS;
+    if (plane >= N * C) {
+        return;
+    }
+    let edge = id.y;
+    let c = plane % C;
+    var taps: array<f32, K * K>;
+    let first = WEIGHTS + (edge * C + c) * K * K;
+    // unroll
+    for (var t = 0u; t < K * K; t++) {
+        taps[t] = weights[first + select(t, K * K - 1u - t, FLIP)];
+    }
+    begin(edge, c);
+    for (var phase = 0u; phase < DILATION; phase++) {
+        let rows = (H - phase + DILATION - 1u) / DILATION;
+        var sums: array<V, K>;
+        // unroll
+        for (var i = 0u; i < K; i++) {
+            sums[i] = V(0.0);
+        }
+        for (var t = 0u; t < rows + K / 2u; t++) {
+            let line = load_line(edge, plane, i32(phase + t * DILATION), column);
+            // unroll
+            for (var i = 0u; i < K; i++) {
+                // unroll
+                for (var j = 0u; j < K; j++) {
+                    sums[i] += taps[(K - 1u - i) * K + j] * shifted(line, (i32(j) - i32(K / 2u)) * i32(DILATION));
+                }
+            }
+            if (t >= K / 2u) {
+                store(edge, plane, (phase + (t - K / 2u) * DILATION) * COLUMNS + column, sums[0]);
+            }
+            // unroll
+            for (var i = 0u; i < K - 1u; i++) {
+                sums[i] = sums[i + 1u];
+            }
+            sums[K - 1u] = V(0.0);
+        }
+    }
+    finish(edge, plane, column);
+}

@@ -1,0 +1,67 @@
+// Gradient of depthwise weights at stride 1: a thread sums one column of vectors over some images.
+// Constants: N, C, H, W, COLUMNS, K, DILATION, PARTS (image groups), SOURCE (first slot of the gradient).
+@group(0) @binding(0) var<storage, read_write> gradient: array<V>;
+@group(0) @binding(1) var<storage, read_write> partial: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    let column = id.x % COLUMNS;
+    let part = (id.x / COLUMNS) % PARTS;
+    let c = id.x / (COLUMNS * PARTS);
+    if (c >= C) {
+        return;
+    }
+    let edge = id.y;
+    var sums: array<f32, K * K>;
+    // unroll
+    for (var t = 0u; t < K * K; t++) {
+        sums[t] = 0.0;
+    }
+    begin(edge, c);
+    for (var n = part; n < N; n += PARTS) {
+        let plane = n * C + c;
+        let base = ((SOURCE + edge) * N * C + plane) * PLANE + column;
+        for (var phase = 0u; phase < DILATION; phase++) {
+            let rows = (H - phase + DILATION - 1u) / DILATION;
+            // Gradients of the K output rows that the input row in hand reaches, the lowest last.
+            var reached: array<V, K>;
+            // unroll
+            for (var i = 0u; i < K; i++) {
+                reached[i] = V(0.0);
+            }
+            // unroll
+            for (var i = 0u; i < K / 2u; i++) {
+                let row = phase + i * DILATION;
+                if (row < H) {
+                    reached[i + 1u + K / 2u] = gradient[base + row * COLUMNS];
+                }
+            }
+            for (var t = 0u; t < rows; t++) {
+                // unroll
+                for (var i = 0u; i < K - 1u; i++) {
+                    reached[i] = reached[i + 1u];
+                }
+                reached[K - 1u] = V(0.0);
+                let lowest = phase + (t + K / 2u) * DILATION;
+                if (lowest < H) {
+                    reached[K - 1u] = gradient[base + lowest * COLUMNS];
+                }
+                let line = load_line(edge, plane, i32(phase + t * DILATION), column);
+                // unroll
+                for (var i = 0u; i < K; i++) {
+                    // unroll
+                    for (var j = 0u; j < K; j++) {
+                        sums[(K - 1u - i) * K + j] +=
+                            total(reached[i] * shifted(line, (i32(j) - i32(K / 2u)) * i32(DILATION)));
+                    }
+                }
+            }
+        }
+    }
+    let parts = COLUMNS * PARTS;
+    let first = ((edge * C + c) * parts + part * COLUMNS + column) * K * K;
+    // unroll
+    for (var t = 0u; t < K * K; t++) {
+        partial[first + t] = sums[t];
+    }
+}

@@ -1,0 +1,24 @@
+// BatchNorm's gradient as an affine map of the incoming gradient g and the value x: a * g + b * x + c.
+// x is normalised already with NORMALISED, and not yet without.
+// The partial sums are of g and of g times the normalised value. Constants: as norm, NORMALISED.
+@group(0) @binding(0) var<storage, read_write> partial: array<vec2<f32>>;
+@group(0) @binding(1) var<storage, read_write> norm: array<vec2<f32>>;
+@group(0) @binding(2) var<storage, read_write> affine: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    if (id.x >= CHANNELS) {
+        return;
+    }
+    var sum = vec2<f32>(0.0);
+    for (var t = 0u; t < PARTS; t++) {
+        sum += partial[id.x * PARTS + t];
+    }
+    let n = norm[id.x];
+    let mean = sum / COUNT;
+    if (NORMALISED) {
+        affine[id.x] = vec4<f32>(n.x, -n.x * mean.y, -n.x * mean.x, 0.0);
+        return;
+    }
+    affine[id.x] = vec4<f32>(n.x, -n.x * mean.y * n.x, -n.x * (mean.x + mean.y * n.y), 0.0);
+}

@@ -1,0 +1,37 @@
+// Gradients of a state's pooled values, through BatchNorm and over all edges that leave it; and what its skip connections
+// pass on, added to its gradient.
+// Constants: N, C, PLANE, COUNT, STATE, FIRST_NODE (first node that reads it), SKIP (its skip connections are identities).
+@group(0) @binding(0) var<storage, read_write> state_gradients: array<V>;
+@group(0) @binding(1) var<storage, read_write> pools: array<V>;
+@group(0) @binding(2) var<storage, read_write> pool_norm: array<vec2<f32>>;
+@group(0) @binding(3) var<storage, read_write> edge_sums: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> mixing: array<f32>;
+@group(0) @binding(5) var<storage, read_write> result: array<V>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    if (id.x >= N * C * PLANE) {
+        return;
+    }
+    let c = (id.x / PLANE) % C;
+    let largest = pool_norm[(2u * STATE) * C + c];
+    let average = pool_norm[(2u * STATE + 1u) * C + c];
+    let normal_largest = pools[(3u * STATE) * NODE + id.x] * largest.x + V(largest.y);
+    let normal_average = pools[(3u * STATE + 1u) * NODE + id.x] * average.x + V(average.y);
+    var to_largest = V(0.0);
+    var to_average = V(0.0);
+    var to_state = V(0.0);
+    for (var node = FIRST_NODE; node < 4u; node++) {
+        let row = node * (node + 3u) / 2u + STATE;
+        let sums = edge_sums[row * C + c];
+        let g = state_gradients[2u * INPUT + node * NODE + id.x];
+        to_largest += mixing[row * 8u + 1u] * (g - V(sums.x / COUNT) - normal_largest * (sums.y / COUNT));
+        to_average += mixing[row * 8u + 2u] * (g - V(sums.x / COUNT) - normal_average * (sums.z / COUNT));
+        to_state += mixing[row * 8u + 3u] * g;
+    }
+    result[id.x] = to_largest * largest.x;
+    result[NODE + id.x] = to_average * average.x;
+    if (SKIP) {
+        state_gradients[state_base(STATE) + id.x] += to_state;
+    }
+}

@@ -1,0 +1,48 @@
+// Gradient of the last pointwise convolution of each slot, through BatchNorm and the op's weight, from the products of
+// the node's gradient with the slot's values. One thread an output channel of a slot.
+//
+// With s the op's weight over the deviation, q the sum of g times the normalised output and r = s q / (deviation COUNT),
+// the gradient of the convolution's output y is s g - r y + k: what it leaves for the weights is written here, r and k
+// go on to `unmix_inputs`.
+// Constants: C, EDGES, SLOTS, COUNT, ROW, LAST_0 to LAST_5.
+@group(0) @binding(0) var<storage, read_write> weights: array<f32>;
+@group(0) @binding(1) var<storage, read_write> statistics: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> moments: array<f32>;
+@group(0) @binding(3) var<storage, read_write> products: array<f32>;
+@group(0) @binding(4) var<storage, read_write> edge_sums: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> weight_gradients: array<f32>;
+@group(0) @binding(6) var<storage, read_write> slopes: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    let slot = id.x / C;
+    let c = id.x % C;
+    if (slot >= SLOTS) {
+        return;
+    }
+    if (!slot_has_row(slot, c)) {
+        slopes[slot * C + c] = vec4<f32>(0.0);
+        return;
+    }
+    let s = statistics[slot * C + c];
+    let row = slot_row(slot, c);
+    let product = (slot * C + c) * C;
+    let moment = slot * (C * C + C);
+    let sum_gradient = edge_sums[(ROW + slot_edge(slot)) * C + c].x;
+    var q = -s.x * sum_gradient;
+    for (var k = 0u; k < C; k++) {
+        q += weights[row + k] * products[product + k];
+    }
+    q *= s.y;
+    let r = s.z * q * s.y / COUNT;
+    let k0 = -s.z * sum_gradient / COUNT + r * s.x;
+    for (var k = 0u; k < C; k++) {
+        var correlated = 0.0;
+        for (var l = 0u; l < C; l++) {
+            correlated += weights[row + l] * moments[moment + k * C + l];
+        }
+        weight_gradients[row + k] = s.z * products[product + k] - r * correlated + k0 * moments[moment + C * C + k];
+    }
+    // x factor of g, y of y, z constant, w gradient of the op's weight.
+    slopes[slot * C + c] = vec4<f32>(s.z, -r, k0, q);
+}

@@ -1,0 +1,17 @@
+// One pixel at a time: for widths that are no multiple of four.
+alias V = f32;
+const LANES: u32 = 1u;
+
+fn total(v: V) -> f32 {
+    return v;
+}
+
+// The pixels of a row from four left of one to four right of it.
+struct Line {
+    pixels: array<f32, 9>,
+}
+
+// The pixel `offset` further along the row, at most four.
+fn shifted(line: Line, offset: i32) -> V {
+    return line.pixels[offset + 4];
+}

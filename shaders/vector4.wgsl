@@ -1,0 +1,29 @@
+// Four neighbouring pixels of a row at a time: what wide loads like. Used where the width is a multiple of four.
+alias V = vec4<f32>;
+const LANES: u32 = 4u;
+
+fn total(v: V) -> f32 {
+    return (v.x + v.y) + (v.z + v.w);
+}
+
+// The pixels of a row from four left of a vector to four right of it.
+struct Line {
+    left: V,
+    middle: V,
+    right: V,
+}
+
+// The vector `offset` pixels further along the row, at most four.
+fn shifted(line: Line, offset: i32) -> V {
+    switch offset {
+        case -4: { return line.left; }
+        case -3: { return V(line.left.yzw, line.middle.x); }
+        case -2: { return V(line.left.zw, line.middle.xy); }
+        case -1: { return V(line.left.w, line.middle.xyz); }
+        case 1: { return V(line.middle.yzw, line.right.x); }
+        case 2: { return V(line.middle.zw, line.right.xy); }
+        case 3: { return V(line.middle.w, line.right.xyz); }
+        case 4: { return line.right; }
+        default: { return line.middle; }
+    }
+}
