@@ -1,2 +1,13 @@
-//! page
-fn main() {}
+//! The page: small, so that it paints at once. The engine runs in a Web Worker of its own (`worker`); here is what it says,
+//! drawn.
+
+mod page;
+mod view;
+
+fn main() {
+    console_error_panic_hook::set_once();
+    if let Some(boot) = leptos::prelude::document().get_element_by_id("boot") {
+        boot.remove();
+    }
+    leptos::mount::mount_to_body(view::App);
+}

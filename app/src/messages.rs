@@ -1,0 +1,126 @@
+//! What crosses between the page and the worker, through serde-wasm-bindgen.
+//!
+//! Every search has a number, so that what an abandoned one still says can be told apart from the current one.
+
+use darts_engine::search::{Event, SearchConfig};
+use serde::{Deserialize, Serialize};
+
+/// Page to worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Command {
+    /// Abandon the current search, if any, and begin this one, running.
+    Start {
+        /// Number of the search.
+        run: u32,
+        /// Its hyper-parameters.
+        config: SearchConfig,
+        /// Its images.
+        data: DataChoice,
+    },
+    /// Hold after the step in flight.
+    Pause,
+    /// Go on.
+    Resume,
+    /// Hold after one more step.
+    Step,
+    /// Abandon the search.
+    Stop,
+}
+
+/// Which images a search learns from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DataChoice {
+    /// The subset of CIFAR-10 that lies beside the page.
+    #[default]
+    Cifar10,
+    /// Generated textures of ten classes.
+    Textures,
+}
+
+impl DataChoice {
+    /// The name used in the URL.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cifar10 => "cifar10",
+            Self::Textures => "textures",
+        }
+    }
+
+    /// The choice with that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Cifar10, Self::Textures].into_iter().find(|choice| choice.name() == name)
+    }
+}
+
+/// Worker to page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Message {
+    /// The engine is being downloaded.
+    Loading {
+        /// Bytes that have arrived.
+        received: f64,
+        /// Bytes there are, where the server says so.
+        total: Option<f64>,
+    },
+    /// The device is there; commands are heard from now on.
+    Ready {
+        /// Name of the adapter that computes.
+        adapter: String,
+        /// The interface used, for example `WebGPU`.
+        backend: String,
+        /// The processor emulates the GPU.
+        software: bool,
+    },
+    /// This browser cannot compute; nothing follows.
+    Unsupported {
+        /// Why, in one sentence.
+        reason: String,
+    },
+    /// The images of a search are there.
+    Data {
+        /// Number of the search.
+        run: u32,
+        /// What the search learns from in the end.
+        data: DataChoice,
+        /// Training images there are.
+        images: usize,
+        /// Why it is not what was asked for.
+        notice: Option<String>,
+    },
+    /// What a search is doing now.
+    Status {
+        /// Number of the search.
+        run: u32,
+        /// What it is doing.
+        activity: Activity,
+    },
+    /// An event of a search.
+    Event {
+        /// Number of the search.
+        run: u32,
+        /// The event.
+        event: Event,
+    },
+    /// The worker is broken and must be replaced.
+    Failed {
+        /// What went wrong, in one sentence.
+        message: String,
+    },
+}
+
+/// What a search in the worker is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Activity {
+    /// Fetching or generating images.
+    Data,
+    /// Setting up the supernet's weights on the device.
+    Building,
+    /// Computing steps.
+    Stepping,
+    /// Waiting for a command; no step is in flight.
+    Holding,
+}

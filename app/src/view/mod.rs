@@ -1,0 +1,183 @@
+//! What is drawn.
+
+mod bar;
+mod cell;
+mod curves;
+mod explain;
+mod graph;
+mod heatmap;
+mod supernet;
+
+use crate::page::{Engine, Page};
+use darts_app::run::OPS;
+use darts_engine::space::{CellKind, Op};
+use leptos::prelude::*;
+
+/// An op's name as people say it: what it does and its window.
+const fn op_label(op: Op) -> (&'static str, &'static str) {
+    match op {
+        Op::None => ("none", ""),
+        Op::MaxPool3x3 => ("max", "3\u{d7}3"),
+        Op::AvgPool3x3 => ("avg", "3\u{d7}3"),
+        Op::SkipConnect => ("skip", ""),
+        Op::SepConv3x3 => ("sep", "3\u{d7}3"),
+        Op::SepConv5x5 => ("sep", "5\u{d7}5"),
+        Op::DilConv3x3 => ("dil", "3\u{d7}3"),
+        Op::DilConv5x5 => ("dil", "5\u{d7}5"),
+        Op::SepConv7x7 => ("sep", "7\u{d7}7"),
+        Op::Conv7x1_1x7 => ("conv", "7\u{d7}1"),
+    }
+}
+
+const fn op_hint(op: Op) -> &'static str {
+    match op {
+        Op::None => "none: the edge passes nothing on",
+        Op::MaxPool3x3 => "max 3\u{d7}3: the largest value of a 3 by 3 window",
+        Op::AvgPool3x3 => "avg 3\u{d7}3: the mean of a 3 by 3 window",
+        Op::SkipConnect => "skip: the input as it is",
+        Op::SepConv3x3 => "sep 3\u{d7}3: depthwise-separable convolution, applied twice",
+        Op::SepConv5x5 => "sep 5\u{d7}5: depthwise-separable convolution with a larger window, applied twice",
+        Op::DilConv3x3 => "dil 3\u{d7}3: depthwise-separable convolution that looks at every second pixel",
+        Op::DilConv5x5 => "dil 5\u{d7}5: the same with a larger window",
+        Op::SepConv7x7 => "sep 7\u{d7}7: depthwise-separable convolution, applied twice",
+        Op::Conv7x1_1x7 => "conv 7\u{d7}1: a 1 by 7 then a 7 by 1 convolution",
+    }
+}
+
+/// Place of an op in an alpha row, by which it is coloured; published cells' other ops have no colour of their own.
+fn op_index(op: Op) -> usize {
+    Op::CANDIDATES.iter().position(|&candidate| candidate == op).unwrap_or(OPS)
+}
+
+const fn kind_name(kind: CellKind) -> &'static str {
+    match kind {
+        CellKind::Normal => "normal",
+        CellKind::Reduce => "reduce",
+    }
+}
+
+/// A state's name in plain text, for assistive technology.
+fn state_text(state: usize) -> String {
+    match state {
+        0 => "c k minus 2".into(),
+        1 => "c k minus 1".into(),
+        node => format!("node {}", node - 2),
+    }
+}
+
+fn page() -> Page {
+    expect_context()
+}
+
+#[component]
+pub fn App() -> impl IntoView {
+    let page = Page::new();
+    provide_context(page);
+    view! {
+        <bar::Bar />
+        <main
+            id="main"
+            data-phase=move || page.phase.get().name()
+            data-activity=move || page.activity.get().map(|activity| format!("{activity:?}").to_lowercase()).unwrap_or_default()
+            data-steps=move || page.run.with(|run| run.steps)
+        >
+            <Notices />
+            <Unsupported />
+            <div class="overview">
+                <supernet::Supernet />
+                <Legend />
+            </div>
+            <div class="board" id="cells">
+                <div class="cells">
+                    <cell::Cell kind=CellKind::Normal />
+                    <cell::Cell kind=CellKind::Reduce />
+                </div>
+                <curves::Curves />
+            </div>
+            <explain::Explain />
+        </main>
+        <explain::Foot />
+    }
+}
+
+#[component]
+fn Notices() -> impl IntoView {
+    let page = page();
+    view! {
+        <div class="notices" role="status">
+            <For each=move || page.notices.get() key=|notice| notice.text.clone() let:notice>
+                <p class=if notice.error { "notice error" } else { "notice" }>
+                    <span>{notice.text.clone()}</span>
+                    <button
+                        type="button"
+                        class="dismiss"
+                        aria-label="Dismiss"
+                        on:click=move |_| page.notices.update(|all| all.retain(|other| other.text != notice.text))
+                    >
+                        "\u{d7}"
+                    </button>
+                </p>
+            </For>
+        </div>
+    }
+}
+
+#[component]
+fn Unsupported() -> impl IntoView {
+    let page = page();
+    let reason = Memo::new(move |_| match page.engine.get() {
+        Engine::Unsupported { reason } => Some(reason),
+        _ => None,
+    });
+    view! {
+        <Show when=move || reason.with(Option::is_some)>
+            <section class="unsupported" aria-labelledby="unsupported">
+                <h2 id="unsupported">"The search needs WebGPU"</h2>
+                <p>{move || reason.get()} " The search computes on your graphics card through WebGPU, so it cannot start here. One of these will do:"</p>
+                <ul>
+                    <li><b>"Chrome or Edge"</b>" 113 or later on Windows, macOS or ChromeOS, 121 or later on Android."</li>
+                    <li><b>"Chrome on Linux"</b>": open "<code>"chrome://flags/#enable-unsafe-webgpu"</code>", choose Enabled, and restart."</li>
+                    <li><b>"Safari"</b>" 26 or later; "<b>"Firefox"</b>" 141 or later on Windows, 145 or later on Macs with Apple silicon."</li>
+                    <li><b>"No browser at all"</b>": "<code>"darts search conv --data DIR --out RUN"</code>" runs the same engine natively, also without a GPU."</li>
+                </ul>
+                <p>"If your browser is in the list, check that hardware acceleration is switched on in its settings."</p>
+            </section>
+        </Show>
+    }
+}
+
+/// The ops and their colours; pointing at one shows it everywhere.
+#[component]
+fn Legend() -> impl IntoView {
+    let page = page();
+    view! {
+        <ul class="legend" aria-label="Candidate ops of every edge">
+            {Op::CANDIDATES
+                .into_iter()
+                .enumerate()
+                .map(|(i, op)| {
+                    let (what, window) = op_label(op);
+                    view! {
+                        <li>
+                            <button
+                                type="button"
+                                class=format!("op-{i} chip")
+                                title=op_hint(op)
+                                aria-pressed=move || (page.op.get() == Some(i)).to_string()
+                                on:pointerenter=move |_| page.op.set(Some(i))
+                                on:pointerleave=move |_| page.op.set(None)
+                                on:click=move |_| page.op.set(Some(i))
+                                on:focus=move |_| page.op.set(Some(i))
+                                on:blur=move |_| page.op.set(None)
+                            >
+                                <span class="swatch"></span>
+                                {what}
+                                {(!window.is_empty()).then(|| format!("\u{a0}{window}"))}
+                            </button>
+                        </li>
+                    }
+                })
+                .collect_view()}
+        </ul>
+    }
+}
