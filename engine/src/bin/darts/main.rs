@@ -1,7 +1,9 @@
 //! The darts command line. Each subcommand has a file of its own; this one picks among them.
 
 mod data;
+mod genotype;
 mod output;
+mod search;
 
 use clap::{Parser, Subcommand};
 use output::Output;
@@ -22,6 +24,12 @@ enum Command {
     /// Fetch, check, look at and shrink the images to search on.
     #[command(subcommand)]
     Data(data::Command),
+    /// Search for cells.
+    #[command(subcommand)]
+    Search(search::Command),
+    /// Look at cells.
+    #[command(subcommand)]
+    Genotype(genotype::Command),
 }
 
 fn main() -> ExitCode {
@@ -31,5 +39,7 @@ fn main() -> ExitCode {
     };
     output::report(match cli.command {
         Command::Data(command) => data::run(command, &cli.output),
+        Command::Search(command) => search::run(command, &cli.output),
+        Command::Genotype(command) => genotype::run(command, &cli.output),
     })
 }

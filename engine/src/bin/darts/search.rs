@@ -1,0 +1,401 @@
+//! `darts search`: find cells.
+
+use crate::output::{Outcome, Output};
+use clap::{
+    Args, Subcommand,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
+use darts_engine::{
+    data::Dataset,
+    device::{Compute, DeviceChoice, DeviceError, block_on},
+    run::{DataSource, RunConfig, RunWriter},
+    search::{ConvSearch, Event, Measure, Order, SearchConfig},
+    space::{Alphas, Genotype},
+    supernet::Kernels,
+};
+use indicatif::{HumanCount, HumanDuration, ProgressBar};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{
+    panic::{self, AssertUnwindSafe},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Search the cells of a convolutional network for images.
+    ///
+    /// One half of the training images trains the weights of a network in which every edge mixes all candidate ops, the
+    /// other half trains how much each op counts. The folder RUN then has config.json, every event of the search in
+    /// events.jsonl while it goes on, and the cells derived in genotype.json. The defaults are the paper's.
+    Conv(Box<Conv>),
+}
+
+/// Words that a flag takes, each with what it means.
+type Words = &'static [(&'static str, &'static str)];
+
+const ORDERS: Words = &[
+    ("first", "The weights as they are stand for trained ones"),
+    ("second", "The weights one step ahead stand for them, at the cost of more passes"),
+];
+const DEVICES: Words = &[
+    ("auto", "The best GPU there is, or what emulates one"),
+    ("vulkan", "Vulkan"),
+    ("metal", "Metal"),
+    ("dx12", "Direct3D 12"),
+    ("webgpu", "WebGPU"),
+    ("cpu", "The processor, without any GPU interface"),
+];
+const KERNELS: Words = &[
+    ("fused", "Compute shaders written for the supernet"),
+    ("reference", "Plain tensor operations: slow, and what the shaders are compared with"),
+];
+
+/// A parser of words that name the values of a serialisable type.
+fn words<T: DeserializeOwned + Clone + Send + Sync + 'static>(words: Words) -> impl TypedValueParser<Value = T> {
+    let words = words.iter().map(|&(word, meaning)| PossibleValue::new(word).help(meaning));
+    PossibleValuesParser::new(words)
+        .map(|word| serde_json::from_value(word.into()).expect("the words are those of the type"))
+}
+
+/// The orders of the architecture gradient as a flag takes them.
+pub fn orders() -> impl TypedValueParser<Value = Order> {
+    words(ORDERS)
+}
+
+/// The devices as a flag takes them.
+pub fn devices() -> impl TypedValueParser<Value = DeviceChoice> {
+    words(DEVICES)
+}
+
+/// The paths that compute a supernet as a flag takes them.
+pub fn kernels() -> impl TypedValueParser<Value = Kernels> {
+    words(KERNELS)
+}
+
+/// The one of `words` that names `value`.
+fn word(words: Words, value: impl Serialize) -> &'static str {
+    let value = serde_json::to_value(value).expect("a word");
+    words.iter().find(|(word, _)| value == *word).expect("the words are those of the type").0
+}
+
+fn paper() -> SearchConfig {
+    SearchConfig::default()
+}
+
+#[derive(Args)]
+#[command(allow_negative_numbers = true)]
+pub struct Conv {
+    /// A cifar-10-batches-bin folder, cifar-10-binary.tar.gz, a packed subset, or the word textures for generated images.
+    #[arg(long, value_name = "PATH", help_heading = "Data")]
+    data: PathBuf,
+    /// Training images to use, picked at random [default: all].
+    #[arg(long, value_name = "N", help_heading = "Data")]
+    train_images: Option<usize>,
+    /// Share of them that trains the weights; the rest trains the alphas.
+    #[arg(long, value_name = "SHARE", default_value_t = paper().train_portion, help_heading = "Data")]
+    train_portion: f64,
+
+    /// The folder to write the run to; it must not hold one yet.
+    #[arg(long, value_name = "RUN", help_heading = "Run")]
+    out: PathBuf,
+    /// Where to compute.
+    #[arg(long, value_name = "DEVICE", default_value = word(DEVICES, DeviceChoice::default()), value_parser = devices(),
+        help_heading = "Run")]
+    device: DeviceChoice,
+    /// What computes the supernet.
+    #[arg(long, value_name = "KERNELS", default_value = word(KERNELS, paper().kernels), value_parser = kernels(),
+        help_heading = "Run")]
+    kernels: Kernels,
+    /// Decides the initial weights and alphas, the split, the order of the images and how they are varied.
+    #[arg(long, value_name = "N", default_value_t = paper().seed, help_heading = "Run")]
+    seed: u64,
+    /// Steps from one logged set of alphas to the next; an epoch's last are always logged.
+    #[arg(long, value_name = "STEPS", default_value_t = paper().report_every, help_heading = "Run")]
+    report_every: usize,
+
+    /// How the gradient of the alphas is approximated.
+    #[arg(long, value_name = "ORDER", default_value = word(ORDERS, paper().order), value_parser = orders(),
+        help_heading = "Search")]
+    order: Order,
+    /// Passes over the images.
+    #[arg(long, value_name = "N", default_value_t = paper().epochs, help_heading = "Search")]
+    epochs: usize,
+    /// Images of a minibatch.
+    #[arg(long, value_name = "N", default_value_t = paper().batch_size, help_heading = "Search")]
+    batch_size: usize,
+    /// Channels of the first cell; every reduction cell doubles them.
+    #[arg(long, value_name = "N", default_value_t = paper().init_channels, help_heading = "Search")]
+    init_channels: usize,
+    /// Cells of the supernet.
+    #[arg(long, value_name = "N", default_value_t = paper().layers, help_heading = "Search")]
+    layers: usize,
+
+    /// First learning rate of SGD, which goes down along a cosine.
+    #[arg(long, value_name = "RATE", default_value_t = paper().learning_rate, help_heading = "Weights")]
+    learning_rate: f64,
+    /// Learning rate that the cosine goes down to.
+    #[arg(long, value_name = "RATE", default_value_t = paper().learning_rate_min, help_heading = "Weights")]
+    learning_rate_min: f64,
+    /// Momentum of SGD.
+    #[arg(long, value_name = "SHARE", default_value_t = paper().momentum, help_heading = "Weights")]
+    momentum: f64,
+    /// Weight decay of the weights.
+    #[arg(long, value_name = "RATE", default_value_t = paper().weight_decay, help_heading = "Weights")]
+    weight_decay: f64,
+    /// Norm that a gradient of the weights is cut down to where it is greater.
+    #[arg(long, value_name = "NORM", default_value_t = paper().grad_clip, help_heading = "Weights")]
+    grad_clip: f64,
+
+    /// Learning rate of Adam.
+    #[arg(long, value_name = "RATE", default_value_t = paper().arch_learning_rate, help_heading = "Alphas")]
+    arch_learning_rate: f64,
+    /// Share of the mean gradient that Adam keeps at each step.
+    #[arg(long, value_name = "SHARE", default_value_t = paper().arch_betas.0, help_heading = "Alphas")]
+    arch_beta1: f64,
+    /// Share of the mean squared gradient that Adam keeps at each step.
+    #[arg(long, value_name = "SHARE", default_value_t = paper().arch_betas.1, help_heading = "Alphas")]
+    arch_beta2: f64,
+    /// Weight decay of the alphas.
+    #[arg(long, value_name = "RATE", default_value_t = paper().arch_weight_decay, help_heading = "Alphas")]
+    arch_weight_decay: f64,
+}
+
+impl Conv {
+    fn config(&self) -> SearchConfig {
+        SearchConfig {
+            order: self.order,
+            epochs: self.epochs,
+            batch_size: self.batch_size,
+            init_channels: self.init_channels,
+            layers: self.layers,
+            train_images: self.train_images,
+            train_portion: self.train_portion,
+            seed: self.seed,
+            learning_rate: self.learning_rate,
+            learning_rate_min: self.learning_rate_min,
+            momentum: self.momentum,
+            weight_decay: self.weight_decay,
+            grad_clip: self.grad_clip,
+            arch_learning_rate: self.arch_learning_rate,
+            arch_betas: (self.arch_beta1, self.arch_beta2),
+            arch_weight_decay: self.arch_weight_decay,
+            kernels: self.kernels,
+            report_every: self.report_every,
+        }
+    }
+}
+
+pub fn run(command: Command, output: &Output) -> Outcome {
+    let Command::Conv(args) = command;
+    conv(&args, output)
+}
+
+fn conv(args: &Conv, output: &Output) -> Outcome {
+    let config = args.config();
+    // What can be refused at once is refused before anything long begins.
+    config.check()?;
+    RunWriter::check(&args.out)?;
+    let data = Dataset::open(&args.data)?;
+    config.split(data.train.len())?;
+    let run = RunConfig {
+        engine: env!("CARGO_PKG_VERSION").to_owned(),
+        device: args.device,
+        data: DataSource {
+            path: args.data.display().to_string(),
+            name: data.name.clone(),
+            train_images: data.train.len(),
+            test_images: data.test.len(),
+        },
+        search: config.clone(),
+    };
+    let (compute, remark) = contain(|| Ok(acquire(args.device)?))?;
+    let mut search = contain(|| Ok(block_on(ConvSearch::new(config, &data, &compute))?))?;
+    if let Some(remark) = remark {
+        output.remark(remark);
+    }
+    drop(data);
+    let mut writer = RunWriter::create(&args.out, &run)?;
+    let mut view = View::new(&args.out, output);
+    let searched = contain(|| {
+        let started = search.started();
+        writer.record(&started)?;
+        view.show(started);
+        while !search.is_finished() {
+            for event in block_on(search.step())? {
+                writer.record(&event)?;
+                view.show(event);
+            }
+        }
+        Ok(())
+    });
+    view.bar.finish_and_clear();
+    if let Err(error) = searched {
+        // Where the log itself cannot be written, that is the error told.
+        let _ = writer.record(&Event::Failed { message: error.to_string() });
+        return Err(error);
+    }
+    output.print(&view.summary, view.summary.text())
+}
+
+/// The device, and what to say where a GPU was wished for and there is none.
+fn acquire(choice: DeviceChoice) -> Result<(Compute, Option<String>), DeviceError> {
+    match block_on(Compute::acquire(choice)) {
+        Ok(compute) if compute.software && choice == DeviceChoice::Auto => {
+            let Compute { adapter, backend, .. } = &compute;
+            let remark = format!("no GPU here: {adapter} emulates one through {backend}, which is slow");
+            Ok((compute, Some(remark)))
+        }
+        Err(error) if choice == DeviceChoice::Auto => Ok((
+            Compute::cpu(),
+            Some(format!("no GPU interface here ({}): the processor computes, which is slow", error.reason)),
+        )),
+        other => other.map(|compute| (compute, None)),
+    }
+}
+
+/// Turns a panic inside a device's libraries into an error, so that it too is told in a line and logged.
+fn contain<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+    let first = Arc::new(Mutex::new(None));
+    let seen = first.clone();
+    let usual = panic::take_hook();
+    // A device fails on a thread of its own first; what other threads then say of that is no news.
+    panic::set_hook(Box::new(move |info| {
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.get_or_insert_with(|| info.payload_as_str().unwrap_or("no reason given").to_owned());
+    }));
+    let outcome = panic::catch_unwind(AssertUnwindSafe(work));
+    panic::set_hook(usual);
+    outcome.unwrap_or_else(|_| {
+        let reason = first.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
+        Err(format!("the device failed: {}", reason.split_whitespace().collect::<Vec<_>>().join(" ")).into())
+    })
+}
+
+/// What a search comes to; the measures are the last epoch's.
+#[derive(Default, Serialize)]
+struct Summary {
+    run: PathBuf,
+    adapter: String,
+    backend: String,
+    parameters: usize,
+    weight_images: usize,
+    alpha_images: usize,
+    epochs: usize,
+    seconds: f64,
+    images_per_second: f64,
+    weights: Measure,
+    alphas: Measure,
+    architecture: Alphas,
+    genotype: Option<Genotype>,
+}
+
+impl Summary {
+    fn text(&self) -> String {
+        let cells = self.genotype.as_ref().map(Genotype::to_string).unwrap_or_default();
+        let time = match self.seconds {
+            short @ ..60.0 => format!("{short:.1} seconds"),
+            long => HumanDuration(Duration::from_secs_f64(long)).to_string(),
+        };
+        let epochs = HumanCount(self.epochs as u64);
+        let plural = if self.epochs == 1 { "" } else { "s" };
+        format!("{cells}\n{epochs} epoch{plural} in {time}; the run is in {}", self.run.display())
+    }
+}
+
+/// Shows a search while it runs and keeps what it comes to.
+struct View<'a> {
+    output: &'a Output,
+    bar: ProgressBar,
+    epochs: usize,
+    steps_per_epoch: usize,
+    /// Images of a step, of both halves.
+    images: usize,
+    summary: Summary,
+}
+
+impl<'a> View<'a> {
+    fn new(run: &Path, output: &'a Output) -> Self {
+        let bar = output.progress(None, "{prefix} [{bar:20}]\n{wide_msg}");
+        let summary = Summary { run: run.to_owned(), ..Summary::default() };
+        Self { output, bar, epochs: 0, steps_per_epoch: 0, images: 0, summary }
+    }
+
+    fn show(&mut self, event: Event) {
+        match event {
+            Event::Started {
+                config,
+                adapter,
+                backend,
+                parameters,
+                weight_images,
+                alpha_images,
+                steps_per_epoch,
+                ..
+            } => {
+                (self.epochs, self.steps_per_epoch, self.images) =
+                    (config.epochs, steps_per_epoch, 2 * config.batch_size);
+                self.bar.set_length((config.epochs * steps_per_epoch) as u64);
+                self.at(0, 0);
+                self.bar.set_message("the first step also compiles the kernels");
+                let run = std::mem::take(&mut self.summary.run);
+                self.summary =
+                    Summary { run, adapter, backend, parameters, weight_images, alpha_images, ..Summary::default() };
+            }
+            Event::Step { epoch, step, weights, alphas, seconds, .. } => {
+                let rate = self.images as f64 / seconds;
+                self.bar.set_position(step as u64 + 1);
+                self.at(epoch, step % self.steps_per_epoch + 1);
+                self.bar.set_message(told(rate, weights, alphas));
+            }
+            Event::Epoch { epoch, weights, alphas, images_per_second, .. } => {
+                let summary = &mut self.summary;
+                (summary.weights, summary.alphas, summary.images_per_second) = (weights, alphas, images_per_second);
+                let means = told(images_per_second, weights, alphas);
+                let line = format!("epoch {} of {}: {means}", epoch + 1, self.epochs);
+                self.bar.suspend(|| self.output.remark(line));
+            }
+            Event::Finished { genotype, architecture, epochs, seconds } => {
+                let summary = &mut self.summary;
+                summary.genotype = Some(genotype);
+                summary.architecture = architecture;
+                (summary.epochs, summary.seconds) = (epochs, seconds);
+            }
+            Event::Failed { .. } => {}
+        }
+    }
+
+    fn at(&self, epoch: usize, step: usize) {
+        let Self { epochs, steps_per_epoch, .. } = self;
+        let left = match self.bar.position() {
+            0 => String::new(),
+            _ => format!(", {:#} left", HumanDuration(self.bar.eta())),
+        };
+        self.bar.set_prefix(format!("epoch {} of {epochs}, step {step} of {steps_per_epoch}{left}", epoch + 1));
+    }
+}
+
+/// The state of a search in a line, which fits a terminal's.
+fn told(images_per_second: f64, weights: Measure, alphas: Measure) -> String {
+    let told = |half: Measure| format!("loss {:.3}, {:.1}% right", half.loss, 100.0 * half.accuracy);
+    format!("weight {}; alpha {}; {images_per_second:.1} images/s", told(weights), told(alphas))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_a_sentence() {
+        let outcome = contain(|| {
+            // As a device does: its own thread fails, then the one that waits for it.
+            let device = std::thread::spawn(|| panic!("out of\n  memory"));
+            device.join().expect("the device answers");
+            Ok(())
+        });
+        assert_eq!(outcome.unwrap_err().to_string(), "the device failed: out of memory");
+        assert_eq!(contain(|| Ok(7)).unwrap(), 7);
+        assert_eq!(contain::<()>(|| Err("plain".into())).unwrap_err().to_string(), "plain");
+    }
+}

@@ -1,0 +1,533 @@
+//! The run folder: what a search was asked, what it told while it ran, and what it derived.
+//!
+//! `config.json` is a [`RunConfig`], `events.jsonl` has one [`Event`] a line, and `genotype.json` is there once the search
+//! has finished.
+
+use crate::{
+    device::DeviceChoice,
+    search::{Event, SearchConfig},
+    space::{Genotype, GenotypeError},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, BufRead, BufReader, ErrorKind, Read, Write},
+    path::{Path, PathBuf},
+};
+
+/// The file of the settings.
+pub const CONFIG_FILE: &str = "config.json";
+/// The log of events.
+pub const EVENTS_FILE: &str = "events.jsonl";
+/// The file of the derived cells.
+pub const GENOTYPE_FILE: &str = "genotype.json";
+
+/// Bytes read at most of a settings or genotype file or of a line of the log: many times what one has.
+const TEXT_BYTES: u64 = 1 << 20;
+
+/// All that decides a search.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// Version of the engine.
+    pub engine: String,
+    /// The device asked for.
+    pub device: DeviceChoice,
+    /// Where the images came from.
+    pub data: DataSource,
+    /// Every hyper-parameter.
+    pub search: SearchConfig,
+}
+
+/// Where images came from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataSource {
+    /// The path as it was given.
+    pub path: String,
+    /// What was found there, for example `CIFAR-10`.
+    pub name: String,
+    /// Training images found.
+    pub train_images: usize,
+    /// Test images found.
+    pub test_images: usize,
+}
+
+/// A run folder that cannot be written or read. Each message is one sentence that names the file.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The folder holds a run.
+    #[error("{folder} already holds a run; name another folder or move it away")]
+    Exists {
+        /// The folder.
+        folder: String,
+    },
+    /// A path that is there and is no folder.
+    #[error("{path} is not a folder")]
+    NotAFolder {
+        /// The path.
+        path: String,
+    },
+    /// A file or folder that cannot be written.
+    #[error("cannot write {file}: {source}")]
+    Write {
+        /// Its path.
+        file: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file that cannot be read.
+    #[error("cannot read {file}: {source}")]
+    Read {
+        /// Its path.
+        file: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A folder without a run.
+    #[error("{folder} holds no run: it has no {CONFIG_FILE}")]
+    NoRun {
+        /// The folder.
+        folder: String,
+    },
+    /// A search that has derived nothing yet.
+    #[error("{folder} has no {GENOTYPE_FILE}: its search has not finished")]
+    Unfinished {
+        /// The folder.
+        folder: String,
+    },
+    /// A file that is not what it should be.
+    #[error("{file}: {problem}")]
+    Format {
+        /// The file.
+        file: String,
+        /// What is wrong, and where.
+        problem: String,
+    },
+    /// A line of the log that is no event.
+    #[error("{file}, line {line}: {problem}")]
+    Event {
+        /// The log.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Cells that cannot be.
+    #[error("{file}: {source}")]
+    Genotype {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        source: GenotypeError,
+    },
+}
+
+/// A run that is being written.
+#[derive(Debug)]
+pub struct RunWriter {
+    folder: PathBuf,
+    log: File,
+    /// Bytes of the log, all in whole lines.
+    bytes: u64,
+}
+
+impl RunWriter {
+    /// Whether a run can be written to `folder`, which need not be there yet. Leaves everything as it is.
+    ///
+    /// # Errors
+    /// The folder holds a run, or it cannot be written or made.
+    pub fn check(folder: &Path) -> Result<(), RunError> {
+        if [CONFIG_FILE, EVENTS_FILE, GENOTYPE_FILE].iter().any(|file| folder.join(file).exists()) {
+            return Err(RunError::Exists { folder: name(folder) });
+        }
+        let error = |source| RunError::Write { file: name(folder), source };
+        // The nearest folder that is there says whether more can be made in it.
+        for path in folder.ancestors() {
+            let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+            match fs::metadata(path) {
+                Ok(there) if there.is_dir() => {
+                    return tempfile::tempfile_in(path).map(drop).map_err(|e| error(without_path(e)));
+                }
+                Ok(_) => return Err(RunError::NotAFolder { path: name(path) }),
+                Err(e) if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&e.kind()) => {}
+                Err(e) => return Err(error(e)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the folder where there is none and starts a run in it.
+    ///
+    /// # Errors
+    /// As [`RunWriter::check`]; then nothing is left behind.
+    pub fn create(folder: &Path, config: &RunConfig) -> Result<Self, RunError> {
+        Self::check(folder)?;
+        let new = !folder.exists();
+        fs::create_dir_all(folder).map_err(|source| RunError::Write { file: name(folder), source })?;
+        let log = folder.join(EVENTS_FILE);
+        let started = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .open(&log)
+            .map_err(|source| RunError::Write { file: name(&log), source })
+            .and_then(|opened| match write_whole(folder, CONFIG_FILE, config) {
+                Ok(()) => Ok(opened),
+                Err(error) => {
+                    let _ = fs::remove_file(&log);
+                    Err(error)
+                }
+            });
+        if started.is_err() && new {
+            let _ = fs::remove_dir(folder);
+        }
+        Ok(Self { folder: folder.to_owned(), log: started?, bytes: 0 })
+    }
+
+    /// Adds a line to the log. The event that ends a search writes the derived cells first, so that whoever reads of the
+    /// end finds them.
+    ///
+    /// # Errors
+    /// A file cannot be written; the log still ends with a whole line.
+    pub fn record(&mut self, event: &Event) -> Result<(), RunError> {
+        if let Event::Finished { genotype, .. } = event {
+            write_whole(&self.folder, GENOTYPE_FILE, genotype)?;
+        }
+        let mut line = serde_json::to_vec(event).expect("an event is JSON");
+        line.push(b'\n');
+        if let Err(source) = self.log.write_all(&line) {
+            let _ = self.log.set_len(self.bytes);
+            return Err(RunError::Write { file: name(&self.folder.join(EVENTS_FILE)), source });
+        }
+        self.bytes += line.len() as u64;
+        Ok(())
+    }
+}
+
+/// A run that was written before, or is being written.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// What decided it.
+    pub config: RunConfig,
+}
+
+impl Run {
+    /// Opens a run folder.
+    ///
+    /// # Errors
+    /// It holds no run, or its settings cannot be read.
+    pub fn open(folder: impl Into<PathBuf>) -> Result<Self, RunError> {
+        let folder = folder.into();
+        let file = folder.join(CONFIG_FILE);
+        if folder.is_dir() && !file.exists() {
+            return Err(RunError::NoRun { folder: name(&folder) });
+        }
+        Ok(Self { config: read_json(&file)?, folder })
+    }
+
+    /// The events of its log in order.
+    ///
+    /// # Errors
+    /// The log cannot be opened. An item is an error where a line cannot be read; nothing follows it.
+    pub fn events(&self) -> Result<Events, RunError> {
+        let path = self.folder.join(EVENTS_FILE);
+        let file = name(&path);
+        match File::open(&path) {
+            Ok(log) => Ok(Events { file, log: BufReader::new(log), line: 0, over: false }),
+            Err(source) => Err(RunError::Read { file, source }),
+        }
+    }
+
+    /// The cells that its search derived.
+    ///
+    /// # Errors
+    /// The search has not finished, or the cells cannot be read.
+    pub fn genotype(&self) -> Result<Genotype, RunError> {
+        let file = self.folder.join(GENOTYPE_FILE);
+        if !file.exists() {
+            return Err(RunError::Unfinished { folder: name(&self.folder) });
+        }
+        read_genotype(&file)
+    }
+}
+
+/// The events of a log, from [`Run::events`].
+#[derive(Debug)]
+pub struct Events {
+    file: String,
+    log: BufReader<File>,
+    line: usize,
+    over: bool,
+}
+
+impl Events {
+    fn read(&mut self) -> Result<Option<Event>, RunError> {
+        let mut text = Vec::new();
+        let read = self.log.by_ref().take(TEXT_BYTES).read_until(b'\n', &mut text);
+        self.line += 1;
+        match read {
+            Err(source) => return Err(RunError::Read { file: self.file.clone(), source }),
+            Ok(0) => return Ok(None),
+            Ok(_) => {}
+        }
+        let problem = match (text.last(), serde_json::from_slice(&text)) {
+            (Some(b'\n'), Ok(event)) => return Ok(Some(event)),
+            (Some(b'\n'), Err(error)) => without_line(&error),
+            _ if text.len() as u64 == TEXT_BYTES => "longer than any event".to_owned(),
+            _ => "it ends in the middle of an event".to_owned(),
+        };
+        Err(RunError::Event { file: self.file.clone(), line: self.line, problem })
+    }
+}
+
+impl Iterator for Events {
+    type Item = Result<Event, RunError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let event = if self.over { Ok(None) } else { self.read() };
+        self.over = !matches!(event, Ok(Some(_)));
+        event.transpose()
+    }
+}
+
+/// Reads a genotype file, as a run and the page write it.
+///
+/// # Errors
+/// It cannot be read, or is no well-formed genotype; the message names the place.
+pub fn read_genotype(file: &Path) -> Result<Genotype, RunError> {
+    let genotype: Genotype = read_json(file)?;
+    genotype.check().map_err(|source| RunError::Genotype { file: name(file), source })?;
+    Ok(genotype)
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, RunError> {
+    let file = name(path);
+    let mut text = Vec::new();
+    let read = File::open(path).and_then(|opened| opened.take(TEXT_BYTES + 1).read_to_end(&mut text));
+    let problem = match read {
+        Err(source) => return Err(RunError::Read { file, source }),
+        Ok(_) if text.len() as u64 > TEXT_BYTES => format!("has more than {TEXT_BYTES} bytes"),
+        Ok(_) => {
+            let mut json = serde_json::Deserializer::from_slice(&text);
+            let value = serde_path_to_error::deserialize(&mut json)
+                .map_err(|error| match error.path().iter().next() {
+                    Some(_) => format!("{}: {}", error.path(), error.inner()),
+                    None => error.into_inner().to_string(),
+                })
+                .and_then(|value| json.end().map(|()| value).map_err(|error| error.to_string()));
+            match value {
+                Ok(value) => return Ok(value),
+                Err(problem) => problem,
+            }
+        }
+    };
+    Err(RunError::Format { file, problem })
+}
+
+/// Writes a new file as JSON; it appears whole or not at all.
+fn write_whole(folder: &Path, file: &str, value: &impl Serialize) -> Result<(), RunError> {
+    let path = folder.join(file);
+    let mut json = serde_json::to_vec_pretty(value).expect("settings and genotypes are JSON");
+    json.push(b'\n');
+    let mut builder = tempfile::Builder::new();
+    // The permissions of any new file: the umask takes away the rest.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut write = || {
+        let mut new = builder.prefix(".darts-").tempfile_in(folder)?;
+        new.write_all(&json)?;
+        new.as_file().sync_all()?;
+        new.persist_noclobber(&path).map_err(|error| error.error)
+    };
+    write().map(drop).map_err(|e| RunError::Write { file: name(&path), source: without_path(e) })
+}
+
+/// The error of a temporary file without its random path.
+fn without_path(error: io::Error) -> io::Error {
+    error.raw_os_error().map_or(error, io::Error::from_raw_os_error)
+}
+
+/// What JSON says is wrong; each line of a log is a document of its own, so that its line is always 1.
+fn without_line(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.replace(
+        &format!(" at line {} column {}", error.line(), error.column()),
+        &format!(" at column {}", error.column()),
+    )
+}
+
+fn name(path: &Path) -> String {
+    path.display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        search::Measure,
+        space::{Alphas, published},
+    };
+    use std::process::Command;
+
+    fn config() -> RunConfig {
+        RunConfig {
+            engine: "1.2.3".into(),
+            device: DeviceChoice::Auto,
+            data: DataSource { path: "here".into(), name: "textures".into(), train_images: 10, test_images: 2 },
+            search: SearchConfig { learning_rate: 0.1 + 0.2, train_images: Some(7), ..SearchConfig::default() },
+        }
+    }
+
+    fn step(step: usize) -> Event {
+        let weights = Measure { loss: 0.1 + step as f32, accuracy: 1.0 / 3.0 };
+        Event::Step { epoch: 0, step, weights, alphas: weights, gradient_norm: 1e-7, seconds: 0.5, architecture: None }
+    }
+
+    fn finished() -> Event {
+        let architecture = Alphas::from_flat(&(0..224).map(|i| 1.0 / (i + 1) as f32).collect::<Vec<_>>());
+        Event::Finished { genotype: published("DARTS_V2").unwrap(), architecture, epochs: 1, seconds: 2.25 }
+    }
+
+    fn listing(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_run_reads_back_as_it_was_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("some/where");
+        let mut writer = RunWriter::create(&folder, &config()).unwrap();
+        let events = [step(0), step(1), finished()];
+        for event in &events[..2] {
+            writer.record(event).unwrap();
+        }
+        let run = Run::open(&folder).unwrap();
+        assert_eq!(run.config, config());
+        assert_eq!(run.events().unwrap().map(Result::unwrap).collect::<Vec<_>>(), events[..2]);
+        let unfinished = format!("{} has no genotype.json: its search has not finished", folder.display());
+        assert_eq!(run.genotype().unwrap_err().to_string(), unfinished);
+
+        writer.record(&events[2]).unwrap();
+        assert_eq!(run.events().unwrap().map(Result::unwrap).collect::<Vec<_>>(), events);
+        assert_eq!(run.genotype().unwrap(), published("DARTS_V2").unwrap());
+        assert_eq!(listing(&folder), [CONFIG_FILE, EVENTS_FILE, GENOTYPE_FILE]);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_take_a_run_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let told = |path: &str| {
+            let folder = dir.path().join(path);
+            let error = RunWriter::create(&folder, &config()).unwrap_err().to_string();
+            assert_eq!(RunWriter::check(&folder).unwrap_err().to_string(), error);
+            error.replace(&dir.path().display().to_string(), "")
+        };
+        fs::write(dir.path().join("file"), "mine").unwrap();
+        assert_eq!(told("file"), "/file is not a folder");
+        assert_eq!(told("file/deep/run"), "/file is not a folder");
+        for file in [CONFIG_FILE, EVENTS_FILE, GENOTYPE_FILE] {
+            let folder = dir.path().join(file).join("run");
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join(file), "mine").unwrap();
+            let exists = format!("/{file}/run already holds a run; name another folder or move it away");
+            assert_eq!(told(&format!("{file}/run")), exists);
+            assert_eq!(listing(&folder), [file]);
+            assert_eq!(fs::read_to_string(folder.join(file)).unwrap(), "mine");
+        }
+        assert_eq!(fs::read_to_string(dir.path().join("file")).unwrap(), "mine");
+        RunWriter::check(&dir.path().join("none/so/far")).unwrap();
+        assert_eq!(listing(dir.path()), [CONFIG_FILE, EVENTS_FILE, "file", GENOTYPE_FILE]);
+    }
+
+    /// On a full disk a line may be written in part.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_log_that_cannot_grow_keeps_whole_lines() {
+        const FOLDER: &str = "DARTS_RUN_OF_LIMITED_SIZE";
+        if let Some(folder) = std::env::var_os(FOLDER) {
+            let mut writer = RunWriter::create(Path::new(&folder), &config()).unwrap();
+            let error = (0..1000).find_map(|i| writer.record(&step(i)).err()).expect("a limit");
+            assert!(error.to_string().contains("events.jsonl: File too large"), "{error}");
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("run");
+        let test = "run::tests::a_log_that_cannot_grow_keeps_whole_lines";
+        // The signal of the limit must be ignored for the write to fail instead.
+        let shell = format!("trap '' XFSZ; ulimit -f 4; exec \"$0\" --exact {test}");
+        let program = std::env::current_exe().unwrap();
+        let output = Command::new("sh").args(["-c", &shell]).arg(program).env(FOLDER, &folder).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        let events: Vec<_> = Run::open(&folder).unwrap().events().unwrap().map(Result::unwrap).collect();
+        assert!(events.len() > 1);
+        assert_eq!(events, (0..events.len()).map(step).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_log_that_is_not_right_names_its_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = RunWriter::create(&dir.path().join("run"), &config()).unwrap();
+        writer.record(&step(0)).unwrap();
+        let run = Run::open(dir.path().join("run")).unwrap();
+        let log = run.folder.join(EVENTS_FILE);
+        let good = fs::read_to_string(&log).unwrap();
+        let told = |more: &str| {
+            fs::write(&log, good.clone() + more).unwrap();
+            let events: Vec<_> = run.events().unwrap().collect();
+            assert_eq!((events.len(), events[0].as_ref().unwrap()), (2, &step(0)));
+            let error = events[1].as_ref().unwrap_err().to_string();
+            error.replace(&dir.path().display().to_string(), "")
+        };
+        assert_eq!(told(&good[..good.len() / 2]), "/run/events.jsonl, line 2: it ends in the middle of an event");
+        assert_eq!(told("{} {}\n"), "/run/events.jsonl, line 2: missing field `type` at column 2");
+        let unknown = told("{\"type\": \"rested\"}\n");
+        assert!(unknown.starts_with("/run/events.jsonl, line 2: unknown variant `rested`"), "{unknown}");
+        let long = format!("{}\n", " ".repeat(TEXT_BYTES as usize));
+        assert_eq!(told(&long), "/run/events.jsonl, line 2: longer than any event");
+    }
+
+    #[test]
+    fn files_that_are_not_right_name_the_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("g.json");
+        let whole = serde_json::to_value(published("DARTS_V1").unwrap()).unwrap();
+        let told = |text: &str| {
+            fs::write(&file, text).unwrap();
+            read_genotype(&file).unwrap_err().to_string().replace(&dir.path().display().to_string(), "")
+        };
+        let changed = |pointer: &str, value: serde_json::Value| {
+            let mut json = whole.clone();
+            *json.pointer_mut(pointer).unwrap() = value;
+            told(&json.to_string())
+        };
+        let op = changed("/reduce/3/0", "conv_9x9".into());
+        assert!(op.starts_with("/g.json: reduce[3][0]: unknown op \"conv_9x9\" (known: none, max_pool_3x3, "), "{op}");
+        let state = changed("/normal/1/1", (-1).into());
+        assert!(state.starts_with("/g.json: normal[1][1]: invalid value: integer `-1`, expected usize"), "{state}");
+        let future = "/g.json: normal cell, node 0: reads state 5, which comes after it";
+        assert_eq!(changed("/normal/1/1", 5.into()), future);
+        assert_eq!(told(""), "/g.json: EOF while parsing a value at line 1 column 0");
+        assert_eq!(told(&format!("{whole} more")), "/g.json: trailing characters at line 1 column 381");
+        assert_eq!(told(&" ".repeat(TEXT_BYTES as usize + 1)), "/g.json: has more than 1048576 bytes");
+        let unknown = told(&whole.to_string().replace("reduce_concat", "other"));
+        assert!(unknown.starts_with("/g.json: other: unknown field `other`, expected one of "), "{unknown}");
+
+        let told = |folder: &str| {
+            Run::open(dir.path().join(folder)).unwrap_err().to_string().replace(&dir.path().display().to_string(), "")
+        };
+        assert_eq!(told("."), "/. holds no run: it has no config.json");
+        assert_eq!(told("none"), "cannot read /none/config.json: No such file or directory (os error 2)");
+        let mut json = serde_json::to_value(config()).unwrap();
+        json["search"]["epochs"] = "many".into();
+        fs::write(dir.path().join(CONFIG_FILE), json.to_string()).unwrap();
+        let epochs = told("");
+        let invalid = "/config.json: search.epochs: invalid type: string \"many\", expected usize at line 1 column";
+        assert!(epochs.replace("//", "/").starts_with(invalid), "{epochs}");
+    }
+}

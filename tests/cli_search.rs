@@ -1,0 +1,260 @@
+//! `darts search conv` and `darts genotype show` as a user meets them.
+
+mod cli;
+
+use cli::{darts, document, refusal};
+use darts_engine::{
+    run::{DataSource, Run},
+    search::{Event, Order},
+    space::{Alphas, Genotype, PUBLISHED, published},
+};
+use serde_json::{Value, json};
+use std::{fs, path::Path, process::Command};
+use tempfile::tempdir;
+
+/// A search of a few seconds into `out`.
+fn search(out: &Path, more: &[&str]) -> Command {
+    let mut command = darts();
+    command.args(["search", "conv", "--data", "textures", "--train-images", "9", "--batch-size", "2"]);
+    command.args(["--init-channels", "4", "--layers", "3", "--epochs", "2", "--report-every", "1", "--out"]);
+    command.arg(out).args(more);
+    command
+}
+
+/// The events of a run, checked to be in order and complete.
+fn events(run: &Run) -> Vec<Event> {
+    let events: Vec<Event> = run.events().unwrap().map(Result::unwrap).collect();
+    let Event::Started { config, steps_per_epoch, .. } = &events[0] else { panic!("{:?}", events[0]) };
+    assert_eq!(config, &run.config.search);
+    let mut rest = events[1..].iter();
+    for epoch in 0..config.epochs {
+        for i in 0..*steps_per_epoch {
+            let Some(Event::Step { epoch: e, step, weights, alphas, .. }) = rest.next() else {
+                panic!("a step is due")
+            };
+            assert_eq!((*e, *step), (epoch, epoch * steps_per_epoch + i));
+            assert!(weights.loss.is_finite() && alphas.loss.is_finite());
+        }
+        let Some(Event::Epoch { epoch: e, .. }) = rest.next() else { panic!("an epoch is due") };
+        assert_eq!(*e, epoch);
+    }
+    assert!(matches!(rest.next(), Some(Event::Finished { .. })));
+    assert!(rest.next().is_none());
+    events
+}
+
+/// The same events without the times they took.
+fn timeless(events: &[Event]) -> Vec<Value> {
+    let strip = |event: &Event| {
+        let mut event = serde_json::to_value(event).unwrap();
+        for key in ["seconds", "images_per_second"] {
+            event.as_object_mut().unwrap().remove(key);
+        }
+        event
+    };
+    events.iter().map(strip).collect()
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+    let mut files: Vec<String> = fs::read_dir(folder).unwrap().map(name).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_search_leaves_a_whole_run() {
+    let dir = tempdir().unwrap();
+    let out = dir.path().join("some/run");
+    let output = search(&out, &["--seed", "3"]).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{error}");
+    for epoch in ["epoch 1 of 2: weight loss ", "epoch 2 of 2: weight loss "] {
+        assert!(error.contains(epoch), "{error}");
+    }
+    assert_eq!(files(&out), ["config.json", "events.jsonl", "genotype.json"]);
+
+    let run = Run::open(&out).unwrap();
+    let data = DataSource { path: "textures".into(), name: "textures".into(), train_images: 2000, test_images: 500 };
+    assert_eq!(run.config.data, data);
+    assert_eq!((run.config.search.seed, run.config.search.layers, run.config.search.epochs), (3, 3, 2));
+    let events = events(&run);
+    let Some(Event::Finished { genotype, .. }) = events.last() else { panic!("{:?}", events.last()) };
+    assert_eq!(run.genotype().unwrap(), *genotype);
+
+    // The cells are printed at the end, and again by `genotype show`.
+    let cells = genotype.to_string();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with(&cells) && text.trim_end().ends_with(&out.display().to_string()), "{text}");
+    for path in [&out, &out.join("genotype.json")] {
+        let shown = darts().args(["genotype", "show"]).arg(path).output().unwrap();
+        assert_eq!(String::from_utf8(shown.stdout).unwrap(), cells);
+        assert_eq!(document(darts().args(["genotype", "show"]).arg(path)), serde_json::to_value(genotype).unwrap());
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run() {
+    let dir = tempdir().unwrap();
+    let told = |out: &str, seed: &str, order: &str| {
+        let out = dir.path().join(out);
+        let result = document(&mut search(&out, &["--device", "cpu", "--seed", seed, "--order", order, "--quiet"]));
+        assert_eq!(result["run"], json!(out));
+        let run = Run::open(&out).unwrap();
+        assert_eq!(result["genotype"], serde_json::to_value(run.genotype().unwrap()).unwrap());
+        let events = events(&run);
+        let Some(Event::Finished { architecture, seconds, .. }) = events.last() else { unreachable!() };
+        assert_eq!(serde_json::from_value::<Alphas>(result["architecture"].clone()).unwrap(), *architecture);
+        assert!(*seconds > 0.0 && result["images_per_second"].as_f64().unwrap() > 0.0);
+        (run.config.search.order, timeless(&events))
+    };
+    for (order, word) in [(Order::First, "first"), (Order::Second, "second")] {
+        let once = told(&format!("{word} once"), "5", word);
+        assert_eq!(once.0, order);
+        assert_eq!(once, told(&format!("{word} again"), "5", word));
+        assert_ne!(once.1[1], told(&format!("{word} other"), "6", word).1[1]);
+    }
+}
+
+#[test]
+fn quiet_means_nothing_on_standard_error() {
+    let dir = tempdir().unwrap();
+    let output = search(&dir.path().join("run"), &["--device", "cpu", "--quiet"]).output().unwrap();
+    assert!(output.status.success());
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_search_that_fails_says_so_at_the_end_of_its_log() {
+    let dir = tempdir().unwrap();
+    let out = dir.path().join("run");
+    let told = refusal(&mut search(&out, &["--device", "cpu", "--quiet", "--learning-rate", "1e30"]), 1);
+    assert!(
+        told.contains(" at step ") && told.ends_with("a lower learning rate or gradient clip usually helps"),
+        "{told}"
+    );
+    let run = Run::open(&out).unwrap();
+    let last = run.events().unwrap().map(Result::unwrap).last();
+    assert_eq!(last, Some(Event::Failed { message: told }));
+    assert_eq!(files(&out), ["config.json", "events.jsonl"]);
+    let unfinished = refusal(darts().args(["genotype", "show"]).arg(&out), 1);
+    assert_eq!(unfinished, format!("{} has no genotype.json: its search has not finished", out.display()));
+}
+
+#[test]
+fn settings_that_make_no_search_are_refused() {
+    let dir = tempdir().unwrap();
+    let out = dir.path().join("run");
+    let told = |code: i32, more: &[&str]| {
+        let mut command = darts();
+        command.args(["search", "conv", "--data", "textures", "--out"]).arg(&out).args(more);
+        let told = refusal(&mut command, code);
+        assert!(!out.exists(), "{more:?}");
+        told
+    };
+    for (flag, value, why) in [
+        ("--epochs", "0", "epochs must be at least 1, not 0"),
+        ("--epochs", "1000001", "epochs must be at most 1000000, not 1000001"),
+        ("--batch-size", "0", "batch-size must be at least 1, not 0"),
+        ("--batch-size", "1001", "batch-size is 1001, but the weight half has only 1000 images"),
+        ("--train-images", "2001", "train-images is 2001, but the data has 2000 training images"),
+        ("--train-images", "100", "batch-size is 64, but the weight half has only 50 images"),
+        ("--train-images", "0", "train-images must be at least 2, not 0"),
+        ("--train-portion", "1", "train-portion must be between 0 and 1, not 1"),
+        ("--init-channels", "0", "init-channels must be at least 1, not 0"),
+        ("--layers", "0", "layers must be at least 1, not 0"),
+        ("--layers", "1000000", "layers must be at most 1000, not 1000000"),
+        ("--report-every", "0", "report-every must be at least 1, not 0"),
+        ("--learning-rate", "-0.1", "learning-rate must be above 0, not -0.1"),
+        ("--learning-rate", "nan", "learning-rate must be above 0, not NaN"),
+        ("--learning-rate-min", "-1", "learning-rate-min must be 0 or more, not -1"),
+        ("--momentum", "1", "momentum must be from 0 to below 1, not 1"),
+        ("--weight-decay", "inf", "weight-decay must be 0 or more, not inf"),
+        ("--grad-clip", "0", "grad-clip must be above 0, not 0"),
+        ("--arch-learning-rate", "0", "arch-learning-rate must be above 0, not 0"),
+        ("--arch-beta1", "1", "arch-beta1 must be from 0 to below 1, not 1"),
+        ("--arch-beta2", "-1", "arch-beta2 must be from 0 to below 1, not -1"),
+        ("--arch-weight-decay", "-1", "arch-weight-decay must be 0 or more, not -1"),
+    ] {
+        assert_eq!(told(1, &[flag, value]), why);
+    }
+    let large = told(1, &["--device", "cpu", "--init-channels", "1000"]);
+    assert!(large.starts_with("init-channels and layers make a supernet of "), "{large}");
+    for (flag, value) in [
+        ("--epochs", "many"),
+        ("--epochs", "-1"),
+        ("--seed", "-1"),
+        ("--device", "tpu"),
+        ("--order", "third"),
+        ("--kernels", "fast"),
+        ("--learning-rate", "slow"),
+    ] {
+        let told = told(2, &[flag, value]);
+        assert!(told.starts_with(&format!("invalid value '{value}' for '{flag} <")), "{told}");
+    }
+    assert!(told(2, &["--epoch", "3"]).starts_with("unexpected argument '--epoch' found"));
+}
+
+#[test]
+fn places_that_cannot_be_used_are_refused() {
+    let dir = tempdir().unwrap();
+    let told = |data: &str, out: &str| {
+        let mut command = darts();
+        command.current_dir(dir.path()).args(["search", "conv", "--data", data, "--out", out]);
+        refusal(&mut command, 1)
+    };
+    fs::write(dir.path().join("file"), "mine").unwrap();
+    fs::create_dir(dir.path().join("old")).unwrap();
+    fs::write(dir.path().join("old/events.jsonl"), "mine").unwrap();
+    assert_eq!(told("textures", "file"), "file is not a folder");
+    assert_eq!(told("textures", "file/run"), "file is not a folder");
+    assert_eq!(told("textures", "old"), "old already holds a run; name another folder or move it away");
+    assert_eq!(told("none", "run"), "cannot read none: No such file or directory (os error 2)");
+    assert!(told("file", "run").starts_with("file is a file of another kind; "));
+    assert_eq!(files(dir.path()), ["file", "old"]);
+    assert_eq!(files(&dir.path().join("old")), ["events.jsonl"]);
+    for file in ["file", "old/events.jsonl"] {
+        assert_eq!(fs::read_to_string(dir.path().join(file)).unwrap(), "mine");
+    }
+}
+
+#[test]
+fn published_cells_are_shown_by_name() {
+    for name in PUBLISHED {
+        let genotype = published(name).unwrap();
+        let shown = darts().args(["genotype", "show", &name.to_lowercase()]).output().unwrap();
+        assert!(shown.status.success());
+        assert_eq!(String::from_utf8(shown.stdout).unwrap(), genotype.to_string());
+        let json = document(darts().args(["genotype", "show", name]));
+        assert_eq!(serde_json::from_value::<Genotype>(json).unwrap(), genotype);
+    }
+}
+
+#[test]
+fn cells_that_are_none_are_refused() {
+    let dir = tempdir().unwrap();
+    let told = |what: &str| {
+        let mut command = darts();
+        refusal(command.current_dir(dir.path()).args(["genotype", "show", what]), 1)
+    };
+    let known = "DARTS_V1, DARTS_V2, NASNet, AmoebaNet";
+    assert_eq!(told("ENAS"), format!("ENAS is no run folder, no file and no published network ({known})"));
+    assert_eq!(told("."), ". holds no run: it has no config.json");
+    let whole = serde_json::to_value(published("NASNet").unwrap()).unwrap();
+    let file = |change: &dyn Fn(&mut Value)| {
+        let mut genotype = whole.clone();
+        change(&mut genotype);
+        fs::write(dir.path().join("cells.json"), genotype.to_string()).unwrap();
+        told("cells.json")
+    };
+    let op = file(&|cells| cells["normal"][4][0] = "sep_conv_9x9".into());
+    assert!(op.starts_with("cells.json: normal[4][0]: unknown op \"sep_conv_9x9\" (known: none, "), "{op}");
+    let future = file(&|cells| cells["reduce"][3][1] = 3.into());
+    assert_eq!(future, "cells.json: reduce cell, node 1: reads state 3, which comes after it");
+    let zero = file(&|cells| cells["normal"][0][0] = "none".into());
+    assert_eq!(zero, "cells.json: normal cell, node 0: the zero op cannot be part of a derived cell");
+    let output = file(&|cells| cells["normal_concat"] = json!([2, 99]));
+    assert!(output.starts_with("cells.json: normal cell: its output names state 99, the last is "), "{output}");
+    fs::write(dir.path().join("cells.json"), "{\"normal\":").unwrap();
+    assert!(told("cells.json").starts_with("cells.json: normal: EOF while parsing a value at line 1 column 10"));
+}
