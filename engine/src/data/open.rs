@@ -35,7 +35,7 @@ impl Dataset {
         }
         let kind = fs::metadata(path).map_err(|source| DataError::Read { file: name(path), source })?;
         if kind.is_dir() {
-            return Ok(assemble(&folder_files(&find_folder(path)?)?, &name(path))?);
+            return assemble(&folder_files(&find_folder(path)?)?, &name(path));
         }
         match &read_bounded(path, MAGIC.len() as u64)?[..] {
             start if start == MAGIC => unpack(&read_bounded(path, MAX_BYTES)?, &name(path)),

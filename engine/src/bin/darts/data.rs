@@ -110,7 +110,9 @@ fn fetch(args: &Fetch, output: &Output) -> Outcome {
         FetchEvent::Download { url, bytes } => {
             let size = bytes.map_or_else(String::new, |bytes| format!(" ({})", HumanBytes(bytes)));
             output.remark(format_args!("fetching {url}{size}"));
-            bytes.map(|bytes| bar.set_length(bytes));
+            if let Some(bytes) = bytes {
+                bar.set_length(bytes);
+            }
         }
         FetchEvent::Received(bytes) => bar.inc(bytes),
         FetchEvent::Mirror(error) => output.remark(format_args!("{error}; using the mirror instead")),
