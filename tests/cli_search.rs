@@ -7,6 +7,7 @@ use darts_engine::{
     run::{DataSource, Run},
     search::{Event, Order},
     space::{Alphas, Genotype, PUBLISHED, published},
+    supernet::Kernels,
 };
 use serde_json::{Value, json};
 use std::{fs, path::Path, process::Command};
@@ -101,6 +102,7 @@ fn the_same_seed_gives_the_same_run() {
         let result = document(&mut search(&out, &["--device", "cpu", "--seed", seed, "--order", order, "--quiet"]));
         assert_eq!(result["run"], json!(out));
         let run = Run::open(&out).unwrap();
+        assert_eq!(run.config.search.kernels, Kernels::Reference, "the processor runs no shaders");
         assert_eq!(result["genotype"], serde_json::to_value(run.genotype().unwrap()).unwrap());
         let events = events(&run);
         let Some(Event::Finished { architecture, seconds, .. }) = events.last() else { unreachable!() };
@@ -178,6 +180,8 @@ fn settings_that_make_no_search_are_refused() {
     ] {
         assert_eq!(told(1, &[flag, value]), why);
     }
+    let shaders = "fused kernels are compute shaders, which Burn flex does not run; reference kernels run everywhere";
+    assert_eq!(told(1, &["--device", "cpu", "--kernels", "fused"]), shaders);
     let large = told(1, &["--device", "cpu", "--init-channels", "1000"]);
     assert!(large.starts_with("init-channels and layers make a supernet of "), "{large}");
     for (flag, value) in [

@@ -123,6 +123,11 @@ impl Compute {
         Ok(compute)
     }
 
+    /// Whether compute shaders run on it, which takes a GPU interface but no GPU.
+    pub fn runs_shaders(&self) -> bool {
+        self.device != Self::cpu().device
+    }
+
     /// Burn's CPU backend.
     pub fn cpu() -> Self {
         Self {

@@ -3,7 +3,7 @@ use crate::{
     data::{Augment, Batch, DataError, Dataset, Loader, split},
     device::Compute,
     space::Alphas,
-    supernet::{Minibatch, Supernet},
+    supernet::{Kernels, Minibatch, Supernet},
 };
 use burn::tensor::{ExecutionError, Tensor, TensorData, Transaction};
 use rand::{Rng, SeedableRng};
@@ -47,6 +47,12 @@ pub enum SearchError {
         /// Its weights.
         weights: usize,
     },
+    /// Fused kernels on a device without shaders.
+    #[error("fused kernels are compute shaders, which {backend} does not run; reference kernels run everywhere")]
+    NoShaders {
+        /// The backend.
+        backend: String,
+    },
     /// The search is over.
     #[error("the search is finished")]
     Finished,
@@ -75,6 +81,9 @@ impl ConvSearch {
     /// A setting that makes no search, or data too small for it.
     pub async fn new(config: SearchConfig, data: &Dataset, compute: &Compute) -> Result<Self, SearchError> {
         config.check()?;
+        if config.kernels == Kernels::Fused && !compute.runs_shaders() {
+            return Err(SearchError::NoShaders { backend: compute.backend.clone() });
+        }
         let (weight_images, alpha_images) = config.split(data.train.len())?;
         let (weights, alphas) =
             split(data.train.len(), weight_images + alpha_images, config.train_portion, config.seed)?;

@@ -104,10 +104,10 @@ pub struct Conv {
     #[arg(long, value_name = "DEVICE", default_value = word(DEVICES, DeviceChoice::default()), value_parser = devices(),
         help_heading = "Run")]
     device: DeviceChoice,
-    /// What computes the supernet.
-    #[arg(long, value_name = "KERNELS", default_value = word(KERNELS, paper().kernels), value_parser = kernels(),
-        help_heading = "Run")]
-    kernels: Kernels,
+    #[arg(long, value_name = "KERNELS", value_parser = kernels(), help_heading = "Run",
+        help = format!("What computes the supernet [default: {}; reference where no shaders run]",
+            word(KERNELS, paper().kernels)))]
+    kernels: Option<Kernels>,
     /// Decides the initial weights and alphas, the split, the order of the images and how they are varied.
     #[arg(long, value_name = "N", default_value_t = paper().seed, help_heading = "Run")]
     seed: u64,
@@ -181,7 +181,7 @@ impl Conv {
             arch_learning_rate: self.arch_learning_rate,
             arch_betas: (self.arch_beta1, self.arch_beta2),
             arch_weight_decay: self.arch_weight_decay,
-            kernels: self.kernels,
+            kernels: self.kernels.unwrap_or(paper().kernels),
             report_every: self.report_every,
         }
     }
@@ -193,12 +193,16 @@ pub fn run(command: Command, output: &Output) -> Outcome {
 }
 
 fn conv(args: &Conv, output: &Output) -> Outcome {
-    let config = args.config();
+    let mut config = args.config();
     // What can be refused at once is refused before anything long begins.
     config.check()?;
     RunWriter::check(&args.out)?;
     let data = Dataset::open(&args.data)?;
     config.split(data.train.len())?;
+    let (compute, remark) = contain(|| Ok(acquire(args.device)?))?;
+    if args.kernels.is_none() && !compute.runs_shaders() {
+        config.kernels = Kernels::Reference;
+    }
     let run = RunConfig {
         engine: env!("CARGO_PKG_VERSION").to_owned(),
         device: args.device,
@@ -210,7 +214,6 @@ fn conv(args: &Conv, output: &Output) -> Outcome {
         },
         search: config.clone(),
     };
-    let (compute, remark) = contain(|| Ok(acquire(args.device)?))?;
     let mut search = contain(|| Ok(block_on(ConvSearch::new(config, &data, &compute))?))?;
     if let Some(remark) = remark {
         output.remark(remark);
