@@ -1,4 +1,4 @@
-use super::{CIFAR10_CLASSES, DataError, Images, RECORD};
+use super::{CIFAR10_CLASSES, DataError, Images, RECORD, packed::push_records};
 
 /// Files of training images, each of 10,000 records.
 pub(super) const TRAIN_FILES: [&str; 5] =
@@ -25,26 +25,6 @@ pub(super) fn read_records(bytes: &[u8], file: &str, images: &mut Images) -> Res
         return Err(DataError::Size { file: file.into(), bytes: bytes.len() as u64 });
     }
     push_records(bytes, file, 0, CIFAR10_CLASSES.len(), images)
-}
-
-/// Adds whole records, the first of them at byte `start` of `file`.
-pub(super) fn push_records(
-    bytes: &[u8],
-    file: &str,
-    start: usize,
-    classes: usize,
-    images: &mut Images,
-) -> Result<(), DataError> {
-    for (record, data) in bytes.chunks_exact(RECORD).enumerate() {
-        let label = data[0];
-        if usize::from(label) >= classes {
-            let offset = start + record * RECORD;
-            return Err(DataError::Label { file: file.into(), record, offset, label, last: classes - 1 });
-        }
-        images.labels.push(label);
-        images.pixels.extend_from_slice(&data[1..]);
-    }
-    Ok(())
 }
 
 /// The class names of a `batches.meta.txt`.

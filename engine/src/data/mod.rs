@@ -1,5 +1,6 @@
 //! Image data: CIFAR-10, the packed subset that the page loads, generated textures; minibatches and augmentation.
 
+#[cfg(not(target_arch = "wasm32"))]
 mod cifar;
 #[cfg(not(target_arch = "wasm32"))]
 mod fetch;

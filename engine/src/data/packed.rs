@@ -6,7 +6,7 @@
 //!
 //! Numbers are little-endian; a name is its length as one byte, then UTF-8. The checksum covers all before it.
 
-use super::{CHANNELS, DataError, Dataset, Images, PIXELS, RECORD, SIDE, cifar::push_records};
+use super::{CHANNELS, DataError, Dataset, Images, PIXELS, RECORD, SIDE};
 
 /// What a packed subset begins with.
 pub(super) const MAGIC: &[u8; 8] = b"DARTSIMG";
@@ -98,6 +98,26 @@ pub(super) fn unpack(bytes: &[u8], file: &str) -> Result<Dataset, DataError> {
     };
     let (train, test) = (images(train)?, images(test)?);
     Ok(Dataset { name, classes, train, test })
+}
+
+/// Adds whole records, the first of them at byte `start` of `file`.
+pub(super) fn push_records(
+    bytes: &[u8],
+    file: &str,
+    start: usize,
+    classes: usize,
+    images: &mut Images,
+) -> Result<(), DataError> {
+    for (record, data) in bytes.chunks_exact(RECORD).enumerate() {
+        let label = data[0];
+        if usize::from(label) >= classes {
+            let offset = start + record * RECORD;
+            return Err(DataError::Label { file: file.into(), record, offset, label, last: classes - 1 });
+        }
+        images.labels.push(label);
+        images.pixels.extend_from_slice(&data[1..]);
+    }
+    Ok(())
 }
 
 struct Reader<'a> {
