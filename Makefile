@@ -36,10 +36,12 @@ bench: ## Measure search steps on this machine
 	@cargo build --release --bin darts
 	@$(DARTS) bench
 
+# Natively the whole workspace is always chosen, so that one set of features serves all: each other set would build Burn
+# again.
 test: ## Set up, then check, test and build everything, and try the page in Chromium
 	@$(STAGE) 'set-up' .ci/setup
 	@$(STAGE) 'format' cargo fmt --all --check
-	@$(STAGE) 'build' cargo build --release
+	@$(STAGE) 'the darts binary' cargo build --release
 	@$(STAGE) 'real data' .ci/data $(DARTS) || \
 	  echo 'WITHOUT REAL DATA: what is tested on it will fail.'
 	@$(STAGE) 'tests' cargo test --release
