@@ -1,8 +1,7 @@
 // The mixed ops of a node that end in a pointwise convolution: one matrix product over all slots, added to what the node
 // holds already. A thread computes TILE channels of one vector of pixels.
 // Constants: N, C, PLANE, TILE, SLOTS, RESULT (where the node lies, in vectors).
-@group(0) @binding(0) var<storage, read_write> values: array<V>;
-@group(0) @binding(1) var<storage, read_write> blended: array<f32>;
+@group(0) @binding(1) var<storage, read_write> values: array<V>;
 @group(0) @binding(2) var<storage, read_write> states: array<V>;
 
 @compute @workgroup_size(64)
@@ -21,12 +20,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(workgroup_id) gro
     }
     for (var slot = 0u; slot < SLOTS; slot++) {
         let origin = (slot * N + n) * C * PLANE + p;
-        let row = (slot * C + first) * C;
+        let block = slot * C * C + first;
         for (var k = 0u; k < C; k++) {
             let x = values[origin + k * PLANE];
+            let w = load_rows(block + k * C);
             // unroll
             for (var o = 0u; o < TILE; o++) {
-                sums[o] += blended[row + o * C + k] * x;
+                sums[o] += w[o] * x;
             }
         }
     }

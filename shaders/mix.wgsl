@@ -1,11 +1,12 @@
 // Folds BatchNorm and the op's weight into the last pointwise convolution of each slot: its mean and variance follow from
-// the moments of its input, so the mixed op is a scaled matrix and an offset. One thread an output channel of a slot.
+// the means and central moments of its input, so the mixed op is a scaled matrix and an offset. One thread an output channel of a slot.
 // Constants: C, EDGES, SLOTS, COUNT, ROW (row of alphas of the node's first edge), LAST_0 to LAST_5.
 @group(0) @binding(0) var<storage, read_write> weights: array<f32>;
 @group(0) @binding(1) var<storage, read_write> mixing: array<f32>;
 @group(0) @binding(2) var<storage, read_write> moments: array<f32>;
 @group(0) @binding(3) var<storage, read_write> blended: array<f32>;
 @group(0) @binding(4) var<storage, read_write> statistics: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> totals: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -14,21 +15,19 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if (slot >= SLOTS) {
         return;
     }
-    let moment = slot * (C * C + C);
+    let moment = slot * C * C;
     let row = slot_row(slot, c);
     let has = slot_has_row(slot, c);
     var mean = 0.0;
     var variance = 0.0;
     if (has) {
         for (var k = 0u; k < C; k++) {
-            mean += weights[row + k] * (moments[moment + C * C + k] / COUNT);
+            mean += weights[row + k] * (totals[slot * C + k] / COUNT);
         }
         for (var k = 0u; k < C; k++) {
-            let mean_k = moments[moment + C * C + k] / COUNT;
             var sum = 0.0;
             for (var l = 0u; l < C; l++) {
-                let mean_l = moments[moment + C * C + l] / COUNT;
-                sum += weights[row + l] * (moments[moment + k * C + l] / COUNT - mean_k * mean_l);
+                sum += weights[row + l] * (moments[moment + k * C + l] / COUNT);
             }
             variance += weights[row + k] * sum;
         }
@@ -42,6 +41,6 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         if (has) {
             w = weights[row + k];
         }
-        blended[(slot * C + c) * C + k] = scale * w;
+        blended[(slot * C + k) * C + c] = scale * w;
     }
 }

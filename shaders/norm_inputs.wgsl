@@ -13,7 +13,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         return;
     }
     let rows = select(WEIGHTS_A + slot * CO * CI, WEIGHTS_B + (slot - SPLIT) * CO * CI, slot >= SPLIT);
-    let first = (slot * HALVES * CI + k) * (2u * CO + 1u);
+    let inputs = HALVES * CI;
+    let first = slot * inputs * (2u * CO + 1u) + k;
     var offset = 0.0;
     for (var c = 0u; c < CO; c++) {
         var w = 0.0;
@@ -21,9 +22,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             w = weights[rows + c * CI + k % CI];
         }
         let m = affine[slot * CO + c];
-        matrices[first + c] = w * m.x;
-        matrices[first + CO + c] = w * m.y;
+        matrices[first + c * inputs] = w * m.x;
+        matrices[first + (CO + c) * inputs] = w * m.y;
         offset += w * m.z;
     }
-    matrices[first + 2u * CO] = offset;
+    matrices[first + 2u * CO * inputs] = offset;
 }

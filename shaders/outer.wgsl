@@ -1,5 +1,5 @@
 // Sums over all pixels of a_r * b_c for a tile of rows and columns of each slot: the gradient of pointwise weights.
-// `load_a` says what a is. With HALVES = 2 the upper half of the rows goes with the first CB columns, the lower half
+// `load_a` says what a is, `shift_b` what is taken off b. With HALVES = 2 the upper half of the rows goes with the first CB columns, the lower half
 // with the next CB.
 // Constants: N, CA, CB, PLANE, TILE_A, TILE_B, CHUNKS (threads along the pixels), HALVES, RELU (of b).
 @group(0) @binding(0) var<storage, read_write> b_values: array<V>;
@@ -22,6 +22,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var i = 0u; i < TILE_A * TILE_B; i++) {
         sums[i] = 0.0;
     }
+    var shifts: array<f32, TILE_B>;
+    // unroll
+    for (var j = 0u; j < TILE_B; j++) {
+        shifts[j] = shift_b(slot, first_b + j);
+    }
     for (var q = chunk; q < N * PLANE; q += CHUNKS) {
         let n = q / PLANE;
         let p = q % PLANE;
@@ -29,7 +34,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         var columns: array<V, TILE_B>;
         // unroll
         for (var j = 0u; j < TILE_B; j++) {
-            columns[j] = b_values[base + (first_b + j) * PLANE];
+            columns[j] = b_values[base + (first_b + j) * PLANE] - V(shifts[j]);
             if (RELU) {
                 columns[j] = max(columns[j], V(0.0));
             }

@@ -1,5 +1,12 @@
-// a is the gradient of a node, the same for every slot. Constants: GRADIENT (where it lies, in vectors).
+// a is the gradient of a node, the same for every slot; b is taken less its mean. Constants: GRADIENT (where a lies, in
+// vectors), COUNT.
 @group(0) @binding(2) var<storage, read_write> state_gradients: array<V>;
+
+@group(0) @binding(3) var<storage, read_write> totals: array<f32>;
+
+fn shift_b(slot: u32, c: u32) -> f32 {
+    return totals[slot * CB + c] / COUNT;
+}
 
 fn load_a(slot: u32, n: u32, c: u32, p: u32) -> V {
     return state_gradients[GRADIENT + (n * CA + c) * PLANE + p];

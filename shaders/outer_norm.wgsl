@@ -4,6 +4,10 @@
 @group(0) @binding(3) var<storage, read_write> value: array<V>;
 @group(0) @binding(4) var<storage, read_write> affine: array<vec4<f32>>;
 
+fn shift_b(slot: u32, c: u32) -> f32 {
+    return 0.0;
+}
+
 fn load_a(slot: u32, n: u32, c: u32, p: u32) -> V {
     let i = ((slot * N + n) * CA + c) * PLANE + p;
     let m = affine[slot * CA + c];

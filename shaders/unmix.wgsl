@@ -1,5 +1,5 @@
 // Gradient of the last pointwise convolution of each slot, through BatchNorm and the op's weight, from the products of
-// the node's gradient with the slot's values. One thread an output channel of a slot.
+// the node's gradient with the slot's values less their means. One thread an output channel of a slot.
 //
 // With s the op's weight over the deviation, q the sum of g times the normalised output and r = s q / (deviation COUNT),
 // the gradient of the convolution's output y is s g - r y + k: what it leaves for the weights is written here, r and k
@@ -27,9 +27,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let s = statistics[slot * C + c];
     let row = slot_row(slot, c);
     let product = (slot * C + c) * C;
-    let moment = slot * (C * C + C);
+    let moment = slot * C * C;
     let sum_gradient = edge_sums[(ROW + slot_edge(slot)) * C + c].x;
-    var q = -s.x * sum_gradient;
+    var q = 0.0;
     for (var k = 0u; k < C; k++) {
         q += weights[row + k] * products[product + k];
     }
@@ -41,7 +41,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         for (var l = 0u; l < C; l++) {
             correlated += weights[row + l] * moments[moment + k * C + l];
         }
-        weight_gradients[row + k] = s.z * products[product + k] - r * correlated + k0 * moments[moment + C * C + k];
+        // The gradient of y sums to zero, so the means that were taken off take nothing away.
+        weight_gradients[row + k] = s.z * products[product + k] - r * correlated;
     }
     // x factor of g, y of y, z constant, w gradient of the op's weight.
     slopes[slot * C + c] = vec4<f32>(s.z, -r, k0, q);

@@ -11,7 +11,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if (slot >= SLOTS) {
         return;
     }
-    let first = (slot * C + k) * (2u * C + 1u);
+    let first = slot * C * (2u * C + 1u) + k;
     var offset = 0.0;
     for (var c = 0u; c < C; c++) {
         var on_gradient = 0.0;
@@ -20,7 +20,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             on_gradient = w * slopes[slot * C + c].x;
             offset += w * slopes[slot * C + c].z;
         }
-        matrices[first + c] = on_gradient;
+        matrices[first + c * C] = on_gradient;
         var on_value = 0.0;
         for (var l = 0u; l < C; l++) {
             if (slot_has_row(slot, l)) {
@@ -28,7 +28,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                 on_value += weights[row + k] * slopes[slot * C + l].y * weights[row + c];
             }
         }
-        matrices[first + C + c] = on_value;
+        matrices[first + (C + c) * C] = on_value;
     }
-    matrices[first + 2u * C] = offset;
+    matrices[first + 2u * C * C] = offset;
 }

@@ -3,6 +3,7 @@
 //! One crate for native and WebAssembly; it knows no user interface. A search emits [`search::Event`]s, and nothing here
 //! knows who listens.
 
+pub mod bench;
 pub mod data;
 pub mod device;
 pub mod kernels;

@@ -51,6 +51,8 @@ struct NodeMemory {
     /// Outputs of the first pointwise convolutions of the separable ops, before BatchNorm.
     half: Handle,
     half_norm: Handle,
+    /// Sums of the values of each slot's channels, and their second central moments.
+    totals: Handle,
     moments: Handle,
     statistics: Handle,
 }
@@ -161,7 +163,7 @@ impl CellPlan {
 
     /// Threads that share the pixels in a sum for `tiles` tiles.
     fn chunks(&self, tiles: usize, lanes: usize) -> usize {
-        (2048 / tiles).clamp(8, 128).min(self.batch * self.plane() / lanes)
+        (512 / tiles).clamp(8, 128).min(self.batch * self.plane() / lanes)
     }
 
     /// A launch at the nodes' resolution with the constants that most kernels read.
@@ -516,27 +518,37 @@ impl CellPlan {
                     2 * edges * self.node(),
                 );
         }
+        let chunks = self.chunks(c, lanes);
+        let partial = empty(slots * c * chunks);
+        self.launch(lanes, &["totals"]).all(&[("CHUNKS", chunks)]).run(
+            client,
+            c * chunks,
+            [slots, 1],
+            &[&values, &partial],
+            slots * (self.node() + c * chunks),
+        );
+        let totals = empty(slots * c);
+        self.reduce(client, &partial, &totals, [slots * c, chunks, 1], [0, 0], slots * c);
         let tile_gram = tile(c, 8);
         let tiles = (c / tile_gram) * (c / tile_gram);
         let chunks = self.chunks(tiles, lanes);
-        let moment = c * c + c;
-        let partial = empty(slots * chunks * moment);
-        self.launch(lanes, &["gram"]).all(&[("TILE", tile_gram), ("CHUNKS", chunks)]).run(
+        let partial = empty(slots * chunks * c * c);
+        self.launch(lanes, &["gram"]).all(&[("TILE", tile_gram), ("CHUNKS", chunks)]).f("COUNT", count).run(
             client,
             tiles * chunks,
             [slots, 1],
-            &[&values, &partial],
-            slots * (self.node() + chunks * moment),
+            &[&values, &partial, &totals],
+            slots * (self.node() + chunks * c * c),
         );
-        let moments = empty(slots * moment);
-        self.reduce(client, &partial, &moments, [slots, chunks, moment], [0, 0], slots);
+        let moments = empty(slots * c * c);
+        self.reduce(client, &partial, &moments, [slots, chunks, c * c], [0, 0], slots);
         let blended = empty(slots * c * c);
         let statistics = empty(4 * slots * c);
         self.slot_launch(node, &["slots", "mix"]).f("COUNT", count).run(
             client,
             slots * c,
             [1, 1],
-            &[parameters, mixing, &moments, &blended, &statistics],
+            &[parameters, mixing, &moments, &blended, &statistics, &totals],
             slots * (3 * c * c + 5 * c),
         );
         let result = self.state_at(node + 2) / lanes;
@@ -555,14 +567,10 @@ impl CellPlan {
                 &[&statistics, pools, pool_norm, mixing, states],
                 (3 * edges + 1) * self.node(),
             );
-        self.launch(lanes, &["combine"]).all(&[("TILE", tile_out), ("SLOTS", slots), ("RESULT", result)]).run(
-            client,
-            pixels,
-            [c / tile_out, 1],
-            &[&values, &blended, states],
-            (slots + 2) * self.node(),
-        );
-        NodeMemory { values, half, half_norm, moments, statistics }
+        self.launch(lanes, &["combine", weights_of(tile_out)])
+            .all(&[("TILE", tile_out), ("SLOTS", slots), ("RESULT", result)])
+            .run(client, pixels, [c / tile_out, 1], &[&blended, &values, states], (slots + 2) * self.node());
+        NodeMemory { values, half, half_norm, totals, moments, statistics }
     }
 
     /// A launch over a node's slots.
@@ -699,7 +707,7 @@ impl CellPlan {
         let pixels = self.pixels(lanes);
         let count = self.batch * self.plane();
         let plan = &self.nodes[node];
-        let NodeMemory { values, half, half_norm, moments, statistics } = memory;
+        let NodeMemory { values, half, half_norm, totals, moments, statistics } = memory;
         let gradient_at = self.state_at(node + 2) / lanes;
 
         // What the node's gradient says of its edges: sums for alphas and pools, products with each slot's values.
@@ -724,7 +732,7 @@ impl CellPlan {
             &values,
             [c, c, 1],
             false,
-            |launch| (launch.all(&[("GRADIENT", gradient_at)]), vec![gradients]),
+            |launch| (launch.all(&[("GRADIENT", gradient_at)]).f("COUNT", count), vec![gradients, &totals]),
             (&products, [0, 0], slots),
         );
         let slopes = empty(4 * slots * c);
@@ -749,7 +757,7 @@ impl CellPlan {
         );
         let value_gradients = empty(slots * self.node());
         let tile_rows = tile(c, 16);
-        self.launch(lanes, &["blend", "blend_plain"])
+        self.launch(lanes, &["blend", "blend_plain", weights_of(tile_rows)])
             .all(&[("ROWS", c), ("CG", c), ("TILE", tile_rows), ("GRADIENT", gradient_at), ("VALUE", 0)])
             .is("SHARED", true)
             .run(
@@ -828,7 +836,7 @@ impl CellPlan {
             ])
             .run(client, 2 * edges * c, [1, 1], &[parameters, &affine, &matrices], 2 * edges * (3 * c * c + 5 * c));
         // The recomputed first convolutions are done with: their room takes their gradients.
-        self.launch(lanes, &["blend", "blend_plain"])
+        self.launch(lanes, &["blend", "blend_plain", weights_of(tile_rows)])
             .all(&[("ROWS", c), ("CG", c), ("TILE", tile_rows), ("GRADIENT", 0), ("VALUE", 0)])
             .is("SHARED", false)
             .run(
@@ -1071,7 +1079,7 @@ impl CellPlan {
         let rows = halves * ci;
         let tile_rows = tile(rows, 16);
         let blend = |gate: &'static str| {
-            Launch::new(lanes, &["blend", gate])
+            Launch::new(lanes, &["blend", gate, weights_of(tile_rows)])
                 .all(&[
                     ("N", self.batch),
                     ("ROWS", rows),
@@ -1109,4 +1117,9 @@ fn row(node: usize) -> usize {
 
 fn line(lanes: usize) -> &'static str {
     if lanes == 4 { "line4" } else { "line1" }
+}
+
+/// The file that reads the weights of a tile of outputs.
+fn weights_of(tile: usize) -> &'static str {
+    if tile.is_multiple_of(4) { "rows4" } else { "rows1" }
 }

@@ -7,9 +7,14 @@ use cubecl::{
     server::{Handle, KernelArguments, MetadataBindingInfo},
 };
 use std::{
+    collections::BTreeMap,
     fmt::Write,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
 };
+use web_time::Instant;
 
 /// Added to a variance before its root is taken.
 const EPSILON: &str = "const EPSILON: f32 = 1e-5;\n";
@@ -22,6 +27,21 @@ static FLOATS_MOVED: AtomicU64 = AtomicU64::new(0);
 /// of a launch once, counted from shapes.
 pub fn launched() -> (u64, u64) {
     (DISPATCHES.load(Ordering::Relaxed), 4 * FLOATS_MOVED.load(Ordering::Relaxed))
+}
+
+/// Launches, seconds and bytes by kernel, while a profile is taken.
+type Profile = BTreeMap<String, (u64, f64, u64)>;
+
+static PROFILE: Mutex<Option<Profile>> = Mutex::new(None);
+
+/// Starts to time every launch by itself, its work waited for: slower as a whole than without.
+pub fn start_profile() {
+    *PROFILE.lock().unwrap_or_else(|e| e.into_inner()) = Some(Profile::new());
+}
+
+/// Ends a profile: launches, seconds and bytes by kernel.
+pub fn end_profile() -> BTreeMap<String, (u64, f64, u64)> {
+    PROFILE.lock().unwrap_or_else(|e| e.into_inner()).take().unwrap_or_default()
 }
 
 macro_rules! shaders {
@@ -71,10 +91,13 @@ shaders!(
     pool_moments,
     pooled,
     reduce,
+    rows1,
+    rows4,
     slots,
     spread_nodes,
     state_sums,
     states,
+    totals,
     unmix,
     unmix_inputs,
     vector1,
@@ -87,8 +110,8 @@ fn shader(name: &str) -> &'static str {
 
 /// What sizes an array, bounds an unrolled loop or divides is a constant of the shader; everything else is passed with the
 /// launch, so that few shaders are compiled.
-const CONSTANTS: [&str; 11] =
-    ["C", "PLANE", "H", "W", "COLUMNS", "K", "DILATION", "TILE", "TILE_A", "TILE_B", "STRIDE"];
+const CONSTANTS: [&str; 14] =
+    ["C", "PLANE", "H", "W", "COLUMNS", "K", "DILATION", "TILE", "TILE_A", "TILE_B", "STRIDE", "CG", "CA", "CB"];
 
 /// Numbers that one launch may pass.
 const ARGUMENTS: usize = 16;
@@ -135,6 +158,19 @@ impl Launch {
         self
     }
 
+    /// A name for people: the files that make it what it is, and its sizes.
+    fn title(&self) -> String {
+        let files = self.files.iter().filter(|file| !file.starts_with("vector") && !file.starts_with("line"));
+        let files: Vec<&str> = files.copied().filter(|file| !["states", "slots"].contains(file)).collect();
+        let sizes: Vec<String> = self
+            .constants
+            .iter()
+            .filter(|(name, _)| ["C", "K", "DILATION", "PLANE"].contains(name))
+            .map(|(name, value)| format!("{name} {value}"))
+            .collect();
+        format!("{} ({})", files.join("+"), sizes.join(", "))
+    }
+
     /// The text that is compiled.
     pub fn source(&self) -> String {
         let mut text = String::from(EPSILON);
@@ -175,21 +211,25 @@ impl Launch {
         let mut arguments =
             buffers.iter().fold(KernelArguments::new(), |all, &handle| all.with_buffer(handle.clone().binding()));
         arguments.info = MetadataBindingInfo::custom(pairs);
+        let profiled = PROFILE.lock().unwrap_or_else(|e| e.into_inner()).is_some();
+        let name = profiled.then(|| self.title());
+        let began = Instant::now();
         let count = CubeCount::Static(threads.div_ceil(64) as u32, y as u32, z as u32);
         client.launch(Box::new(SourceKernel::new(self, CubeDim::new_1d(64))), count, arguments);
+        #[cfg(not(target_arch = "wasm32"))]
+        if let Some(name) = name {
+            let _ = pollster::block_on(client.sync());
+            let mut profile = PROFILE.lock().unwrap_or_else(|e| e.into_inner());
+            let entry = profile.get_or_insert_default().entry(name).or_default();
+            entry.0 += 1;
+            entry.1 += began.elapsed().as_secs_f64();
+            entry.2 += 4 * moved as u64;
+        }
     }
 }
 
 impl KernelSource for Launch {
     fn source(&self) -> SourceTemplate {
-            eprintln!(
-                "{:?} {:?} {:?} {:?}",
-                std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64() % 1000.0,
-                self.files,
-                self.constants,
-                self.switches
-            );
-        }
         SourceTemplate::new(Launch::source(self))
     }
 

@@ -11,5 +11,5 @@ mod gpu;
 mod op;
 
 pub(crate) use cell::CellPlan;
-pub use gpu::{SHADERS, launched};
+pub use gpu::{SHADERS, end_profile, launched, start_profile};
 pub(crate) use op::mixed_cell;

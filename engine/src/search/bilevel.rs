@@ -88,12 +88,29 @@ impl Bilevel {
         weight_batch: &Minibatch,
         alpha_batch: &Minibatch,
     ) -> Pass {
-        let mut pass = match config.order {
-            Order::First => self.supernet.pass(&self.weights, &self.alphas, alpha_batch, Wrt::ALPHAS),
-            Order::Second => self.unrolled_pass(config, learning_rate, weight_batch, alpha_batch),
-        };
+        let mut pass = self.architecture_pass(config, learning_rate, weight_batch, alpha_batch);
         let gradient = pass.alpha_gradient.clone().expect("an architecture pass has an alpha gradient");
         pass.weight_gradient = None;
+        self.update_alphas(config, gradient);
+        pass
+    }
+
+    /// The gradient of the validation loss with respect to the alphas, by the configured order; nothing is updated.
+    pub fn architecture_pass(
+        &self,
+        config: &SearchConfig,
+        learning_rate: f64,
+        weight_batch: &Minibatch,
+        alpha_batch: &Minibatch,
+    ) -> Pass {
+        match config.order {
+            Order::First => self.supernet.pass(&self.weights, &self.alphas, alpha_batch, Wrt::ALPHAS),
+            Order::Second => self.unrolled_pass(config, learning_rate, weight_batch, alpha_batch),
+        }
+    }
+
+    /// Adam on the alphas with their gradient [28, 8].
+    pub fn update_alphas(&mut self, config: &SearchConfig, gradient: Tensor<2>) {
         self.architecture_steps += 1;
         let (beta1, beta2) = config.arch_betas;
         let gradient = gradient + self.alphas.clone() * config.arch_weight_decay;
@@ -103,7 +120,6 @@ impl Bilevel {
         let scale = (1.0 - beta2.powi(self.architecture_steps)).sqrt();
         self.alphas = self.alphas.clone() - first.clone() / (second.clone().sqrt() / scale + ADAM_EPSILON) * step_size;
         self.moments = (first, second);
-        pass
     }
 
     /// SGD with momentum, weight decay and gradient clipping on the weights. Returns the pass and the gradient's norm

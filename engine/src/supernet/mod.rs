@@ -169,6 +169,31 @@ impl Supernet {
         [2 * EDGES, Op::CANDIDATES.len()]
     }
 
+    /// Multiply-accumulates of the forward pass on one image, in convolutions and the classifier.
+    pub fn multiply_accumulates(&self, height: usize, width: usize) -> u64 {
+        let sizes: Vec<usize> = self
+            .cells
+            .iter()
+            .scan(height * width, |pixels, cell| {
+                if cell.kind == CellKind::Reduce {
+                    *pixels /= 4;
+                }
+                Some(*pixels)
+            })
+            .collect();
+        let pixels = |name: &str| match name.strip_prefix("cells.").and_then(|rest| rest.split_once('.')) {
+            None if name.starts_with("stem.0.") => height * width,
+            None => usize::from(name == "classifier.weight"),
+            Some((layer, part)) => {
+                let layer: usize = layer.parse().expect("a layer");
+                let enlarged = part.starts_with("preprocess") && self.cells[layer].kind == CellKind::Reduce;
+                sizes[layer] * if enlarged { 4 } else { 1 }
+            }
+        };
+        let weights = self.layout.parameters().iter();
+        weights.map(|parameter| (parameter.range().len() * pixels(&parameter.name)) as u64).sum()
+    }
+
     /// The path that computes.
     pub fn kernels(&self) -> Kernels {
         self.kernels

@@ -1,5 +1,6 @@
 //! The darts command line. Each subcommand has a file of its own; this one picks among them.
 
+mod bench;
 mod data;
 mod genotype;
 mod output;
@@ -30,6 +31,9 @@ enum Command {
     /// Look at cells.
     #[command(subcommand)]
     Genotype(genotype::Command),
+    /// Measure how fast this machine is.
+    #[command(subcommand)]
+    Bench(bench::Command),
 }
 
 fn main() -> ExitCode {
@@ -41,5 +45,6 @@ fn main() -> ExitCode {
         Command::Data(command) => data::run(command, &cli.output),
         Command::Search(command) => search::run(command, &cli.output),
         Command::Genotype(command) => genotype::run(command, &cli.output),
+        Command::Bench(command) => bench::run(command, &cli.output),
     })
 }

@@ -1,0 +1,115 @@
+//! `darts bench`: how long things take here.
+
+use crate::output::{Outcome, Output};
+use clap::{Args, Subcommand};
+use darts_engine::{
+    bench::{StepBenchmark, StepFigures, step_benchmark},
+    device::{Compute, DeviceChoice, block_on},
+    search::{Order, SearchConfig},
+    supernet::Kernels,
+};
+use std::fmt::Write;
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Time weight steps and architecture steps of a search on random images, and say what they move and compute.
+    ///
+    /// The defaults are the paper's sizes. Work on the device is waited for; one step of each kind runs before any is timed.
+    Step(Step),
+}
+
+#[derive(Args)]
+pub struct Step {
+    /// Images of a minibatch.
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    batch_size: usize,
+    /// Channels of the first cell.
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    init_channels: usize,
+    /// Cells of the supernet.
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    layers: usize,
+    /// How the gradient of the alphas is approximated.
+    #[arg(long, value_name = "ORDER", default_value = "first", value_parser = super::search::orders())]
+    order: Order,
+    /// What computes the supernet.
+    #[arg(long, value_name = "KERNELS", default_value = "fused", value_parser = super::search::kernels())]
+    kernels: Kernels,
+    /// Where to compute.
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = super::search::devices())]
+    device: DeviceChoice,
+    /// Steps of each kind to time.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    steps: usize,
+    /// Also time every launch by itself and print the time by kernel.
+    #[arg(long)]
+    profile: bool,
+}
+
+pub fn run(command: Command, output: &Output) -> Outcome {
+    let Command::Step(step) = command;
+    if step.steps == 0 {
+        return Err("steps must be at least 1, not 0".into());
+    }
+    let config = SearchConfig {
+        batch_size: step.batch_size,
+        init_channels: step.init_channels,
+        layers: step.layers,
+        order: step.order,
+        kernels: step.kernels,
+        ..SearchConfig::default()
+    };
+    config.check()?;
+    let compute = block_on(Compute::acquire(step.device))?;
+    output.remark(format!("{} ({}), {} steps of each kind", compute.adapter, compute.backend, step.steps));
+    let told = |kind: &str, n: usize| {
+        if n == 0 {
+            output.remark(format!("{kind}: first one done, timing"));
+        }
+    };
+    let figures = block_on(step_benchmark(config, step.steps, step.profile, &compute, told))
+        .map_err(|error| format!("the device failed: {error:?}").split_whitespace().collect::<Vec<_>>().join(" "))?;
+    output.print(&figures, describe(&figures))
+}
+
+fn describe(figures: &StepBenchmark) -> String {
+    let config = &figures.config;
+    let mut text = format!(
+        "{} channels, {} cells, batch {}: {} weights\n",
+        config.init_channels, config.layers, config.batch_size, figures.parameters
+    );
+    let mut line = |name: &str, step: &StepFigures| {
+        let time = step.time;
+        writeln!(
+            text,
+            "{name:<18} {:9.1} ms ({:.1} to {:.1}), {} dispatches, {:.1} GB moved, {:.1} GMAC, {:.1} GFLOP/s",
+            time.median_ms,
+            time.least_ms,
+            time.most_ms,
+            step.dispatches,
+            step.bytes as f64 / 1e9,
+            step.multiply_accumulates as f64 / 1e9,
+            step.gflops
+        )
+        .expect("a string takes all");
+    };
+    line("weight step", &figures.weight_step);
+    line("architecture step", &figures.architecture_step);
+    if let Some(peak) = figures.peak_bytes {
+        writeln!(text, "device memory      {:9.1} MB at most", peak as f64 / 1e6).expect("a string takes all");
+    }
+    for kernel in &figures.kernels {
+        let gigabytes = kernel.bytes as f64 / 1e9;
+        writeln!(
+            text,
+            "  {:9.1} ms  {:4} launches  {:7.3} GB  {:6.2} GB/s  {}",
+            kernel.ms,
+            kernel.launches,
+            gigabytes,
+            gigabytes / (kernel.ms / 1e3),
+            kernel.name
+        )
+        .expect("a string takes all");
+    }
+    text
+}
