@@ -30,9 +30,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                 // unroll
                 for (var j = 0u; j < K; j++) {
                     let column = i32(2u * x + j * DILATION) - pad;
-                    if (row >= 0 && row < i32(2u * H) && column >= 0 && column < i32(2u * W)) {
-                        sums[i * K + j] += g * max(states[source + u32(row) * 2u * W + u32(column)], 0.0);
-                    }
+                    // Branches in a loop written out are more than some compilers can bear.
+                    let inside = (row >= 0) & (row < i32(2u * H)) & (column >= 0) & (column < i32(2u * W));
+                    let y_in = u32(clamp(row, 0, i32(2u * H) - 1));
+                    let x_in = u32(clamp(column, 0, i32(2u * W) - 1));
+                    sums[i * K + j] += select(0.0, g, inside) * max(states[source + y_in * 2u * W + x_in], 0.0);
                 }
             }
         }

@@ -6,6 +6,8 @@ use cubecl::{
     prelude::{Client, ExecutionMode, KernelId},
     server::{Handle, KernelArguments, MetadataBindingInfo},
 };
+#[cfg(not(target_arch = "wasm32"))]
+use std::time::Instant;
 use std::{
     collections::BTreeMap,
     fmt::Write,
@@ -14,7 +16,6 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
-use web_time::Instant;
 
 /// Added to a variance before its root is taken.
 const EPSILON: &str = "const EPSILON: f32 = 1e-5;\n";
@@ -158,6 +159,7 @@ impl Launch {
         self
     }
 
+    #[cfg(not(target_arch = "wasm32"))]
     /// A name for people: the files that make it what it is, and its sizes.
     fn title(&self) -> String {
         let files = self.files.iter().filter(|file| !file.starts_with("vector") && !file.starts_with("line"));
@@ -211,13 +213,12 @@ impl Launch {
         let mut arguments =
             buffers.iter().fold(KernelArguments::new(), |all, &handle| all.with_buffer(handle.clone().binding()));
         arguments.info = MetadataBindingInfo::custom(pairs);
-        let profiled = PROFILE.lock().unwrap_or_else(|e| e.into_inner()).is_some();
-        let name = profiled.then(|| self.title());
-        let began = Instant::now();
+        #[cfg(not(target_arch = "wasm32"))]
+        let timed = PROFILE.lock().unwrap_or_else(|e| e.into_inner()).is_some().then(|| (self.title(), Instant::now()));
         let count = CubeCount::Static(threads.div_ceil(64) as u32, y as u32, z as u32);
         client.launch(Box::new(SourceKernel::new(self, CubeDim::new_1d(64))), count, arguments);
         #[cfg(not(target_arch = "wasm32"))]
-        if let Some(name) = name {
+        if let Some((name, began)) = timed {
             let _ = pollster::block_on(client.sync());
             let mut profile = PROFILE.lock().unwrap_or_else(|e| e.into_inner());
             let entry = profile.get_or_insert_default().entry(name).or_default();
