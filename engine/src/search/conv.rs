@@ -354,7 +354,9 @@ mod tests {
         assert_ne!(architecture, initial);
         assert_eq!(told.len(), 8);
 
-        assert_eq!(told, events(tiny()));
+        let again = events(tiny());
+        assert_eq!(told.len(), again.len());
+        told.iter().zip(&again).for_each(|(event, again)| assert_eq!(event, again));
         assert_ne!(told[1], events(SearchConfig { seed: 8, epochs: 1, ..tiny() })[1]);
     }
 

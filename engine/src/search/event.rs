@@ -55,7 +55,7 @@ pub enum Event {
         alphas: Measure,
         /// Images that went through the supernet (both halves) for each second of wall time.
         images_per_second: f64,
-        /// Wall time since the start of the search in seconds.
+        /// Wall time of all steps so far in seconds; a pause between two of them does not count.
         seconds: f64,
         /// The alphas at the end of the epoch.
         architecture: Alphas,
@@ -70,7 +70,7 @@ pub enum Event {
         architecture: Alphas,
         /// Epochs done.
         epochs: usize,
-        /// Wall time since the start of the search in seconds.
+        /// Wall time of all steps so far in seconds; a pause between two of them does not count.
         seconds: f64,
     },
     /// The search stopped with an error; nothing follows.
