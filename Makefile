@@ -34,7 +34,7 @@ darts: ## Build the darts binary and tell where it is
 
 bench: ## Measure search steps on this machine
 	@cargo build --release --bin darts
-	@$(DARTS) bench
+	@$(DARTS) bench step
 
 # Natively the whole workspace is always chosen, so that one set of features serves all: each other set would build Burn
 # again.
