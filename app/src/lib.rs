@@ -6,3 +6,19 @@ pub mod layout;
 pub mod messages;
 pub mod run;
 pub mod setup;
+
+/// Runs what crates of this module have to run before `main`, once; call it first in `main`. In a module that does not ask
+/// for it, the linker runs all of it again on every call from JavaScript, which costs milliseconds each.
+#[cfg(target_arch = "wasm32")]
+#[expect(unsafe_code, reason = "the linker defines this function, and nothing else calls it")]
+pub fn construct() {
+    unsafe extern "C" {
+        fn __wasm_call_ctors();
+    }
+    // SAFETY: it takes and returns nothing, and runs once, before anything that relies on it.
+    unsafe { __wasm_call_ctors() }
+}
+
+/// Elsewhere the system has run it.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn construct() {}

@@ -5,6 +5,7 @@ mod page;
 mod view;
 
 fn main() {
+    darts_app::construct();
     console_error_panic_hook::set_once();
     if let Some(boot) = leptos::prelude::document().get_element_by_id("boot") {
         boot.remove();

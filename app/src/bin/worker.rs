@@ -16,7 +16,7 @@ use web_sys::{DedicatedWorkerGlobalScope, MessageEvent, Response};
 const SUBSET: &str = "data/cifar10.packed";
 
 fn main() {
-    register();
+    darts_app::construct();
     std::panic::set_hook(Box::new(|info| {
         console_error_panic_hook::hook(info);
         // After a panic nothing of this module runs again, so this is the last it says.
@@ -34,22 +34,6 @@ fn main() {
     hear.forget();
     spawn_local(serve(inbox));
 }
-
-/// Runs what Burn's crates have to run before `main`, once. A module that does not ask for it has the linker run it on every
-/// call from JavaScript, which costs milliseconds each.
-#[cfg(target_arch = "wasm32")]
-#[expect(unsafe_code, reason = "the linker defines this function, and nothing else calls it")]
-fn register() {
-    unsafe extern "C" {
-        fn __wasm_call_ctors();
-    }
-    // SAFETY: it takes and returns nothing, and runs once, before anything that relies on it.
-    unsafe { __wasm_call_ctors() }
-}
-
-/// Elsewhere the system runs it.
-#[cfg(not(target_arch = "wasm32"))]
-fn register() {}
 
 fn scope() -> DedicatedWorkerGlobalScope {
     js_sys::global().unchecked_into()
