@@ -7,7 +7,7 @@ use darts_engine::{
     search::{ConvSearch, Event, SearchConfig},
 };
 use futures::{StreamExt, channel::mpsc};
-use js_sys::{Promise, Reflect, Uint8Array};
+use js_sys::{Function, Promise, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent, Response};
@@ -81,10 +81,11 @@ async fn serve(mut inbox: mpsc::UnboundedReceiver<Command>) {
         Ok(compute) => compute,
         Err(error) => return say(&Message::Unsupported { reason: format!("WebGPU does not start: {error}.") }),
     };
+    let told = adapter_info().await.unwrap_or_default();
     say(&Message::Ready {
-        adapter: compute.adapter.clone(),
+        adapter: told.name.unwrap_or_else(|| compute.adapter.clone()),
         backend: compute.backend.clone(),
-        software: compute.software,
+        software: compute.software || told.software,
     });
     let mut current: Option<Current> = None;
     loop {
@@ -122,6 +123,29 @@ async fn serve(mut inbox: mpsc::UnboundedReceiver<Command>) {
         }
         breathe().await;
     }
+}
+
+/// What the browser tells of its adapter and the engine does not hear.
+#[derive(Default)]
+struct AdapterInfo {
+    name: Option<String>,
+    software: bool,
+}
+
+async fn adapter_info() -> Option<AdapterInfo> {
+    let get = |object: &JsValue, key: &str| Reflect::get(object, &key.into()).ok();
+    let gpu = get(&get(&js_sys::global(), "navigator")?, "gpu")?;
+    let request: Function = get(&gpu, "requestAdapter")?.dyn_into().ok()?;
+    let adapter = JsFuture::from(Promise::resolve(&request.call0(&gpu).ok()?)).await.ok()?;
+    let info = get(&adapter, "info")?;
+    let text = |key| get(&info, key).and_then(|value| value.as_string()).filter(|text| !text.is_empty());
+    let architecture = text("architecture");
+    let software = get(&info, "isFallbackAdapter").is_some_and(|value| value.is_truthy())
+        || architecture.as_deref() == Some("swiftshader");
+    // Browsers that keep the device's name to themselves still tell its maker and family.
+    let made: Vec<String> = text("vendor").into_iter().chain(architecture).collect();
+    let name = text("description").or_else(|| (!made.is_empty()).then(|| made.join(" ")));
+    Some(AdapterInfo { name, software })
 }
 
 async fn obey(command: Command, current: &mut Option<Current>, compute: &Compute) {
@@ -197,8 +221,7 @@ async fn subset() -> Result<Dataset, String> {
 /// Lets the worker hear what was said meanwhile.
 async fn breathe() {
     let turn = Promise::new(&mut |resolve, _| {
-        let set_timeout =
-            Reflect::get(&js_sys::global(), &"setTimeout".into()).map(JsCast::unchecked_into::<js_sys::Function>);
+        let set_timeout = Reflect::get(&js_sys::global(), &"setTimeout".into()).map(JsCast::unchecked_into::<Function>);
         if let Ok(set_timeout) = set_timeout {
             let _ = set_timeout.call1(&JsValue::NULL, &resolve);
         }

@@ -1,6 +1,6 @@
 //! The top bar: name, transport, settings, figures.
 
-use super::page;
+use super::{grouped, page};
 use crate::page::{Engine, Page, Phase, sentence};
 use darts_app::{
     messages::{Activity, DataChoice},
@@ -123,19 +123,6 @@ fn duration(seconds: f64) -> String {
         (0, m, s) => format!("{m} min {s} s"),
         (h, m, _) => format!("{h} h {m} min"),
     }
-}
-
-/// A count with thin spaces between thousands.
-fn grouped(count: usize) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[component]

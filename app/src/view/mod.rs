@@ -65,6 +65,19 @@ fn state_text(state: usize) -> String {
     }
 }
 
+/// A count with commas between thousands.
+fn grouped(count: usize) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 fn page() -> Page {
     expect_context()
 }

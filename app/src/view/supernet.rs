@@ -1,6 +1,7 @@
 //! The stack of cells that the settings make.
 
-use super::page;
+use super::{grouped, page};
+use darts_app::messages::DataChoice;
 use darts_engine::space::is_reduction;
 use leptos::prelude::*;
 
@@ -13,20 +14,30 @@ pub fn Supernet() -> impl IntoView {
         let (cells, channels) = page.setup.with(|setup| (setup.cells, setup.channels));
         let reductions = (0..cells).filter(|&cell| is_reduction(cell, cells)).count();
         format!(
-            "{}\u{d7}{} pixels, {} channels at the end",
-            32 >> reductions,
+            "from 32\u{d7}32 pixels to {0}\u{d7}{0} pixels in {1} channels",
             32 >> reductions,
             (channels * 4) << reductions
         )
     };
-    let parameters = move || {
-        page.run.with(|run| {
-            run.started.as_ref().map(|started| format!("{:.2} million weights, ", started.parameters as f64 / 1e6))
-        })
+    let facts = move || {
+        let Some((weights, used)) = page.run.with(|run| {
+            let started = run.started.as_ref()?;
+            Some((started.parameters, started.weight_images + started.alpha_images))
+        }) else {
+            return sizes();
+        };
+        let kind = match page.images.get().map(|images| images.data) {
+            Some(DataChoice::Textures) => "generated textures",
+            Some(DataChoice::Cifar10) => "CIFAR-10 images",
+            None => "images",
+        };
+        format!("{} weights, {} {kind}", grouped(weights), grouped(used))
     };
     view! {
         <figure class="supernet">
-            <div class="stack" role="img" aria-label=move || format!("The supernet: stem, {} cells, classifier", cells())>
+            <div class="stack" role="img" aria-label=move || format!("The supernet: stem, {} cells, classifier; {}", cells(), sizes())
+                title=sizes
+            >
                 <span class="part" title="32 by 32 pixels in three colours">"image"</span>
                 <span class="part" title="A 3 by 3 convolution">"stem"</span>
                 {move || {
@@ -40,7 +51,7 @@ pub fn Supernet() -> impl IntoView {
                 }}
                 <span class="part" title="Mean over the pixels, then a linear layer">"10 classes"</span>
             </div>
-            <figcaption>"The network being searched: " {parameters} {sizes} "."</figcaption>
+            <figcaption>"The network being searched: " <span id="facts">{facts}</span></figcaption>
         </figure>
     }
 }
