@@ -2,6 +2,8 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use darts_engine::device::{Compute, DeviceChoice};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use safetensors::{Dtype, SafeTensors};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -106,4 +108,12 @@ pub fn relative_distance(found: &[f32], expected: &[f32]) -> f64 {
 pub fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f64) {
     let distance = relative_distance(found, expected);
     assert!(distance <= tolerance, "{what}: relative distance {distance:.2e}, allowed {tolerance:.0e}");
+}
+
+/// The weights moved, each by itself, by up to a few units of float32's last place; another way for every `attempt`.
+pub fn moved_by_rounding(weights: &Tensor<1>, attempt: u64) -> Tensor<1> {
+    let mut rng = ChaCha8Rng::seed_from_u64(attempt);
+    let count = weights.dims()[0];
+    let noise: Vec<f32> = (0..count).map(|_| 1.0 + 5e-7 * rng.random_range(-1.0..1.0f32)).collect();
+    weights.clone() * Tensor::from_data(TensorData::new(noise, [count]), &weights.device())
 }

@@ -111,9 +111,10 @@ pub async fn step_benchmark(
                 bilevel.architecture_step(&config, config.learning_rate, &weight_batch, &alpha_batch).loss
             };
             loss.into_data_async().await?;
-            let weights = bilevel.weights.clone().slice([0..1]).into_data_async();
-            let alphas = bilevel.alphas.clone().slice([0..1]).into_data_async();
-            (weights.await?, alphas.await?);
+            let weights = bilevel.weights.clone().slice(0..1).into_data_async();
+            let alphas = bilevel.alphas.clone().slice(0..1).into_data_async();
+            weights.await?;
+            alphas.await?;
             if step > 0 {
                 times.push(began.elapsed().as_secs_f64() * 1e3);
             }

@@ -499,8 +499,7 @@ impl CellPlan {
             );
         let count = self.batch * self.plane();
         let half_norm = self.norm(client, &partial, 2 * edges * c, groups, count);
-        for kind in 0..2 {
-            let (k, dilation) = DEPTHWISE[kind];
+        for (kind, &(k, dilation)) in DEPTHWISE.iter().take(2).enumerate() {
             self.rows(self.launch(lanes, &["depthwise", "depthwise_second", line(lanes)]), lanes)
                 .all(&[
                     ("K", k),
@@ -774,8 +773,7 @@ impl CellPlan {
         let columns = self.size[1] / lanes;
         let parts = self.batch * columns;
         let half_sums = empty(2 * 2 * edges * c * parts);
-        for kind in 0..2 {
-            let (k, dilation) = DEPTHWISE[kind];
+        for (kind, &(k, dilation)) in DEPTHWISE.iter().take(2).enumerate() {
             self.rows(self.launch(lanes, &["depthwise", "depthwise_second_back", line(lanes)]), lanes)
                 .all(&[
                     ("K", k),

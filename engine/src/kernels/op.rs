@@ -31,7 +31,7 @@ pub(crate) fn mixed_cell(
     parameters: Tensor<1>,
     mixing: Tensor<2>,
 ) -> Tensor<4> {
-    let [s0, s1] = inputs.map(|input| primitive(input));
+    let [s0, s1] = inputs.map(primitive);
     let (parameters, mixing) = (primitive(parameters), primitive(mixing));
     let nodes = [s0.node(), s1.node(), parameters.node(), mixing.node()];
     let [s0, s1, parameters, mixing] =

@@ -171,7 +171,8 @@ impl Bilevel {
 
 /// Euclidean norm [1].
 fn norm(vector: &Tensor<1>) -> Tensor<1> {
-    (vector.clone() * vector.clone()).sum().sqrt()
+    // Over a dimension, as the sum of all elements adds up in whatever order the device finishes them.
+    (vector.clone() * vector.clone()).sum_dim(0).sqrt()
 }
 
 /// One draw from the standard normal distribution (Box and Muller).

@@ -203,7 +203,7 @@ impl Supernet {
 /// Mean over the minibatch of the cross-entropy of `logits` [batch, classes] against `labels` [batch].
 fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
     let [batch, _] = logits.dims();
-    log_softmax(logits, 1).gather(1, labels.reshape([batch, 1])).mean().neg()
+    log_softmax(logits, 1).gather(1, labels.reshape([batch, 1])).mean_dim(0).reshape([1]).neg()
 }
 
 fn push_cell(layout: &mut Layout, layer: usize, cell: CellShape) {
