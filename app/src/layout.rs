@@ -278,14 +278,14 @@ impl Layered {
         let mut improved = true;
         while improved {
             improved = false;
-            for layer in 0..order.len() {
+            for (layer, states) in order.iter_mut().enumerate() {
                 let around = layer.saturating_sub(1)..layer + 1;
-                for i in 1..order[layer].len() {
-                    let (a, b) = (order[layer][i - 1], order[layer][i]);
+                for i in 1..states.len() {
+                    let (a, b) = (states[i - 1], states[i]);
                     let before = self.sum_crossings(ranks, around.clone(), |a, b| a * b);
                     ranks.swap(a, b);
                     if self.sum_crossings(ranks, around.clone(), |a, b| a * b) < before - 1e-6 {
-                        order[layer].swap(i - 1, i);
+                        states.swap(i - 1, i);
                         improved = true;
                     } else {
                         ranks.swap(a, b);
