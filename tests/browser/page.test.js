@@ -1,6 +1,6 @@
 // The page in a real Chromium on software WebGPU. Build it first: `trunk build`.
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
@@ -8,6 +8,7 @@ import { serve } from "./server.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const artefacts = `${root}artefacts`;
+const SUBSET = "/data/cifar10.packed";
 // Small enough for a processor that emulates a GPU, on real images.
 const SMALL = "#channels=4&cells=3&batch=8&images=64&epochs=2&alr=0.01";
 const QUIET =
@@ -18,102 +19,189 @@ const PATIENT = { timeout: 600_000 };
 
 let server;
 before(async () => {
+  assert.ok(existsSync(`${root}dist/index.html`), "dist holds no page: build it with `trunk build`");
   mkdirSync(artefacts, { recursive: true });
   server = await serve(`${root}dist`);
 });
-after(() => server.close());
+after(() => server?.close());
 
-async function open(url, { flags = SOFTWARE, viewport = { width: 1440, height: 900 }, colorScheme = "light" } = {}) {
+/** Opens the page and runs `use` with it, noting every error it logs and every request that leaves its server. */
+async function withPage(url, options, use) {
+  const { flags = SOFTWARE, colorScheme = "light", webgpu = true } = options;
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: `${QUIET} ${flags}`.split(" ").filter(Boolean),
   });
-  const page = await browser.newPage({ viewport, colorScheme });
-  const errors = [];
-  page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
-  page.on("pageerror", (error) => errors.push(String(error)));
-  await page.goto(url);
-  return { browser, page, errors };
+  try {
+    const context = await browser.newContext({
+      viewport: { width: 1440, height: 900 },
+      colorScheme,
+      // So that no picture is taken in the middle of a movement.
+      reducedMotion: "reduce",
+    });
+    const page = await context.newPage();
+    const errors = [];
+    const strangers = [];
+    page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+    page.on("pageerror", (error) => errors.push(String(error)));
+    page.on("request", (request) => {
+      const { origin } = new URL(request.url());
+      if (origin !== new URL(url).origin) strangers.push(request.url());
+    });
+    if (!webgpu) await page.addInitScript(() => delete Navigator.prototype.gpu);
+    await page.goto(url);
+    await use(page, errors);
+    assert.deepEqual(strangers, [], "every request stays on the page's own server");
+  } finally {
+    await browser.close();
+  }
 }
 
-const status = (page, start) =>
-  page.waitForFunction((text) => document.querySelector("#status")?.textContent.startsWith(text), start, PATIENT);
+const until = (page, condition, argument) => page.waitForFunction(condition, argument, PATIENT);
+const ready = (page) => until(page, () => document.querySelector("#status")?.textContent.startsWith("Ready"));
 const steps = (page) => page.evaluate(() => Number(document.querySelector("#main").dataset.steps));
-const stepped = (page, least) =>
-  page.waitForFunction(
-    (n) => {
-      const { steps, phase } = document.querySelector("#main").dataset;
-      return Number(steps) >= n || phase === "failed";
-    },
+const text = (page, selector) => page.locator(selector).innerText();
+
+/** Waits until `least` steps are done; an error that stops the search is told instead. */
+async function stepped(page, least) {
+  await until(
+    page,
+    (n) => Number(document.querySelector("#main").dataset.steps) >= n || document.querySelector("#main").dataset.phase === "failed",
     least,
-    PATIENT,
   );
+  assert.equal(await page.locator(".notice.error").count(), 0, (await page.locator(".notices").textContent()) ?? "");
+}
+
+/** Waits until the worker says that no step is in flight. */
+const held = (page) => until(page, () => document.querySelector("#main").dataset.activity === "holding");
+
 const shades = (page) =>
-  page.evaluate(() => [...document.querySelectorAll("#normal rect.heat, #reduce rect.heat")].map((r) => r.getAttribute("fill-opacity")).join());
+  page.evaluate(() => [...document.querySelectorAll("rect.heat")].map((rect) => rect.getAttribute("fill-opacity")).join());
 const keptOps = (page, cell) => page.locator(`#${cell} figure.graph g[role=img][aria-label*=" from "]`).count();
 
 test("a search on real images: alphas move, pause holds, a step is one, reset goes back", async () => {
-  const { browser, page, errors } = await open(server.url + SMALL);
-  try {
-    await status(page, "Ready");
-    assert.match(await page.locator("#adapter").textContent(), /WebGPU/);
-    assert.ok(server.asked.includes("/data/cifar10.packed") || (await page.locator("#data").inputValue()) !== "textures");
+  await withPage(server.url + SMALL, {}, async (page, errors) => {
+    await ready(page);
+    assert.match(await text(page, "#adapter"), /swiftshader.*WebGPU/i);
+    assert.equal(await keptOps(page, "normal"), 0, "nothing is derived before the search");
+
     await page.click("#play");
     await stepped(page, 1);
-    assert.equal(await page.locator(".notice.error").count(), 0, (await page.locator(".notices").textContent()) || "");
-    const first = await shades(page);
+    assert.ok(server.asked.includes(SUBSET));
+    assert.match(await text(page, "#facts"), /weights, 64 CIFAR-10 images/);
+    const early = await shades(page);
+    assert.equal(early.split(",").length, 2 * 14 * 8);
     await stepped(page, 2);
     await page.click("#play");
-    await page.waitForFunction(() => document.querySelector("#main").dataset.activity === "holding", null, PATIENT);
-    const held = await steps(page);
-    assert.ok(held >= 2);
-    assert.notEqual(await shades(page), first, "the alphas moved");
-    const loss = Number.parseFloat((await page.locator("#loss header").textContent()).match(/\d+\.\d+/)?.[0]);
-    assert.ok(Number.isFinite(loss) && loss > 0, `loss ${loss}`);
+    await held(page);
+    const paused = await steps(page);
+    assert.ok(paused >= 2);
+    assert.notEqual(await shades(page), early, "the alphas moved");
+    for (const name of ["loss", "accuracy"]) {
+      const figures = (await text(page, `#${name} .halves`)).match(/\d+\.\d+/g)?.map(Number) ?? [];
+      assert.equal(figures.length, 2, `${name} of both halves`);
+      assert.ok(figures.every(Number.isFinite));
+      if (name === "loss") assert.ok(figures.every((loss) => loss > 0));
+    }
     for (const cell of ["normal", "reduce"]) assert.equal(await keptOps(page, cell), 8, `${cell} cell drawn`);
-    await page.screenshot({ path: `${artefacts}/search-1440.png` });
-    await page.setViewportSize({ width: 390, height: 844 });
-    assert.ok(
-      await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth),
-      "nothing sticks out at phone width",
-    );
-    await page.screenshot({ path: `${artefacts}/search-390.png`, fullPage: true });
+    for (const [width, height] of [[1440, 900], [1024, 768], [390, 844]]) {
+      await page.setViewportSize({ width, height });
+      assert.ok(
+        await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth),
+        `nothing sticks out at ${width} pixels`,
+      );
+      await page.screenshot({ path: `${artefacts}/search-${width}.png`, fullPage: true });
+    }
     await page.setViewportSize({ width: 1440, height: 900 });
-    assert.equal(await steps(page), held, "pause holds");
+
+    // Had the search gone on meanwhile, the step asked for would not be the next one.
     await page.click("#step");
-    await stepped(page, held + 1);
-    await page.waitForFunction(() => document.querySelector("#main").dataset.activity === "holding", null, PATIENT);
-    assert.equal(await steps(page), held + 1, "a step is one step");
+    await stepped(page, paused + 1);
+    await held(page);
+    assert.equal(await steps(page), paused + 1, "a step is one step");
+
     await page.click("#reset");
-    await page.waitForFunction(() => document.querySelector("#main").dataset.steps === "0", null, PATIENT);
+    await until(page, () => document.querySelector("#main").dataset.phase === "idle");
+    assert.equal(await steps(page), 0);
+    assert.equal(await keptOps(page, "normal"), 0, "no cell is left over");
+
+    // The same settings and seed search the same way again.
+    await page.click("#step");
+    await stepped(page, 1);
+    await held(page);
+    assert.equal(await steps(page), 1);
+    assert.equal(await shades(page), early, "a seed fixes the search");
     assert.deepEqual(errors, []);
-  } finally {
-    await browser.close();
-  }
+  });
+});
+
+test("settings, address and keyboard", async () => {
+  await withPage(`${server.url}#channels=4&batch=0&data=mnist`, { colorScheme: "dark" }, async (page, errors) => {
+    await ready(page);
+    const told = await text(page, ".notices");
+    assert.match(told, /batch must be a whole number from 1 to 1024, not .0./);
+    assert.match(told, /data must be/);
+    assert.equal(await page.inputValue("#channels"), "4");
+    assert.equal(await page.inputValue("#batch"), "16", "the default is kept");
+
+    await page.selectOption("#preset", "Quick look");
+    assert.match(page.url(), /#data=cifar10&images=512&channels=4&cells=3&batch=16&epochs=5&lr=0\.025&alr=0\.01&seed=0$/);
+    await page.fill("#images", "20");
+    await page.press("#images", "Tab");
+    await page.click("#play");
+    await until(page, () => /batch-size is 16/i.test(document.querySelector(".notice.error")?.textContent ?? ""));
+    assert.equal(await page.getAttribute("#main", "data-phase"), "idle", "what cannot be searched is not begun");
+    await page.fill("#seed", "-1");
+    await page.press("#seed", "Tab");
+    assert.equal(await page.inputValue("#seed"), "0", "what makes no sense is put back");
+    assert.match(await text(page, ".notices"), /Seed must be a whole number/);
+
+    await page.focus("#normal .heatmap");
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("ArrowDown");
+    assert.equal(await page.getAttribute("#normal .heatmap", "aria-activedescendant"), "normal-row-1");
+    assert.equal(await page.getAttribute("#normal-row-1", "aria-selected"), "true");
+    await page.screenshot({ path: `${artefacts}/settings-1440-dark.png` });
+    assert.deepEqual(errors, []);
+  });
 });
 
 test("without WebGPU the page says what to do", async () => {
-  const { browser, page } = await open(server.url, { flags: "--disable-features=WebGPU", colorScheme: "dark" });
-  try {
-    await page.addInitScript(() => Object.defineProperty(Navigator.prototype, "gpu", { value: undefined }));
-    await page.waitForSelector("#unsupported", PATIENT);
-    assert.match(await page.locator("#unsupported").textContent(), /WebGPU/);
-    await page.screenshot({ path: `${artefacts}/no-webgpu-1440.png` });
-  } finally {
-    await browser.close();
-  }
+  await withPage(server.url, { flags: "", webgpu: false }, async (page, errors) => {
+    await page.waitForSelector("#unsupported");
+    assert.match(await text(page, ".unsupported"), /does not offer WebGPU[^]*Chrome[^]*Safari[^]*Firefox/);
+    assert.ok(await page.isDisabled("#play"));
+    await page.screenshot({ path: `${artefacts}/no-webgpu-1440.png`, fullPage: true });
+    assert.deepEqual(errors, []);
+  });
 });
 
 test("without the real images the page takes generated textures and says so", async () => {
-  const bare = await serve(`${root}dist`, { replace: (path) => (path.endsWith("cifar10.packed") ? null : undefined) });
-  const { browser, page } = await open(bare.url + SMALL);
+  const bare = await serve(`${root}dist`, { replace: (path) => (path === SUBSET ? null : undefined) });
   try {
-    await status(page, "Ready");
-    await page.click("#play");
-    await page.waitForFunction(() => /texture/i.test(document.querySelector(".notices")?.textContent ?? ""), null, PATIENT);
-    await page.screenshot({ path: `${artefacts}/textures-1440.png` });
+    await withPage(bare.url + SMALL, {}, async (page) => {
+      await ready(page);
+      await page.click("#play");
+      await until(page, () => document.querySelector(".notice"));
+      assert.match(await text(page, ".notices"), /cifar10\.packed is missing[^]*generated textures instead/);
+      await until(page, () => /64 generated textures/.test(document.querySelector("#facts").textContent));
+      await page.screenshot({ path: `${artefacts}/textures-1440.png` });
+    });
   } finally {
-    await browser.close();
     await bare.close();
+  }
+});
+
+test("an image file that is cut off is told", async () => {
+  const cut = await serve(`${root}dist`, { replace: (path) => (path === SUBSET ? Buffer.from("DARTS") : undefined) });
+  try {
+    await withPage(cut.url + SMALL, {}, async (page) => {
+      await ready(page);
+      await page.click("#play");
+      await until(page, () => document.querySelector(".notice"));
+      assert.match(await text(page, ".notices"), /cifar10\.packed cannot be read \(.+\); the search learns from generated textures/);
+    });
+  } finally {
+    await cut.close();
   }
 });
