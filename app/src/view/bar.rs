@@ -144,7 +144,7 @@ fn Figures() -> impl IntoView {
         <dl class="figures">
             <div class="figure wide">
                 <dt>"Status"</dt>
-                <dd id="status" role="status">{move || status(page)}</dd>
+                <dd><span id="status" role="status">{move || status(page)}</span></dd>
             </div>
             <div class="figure">
                 <dt>"Epoch"</dt>
@@ -240,7 +240,10 @@ fn Settings() -> impl IntoView {
 fn take(page: Page, key: &'static str, input: &web_sys::HtmlInputElement, old: String) {
     let mut setup = page.setup.get_untracked();
     match setup.set(key, &input.value()) {
-        Ok(()) => page.setup.set(setup),
+        Ok(()) => {
+            page.notices.set(Vec::new());
+            page.setup.set(setup);
+        }
         Err(problem) => {
             input.set_value(&old);
             page.tell(sentence(&problem), true);

@@ -1,6 +1,6 @@
 //! The alphas of one kind of cell after the softmax: an edge a row, an op a column.
 
-use super::{kind_name, op_index, op_label, page, state_text};
+use super::{kind_name, op_index, op_label, page};
 use crate::page::Page;
 use darts_app::{layout::edge_index, run::OPS};
 use darts_engine::space::{Alphas, CellKind, EDGES, Edge, Op, edges};
@@ -122,7 +122,13 @@ pub fn Heatmap(kind: CellKind) -> impl IntoView {
             };
             let label = move || {
                 let kept = kept.get()[row].map(|op| format!(", kept with {}", Op::CANDIDATES[op].name())).unwrap_or_default();
-                format!("{} to node {node}: {}{kept}", state_text(state), strongest(weights.get(), kind, row))
+                // As it is written on the row, so that who speaks to the page can name what is seen.
+                let written = match state {
+                    0 => "ck\u{2212}2".to_owned(),
+                    1 => "ck\u{2212}1".to_owned(),
+                    node => (node - 2).to_string(),
+                };
+                format!("{written} \u{2192} {node}: {}{kept}", strongest(weights.get(), kind, row))
             };
             view! {
                 <g
