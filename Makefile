@@ -10,6 +10,8 @@ export XDG_RUNTIME_DIR ?= /tmp
 
 DARTS := $(CARGO_TARGET_DIR)/release/darts
 STAGE := .ci/stage
+# Trunk's files between its steps lie in the target folder, so two builds of the page at a time would mix them.
+ALONE := $(if $(shell command -v flock),flock $(CARGO_TARGET_DIR)/page.lock)
 
 .PHONY: help explore setup test darts bench
 
@@ -45,7 +47,7 @@ test: ## Set up, then check, test and build everything, and try the page in Chro
 	@$(STAGE) 'real data' .ci/data $(DARTS) || \
 	  echo 'WITHOUT REAL DATA: what is tested on it will fail.'
 	@$(STAGE) 'tests' cargo test --release
-	@$(STAGE) 'page' trunk build
+	@$(STAGE) 'page' $(ALONE) trunk build
 	@mkdir -p artefacts
 	@$(STAGE) 'page in Chromium' npm test --silent --prefix tests/browser
 	@$(STAGE) 'lints' cargo clippy --release --all-targets -- -D warnings
