@@ -47,8 +47,9 @@ test: ## Set up, then check, test and build everything, and try the page in Chro
 	@$(STAGE) 'real data' .ci/data $(DARTS) || \
 	  echo 'WITHOUT REAL DATA: what is tested on it will fail.'
 	@$(STAGE) 'tests' cargo test --release
+	@$(STAGE) 'tests of the page' cargo test --release --package darts-app --lib
 	@$(STAGE) 'page' $(ALONE) trunk build
 	@mkdir -p artefacts
 	@$(STAGE) 'page in Chromium' npm test --silent --prefix tests/browser
 	@$(STAGE) 'lints' cargo clippy --release --all-targets -- -D warnings
-	@$(STAGE) 'lints of the page' cargo clippy --release --package darts-app --target wasm32-unknown-unknown -- -D warnings
+	@$(STAGE) 'lints of the page' cargo clippy --release --package darts-app --features engine --target wasm32-unknown-unknown -- -D warnings

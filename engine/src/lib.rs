@@ -3,12 +3,17 @@
 //! One crate for native and WebAssembly; it knows no user interface. A search emits [`search::Event`]s, and nothing here
 //! knows who listens.
 
+#[cfg(feature = "compute")]
 pub mod bench;
+#[cfg(feature = "compute")]
 pub mod data;
+#[cfg(feature = "compute")]
 pub mod device;
+#[cfg(feature = "compute")]
 pub mod kernels;
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(all(feature = "compute", not(target_arch = "wasm32")))]
 pub mod run;
 pub mod search;
 pub mod space;
+#[cfg(feature = "compute")]
 pub mod supernet;

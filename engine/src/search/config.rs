@@ -1,4 +1,3 @@
-use crate::supernet::Kernels;
 use serde::{Deserialize, Serialize};
 
 /// How the architecture gradient is approximated (paper, section 2.3).
@@ -10,6 +9,17 @@ pub enum Order {
     First,
     /// One unrolled weight step (equations 7 and 8).
     Second,
+}
+
+/// The path that computes a supernet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kernels {
+    /// Hand-written WGSL compute shaders.
+    #[default]
+    Fused,
+    /// Plain Burn ops: slow, and the yardstick of the fused path.
+    Reference,
 }
 
 /// Every hyper-parameter of a convolutional search. The defaults are the paper's (appendix A.1.1).

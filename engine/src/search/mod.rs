@@ -1,12 +1,16 @@
 //! Bilevel optimisation (paper, section 2.2 and algorithm 1): architecture steps on one half of the data, weight steps on
 //! the other.
 
+#[cfg(feature = "compute")]
 mod bilevel;
 mod config;
+#[cfg(feature = "compute")]
 mod conv;
 mod event;
 
+#[cfg(feature = "compute")]
 pub use bilevel::{Bilevel, StepOutcome};
-pub use config::{ConfigError, Order, SearchConfig};
+pub use config::{ConfigError, Kernels, Order, SearchConfig};
+#[cfg(feature = "compute")]
 pub use conv::{ConvSearch, SearchError};
 pub use event::{Event, Measure};

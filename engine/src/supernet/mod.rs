@@ -4,23 +4,12 @@ mod fused;
 mod params;
 mod reference;
 
+pub use crate::search::Kernels;
 pub use params::{Init, Layout, PackError, Parameter};
 pub use reference::{candidate_layout, candidate_pass};
 
 use crate::space::{CellKind, EDGES, Op, edges, is_reduction};
 use burn::tensor::{Int, Tensor, activation::log_softmax};
-use serde::{Deserialize, Serialize};
-
-/// The path that computes a supernet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kernels {
-    /// Hand-written WGSL compute shaders.
-    #[default]
-    Fused,
-    /// Plain Burn ops: slow, and the yardstick of the fused path.
-    Reference,
-}
 
 /// One cell of a supernet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
