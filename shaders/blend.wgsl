@@ -1,43 +1,48 @@
-// result = A g + B v + offset at every pixel of each slot: the gradient that a normalised pointwise convolution passes to
-// its input. A thread computes TILE rows of one vector of pixels.
-// The matrices lie input by input: first those on g, then those on v, then the offsets; `load_rows` reads them.
-// Constants: N, ROWS, CG (channels of g and v), TILE, PLANE, SHARED (g is the same for all slots), GRADIENT, VALUE
-// (where slot 0 of g and v lies, in vectors).
-@group(0) @binding(1) var<storage, read_write> gradient: array<V>;
-@group(0) @binding(2) var<storage, read_write> value: array<V>;
-@group(0) @binding(3) var<storage, read_write> result: array<V>;
+// The gradient that a pointwise convolution passes to its input, at every pixel of each slot: the weights times the
+// gradient g of its output, and what `blend_values` adds. A thread computes TILE rows of WIDE vectors of pixels.
+// Constants: N, ROWS (inputs of the convolution), INPUTS (its outputs, channels of g), TILE, PLANE (vectors a plane), WIDE,
+// WEIGHTS_A (where slot 0's matrix lies), WEIGHTS_B (slot SPLIT's), SPLIT, MATRIX (from one slot's matrix to the next),
+// GRADIENT (where g lies, in WIDE vectors), SLOT_CHANNELS, IMAGE_CHANNELS (from one slot and image of g to the next).
+@group(0) @binding(1) var<storage, read_write> gradient: array<array<V, WIDE>>;
+@group(0) @binding(2) var<storage, read_write> result: array<array<V, WIDE>>;
+
+var<private> sums: array<V, TILE * WIDE>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(workgroup_id) group: vec3<u32>) {
-    if (id.x >= N * PLANE) {
+    if (id.x >= N * (PLANE / WIDE)) {
         return;
     }
     let first = group.y * TILE;
     let slot = group.z;
-    let n = id.x / PLANE;
-    let p = id.x % PLANE;
-    let block = slot * ROWS * (2u * CG + 1u) + first;
-    let offsets = load_rows(block + 2u * CG * ROWS);
-    var sums: array<V, TILE>;
+    let n = id.x / (PLANE / WIDE);
+    let p = id.x % (PLANE / WIDE);
+    let block = select(WEIGHTS_A + slot * MATRIX, WEIGHTS_B + (slot - SPLIT) * MATRIX, slot >= SPLIT) + first;
     // unroll
-    for (var o = 0u; o < TILE; o++) {
-        sums[o] = V(offsets[o]);
+    for (var i = 0u; i < TILE * WIDE; i++) {
+        sums[i] = V(0.0);
     }
-    let g_at = GRADIENT + (select(slot, 0u, SHARED) * N + n) * CG * PLANE + p;
-    let v_at = VALUE + (slot * N + n) * CG * PLANE + p;
-    for (var c = 0u; c < CG; c++) {
-        let g = gradient[g_at + c * PLANE];
-        let v = value[v_at + c * PLANE];
-        let on_gradient = load_rows(block + c * ROWS);
-        let on_value = load_rows(block + (CG + c) * ROWS);
+    let from_gradient = GRADIENT + (slot * SLOT_CHANNELS + n * IMAGE_CHANNELS) * (PLANE / WIDE) + p;
+    for (var c = 0u; c < INPUTS; c++) {
+        let g = gradient[from_gradient + c * (PLANE / WIDE)];
+        let w = load_rows(block + c * ROWS);
         // unroll
         for (var o = 0u; o < TILE; o++) {
-            sums[o] += on_gradient[o] * g + on_value[o] * v;
+            // unroll
+            for (var q = 0u; q < WIDE; q++) {
+                sums[o * WIDE + q] += w[o] * g[q];
+            }
         }
     }
-    let to = ((slot * N + n) * ROWS + first) * PLANE + p;
+    add_values(slot, n, p, block);
+    let to = ((slot * N + n) * ROWS + first) * (PLANE / WIDE) + p;
     // unroll
     for (var o = 0u; o < TILE; o++) {
-        result[to + o * PLANE] = gated(to + o * PLANE, sums[o]);
+        var row: array<V, WIDE>;
+        // unroll
+        for (var q = 0u; q < WIDE; q++) {
+            row[q] = sums[o * WIDE + q];
+        }
+        result[to + o * (PLANE / WIDE)] = gated(to + o * (PLANE / WIDE), row);
     }
 }

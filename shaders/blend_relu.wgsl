@@ -1,6 +1,14 @@
 // Only where the convolution's input was positive does the gradient pass.
-@group(0) @binding(4) var<storage, read_write> gate: array<V>;
+@group(0) @binding(3) var<storage, read_write> gate: array<array<V, WIDE>>;
 
-fn gated(at: u32, v: V) -> V {
-    return select(V(0.0), v, gate[at] > V(0.0));
+fn add_values(slot: u32, n: u32, p: u32, block: u32) {}
+
+fn gated(at: u32, row: array<V, WIDE>) -> array<V, WIDE> {
+    let open = gate[at];
+    var passed: array<V, WIDE>;
+    // unroll
+    for (var q = 0u; q < WIDE; q++) {
+        passed[q] = select(V(0.0), row[q], open[q] > V(0.0));
+    }
+    return passed;
 }

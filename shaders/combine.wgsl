@@ -1,37 +1,46 @@
 // The mixed ops of a node that end in a pointwise convolution: one matrix product over all slots, added to what the node
-// holds already. A thread computes TILE channels of one vector of pixels.
-// Constants: N, C, PLANE, TILE, SLOTS, RESULT (where the node lies, in vectors).
-@group(0) @binding(1) var<storage, read_write> values: array<V>;
-@group(0) @binding(2) var<storage, read_write> states: array<V>;
+// holds already. A thread computes TILE channels of WIDE vectors of pixels.
+// Constants: N, C, PLANE (vectors a plane), WIDE, TILE, INPUTS (channels of all slots), RESULT (where the node lies, in
+// WIDE vectors).
+@group(0) @binding(1) var<storage, read_write> values: array<array<V, WIDE>>;
+@group(0) @binding(2) var<storage, read_write> states: array<array<V, WIDE>>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(workgroup_id) group: vec3<u32>) {
-    if (id.x >= N * PLANE) {
+    if (id.x >= N * (PLANE / WIDE)) {
         return;
     }
     let first = group.y * TILE;
-    let n = id.x / PLANE;
-    let p = id.x % PLANE;
-    var sums: array<V, TILE>;
-    let at = RESULT + (n * C + first) * PLANE + p;
+    let n = id.x / (PLANE / WIDE);
+    let p = id.x % (PLANE / WIDE);
+    var sums: array<V, TILE * WIDE>;
+    let at = RESULT + (n * C + first) * (PLANE / WIDE) + p;
     // unroll
     for (var o = 0u; o < TILE; o++) {
-        sums[o] = states[at + o * PLANE];
+        let held = states[at + o * (PLANE / WIDE)];
+        // unroll
+        for (var q = 0u; q < WIDE; q++) {
+            sums[o * WIDE + q] = held[q];
+        }
     }
-    for (var slot = 0u; slot < SLOTS; slot++) {
-        let origin = (slot * N + n) * C * PLANE + p;
-        let block = slot * C * C + first;
-        for (var k = 0u; k < C; k++) {
-            let x = values[origin + k * PLANE];
-            let w = load_rows(block + k * C);
+    for (var k = 0u; k < INPUTS; k++) {
+        let x = values[((k / C * N + n) * C + k % C) * (PLANE / WIDE) + p];
+        let w = load_rows(k * C + first);
+        // unroll
+        for (var o = 0u; o < TILE; o++) {
             // unroll
-            for (var o = 0u; o < TILE; o++) {
-                sums[o] += w[o] * x;
+            for (var q = 0u; q < WIDE; q++) {
+                sums[o * WIDE + q] += w[o] * x[q];
             }
         }
     }
     // unroll
     for (var o = 0u; o < TILE; o++) {
-        states[at + o * PLANE] = sums[o];
+        var result: array<V, WIDE>;
+        // unroll
+        for (var q = 0u; q < WIDE; q++) {
+            result[q] = sums[o * WIDE + q];
+        }
+        states[at + o * (PLANE / WIDE)] = result;
     }
 }

@@ -4,7 +4,10 @@
 // added to the K output rows it reaches, whose sums wait in registers. With dilation 2 the even rows go first, then the
 // odd. `fetch`, `begin`, `store` and `finish` say where input comes from and output goes.
 //
-// Constants: N, C, H, W, COLUMNS (vectors a row), K, DILATION, FLIP, WEIGHTS (first weight of the node's first edge).
+// With PHASES = 4 the input is the four quarters that `split` makes of a picture, each with weights of its own: the
+// convolution of stride 2.
+//
+// Constants: N, C, H, W, COLUMNS (vectors a row), K, DILATION, PHASES, FLIP, WEIGHTS (first weight of the node's first edge).
 @group(0) @binding(0) var<storage, read_write> weights: array<f32>;
 
 @compute @workgroup_size(64)
@@ -16,27 +19,34 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let edge = id.y;
     let c = plane % C;
-    var taps: array<f32, K * K>;
-    let first = WEIGHTS + (edge * C + c) * K * K;
+    var taps: array<f32, PHASES * K * K>;
     // unroll
-    for (var t = 0u; t < K * K; t++) {
-        taps[t] = weights[first + select(t, K * K - 1u - t, FLIP)];
+    for (var q = 0u; q < PHASES; q++) {
+        let first = WEIGHTS + ((edge * PHASES + q) * C + c) * K * K;
+        // unroll
+        for (var t = 0u; t < K * K; t++) {
+            taps[q * K * K + t] = weights[first + select(t, K * K - 1u - t, FLIP)];
+        }
     }
     begin(edge, c);
     for (var phase = 0u; phase < DILATION; phase++) {
-        let rows = (H - phase + DILATION - 1u) / DILATION;
+        let rows = (ROWS - phase + DILATION - 1u) / DILATION;
         var sums: array<V, K>;
         // unroll
         for (var i = 0u; i < K; i++) {
             sums[i] = V(0.0);
         }
         for (var t = 0u; t < rows + K / 2u; t++) {
-            let line = load_line(edge, plane, i32(phase + t * DILATION), column);
             // unroll
-            for (var i = 0u; i < K; i++) {
+            for (var q = 0u; q < PHASES; q++) {
+                let line = load_line(edge * PHASES + q, plane, i32(phase + t * DILATION), column);
                 // unroll
-                for (var j = 0u; j < K; j++) {
-                    sums[i] += taps[(K - 1u - i) * K + j] * shifted(line, (i32(j) - i32(K / 2u)) * i32(DILATION));
+                for (var i = 0u; i < K; i++) {
+                    // unroll
+                    for (var j = 0u; j < K; j++) {
+                        sums[i] += taps[(q * K + K - 1u - i) * K + j]
+                            * shifted(line, (i32(j) - i32(K / 2u)) * i32(DILATION));
+                    }
                 }
             }
             if (t >= K / 2u) {

@@ -1,11 +1,11 @@
 // Gradient of an op's first convolution with respect to its state, through the ReLU, added to the state's gradient.
-// Constants: EDGE (first edge covered), SOURCE (first slot of the gradient).
+// Constants: EDGE (first edge covered), SOURCE (first slot of the gradient), SHARE (edges to a slot).
 @group(0) @binding(1) var<storage, read_write> gradient: array<V>;
 @group(0) @binding(2) var<storage, read_write> states: array<V>;
 @group(0) @binding(3) var<storage, read_write> state_gradients: array<V>;
 
 fn fetch(edge: u32, plane: u32, at: u32) -> V {
-    return gradient[((SOURCE + edge) * N * C + plane) * PLANE + at];
+    return gradient[((SOURCE + edge / SHARE) * N * C + plane) * PLANE + at];
 }
 
 fn begin(edge: u32, c: u32) {}

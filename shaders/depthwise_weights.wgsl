@@ -1,5 +1,6 @@
 // Gradient of depthwise weights at stride 1: a thread sums one column of vectors over some images.
-// Constants: N, C, H, W, COLUMNS, K, DILATION, PARTS (image groups), SOURCE (first slot of the gradient).
+// Constants: N, C, H, W, COLUMNS, K, DILATION, PARTS (image groups), SOURCE (first slot of the gradient),
+// SHARE (edges to a slot).
 @group(0) @binding(0) var<storage, read_write> gradient: array<V>;
 @group(0) @binding(1) var<storage, read_write> partial: array<f32>;
 
@@ -20,9 +21,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     begin(edge, c);
     for (var n = part; n < N; n += PARTS) {
         let plane = n * C + c;
-        let base = ((SOURCE + edge) * N * C + plane) * PLANE + column;
+        let base = ((SOURCE + edge / SHARE) * N * C + plane) * PLANE + column;
         for (var phase = 0u; phase < DILATION; phase++) {
-            let rows = (H - phase + DILATION - 1u) / DILATION;
+            let rows = (ROWS - phase + DILATION - 1u) / DILATION;
             // Gradients of the K output rows that the input row in hand reaches, the lowest last.
             var reached: array<V, K>;
             // unroll

@@ -1,20 +1,25 @@
 // Second central moments of each slot: sums over all pixels of (d_r - mean_r) * (d_c - mean_c) for a tile of rows and
-// columns. Taking the means off first keeps the digits of small variances. Neighbouring threads read neighbouring
-// vectors. The matrix is symmetric: tiles above the diagonal are mirrored.
-// Constants: N, C, PLANE, TILE, CHUNKS (threads along the pixels), COUNT.
+// columns. Taking the means off first keeps the digits of small variances. The matrix is symmetric: tiles above the
+// diagonal are mirrored.
+// Constants: N, C, PLANE, TILE, CHUNKS (threads along the pixels), COUNT, RUNS (neighbouring threads compute neighbouring
+// tiles over a run of pixels, instead of one tile over neighbouring pixels).
 @group(0) @binding(0) var<storage, read_write> values: array<V>;
 @group(0) @binding(1) var<storage, read_write> partial: array<f32>;
 @group(0) @binding(2) var<storage, read_write> totals: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    let chunk = id.x % CHUNKS;
-    let tile = id.x / CHUNKS;
-    let tiles = C / TILE;
-    let r = tile / tiles;
-    let c = tile % tiles;
-    if (r >= tiles || c > r) {
+    let tiles = (C / TILE) * (C / TILE + 1u) / 2u;
+    if (id.x >= tiles * CHUNKS) {
         return;
+    }
+    let chunk = select(id.x % CHUNKS, id.x / tiles, RUNS);
+    // The tiles up to the diagonal, row by row: row r has r + 1 of them.
+    var r = 0u;
+    var c = select(id.x / CHUNKS, id.x % tiles, RUNS);
+    while (c > r) {
+        c -= r + 1u;
+        r += 1u;
     }
     let slot = id.y;
     var sums: array<f32, TILE * TILE>;
@@ -29,7 +34,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         row_means[i] = totals[slot * C + r * TILE + i] / COUNT;
         column_means[i] = totals[slot * C + c * TILE + i] / COUNT;
     }
-    for (var q = chunk; q < N * PLANE; q += CHUNKS) {
+    let pixels = N * PLANE;
+    let run = (pixels + CHUNKS - 1u) / CHUNKS;
+    let end = select(pixels, min(pixels, (chunk + 1u) * run), RUNS);
+    for (var q = select(chunk, chunk * run, RUNS); q < end; q += select(CHUNKS, 1u, RUNS)) {
         let base = (slot * N + q / PLANE) * C * PLANE + q % PLANE;
         var columns: array<V, TILE>;
         // unroll

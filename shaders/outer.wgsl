@@ -1,20 +1,22 @@
 // Sums over all pixels of a_r * b_c for a tile of rows and columns of each slot: the gradient of pointwise weights.
 // `load_a` says what a is, `shift_b` what is taken off b. With HALVES = 2 the upper half of the rows goes with the first CB columns, the lower half
 // with the next CB.
-// Constants: N, CA, CB, PLANE, TILE_A, TILE_B, CHUNKS (threads along the pixels), HALVES, RELU (of b).
+// Constants: N, CA, CB, PLANE, TILE_A, TILE_B, CHUNKS (threads along the pixels), HALVES, RELU (of b), RUNS (neighbouring
+// threads compute neighbouring tiles over a run of pixels, instead of one tile over neighbouring pixels).
 @group(0) @binding(0) var<storage, read_write> b_values: array<V>;
 @group(0) @binding(1) var<storage, read_write> partial: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    let chunk = id.x % CHUNKS;
-    let tile = id.x / CHUNKS;
-    let tiles = CB / TILE_B;
-    let first_a = (tile / tiles) * TILE_A;
-    let first_b = (tile % tiles) * TILE_B;
-    if (first_a >= CA) {
+    let across = CB / TILE_B;
+    let tiles = (CA / TILE_A) * across;
+    if (id.x >= tiles * CHUNKS) {
         return;
     }
+    let chunk = select(id.x % CHUNKS, id.x / tiles, RUNS);
+    let tile = select(id.x / CHUNKS, id.x % tiles, RUNS);
+    let first_a = (tile / across) * TILE_A;
+    let first_b = (tile % across) * TILE_B;
     let slot = id.y;
     let half = first_a / (CA / HALVES);
     var sums: array<f32, TILE_A * TILE_B>;
@@ -27,7 +29,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var j = 0u; j < TILE_B; j++) {
         shifts[j] = shift_b(slot, first_b + j);
     }
-    for (var q = chunk; q < N * PLANE; q += CHUNKS) {
+    let pixels = N * PLANE;
+    let run = (pixels + CHUNKS - 1u) / CHUNKS;
+    let end = select(pixels, min(pixels, (chunk + 1u) * run), RUNS);
+    for (var q = select(chunk, chunk * run, RUNS); q < end; q += select(CHUNKS, 1u, RUNS)) {
         let n = q / PLANE;
         let p = q % PLANE;
         let base = ((slot * N + n) * HALVES + half) * CB * PLANE + p;

@@ -15,3 +15,20 @@ struct Line {
 fn shifted(line: Line, offset: i32) -> V {
     return line.pixels[offset + 4];
 }
+
+// The even and the odd one of two neighbouring pixels, and those two again from both.
+fn evens(a: V, b: V) -> V {
+    return a;
+}
+
+fn odds(a: V, b: V) -> V {
+    return b;
+}
+
+fn first_half(even: V, odd: V) -> V {
+    return even;
+}
+
+fn second_half(even: V, odd: V) -> V {
+    return odd;
+}

@@ -27,3 +27,20 @@ fn shifted(line: Line, offset: i32) -> V {
         default: { return line.middle; }
     }
 }
+
+// The even and the odd ones of eight neighbouring pixels, and those eight again from both.
+fn evens(a: V, b: V) -> V {
+    return V(a.xz, b.xz);
+}
+
+fn odds(a: V, b: V) -> V {
+    return V(a.yw, b.yw);
+}
+
+fn first_half(even: V, odd: V) -> V {
+    return V(even.x, odd.x, even.y, odd.y);
+}
+
+fn second_half(even: V, odd: V) -> V {
+    return V(even.z, odd.z, even.w, odd.w);
+}

@@ -123,6 +123,11 @@ impl Compute {
         Ok(compute)
     }
 
+    /// Whether a processor plays this GPU, as far as is known: a device that was not acquired here passes for a GPU.
+    pub(crate) fn is_software(device: &Device) -> bool {
+        lock().iter().any(|(_, compute)| compute.device == *device && compute.software)
+    }
+
     /// Whether compute shaders run on it, which takes a GPU interface but no GPU.
     pub fn runs_shaders(&self) -> bool {
         self.device != Self::cpu().device

@@ -18,6 +18,48 @@ struct NodePlan {
     last: [usize; 6],
 }
 
+/// What the kernels are shaped for.
+///
+/// A GPU wants many threads that each hold little, neighbours reading neighbouring vectors. A processor that plays the
+/// GPU (lavapipe, SwiftShader) pays for every load by lane and has the caches: it wants few loads that fetch much, and
+/// threads that go along memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Tuning {
+    Gpu,
+    Processor,
+}
+
+impl Tuning {
+    /// The most vectors of pixels a thread takes at once in products with weights.
+    fn wide(self) -> usize {
+        match self {
+            Self::Gpu => 1,
+            Self::Processor => 4,
+        }
+    }
+
+    /// The most outputs that a thread computes in products with weights.
+    fn rows(self) -> usize {
+        match self {
+            Self::Gpu => 16,
+            Self::Processor => 8,
+        }
+    }
+
+    /// The most rows and columns that a thread sums in products over the pixels.
+    fn tile(self) -> usize {
+        match self {
+            Self::Gpu => 8,
+            Self::Processor => 4,
+        }
+    }
+
+    /// Whether neighbouring threads go along runs of pixels instead of side by side.
+    fn runs(self) -> bool {
+        self == Self::Processor
+    }
+}
+
 /// Everything that the launches of a cell depend on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct CellPlan {
@@ -27,6 +69,7 @@ pub(crate) struct CellPlan {
     size: [usize; 2],
     /// Elements of the cell's parameters.
     parameters: usize,
+    tuning: Tuning,
     nodes: Vec<NodePlan>,
     preprocess: [usize; 2],
 }
@@ -34,9 +77,19 @@ pub(crate) struct CellPlan {
 /// Kernel size and dilation of the depthwise convolutions, by kind.
 const DEPTHWISE: [(usize, usize); 4] = [(3, 1), (5, 1), (3, 2), (5, 2)];
 
+/// The inputs of a reduction cell as its convolutions of stride 2 read them.
+#[derive(Clone, Debug)]
+struct Quarters {
+    /// The ReLU of both inputs, four quarters each.
+    values: Handle,
+    /// First depthwise weights of sep 3x3 and sep 5x5 as four 3 x 3 convolutions of every edge.
+    weights: [Handle; 2],
+}
+
 /// What the backward pass of a cell needs of the forward pass.
 #[derive(Clone, Debug)]
 pub(crate) struct CellMemory {
+    quarters: Option<Quarters>,
     states: Handle,
     pools: Handle,
     pool_norm: Handle,
@@ -82,6 +135,7 @@ impl CellPlan {
         end: usize,
         batch: usize,
         size: [usize; 2],
+        tuning: Tuning,
     ) -> Self {
         let at =
             |name: String| layout.get(&format!("cells.{layer}.{name}")).map_or(0, |parameter| parameter.offset - start);
@@ -110,6 +164,7 @@ impl CellPlan {
             batch,
             size,
             parameters: end - start,
+            tuning,
             nodes,
             preprocess: [at(first.to_owned()), at("preprocess1.op.1.weight".to_owned())],
         }
@@ -177,8 +232,19 @@ impl CellPlan {
         ])
     }
 
+    /// Height twice: as a constant, and as a bound that keeps drivers from writing the loop over the rows out.
     fn rows(&self, launch: Launch, lanes: usize) -> Launch {
-        launch.all(&[("H", self.size[0]), ("W", self.size[1]), ("COLUMNS", self.size[1] / lanes)])
+        launch.all(&[
+            ("H", self.size[0]),
+            ("W", self.size[1]),
+            ("COLUMNS", self.size[1] / lanes),
+            ("ROWS", self.size[0]),
+        ])
+    }
+
+    /// Vectors that a thread takes at once where a plane has `plane` of them.
+    fn wide(&self, plane: usize) -> usize {
+        tile(plane, self.tuning.wide())
     }
 
     fn pixels(&self, lanes: usize) -> usize {
@@ -197,12 +263,22 @@ impl CellPlan {
         let c = self.shape.channels;
         let states = empty(self.states());
         let input_norm = [0, 1].map(|i| self.preprocess(client, i, inputs[i], parameters, &states));
+        let quarters = self.reduction().then(|| self.split(client, parameters, &states));
         let pools = empty((NODES + 1) * 3 * self.node());
         let pool_norm = empty((NODES + 1) * 2 * c * 2);
         self.pool(client, 0, 2, &states, &pools, &pool_norm);
         let mut nodes = Vec::with_capacity(NODES);
         for node in 0..NODES {
-            nodes.push(self.node_forward(client, node, parameters, mixing, &states, &pools, &pool_norm));
+            nodes.push(self.node_forward(
+                client,
+                node,
+                parameters,
+                mixing,
+                &states,
+                quarters.as_ref(),
+                &pools,
+                &pool_norm,
+            ));
             if node + 1 < NODES {
                 self.pool(client, node + 2, 1, &states, &pools, &pool_norm);
             }
@@ -216,7 +292,7 @@ impl CellPlan {
             &[&states, &output],
             2 * NODES * self.node(),
         );
-        (output, CellMemory { states, pools, pool_norm, input_norm, nodes })
+        (output, CellMemory { quarters, states, pools, pool_norm, input_norm, nodes })
     }
 
     /// Resolution of preprocessed inputs.
@@ -278,39 +354,87 @@ impl CellPlan {
         if (h * w).is_multiple_of(4) { 4 } else { 1 }
     }
 
+    /// A pointwise convolution of `slots` slots at a resolution of `plane` vectors, with BatchNorm's scale and shift of
+    /// its outputs.
+    #[allow(clippy::too_many_arguments)]
+    fn pointwise(
+        &self,
+        client: &Client,
+        lanes: usize,
+        plane: usize,
+        [ci, co, halves, slots]: [usize; 4],
+        relu: bool,
+        (weights, [weights_a, weights_b], split): (&Handle, [usize; 2], usize),
+        source: &Handle,
+    ) -> (Handle, Handle) {
+        let wide = self.wide(plane);
+        let threads = self.batch * plane / wide;
+        let rows = tile(co / halves, self.tuning.rows());
+        let (parts, sums) = match self.tuning {
+            Tuning::Gpu => (threads.div_ceil(64), "sums_shared"),
+            Tuning::Processor => (threads, "sums_private"),
+        };
+        let floats = self.batch * plane * lanes;
+        let result = client.empty(4 * slots * co * floats);
+        let partial = client.empty(4 * 2 * slots * co * parts);
+        Launch::new(lanes, &["pointwise", sums, weights_of(rows, &[weights_a, weights_b, co])])
+            .all(&[
+                ("N", self.batch),
+                ("CI", ci),
+                ("CO", co),
+                ("TILE", rows),
+                ("PLANE", plane),
+                ("WIDE", wide),
+                ("HALVES", halves),
+                ("PARTS", parts),
+                ("WEIGHTS_A", weights_a),
+                ("WEIGHTS_B", weights_b),
+                ("SPLIT", split),
+            ])
+            .is("RELU", relu)
+            .run(
+                client,
+                threads,
+                [co / rows, slots],
+                &[weights, source, &result, &partial],
+                slots * (floats * (halves * ci + co) + ci * co + 2 * co * parts),
+            );
+        let norm = self.norm(client, &partial, slots * co, parts, floats);
+        (result, norm)
+    }
+
+    /// The weights of `slots` pointwise convolutions laid out input by input.
+    fn pack(
+        &self,
+        client: &Client,
+        [ci, co, slots]: [usize; 3],
+        ([weights_a, weights_b], split): ([usize; 2], usize),
+        parameters: &Handle,
+    ) -> Handle {
+        let floats = slots * ci * co;
+        let packed = client.empty(4 * floats);
+        Launch::new(1, &["pack"])
+            .all(&[
+                ("CI", ci),
+                ("CO", co),
+                ("SLOTS", slots),
+                ("WEIGHTS_A", weights_a),
+                ("WEIGHTS_B", weights_b),
+                ("SPLIT", split),
+            ])
+            .run(client, floats, [1, 1], &[parameters, &packed], 2 * floats);
+        packed
+    }
+
     fn preprocess(&self, client: &Client, which: usize, raw: &Handle, parameters: &Handle, states: &Handle) -> Handle {
         let c = self.shape.channels;
         let (ci, halves) = self.preprocess_inputs(which);
         let lanes = self.input_lanes();
-        let [h, w] = self.input_size();
-        let plane = h * w / lanes;
+        let plane = self.input_size().iter().product::<usize>() / lanes;
         let source = self.preprocess_source(client, which, raw);
-        let values = client.empty(4 * self.input());
-        let groups = (self.batch * plane).div_ceil(64);
-        let partial = client.empty(4 * 2 * c * groups);
-        let tile = tile(c / halves, 16);
-        Launch::new(lanes, &["pointwise"])
-            .all(&[
-                ("N", self.batch),
-                ("CI", ci),
-                ("CO", c),
-                ("TILE", tile),
-                ("PLANE", plane),
-                ("HALVES", halves),
-                ("GROUPS", groups),
-                ("WEIGHTS_A", self.preprocess[which]),
-                ("WEIGHTS_B", 0),
-                ("SPLIT", 1),
-            ])
-            .is("RELU", halves == 1)
-            .run(
-                client,
-                self.batch * plane,
-                [c / tile, 1],
-                &[parameters, &source, &values, &partial],
-                self.batch * plane * lanes * (halves * ci + c),
-            );
-        let norm = self.norm(client, &partial, c, groups, self.batch * h * w);
+        let packed = self.pack(client, [ci, c, 1], ([self.preprocess[which], 0], 1), parameters);
+        let (values, norm) =
+            self.pointwise(client, lanes, plane, [ci, c, halves, 1], halves == 1, (&packed, [0, 0], 1), &source);
         Launch::new(lanes, &["affine"])
             .all(&[("N", self.batch), ("C", c), ("PLANE", plane), ("RESULT", which * self.input() / lanes)])
             .run(client, self.input() / lanes, [1, 1], &[&values, &norm, states], 2 * self.input());
@@ -345,6 +469,32 @@ impl CellPlan {
             .is("NORMALISED", normalised)
             .run(client, channels, [1, 1], &[partial, norm, &affine], 2 * channels * (parts + 3));
         affine
+    }
+
+    /// Takes the gradient of `slots` slots through BatchNorm, in place; both handles come with where slot 0 lies, in vectors.
+    #[allow(clippy::too_many_arguments)]
+    fn norm_gradient(
+        &self,
+        client: &Client,
+        lanes: usize,
+        plane: usize,
+        slots: usize,
+        (gradient, gradient_at): (&Handle, usize),
+        (value, value_at): (&Handle, usize),
+        affine: &Handle,
+    ) {
+        let c = self.shape.channels;
+        let vectors = slots * self.batch * c * plane;
+        Launch::new(lanes, &["norm_gradient"])
+            .all(&[
+                ("TOTAL", vectors),
+                ("N", self.batch),
+                ("C", c),
+                ("PLANE", plane),
+                ("GRADIENT", gradient_at),
+                ("VALUE", value_at),
+            ])
+            .run(client, vectors, [1, 1], &[gradient, value, affine], 3 * vectors * lanes);
     }
 
     /// Pools `count` states from `state` on, with their statistics.
@@ -392,7 +542,43 @@ impl CellPlan {
             .run(client, outer * inner, [1, 1], &[partial, result], outer * inner * (parts + 1));
     }
 
+    /// The inputs of a reduction cell in quarters, and the weights that read all four.
+    fn split(&self, client: &Client, parameters: &Handle, states: &Handle) -> Quarters {
+        let lanes = self.lanes();
+        let values = client.empty(4 * 2 * self.input());
+        self.rows(self.launch(lanes, &["split"]), lanes).run(
+            client,
+            self.node() / lanes,
+            [2, 1],
+            &[states, &values],
+            4 * self.input(),
+        );
+        let c = self.shape.channels;
+        let weights = [0, 1].map(|kind| {
+            let k = DEPTHWISE[kind].0;
+            let floats = crate::space::EDGES * 4 * c * 9;
+            let expanded = client.empty(4 * floats);
+            Launch::new(1, &["expand"])
+                .all(&[("TOTAL", floats), ("C", c), ("K", k), ("WEIGHTS", self.nodes[0].first[kind])])
+                .run(client, floats, [1, 1], &[parameters, &expanded], floats + floats / 36 * k * k);
+            expanded
+        });
+        Quarters { values, weights }
+    }
+
+    /// The first convolutions of a kind on the edges that start at the inputs of a reduction cell.
+    fn strided<'a>(&self, node: usize, kind: usize, parameters: &'a Handle, quarters: &'a Quarters) -> Strided<'a> {
+        let (k, dilation) = DEPTHWISE[kind];
+        if dilation == 2 {
+            // Every second pixel of every second row is in the first quarter.
+            return Strided { k, quarters: 1, step: 4, weights: self.nodes[node].first[kind], buffer: parameters };
+        }
+        let weights = row(node) * 4 * self.shape.channels * 9;
+        Strided { k: 3, quarters: 4, step: 1, weights, buffer: &quarters.weights[kind] }
+    }
+
     /// First depthwise convolutions of a kind from the states to `result`, from slot `slot` on.
+    #[allow(clippy::too_many_arguments)]
     fn depthwise_first(
         &self,
         client: &Client,
@@ -400,37 +586,51 @@ impl CellPlan {
         kind: usize,
         parameters: &Handle,
         states: &Handle,
+        quarters: Option<&Quarters>,
         (result, slot): (&Handle, usize),
     ) {
         let (k, dilation) = DEPTHWISE[kind];
         let edges = node + 2;
         let weights = self.nodes[node].first[kind];
         let c = self.shape.channels;
-        let strided = if self.reduction() { 2 } else { 0 };
-        if strided > 0 {
-            self.rows(self.launch(1, &["depthwise_strided"]), 1)
-                .all(&[("K", k), ("DILATION", dilation), ("WEIGHTS", weights), ("RESULT", slot)])
-                .run(client, self.node(), [2, 1], &[parameters, states, result], 2 * self.node() * 5);
-        }
-        if edges > strided {
-            let lanes = self.lanes();
-            let count = edges - strided;
-            self.rows(self.launch(lanes, &["states", "depthwise", "depthwise_first", line(lanes)]), lanes)
+        let lanes = self.lanes();
+        let threads = self.batch * c * self.size[1] / lanes;
+        let mut from = 0;
+        if let Some(quarters) = quarters {
+            from = 2;
+            let strided = self.strided(node, kind, parameters, quarters);
+            self.rows(self.launch(lanes, &["phases", "depthwise", "depthwise_first", line(lanes)]), lanes)
                 .all(&[
-                    ("K", k),
-                    ("DILATION", dilation),
-                    ("WEIGHTS", weights + strided * c * k * k),
-                    ("EDGE", strided),
-                    ("RESULT", slot + strided),
+                    ("K", strided.k),
+                    ("DILATION", 1),
+                    ("PHASES", strided.quarters),
+                    ("STEP", strided.step),
+                    ("WEIGHTS", strided.weights),
+                    ("EDGE", 0),
+                    ("RESULT", slot),
                 ])
                 .is("FLIP", false)
                 .run(
                     client,
-                    self.batch * c * self.size[1] / lanes,
-                    [count, 1],
-                    &[parameters, states, result],
-                    2 * count * self.node(),
+                    threads,
+                    [2, 1],
+                    &[strided.buffer, &quarters.values, result],
+                    2 * (strided.quarters + 1) * self.node(),
                 );
+        }
+        if edges > from {
+            let count = edges - from;
+            self.rows(self.launch(lanes, &["states", "depthwise", "depthwise_first", line(lanes)]), lanes)
+                .all(&[
+                    ("K", k),
+                    ("DILATION", dilation),
+                    ("PHASES", 1),
+                    ("WEIGHTS", weights + from * c * k * k),
+                    ("EDGE", from),
+                    ("RESULT", slot + from),
+                ])
+                .is("FLIP", false)
+                .run(client, threads, [count, 1], &[parameters, states, result], 2 * count * self.node());
         }
     }
 
@@ -442,6 +642,7 @@ impl CellPlan {
         parameters: &Handle,
         mixing: &Handle,
         states: &Handle,
+        quarters: Option<&Quarters>,
         pools: &Handle,
         pool_norm: &Handle,
     ) -> NodeMemory {
@@ -455,10 +656,10 @@ impl CellPlan {
         let values = empty(slots * self.node());
         let depth = empty(2 * edges * self.node());
         for kind in 0..2 {
-            self.depthwise_first(client, node, kind, parameters, states, (&depth, kind * edges));
+            self.depthwise_first(client, node, kind, parameters, states, quarters, (&depth, kind * edges));
         }
         for kind in 2..4 {
-            self.depthwise_first(client, node, kind, parameters, states, (&values, kind * edges));
+            self.depthwise_first(client, node, kind, parameters, states, quarters, (&values, kind * edges));
         }
         if self.reduction() {
             for state in 0..2 {
@@ -474,36 +675,25 @@ impl CellPlan {
                 .run(client, self.node(), [1, 1], &[states, &values], 4 * self.node());
             }
         }
-        let half = empty(2 * edges * self.node());
-        let groups = pixels.div_ceil(64);
-        let partial = empty(2 * 2 * edges * c * groups);
-        let tile_out = tile(c, 16);
-        self.launch(lanes, &["pointwise"])
-            .all(&[
-                ("CI", c),
-                ("CO", c),
-                ("TILE", tile_out),
-                ("HALVES", 1),
-                ("GROUPS", groups),
-                ("WEIGHTS_A", plan.middle[0]),
-                ("WEIGHTS_B", plan.middle[1]),
-                ("SPLIT", edges),
-            ])
-            .is("RELU", false)
-            .run(
-                client,
-                pixels,
-                [c / tile_out, 2 * edges],
-                &[parameters, &depth, &half, &partial],
-                4 * edges * self.node(),
-            );
+        let packed = self.pack(client, [c, c, 2 * edges], (plan.middle, edges), parameters);
+        let split = edges * c * c;
+        let (half, half_norm) = self.pointwise(
+            client,
+            lanes,
+            self.plane() / lanes,
+            [c, c, 1, 2 * edges],
+            false,
+            (&packed, [0, split], edges),
+            &depth,
+        );
+        drop(depth);
         let count = self.batch * self.plane();
-        let half_norm = self.norm(client, &partial, 2 * edges * c, groups, count);
         for (kind, &(k, dilation)) in DEPTHWISE.iter().take(2).enumerate() {
             self.rows(self.launch(lanes, &["depthwise", "depthwise_second", line(lanes)]), lanes)
                 .all(&[
                     ("K", k),
                     ("DILATION", dilation),
+                    ("PHASES", 1),
                     ("WEIGHTS", plan.second[kind]),
                     ("SOURCE", kind * edges),
                     ("RESULT", kind * edges),
@@ -528,17 +718,21 @@ impl CellPlan {
         );
         let totals = empty(slots * c);
         self.reduce(client, &partial, &totals, [slots * c, chunks, 1], [0, 0], slots * c);
-        let tile_gram = tile(c, 8);
-        let tiles = (c / tile_gram) * (c / tile_gram);
+        let tile_gram = tile(c, self.tuning.tile());
+        let tiles = (c / tile_gram) * (c / tile_gram + 1) / 2;
         let chunks = self.chunks(tiles, lanes);
         let partial = empty(slots * chunks * c * c);
-        self.launch(lanes, &["gram"]).all(&[("TILE", tile_gram), ("CHUNKS", chunks)]).f("COUNT", count).run(
-            client,
-            tiles * chunks,
-            [slots, 1],
-            &[&values, &partial, &totals],
-            slots * (self.node() + chunks * c * c),
-        );
+        self.launch(lanes, &["gram"])
+            .all(&[("TILE", tile_gram), ("CHUNKS", chunks)])
+            .is("RUNS", self.tuning.runs())
+            .f("COUNT", count)
+            .run(
+                client,
+                tiles * chunks,
+                [slots, 1],
+                &[&values, &partial, &totals],
+                slots * (self.node() + chunks * c * c),
+            );
         let moments = empty(slots * c * c);
         self.reduce(client, &partial, &moments, [slots, chunks, c * c], [0, 0], slots);
         let blended = empty(slots * c * c);
@@ -566,9 +760,17 @@ impl CellPlan {
                 &[&statistics, pools, pool_norm, mixing, states],
                 (3 * edges + 1) * self.node(),
             );
-        self.launch(lanes, &["combine", weights_of(tile_out)])
-            .all(&[("TILE", tile_out), ("SLOTS", slots), ("RESULT", result)])
-            .run(client, pixels, [c / tile_out, 1], &[&blended, &values, states], (slots + 2) * self.node());
+        let wide = self.wide(self.plane() / lanes);
+        let rows = tile(c, self.tuning.rows());
+        self.launch(lanes, &["combine", weights_of(rows, &[c])])
+            .all(&[("TILE", rows), ("WIDE", wide), ("INPUTS", slots * c), ("RESULT", result / wide)])
+            .run(
+                client,
+                pixels / wide,
+                [c / rows, 1],
+                &[&blended, &values, states],
+                (slots + 2) * self.node() + slots * c * c,
+            );
         NodeMemory { values, half, half_norm, totals, moments, statistics }
     }
 
@@ -616,7 +818,20 @@ impl CellPlan {
             &[output_gradient, &gradients],
             self.states() + NODES * self.node(),
         );
-        let CellMemory { states, pools, pool_norm, input_norm, mut nodes } = memory;
+        let CellMemory { quarters, states, pools, pool_norm, input_norm, mut nodes } = memory;
+        // Gradients of the quarters gather over all nodes.
+        let quarters = quarters.map(|quarters| {
+            let gradients = empty(2 * self.input());
+            let vectors = 2 * self.input() / lanes;
+            Launch::new(lanes, &["zero"]).all(&[("TOTAL", vectors)]).run(
+                client,
+                vectors,
+                [1, 1],
+                &[&gradients],
+                2 * self.input(),
+            );
+            (quarters, gradients)
+        });
         for node in (0..NODES).rev() {
             let state = node + 2;
             if node + 1 < NODES {
@@ -630,7 +845,17 @@ impl CellPlan {
                 parameters,
                 node_memory,
                 [&states, &gradients, &pools, &pool_norm, &edge_sums],
+                quarters.as_ref(),
                 [&parameter_gradients, &mixing_gradients],
+            );
+        }
+        if let Some((_, quarter_gradients)) = quarters {
+            self.rows(self.launch(lanes, &["merge"]), lanes).run(
+                client,
+                self.node() / lanes,
+                [2, 1],
+                &[&quarter_gradients, &gradients],
+                6 * self.input(),
             );
         }
         for state in 0..2 {
@@ -696,6 +921,7 @@ impl CellPlan {
         parameters: &Handle,
         memory: NodeMemory,
         [states, gradients, pools, pool_norm, edge_sums]: [&Handle; 5],
+        quarters: Option<&(Quarters, Handle)>,
         [parameter_gradients, mixing_gradients]: [&Handle; 2],
     ) {
         let empty = |floats: usize| client.empty(4 * floats);
@@ -755,16 +981,29 @@ impl CellPlan {
             slots * (3 * c * c + 5 * c),
         );
         let value_gradients = empty(slots * self.node());
-        let tile_rows = tile(c, 16);
-        self.launch(lanes, &["blend", "blend_plain", weights_of(tile_rows)])
-            .all(&[("ROWS", c), ("CG", c), ("TILE", tile_rows), ("GRADIENT", gradient_at), ("VALUE", 0)])
-            .is("SHARED", true)
+        let rows = tile(c, self.tuning.rows());
+        let wide = self.wide(self.plane() / lanes);
+        let matrix = c * (2 * c + 1);
+        self.launch(lanes, &["blend", "blend_values", weights_of(rows, &[c])])
+            .all(&[
+                ("ROWS", c),
+                ("INPUTS", c),
+                ("TILE", rows),
+                ("WIDE", wide),
+                ("WEIGHTS_A", 0),
+                ("WEIGHTS_B", 0),
+                ("SPLIT", slots),
+                ("MATRIX", matrix),
+                ("GRADIENT", gradient_at / wide),
+                ("SLOT_CHANNELS", 0),
+                ("IMAGE_CHANNELS", c),
+            ])
             .run(
                 client,
-                pixels,
-                [c / tile_rows, slots],
-                &[&matrices, gradients, &values, &value_gradients],
-                (1 + 2 * slots) * self.node(),
+                pixels / wide,
+                [c / rows, slots],
+                &[&matrices, gradients, &value_gradients, &values],
+                (1 + 2 * slots) * self.node() + slots * matrix,
             );
         drop(values);
 
@@ -778,6 +1017,7 @@ impl CellPlan {
                 .all(&[
                     ("K", k),
                     ("DILATION", dilation),
+                    ("PHASES", 1),
                     ("WEIGHTS", plan.second[kind]),
                     ("SOURCE", kind * edges),
                     ("RESULT", kind * edges),
@@ -797,7 +1037,7 @@ impl CellPlan {
                     edges,
                     &["depthwise_weights", "depthwise_weights_second"],
                     (&value_gradients, kind * edges),
-                    &[("HALF", kind * edges)],
+                    &[("HALF", kind * edges), ("SHARE", 1)],
                     &[&half, &half_norm],
                     (parameter_gradients, plan.second[kind]),
                 );
@@ -805,44 +1045,46 @@ impl CellPlan {
         }
         let affine = self.norm_back(client, &half_sums, &half_norm, [2 * edges * c, parts, count], false);
         drop(half_sums);
+        self.norm_gradient(client, lanes, self.plane() / lanes, 2 * edges, (&half_gradients, 0), (&half, 0), &affine);
+        drop(half);
         let depth = empty(2 * edges * self.node());
         if with_parameters {
             for kind in 0..2 {
-                self.depthwise_first(client, node, kind, parameters, states, (&depth, kind * edges));
+                let quarters = quarters.map(|(quarters, _)| quarters);
+                self.depthwise_first(client, node, kind, parameters, states, quarters, (&depth, kind * edges));
             }
             self.outer(
                 client,
-                &["outer", "outer_norm"],
+                &["outer", "outer_gradient"],
                 2 * edges,
                 &depth,
                 [c, c, 1],
                 false,
-                |launch| (launch.all(&[("GRADIENT", 0), ("VALUE", 0)]), vec![&half_gradients, &half, &affine]),
+                |launch| (launch.all(&[("GRADIENT", 0)]), vec![&half_gradients]),
                 (parameter_gradients, plan.middle, edges),
             );
         }
-        let matrices = empty(2 * edges * c * (2 * c + 1));
-        Launch::new(1, &["norm_inputs"])
+        // The recomputed first convolutions are done with: their room takes their gradients.
+        self.launch(lanes, &["blend", "blend_plain", weights_of(rows, &[plan.middle[0], plan.middle[1], c])])
             .all(&[
-                ("CI", c),
-                ("CO", c),
-                ("SLOTS", 2 * edges),
-                ("HALVES", 1),
+                ("ROWS", c),
+                ("INPUTS", c),
+                ("TILE", rows),
+                ("WIDE", wide),
                 ("WEIGHTS_A", plan.middle[0]),
                 ("WEIGHTS_B", plan.middle[1]),
                 ("SPLIT", edges),
+                ("MATRIX", c * c),
+                ("GRADIENT", 0),
+                ("SLOT_CHANNELS", self.batch * c),
+                ("IMAGE_CHANNELS", c),
             ])
-            .run(client, 2 * edges * c, [1, 1], &[parameters, &affine, &matrices], 2 * edges * (3 * c * c + 5 * c));
-        // The recomputed first convolutions are done with: their room takes their gradients.
-        self.launch(lanes, &["blend", "blend_plain", weights_of(tile_rows)])
-            .all(&[("ROWS", c), ("CG", c), ("TILE", tile_rows), ("GRADIENT", 0), ("VALUE", 0)])
-            .is("SHARED", false)
             .run(
                 client,
-                pixels,
-                [c / tile_rows, 2 * edges],
-                &[&matrices, &half_gradients, &half, &depth],
-                6 * edges * self.node(),
+                pixels / wide,
+                [c / rows, 2 * edges],
+                &[parameters, &half_gradients, &depth],
+                2 * edges * (2 * self.node() + c * c),
             );
         drop(half_gradients);
 
@@ -850,7 +1092,7 @@ impl CellPlan {
         for kind in 0..4 {
             let gradient = if kind < 2 { (&depth, kind * edges) } else { (&value_gradients, kind * edges) };
             let wanted = with_parameters.then_some(parameter_gradients);
-            self.depthwise_first_back(client, node, kind, parameters, states, gradient, gradients, wanted);
+            self.depthwise_first_back(client, node, kind, parameters, states, quarters, gradient, gradients, wanted);
         }
         if self.reduction() {
             for state in 0..2 {
@@ -883,6 +1125,7 @@ impl CellPlan {
         kind: usize,
         parameters: &Handle,
         states: &Handle,
+        quarters: Option<&(Quarters, Handle)>,
         (gradient, slot): (&Handle, usize),
         state_gradients: &Handle,
         parameter_gradients: Option<&Handle>,
@@ -891,37 +1134,63 @@ impl CellPlan {
         let edges = node + 2;
         let c = self.shape.channels;
         let weights = self.nodes[node].first[kind];
-        let strided = if self.reduction() { 2 } else { 0 };
-        if strided > 0 {
-            let constants = [("K", k), ("DILATION", dilation), ("WEIGHTS", weights), ("SOURCE", slot)];
-            self.rows(self.launch(1, &["depthwise_strided_back"]), 1).all(&constants).run(
-                client,
-                4 * self.node(),
-                [2, 1],
-                &[parameters, gradient, states, state_gradients],
-                2 * self.node() * 13,
-            );
+        let lanes = self.lanes();
+        let columns = self.size[1] / lanes;
+        let mut from = 0;
+        if let Some((quarters, quarter_gradients)) = quarters {
+            from = 2;
+            let strided = self.strided(node, kind, parameters, quarters);
+            let count = 2 * strided.quarters;
+            let constants = [("STEP", strided.step), ("EDGE", 0), ("SHARE", strided.quarters)];
+            self.rows(self.launch(lanes, &["phases", "depthwise", "depthwise_first_back", line(lanes)]), lanes)
+                .all(&[
+                    ("K", strided.k),
+                    ("DILATION", 1),
+                    ("PHASES", 1),
+                    ("WEIGHTS", strided.weights),
+                    ("SOURCE", slot),
+                ])
+                .all(&constants)
+                .is("FLIP", true)
+                .run(
+                    client,
+                    self.batch * c * columns,
+                    [count, 1],
+                    &[strided.buffer, gradient, &quarters.values, quarter_gradients],
+                    (2 + 3 * count) * self.node(),
+                );
             if let Some(result) = parameter_gradients {
-                let parts = (256 / self.size[1]).clamp(1, self.batch);
-                let partial = client.empty(4 * 2 * c * self.size[1] * parts * k * k);
-                self.rows(self.launch(1, &["depthwise_strided_weights"]), 1)
-                    .all(&constants)
-                    .all(&[("PARTS", parts)])
-                    .run(client, c * self.size[1] * parts, [2, 1], &[gradient, &partial, states], 2 * self.node() * 5);
-                self.reduce(client, &partial, result, [2 * c, self.size[1] * parts, k * k], [weights, 0], 2 * c);
+                let (partial, parts) = self.depthwise_weight_sums(
+                    client,
+                    (strided.k, 1),
+                    count,
+                    &["phases", "depthwise_weights", "depthwise_weights_first"],
+                    (gradient, slot),
+                    &constants,
+                    &[&quarters.values],
+                );
+                if strided.quarters == 1 {
+                    self.reduce(client, &partial, result, [2 * c, parts, k * k], [weights, 0], 2 * c);
+                } else {
+                    let total = 2 * c * k * k;
+                    Launch::new(1, &["collapse"])
+                        .all(&[("TOTAL", total), ("C", c), ("K", k), ("PARTS", parts), ("WEIGHTS", weights)])
+                        .run(client, total, [1, 1], &[&partial, result], total * (parts + 1));
+                }
             }
         }
-        if edges > strided {
-            let lanes = self.lanes();
-            let count = edges - strided;
-            let weights = weights + strided * c * k * k;
+        if edges > from {
+            let count = edges - from;
+            let weights = weights + from * c * k * k;
             self.rows(self.launch(lanes, &["states", "depthwise", "depthwise_first_back", line(lanes)]), lanes)
                 .all(&[
                     ("K", k),
                     ("DILATION", dilation),
+                    ("PHASES", 1),
                     ("WEIGHTS", weights),
-                    ("EDGE", strided),
-                    ("SOURCE", slot + strided),
+                    ("EDGE", from),
+                    ("SOURCE", slot + from),
+                    ("SHARE", 1),
                 ])
                 .is("FLIP", true)
                 .run(
@@ -937,8 +1206,8 @@ impl CellPlan {
                     kind,
                     count,
                     &["states", "depthwise_weights", "depthwise_weights_first"],
-                    (gradient, slot + strided),
-                    &[("EDGE", strided)],
+                    (gradient, slot + from),
+                    &[("EDGE", from), ("SHARE", 1)],
                     &[states],
                     (result, weights),
                 );
@@ -960,22 +1229,40 @@ impl CellPlan {
     ) {
         let (k, dilation) = DEPTHWISE[kind];
         let c = self.shape.channels;
+        let (partial, parts) =
+            self.depthwise_weight_sums(client, (k, dilation), edges, files, (gradient, slot), constants, buffers);
+        self.reduce(client, &partial, result, [edges * c, parts, k * k], [base, 0], edges * c);
+    }
+
+    /// Partial sums [edges, channels, parts, k, k] of the gradients of depthwise weights, and the number of parts.
+    #[allow(clippy::too_many_arguments)]
+    fn depthwise_weight_sums(
+        &self,
+        client: &Client,
+        (k, dilation): (usize, usize),
+        edges: usize,
+        files: &[&'static str],
+        (gradient, slot): (&Handle, usize),
+        constants: &[(&'static str, usize)],
+        buffers: &[&Handle],
+    ) -> (Handle, usize) {
+        let c = self.shape.channels;
         let lanes = self.lanes();
         let columns = self.size[1] / lanes;
-        let parts = (64 / columns).clamp(1, self.batch);
-        let partial = client.empty(4 * edges * c * columns * parts * k * k);
+        let groups = (64 / columns).clamp(1, self.batch);
+        let partial = client.empty(4 * edges * c * columns * groups * k * k);
         let files = [files, &[line(lanes)]].concat();
         self.rows(self.launch(lanes, &files), lanes)
-            .all(&[("K", k), ("DILATION", dilation), ("PARTS", parts), ("SOURCE", slot)])
+            .all(&[("K", k), ("DILATION", dilation), ("PARTS", groups), ("SOURCE", slot)])
             .all(constants)
             .run(
                 client,
-                c * columns * parts,
+                c * columns * groups,
                 [edges, 1],
                 &[&[gradient, &partial], buffers].concat(),
                 2 * edges * self.node(),
             );
-        self.reduce(client, &partial, result, [edges * c, columns * parts, k * k], [base, 0], edges * c);
+        (partial, columns * groups)
     }
 
     /// Sums of products of `a` (as the shader's second file has it) with `b` for each slot, written to `result`.
@@ -991,10 +1278,13 @@ impl CellPlan {
         with: impl FnOnce(Launch) -> (Launch, Vec<&'a Handle>),
         (result, bases, split): (&Handle, [usize; 2], usize),
     ) {
+        // All slots share a node's gradient.
+        let gradients = if files.contains(&"outer_node") { 1 } else { slots };
         let full = slots == 1;
         let lanes = if full { self.input_lanes() } else { self.lanes() };
         let plane = if full { self.input_size().iter().product() } else { self.plane() };
-        let (tile_a, tile_b) = (tile(ca / halves, 8), tile(cb, 8));
+        let most = self.tuning.tile();
+        let (tile_a, tile_b) = (tile(ca / halves, most), tile(cb, most));
         let tiles = (ca / tile_a) * (cb / tile_b);
         let chunks = self.chunks(tiles, lanes);
         let partial = client.empty(4 * slots * chunks * ca * cb);
@@ -1009,14 +1299,15 @@ impl CellPlan {
                 ("CHUNKS", chunks),
                 ("HALVES", halves),
             ])
-            .is("RELU", relu);
+            .is("RELU", relu)
+            .is("RUNS", self.tuning.runs());
         let (launch, buffers) = with(launch);
         launch.run(
             client,
             tiles * chunks,
             [slots, 1],
             &[&[b, &partial], buffers.as_slice()].concat(),
-            self.batch * plane * slots * (2 * ca + halves * cb),
+            self.batch * plane * (gradients * ca + slots * halves * cb) + slots * chunks * ca * cb,
         );
         self.reduce(client, &partial, result, [slots, chunks, ca * cb], bases, split);
     }
@@ -1046,66 +1337,83 @@ impl CellPlan {
             .all(&[("N", self.batch), ("C", c), ("PLANE", plane), ("CHUNKS", chunks), ("STATE_AT", at)])
             .run(client, c * chunks, [1, 1], &[states, gradients, &sums], 2 * self.input());
         let affine = self.norm_back(client, &sums, norm, [c, chunks, self.batch * h * w], true);
+        self.norm_gradient(client, lanes, plane, 1, (gradients, at), (states, at), &affine);
         if wanted.parameters {
             let source = self.preprocess_source(client, which, raw);
             self.outer(
                 client,
-                &["outer", "outer_norm"],
+                &["outer", "outer_gradient"],
                 1,
                 &source,
                 [c, ci, halves],
                 halves == 1,
-                |launch| (launch.all(&[("GRADIENT", at), ("VALUE", at)]), vec![gradients, states, &affine]),
+                |launch| (launch.all(&[("GRADIENT", at)]), vec![gradients]),
                 (parameter_gradients, [self.preprocess[which], 0], 1),
             );
         }
         if !wanted.inputs[which] {
             return None;
         }
-        let matrices = empty(halves * ci * (2 * c + 1));
-        Launch::new(1, &["norm_inputs"])
-            .all(&[
-                ("CI", ci),
-                ("CO", c),
-                ("SLOTS", 1),
-                ("HALVES", halves),
-                ("WEIGHTS_A", self.preprocess[which]),
-                ("WEIGHTS_B", 0),
-                ("SPLIT", 1),
-            ])
-            .run(client, halves * ci, [1, 1], &[parameters, &affine, &matrices], halves * ci * 3 * c);
-        let rows = halves * ci;
-        let tile_rows = tile(rows, 16);
-        let blend = |gate: &'static str| {
-            Launch::new(lanes, &["blend", gate, weights_of(tile_rows)])
-                .all(&[
-                    ("N", self.batch),
-                    ("ROWS", rows),
-                    ("CG", c),
-                    ("TILE", tile_rows),
-                    ("PLANE", plane),
-                    ("GRADIENT", at),
-                    ("VALUE", at),
-                ])
-                .is("SHARED", false)
-        };
-        let floats = self.batch * rows * h * w;
-        let result = empty(floats);
-        let grid = [rows / tile_rows, 1];
-        let pixels = self.batch * plane;
+        let floats = self.batch * ci * h * w;
+        let result = empty(halves * floats);
+        let rows = tile(ci, self.tuning.rows());
+        let wide = self.wide(plane);
+        let weights = self.preprocess[which];
+        let matrix = c / halves * ci;
+        let gate = if halves == 1 { "blend_relu" } else { "blend_plain" };
+        let mut buffers = vec![parameters, gradients, &result];
         if halves == 1 {
-            let buffers = [&matrices, gradients, states, &result, raw];
-            blend("blend_relu").run(client, pixels, grid, &buffers, 2 * self.input() + 2 * floats);
+            buffers.push(raw);
+        }
+        // Each half of a factorised reduction reads its own half of the channels.
+        Launch::new(lanes, &["blend", gate, weights_of(rows, &[weights, ci, matrix])])
+            .all(&[
+                ("N", self.batch),
+                ("PLANE", plane),
+                ("ROWS", ci),
+                ("INPUTS", c / halves),
+                ("TILE", rows),
+                ("WIDE", wide),
+                ("WEIGHTS_A", weights),
+                ("WEIGHTS_B", 0),
+                ("SPLIT", halves),
+                ("MATRIX", matrix),
+                ("GRADIENT", at / wide),
+                ("SLOT_CHANNELS", c / halves),
+                ("IMAGE_CHANNELS", c),
+            ])
+            .run(
+                client,
+                self.batch * plane / wide,
+                [ci / rows, halves],
+                &buffers,
+                self.input() + (halves + buffers.len() - 3) * floats + halves * matrix,
+            );
+        if halves == 1 {
             return Some(result);
         }
-        let buffers = [&matrices, gradients, states, &result];
-        blend("blend_plain").run(client, pixels, grid, &buffers, 2 * self.input() + floats);
-        let raw_gradient = empty(2 * floats);
-        self.halves(Launch::new(1, &["halves_back"]), ci, [h, w], 0, [0, ci * h * w], 2 * ci * h * w)
-            .is("FRESH", true)
-            .run(client, floats / 2, [1, 1], &[&result, raw, &raw_gradient], 4 * floats);
+        let raw_gradient = empty(4 * floats);
+        self.halves(Launch::new(1, &["halves_back"]), ci, [h, w], 0, [0, floats], ci * h * w).is("FRESH", true).run(
+            client,
+            floats,
+            [1, 1],
+            &[&result, raw, &raw_gradient],
+            8 * floats,
+        );
         Some(raw_gradient)
     }
+}
+
+/// How the first convolutions of a kind read the quarters of a reduction cell's inputs.
+struct Strided<'a> {
+    k: usize,
+    /// Quarters that an edge reads, each with weights of its own.
+    quarters: usize,
+    /// Quarters from one edge's first to the next's.
+    step: usize,
+    /// Where the first edge's weights lie.
+    weights: usize,
+    buffer: &'a Handle,
 }
 
 /// The row of alphas of a node's first edge.
@@ -1117,7 +1425,9 @@ fn line(lanes: usize) -> &'static str {
     if lanes == 4 { "line4" } else { "line1" }
 }
 
-/// The file that reads the weights of a tile of outputs.
-fn weights_of(tile: usize) -> &'static str {
-    if tile.is_multiple_of(4) { "rows4" } else { "rows1" }
+/// The file that reads the weights of a tile of outputs from matrices that lie at, and whose rows are, multiples of all
+/// of `steps`.
+fn weights_of(tile: usize, steps: &[usize]) -> &'static str {
+    let vectors = tile.is_multiple_of(4) && steps.iter().all(|step| step.is_multiple_of(tile));
+    if vectors { "rows4" } else { "rows1" }
 }

@@ -58,33 +58,36 @@ shaders!(
     blend,
     blend_plain,
     blend_relu,
+    blend_values,
+    collapse,
     combine,
     depthwise,
     depthwise_first,
     depthwise_first_back,
     depthwise_second,
     depthwise_second_back,
-    depthwise_strided,
-    depthwise_strided_back,
-    depthwise_strided_weights,
     depthwise_weights,
     depthwise_weights_first,
     depthwise_weights_second,
     dots,
     edges_back,
+    expand,
     gather_nodes,
     gram,
     halves,
     halves_back,
     line1,
     line4,
+    merge,
     mix,
     norm,
     norm_back,
-    norm_inputs,
+    norm_gradient,
     outer,
+    outer_gradient,
     outer_node,
-    outer_norm,
+    pack,
+    phases,
     pointwise,
     pool,
     pool_back,
@@ -95,14 +98,18 @@ shaders!(
     rows1,
     rows4,
     slots,
+    split,
     spread_nodes,
     state_sums,
     states,
+    sums_private,
+    sums_shared,
     totals,
     unmix,
     unmix_inputs,
     vector1,
     vector4,
+    zero,
 );
 
 fn shader(name: &str) -> &'static str {
@@ -111,8 +118,10 @@ fn shader(name: &str) -> &'static str {
 
 /// What sizes an array, bounds an unrolled loop or divides is a constant of the shader; everything else is passed with the
 /// launch, so that few shaders are compiled.
-const CONSTANTS: [&str; 14] =
-    ["C", "PLANE", "H", "W", "COLUMNS", "K", "DILATION", "TILE", "TILE_A", "TILE_B", "STRIDE", "CG", "CA", "CB"];
+const CONSTANTS: [&str; 16] = [
+    "C", "PLANE", "H", "W", "COLUMNS", "K", "DILATION", "TILE", "TILE_A", "TILE_B", "STRIDE", "WIDE", "CA", "CB", "CO",
+    "PHASES",
+];
 
 /// Numbers that one launch may pass.
 const ARGUMENTS: usize = 16;

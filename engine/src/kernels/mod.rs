@@ -10,6 +10,6 @@ mod cell;
 mod gpu;
 mod op;
 
-pub(crate) use cell::CellPlan;
+pub(crate) use cell::{CellPlan, Tuning};
 pub use gpu::{SHADERS, end_profile, launched, start_profile};
 pub(crate) use op::mixed_cell;

@@ -2,7 +2,8 @@
 
 use super::{Supernet, params::Leaves, reference};
 use crate::{
-    kernels::{CellPlan, mixed_cell},
+    device::Compute,
+    kernels::{CellPlan, Tuning, mixed_cell},
     space::{CellKind, EDGES},
 };
 use burn::tensor::{Tensor, activation::softmax};
@@ -10,6 +11,8 @@ use burn::tensor::{Tensor, activation::softmax};
 impl Supernet {
     pub(super) fn forward_fused(&self, leaves: &Leaves, alphas: Tensor<2>, images: Tensor<4>) -> Tensor<2> {
         let weights = softmax(alphas, 1);
+        let software = Compute::is_software(&images.device().inner());
+        let tuning = if software { Tuning::Processor } else { Tuning::Gpu };
         let stem = reference::stem(self, leaves, images);
         let [batch, _, mut height, mut width] = stem.dims();
         let (mut s0, mut s1) = (stem.clone(), stem);
@@ -23,7 +26,8 @@ impl Supernet {
             };
             let name = format!("cells.{layer}");
             let range = self.packed.get(&name).expect("a cell has parameters").range();
-            let plan = CellPlan::new(&self.layout, layer, shape, range.start, range.end, batch, [height, width]);
+            let plan =
+                CellPlan::new(&self.layout, layer, shape, range.start, range.end, batch, [height, width], tuning);
             let mixing = weights.clone().slice([rows]);
             let output = mixed_cell(plan, [s0, s1.clone()], leaves.get(&name), mixing);
             (s0, s1) = (s1, output);

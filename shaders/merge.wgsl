@@ -1,0 +1,20 @@
+// Adds the gradients of the quarters that `split` makes to those of the cell inputs. Constants: as split.
+@group(0) @binding(0) var<storage, read_write> quarter_gradients: array<V>;
+@group(0) @binding(1) var<storage, read_write> state_gradients: array<V>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    if (id.x >= NODE) {
+        return;
+    }
+    let to = id.y * INPUT + id.x / COLUMNS * 4u * COLUMNS + id.x % COLUMNS * 2u;
+    let q = id.y * 4u * NODE + id.x;
+    let a = quarter_gradients[q];
+    let b = quarter_gradients[q + NODE];
+    let c = quarter_gradients[q + 2u * NODE];
+    let d = quarter_gradients[q + 3u * NODE];
+    state_gradients[to] += first_half(a, b);
+    state_gradients[to + 1u] += second_half(a, b);
+    state_gradients[to + 2u * COLUMNS] += first_half(c, d);
+    state_gradients[to + 2u * COLUMNS + 1u] += second_half(c, d);
+}
