@@ -1,6 +1,6 @@
 // Gradient of depthwise weights at stride 1: a thread sums one column of vectors over some images.
 // Constants: N, C, H, W, COLUMNS, K, DILATION, PARTS (image groups), SOURCE (first slot of the gradient),
-// SHARE (edges to a slot).
+// SHARE (edges to a slot), RESULT (where the sums go).
 @group(0) @binding(0) var<storage, read_write> gradient: array<V>;
 @group(0) @binding(1) var<storage, read_write> partial: array<f32>;
 
@@ -60,7 +60,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         }
     }
     let parts = COLUMNS * PARTS;
-    let first = ((edge * C + c) * parts + part * COLUMNS + column) * K * K;
+    let first = RESULT + ((edge * C + c) * parts + part * COLUMNS + column) * K * K;
     // unroll
     for (var t = 0u; t < K * K; t++) {
         partial[first + t] = sums[t];

@@ -1,38 +1,61 @@
 // 3x3 max and average pooling of a state, and which of the nine pixels was the largest (the first of equals). The average
-// does not count padding. One output pixel a thread.
-// Constants: N, C, H, W (of the output), STRIDE, STATE, SOURCE (where the state lies, in floats).
-@group(0) @binding(0) var<storage, read_write> states: array<f32>;
-@group(0) @binding(1) var<storage, read_write> pools: array<f32>;
+// does not count padding. A thread marches down a column of vectors, three rows of results in the making.
+// Constants: N, C, H, W, ROWS, COLUMNS, NODE, STATE, SOURCE (where the first state lies, in vectors).
+@group(0) @binding(0) var<storage, read_write> states: array<V>;
+@group(0) @binding(1) var<storage, read_write> pools: array<V>;
+
+fn fetch(edge: u32, plane: u32, at: u32) -> V {
+    return states[SOURCE + edge * NODE + plane * (H * COLUMNS) + at];
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    if (id.x >= N * C * H * W) {
+    let column = id.x % COLUMNS;
+    let plane = id.x / COLUMNS;
+    if (plane >= N * C) {
         return;
     }
-    let state = STATE + id.y;
-    let plane = id.x / (H * W);
-    let y = (id.x / W) % H;
-    let x = id.x % W;
-    let source = SOURCE + (id.y * N * C + plane) * STRIDE * STRIDE * H * W;
-    var largest = -3.4e38;
-    var winner = 0u;
-    var sum = 0.0;
-    var count = 0.0;
-    for (var t = 0u; t < 9u; t++) {
-        let row = i32(STRIDE * y + t / 3u) - 1;
-        let column = i32(STRIDE * x + t % 3u) - 1;
-        if (row >= 0 && row < i32(STRIDE * H) && column >= 0 && column < i32(STRIDE * W)) {
-            let value = states[source + u32(row) * STRIDE * W + u32(column)];
-            if (value > largest) {
-                largest = value;
-                winner = t;
-            }
-            sum += value;
-            count += 1.0;
-        }
+    let x = positions(column);
+    let across = V(3.0) - select(V(0.0), V(1.0), x == V(0.0)) - select(V(0.0), V(1.0), x == V(f32(W) - 1.0));
+    var largest: array<V, 3>;
+    var winner: array<V, 3>;
+    var sums: array<V, 3>;
+    // unroll
+    for (var i = 0u; i < 3u; i++) {
+        largest[i] = V(-3.4e38);
+        winner[i] = V(0.0);
+        sums[i] = V(0.0);
     }
-    let size = N * C * H * W;
-    pools[(3u * state) * size + id.x] = largest;
-    pools[(3u * state + 1u) * size + id.x] = sum / count;
-    pools[(3u * state + 2u) * size + id.x] = f32(winner);
+    for (var t = 0u; t <= ROWS; t++) {
+        let line = load_line(id.y, plane, i32(t), column);
+        // unroll
+        for (var j = 0u; j < 3u; j++) {
+            let value = shifted(line, i32(j) - 1);
+            let there = x + V(f32(j) - 1.0);
+            let inside = (there >= V(0.0)) & (there < V(select(0.0, f32(W), t < H)));
+            // unroll
+            for (var i = 0u; i < 3u; i++) {
+                let wins = inside & (value > largest[i]);
+                largest[i] = select(largest[i], value, wins);
+                winner[i] = select(winner[i], V(f32((2u - i) * 3u + j)), wins);
+                sums[i] += value;
+            }
+        }
+        if (t > 0u) {
+            let down = select(3.0, 2.0, t == 1u) - select(0.0, 1.0, t == H);
+            let to = 3u * (STATE + id.y) * NODE + plane * (H * COLUMNS) + (t - 1u) * COLUMNS + column;
+            pools[to] = largest[0];
+            pools[to + NODE] = sums[0] / (across * down);
+            pools[to + 2u * NODE] = winner[0];
+        }
+        // unroll
+        for (var i = 0u; i < 2u; i++) {
+            largest[i] = largest[i + 1u];
+            winner[i] = winner[i + 1u];
+            sums[i] = sums[i + 1u];
+        }
+        largest[2] = V(-3.4e38);
+        winner[2] = V(0.0);
+        sums[2] = V(0.0);
+    }
 }

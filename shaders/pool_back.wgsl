@@ -1,38 +1,58 @@
-// Gradient of both pools of a state with respect to it, added to its gradient; one input pixel a thread.
-// Constants: N, C, H, W (of the pooled values), STRIDE, STATE, RESULT (where the state's gradient lies, in floats).
-@group(0) @binding(0) var<storage, read_write> gradient: array<f32>;
-@group(0) @binding(1) var<storage, read_write> pools: array<f32>;
-@group(0) @binding(2) var<storage, read_write> state_gradients: array<f32>;
+// Gradient of both pools of a state with respect to it, added to its gradient. A thread marches down a column of vectors,
+// three rows of results in the making.
+// Constants: N, C, H, W, ROWS, COLUMNS, NODE, STATE, RESULT (where the state's gradient lies, in vectors).
+@group(0) @binding(0) var<storage, read_write> gradient: array<V>;
+@group(0) @binding(1) var<storage, read_write> pools: array<V>;
+@group(0) @binding(2) var<storage, read_write> state_gradients: array<V>;
+
+// 0 is which pixel was the largest, 1 the gradient of the largest, 2 that of the average over the pixels averaged.
+fn fetch(which: u32, plane: u32, at: u32) -> V {
+    let i = plane * (H * COLUMNS) + at;
+    if (which == 0u) {
+        return pools[(3u * STATE + 2u) * NODE + i];
+    }
+    if (which == 1u) {
+        return gradient[i];
+    }
+    let x = positions(at % COLUMNS);
+    let y = at / COLUMNS;
+    let across = V(3.0) - select(V(0.0), V(1.0), x == V(0.0)) - select(V(0.0), V(1.0), x == V(f32(W) - 1.0));
+    let down = 3.0 - select(0.0, 1.0, y == 0u) - select(0.0, 1.0, y == H - 1u);
+    return gradient[NODE + i] / (across * down);
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    let size = N * C * H * W;
-    if (id.x >= size * STRIDE * STRIDE) {
+    let column = id.x % COLUMNS;
+    let plane = id.x / COLUMNS;
+    if (plane >= N * C) {
         return;
     }
-    let plane = id.x / (STRIDE * STRIDE * H * W);
-    let y = (id.x / (STRIDE * W)) % (STRIDE * H);
-    let x = id.x % (STRIDE * W);
-    var sum = 0.0;
-    for (var t = 0u; t < 9u; t++) {
-        // The window in which this pixel is the t-th.
-        let row = i32(y + 1u) - i32(t / 3u);
-        let column = i32(x + 1u) - i32(t % 3u);
-        if (row < 0 || column < 0 || u32(row) % STRIDE != 0u || u32(column) % STRIDE != 0u) {
-            continue;
-        }
-        let v = u32(row) / STRIDE;
-        let u = u32(column) / STRIDE;
-        if (v >= H || u >= W) {
-            continue;
-        }
-        let at = plane * H * W + v * W + u;
-        if (u32(pools[(3u * STATE + 2u) * size + at]) == t) {
-            sum += gradient[at];
-        }
-        let rows = min(STRIDE * v + 2u, STRIDE * H) - max(STRIDE * v, 1u) + 1u;
-        let columns = min(STRIDE * u + 2u, STRIDE * W) - max(STRIDE * u, 1u) + 1u;
-        sum += gradient[size + at] / f32(rows * columns);
+    var sums: array<V, 3>;
+    // unroll
+    for (var i = 0u; i < 3u; i++) {
+        sums[i] = V(0.0);
     }
-    state_gradients[RESULT + id.x] += sum;
+    for (var t = 0u; t <= ROWS; t++) {
+        let winner = load_line(0u, plane, i32(t), column);
+        let largest = load_line(1u, plane, i32(t), column);
+        let average = load_line(2u, plane, i32(t), column);
+        // The window around row t reaches rows t - 1 to t + 1.
+        // unroll
+        for (var j = 0u; j < 3u; j++) {
+            let which = shifted(winner, 1 - i32(j));
+            let to_largest = shifted(largest, 1 - i32(j));
+            let to_average = shifted(average, 1 - i32(j));
+            // unroll
+            for (var i = 0u; i < 3u; i++) {
+                sums[i] += to_average + select(V(0.0), to_largest, which == V(f32(i * 3u + j)));
+            }
+        }
+        if (t > 0u) {
+            state_gradients[RESULT + plane * (H * COLUMNS) + (t - 1u) * COLUMNS + column] += sums[0];
+        }
+        sums[0] = sums[1];
+        sums[1] = sums[2];
+        sums[2] = V(0.0);
+    }
 }

@@ -32,3 +32,8 @@ fn first_half(even: V, odd: V) -> V {
 fn second_half(even: V, odd: V) -> V {
     return odd;
 }
+
+// The column of a pixel.
+fn positions(column: u32) -> V {
+    return V(f32(column));
+}

@@ -44,3 +44,8 @@ fn first_half(even: V, odd: V) -> V {
 fn second_half(even: V, odd: V) -> V {
     return V(even.z, odd.z, even.w, odd.w);
 }
+
+// The columns of the pixels of a vector.
+fn positions(column: u32) -> V {
+    return V(f32(4u * column)) + V(0.0, 1.0, 2.0, 3.0);
+}

@@ -264,6 +264,8 @@ impl CellPlan {
         let states = empty(self.states());
         let input_norm = [0, 1].map(|i| self.preprocess(client, i, inputs[i], parameters, &states));
         let quarters = self.reduction().then(|| self.split(client, parameters, &states));
+        let all = crate::space::EDGES;
+        let packed = self.pack(client, [c, c, 2 * all], (self.nodes[0].middle, all), parameters);
         let pools = empty((NODES + 1) * 3 * self.node());
         let pool_norm = empty((NODES + 1) * 2 * c * 2);
         self.pool(client, 0, 2, &states, &pools, &pool_norm);
@@ -275,6 +277,7 @@ impl CellPlan {
                 parameters,
                 mixing,
                 &states,
+                &packed,
                 quarters.as_ref(),
                 &pools,
                 &pool_norm,
@@ -444,14 +447,22 @@ impl CellPlan {
     /// Scale and shift of `channels` channels from partial sums.
     fn norm(&self, client: &Client, partial: &Handle, channels: usize, parts: usize, count: usize) -> Handle {
         let norm = client.empty(4 * 2 * channels);
-        Launch::new(1, &["norm"]).all(&[("CHANNELS", channels), ("PARTS", parts)]).f("COUNT", count).run(
-            client,
-            channels,
-            [1, 1],
-            &[partial, &norm],
-            2 * channels * (parts + 1),
-        );
+        self.norm_into(client, partial, [channels, parts, count], (&norm, 0));
         norm
+    }
+
+    /// The same written to `result` from channel `first` on.
+    fn norm_into(
+        &self,
+        client: &Client,
+        partial: &Handle,
+        [channels, parts, count]: [usize; 3],
+        (result, first): (&Handle, usize),
+    ) {
+        Launch::new(1, &["norm"])
+            .all(&[("CHANNELS", channels), ("PARTS", parts), ("RESULT", first)])
+            .f("COUNT", count)
+            .run(client, channels, [1, 1], &[partial, result], 2 * channels * (parts + 1));
     }
 
     fn norm_back(
@@ -500,11 +511,18 @@ impl CellPlan {
     /// Pools `count` states from `state` on, with their statistics.
     fn pool(&self, client: &Client, state: usize, count: usize, states: &Handle, pools: &Handle, pool_norm: &Handle) {
         let stride = if state < 2 { self.stride() } else { 1 };
-        self.rows(self.launch(1, &["pool"]), 1)
-            .all(&[("STRIDE", stride), ("STATE", state), ("SOURCE", self.state_at(state))])
-            .run(client, self.node(), [count, 1], &[states, pools], count * self.node() * (stride * stride + 3));
         let c = self.shape.channels;
         let lanes = self.lanes();
+        let floats = self.node() * (stride * stride + 3);
+        if stride == 2 {
+            self.rows(self.launch(1, &["pool_strided"]), 1)
+                .all(&[("STRIDE", 2), ("STATE", state), ("SOURCE", self.state_at(state))])
+                .run(client, self.node(), [count, 1], &[states, pools], count * floats);
+        } else {
+            self.rows(self.launch(lanes, &["pool", line(lanes)]), lanes)
+                .all(&[("STATE", state), ("SOURCE", self.state_at(state) / lanes)])
+                .run(client, self.batch * c * self.size[1] / lanes, [count, 1], &[states, pools], count * floats);
+        }
         let chunks = self.chunks(c, lanes);
         let partial = client.empty(4 * 2 * 2 * count * c * chunks);
         self.launch(lanes, &["pool_moments"]).all(&[("STATE", state), ("CHUNKS", chunks)]).run(
@@ -514,9 +532,9 @@ impl CellPlan {
             &[pools, &partial],
             2 * count * (self.node() + 2 * c * chunks),
         );
-        let norm = self.norm(client, &partial, 2 * count * c, chunks, self.batch * self.plane());
         // The statistics of all states lie together.
-        self.reduce(client, &norm, pool_norm, [1, 1, 2 * count * c * 2], [state * 2 * c * 2, 0], 1);
+        let pixels = self.batch * self.plane();
+        self.norm_into(client, &partial, [2 * count * c, chunks, pixels], (pool_norm, state * 2 * c));
     }
 
     /// Sums `[outer, parts, inner]` over the parts into `result`, outer entries before `split` from the first base on, the
@@ -642,6 +660,7 @@ impl CellPlan {
         parameters: &Handle,
         mixing: &Handle,
         states: &Handle,
+        packed: &Handle,
         quarters: Option<&Quarters>,
         pools: &Handle,
         pool_norm: &Handle,
@@ -675,15 +694,15 @@ impl CellPlan {
                 .run(client, self.node(), [1, 1], &[states, &values], 4 * self.node());
             }
         }
-        let packed = self.pack(client, [c, c, 2 * edges], (plan.middle, edges), parameters);
-        let split = edges * c * c;
+        let first = row(node) * c * c;
+        let split = first + crate::space::EDGES * c * c;
         let (half, half_norm) = self.pointwise(
             client,
             lanes,
             self.plane() / lanes,
             [c, c, 1, 2 * edges],
             false,
-            (&packed, [0, split], edges),
+            (packed, [first, split], edges),
             &depth,
         );
         drop(depth);
@@ -901,15 +920,17 @@ impl CellPlan {
                 &[gradients, pools, pool_norm, edge_sums, mixing, &blended],
                 (NODES - first + 4) * self.node(),
             );
-        self.rows(self.launch(1, &["pool_back"]), 1)
-            .all(&[("STRIDE", stride), ("STATE", state), ("RESULT", self.state_at(state))])
-            .run(
-                client,
-                self.node() * stride * stride,
-                [1, 1],
-                &[&blended, pools, gradients],
-                self.node() * (3 + 2 * stride * stride),
-            );
+        let moved = self.node() * (3 + 2 * stride * stride);
+        let buffers = [&blended, pools, gradients];
+        if stride == 2 {
+            self.rows(self.launch(1, &["pool_back_strided"]), 1)
+                .all(&[("STRIDE", 2), ("STATE", state), ("RESULT", self.state_at(state))])
+                .run(client, 4 * self.node(), [1, 1], &buffers, moved);
+        } else {
+            self.rows(self.launch(lanes, &["pool_back", line(lanes)]), lanes)
+                .all(&[("STATE", state), ("RESULT", self.state_at(state) / lanes)])
+                .run(client, self.batch * self.shape.channels * self.size[1] / lanes, [1, 1], &buffers, moved);
+        }
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -1007,7 +1028,8 @@ impl CellPlan {
             );
         drop(values);
 
-        // Second halves of the separable ops.
+        // Second halves of the separable ops. The sums for all depthwise weights lie together.
+        let mut sums = WeightSums::new(client, self, edges);
         let half_gradients = empty(2 * edges * self.node());
         let columns = self.size[1] / lanes;
         let parts = self.batch * columns;
@@ -1033,13 +1055,13 @@ impl CellPlan {
             if with_parameters {
                 self.depthwise_weights(
                     client,
-                    kind,
+                    (k, dilation),
                     edges,
                     &["depthwise_weights", "depthwise_weights_second"],
                     (&value_gradients, kind * edges),
                     &[("HALF", kind * edges), ("SHARE", 1)],
                     &[&half, &half_norm],
-                    (parameter_gradients, plan.second[kind]),
+                    sums.take([edges, k, plan.second[kind]]),
                 );
             }
         }
@@ -1091,8 +1113,11 @@ impl CellPlan {
         // First convolutions of all ops.
         for kind in 0..4 {
             let gradient = if kind < 2 { (&depth, kind * edges) } else { (&value_gradients, kind * edges) };
-            let wanted = with_parameters.then_some(parameter_gradients);
+            let wanted = with_parameters.then_some((parameter_gradients, &mut sums));
             self.depthwise_first_back(client, node, kind, parameters, states, quarters, gradient, gradients, wanted);
+        }
+        if with_parameters {
+            sums.reduce(client, parameter_gradients);
         }
         if self.reduction() {
             for state in 0..2 {
@@ -1128,7 +1153,7 @@ impl CellPlan {
         quarters: Option<&(Quarters, Handle)>,
         (gradient, slot): (&Handle, usize),
         state_gradients: &Handle,
-        parameter_gradients: Option<&Handle>,
+        mut parameter_gradients: Option<(&Handle, &mut WeightSums)>,
     ) {
         let (k, dilation) = DEPTHWISE[kind];
         let edges = node + 2;
@@ -1159,8 +1184,15 @@ impl CellPlan {
                     &[strided.buffer, gradient, &quarters.values, quarter_gradients],
                     (2 + 3 * count) * self.node(),
                 );
-            if let Some(result) = parameter_gradients {
-                let (partial, parts) = self.depthwise_weight_sums(
+            if let Some((result, sums)) = &mut parameter_gradients {
+                let expanded = strided.quarters > 1;
+                let (partial, at) = if expanded {
+                    (client.empty(4 * count * c * sums.parts * 9), 0)
+                } else {
+                    let (partial, at) = sums.take([2, k, weights]);
+                    (partial.clone(), at)
+                };
+                self.depthwise_weights(
                     client,
                     (strided.k, 1),
                     count,
@@ -1168,14 +1200,13 @@ impl CellPlan {
                     (gradient, slot),
                     &constants,
                     &[&quarters.values],
+                    (&partial, at),
                 );
-                if strided.quarters == 1 {
-                    self.reduce(client, &partial, result, [2 * c, parts, k * k], [weights, 0], 2 * c);
-                } else {
+                if expanded {
                     let total = 2 * c * k * k;
                     Launch::new(1, &["collapse"])
-                        .all(&[("TOTAL", total), ("C", c), ("K", k), ("PARTS", parts), ("WEIGHTS", weights)])
-                        .run(client, total, [1, 1], &[&partial, result], total * (parts + 1));
+                        .all(&[("TOTAL", total), ("C", c), ("K", k), ("PARTS", sums.parts), ("WEIGHTS", weights)])
+                        .run(client, total, [1, 1], &[&partial, result], total * (sums.parts + 1));
                 }
             }
         }
@@ -1200,43 +1231,30 @@ impl CellPlan {
                     &[parameters, gradient, states, state_gradients],
                     4 * count * self.node(),
                 );
-            if let Some(result) = parameter_gradients {
+            if let Some((_, sums)) = parameter_gradients {
                 self.depthwise_weights(
                     client,
-                    kind,
+                    (k, dilation),
                     count,
                     &["states", "depthwise_weights", "depthwise_weights_first"],
                     (gradient, slot + from),
                     &[("EDGE", from), ("SHARE", 1)],
                     &[states],
-                    (result, weights),
+                    sums.take([count, k, weights]),
                 );
             }
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn depthwise_weights(
-        &self,
-        client: &Client,
-        kind: usize,
-        edges: usize,
-        files: &[&'static str],
-        (gradient, slot): (&Handle, usize),
-        constants: &[(&'static str, usize)],
-        buffers: &[&Handle],
-        (result, base): (&Handle, usize),
-    ) {
-        let (k, dilation) = DEPTHWISE[kind];
-        let c = self.shape.channels;
-        let (partial, parts) =
-            self.depthwise_weight_sums(client, (k, dilation), edges, files, (gradient, slot), constants, buffers);
-        self.reduce(client, &partial, result, [edges * c, parts, k * k], [base, 0], edges * c);
+    /// Vectors of a row, and the groups of images, over which the gradients of depthwise weights are summed apart.
+    fn weight_parts(&self) -> [usize; 2] {
+        let columns = self.size[1] / self.lanes();
+        [columns, (64 / columns).clamp(1, self.batch)]
     }
 
-    /// Partial sums [edges, channels, parts, k, k] of the gradients of depthwise weights, and the number of parts.
+    /// Writes partial sums [edges, channels, parts, k, k] of the gradients of depthwise weights to where `at` says.
     #[allow(clippy::too_many_arguments)]
-    fn depthwise_weight_sums(
+    fn depthwise_weights(
         &self,
         client: &Client,
         (k, dilation): (usize, usize),
@@ -1245,24 +1263,22 @@ impl CellPlan {
         (gradient, slot): (&Handle, usize),
         constants: &[(&'static str, usize)],
         buffers: &[&Handle],
-    ) -> (Handle, usize) {
+        (partial, at): (&Handle, usize),
+    ) {
         let c = self.shape.channels;
         let lanes = self.lanes();
-        let columns = self.size[1] / lanes;
-        let groups = (64 / columns).clamp(1, self.batch);
-        let partial = client.empty(4 * edges * c * columns * groups * k * k);
+        let [columns, groups] = self.weight_parts();
         let files = [files, &[line(lanes)]].concat();
         self.rows(self.launch(lanes, &files), lanes)
-            .all(&[("K", k), ("DILATION", dilation), ("PARTS", groups), ("SOURCE", slot)])
+            .all(&[("K", k), ("DILATION", dilation), ("PARTS", groups), ("SOURCE", slot), ("RESULT", at)])
             .all(constants)
             .run(
                 client,
                 c * columns * groups,
                 [edges, 1],
-                &[&[gradient, &partial], buffers].concat(),
-                2 * edges * self.node(),
+                &[&[gradient, partial], buffers].concat(),
+                2 * edges * self.node() + edges * c * columns * groups * k * k,
             );
-        (partial, columns * groups)
     }
 
     /// Sums of products of `a` (as the shader's second file has it) with `b` for each slot, written to `result`.
@@ -1401,6 +1417,60 @@ impl CellPlan {
             8 * floats,
         );
         Some(raw_gradient)
+    }
+}
+
+/// The partial sums of a node's depthwise weight gradients, which one launch adds up.
+struct WeightSums {
+    partial: Handle,
+    /// Sums of a weight.
+    parts: usize,
+    channels: usize,
+    /// Partial sums taken so far.
+    taken: usize,
+    /// Weights of each block, taps of one, and where its gradients go.
+    blocks: Vec<[usize; 3]>,
+}
+
+impl WeightSums {
+    /// The most blocks that the shader knows.
+    const BLOCKS: usize = 8;
+    const STARTS: [&'static str; Self::BLOCKS] =
+        ["START_0", "START_1", "START_2", "START_3", "START_4", "START_5", "START_6", "START_7"];
+    const RESULTS: [&'static str; Self::BLOCKS] =
+        ["RESULT_0", "RESULT_1", "RESULT_2", "RESULT_3", "RESULT_4", "RESULT_5", "RESULT_6", "RESULT_7"];
+
+    /// Room for the sums of a node with `edges` edges.
+    fn new(client: &Client, plan: &CellPlan, edges: usize) -> Self {
+        let channels = plan.shape.channels;
+        let parts = plan.weight_parts().iter().product();
+        let taps: usize = DEPTHWISE.iter().chain(&DEPTHWISE[..2]).map(|(k, _)| k * k).sum();
+        let partial = client.empty(4 * edges * channels * parts * taps);
+        Self { partial, parts, channels, taken: 0, blocks: Vec::new() }
+    }
+
+    /// The next room for `edges` edges of k x k weights, whose gradients go to `result`.
+    fn take(&mut self, [edges, k, result]: [usize; 3]) -> (&Handle, usize) {
+        let at = self.taken;
+        let weights = edges * self.channels * k * k;
+        self.taken += weights * self.parts;
+        self.blocks.push([weights, k * k, result]);
+        (&self.partial, at)
+    }
+
+    /// Adds everything up.
+    fn reduce(self, client: &Client, result: &Handle) {
+        let total: usize = self.blocks.iter().map(|block| block[0]).sum();
+        let mut launch = Launch::new(1, &["reduce_weights"]).all(&[("TOTAL", total), ("PARTS", self.parts)]);
+        let mut start = 0;
+        for i in 0..Self::BLOCKS {
+            // Blocks that are not there start behind the last weight.
+            let [weights, taps, at] = self.blocks.get(i).copied().unwrap_or([0, 9, 0]);
+            // Whether the taps are nine or twenty-five fits in the lowest bit.
+            launch = launch.all(&[(Self::STARTS[i], 2 * start + usize::from(taps == 25)), (Self::RESULTS[i], at)]);
+            start += weights;
+        }
+        launch.run(client, total, [1, 1], &[&self.partial, result], total * (self.parts + 1));
     }
 }
 

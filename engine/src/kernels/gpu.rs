@@ -91,10 +91,13 @@ shaders!(
     pointwise,
     pool,
     pool_back,
+    pool_back_strided,
     pool_blend,
     pool_moments,
+    pool_strided,
     pooled,
     reduce,
+    reduce_weights,
     rows1,
     rows4,
     slots,
@@ -124,7 +127,7 @@ const CONSTANTS: [&str; 16] = [
 ];
 
 /// Numbers that one launch may pass.
-const ARGUMENTS: usize = 16;
+const ARGUMENTS: usize = 20;
 
 /// A launch in the making: the files of a shader, its constants, and the numbers passed with it.
 pub(super) struct Launch {
