@@ -1,5 +1,6 @@
 //! Launching the shaders: their text, the constants put in front of it, and what was launched.
 
+use super::watch;
 use burn::backend::wgpu::{CubeDim, KernelSource, SourceKernel, SourceTemplate};
 use cubecl::{
     CubeCount,
@@ -214,6 +215,7 @@ impl Launch {
         FLOATS_MOVED.fetch_add(moved as u64, Ordering::Relaxed);
         assert!(self.arguments.len() <= ARGUMENTS, "a launch passes too many numbers");
         self.buffers = buffers.len();
+        watch::keep_source(|| Launch::source(&self), &self.files);
         let mut words = [0u32; ARGUMENTS];
         for (word, &(_, bits, _)) in words.iter_mut().zip(&self.arguments) {
             *word = bits;

@@ -9,7 +9,9 @@
 mod cell;
 mod gpu;
 mod op;
+mod watch;
 
 pub(crate) use cell::{CellPlan, Tuning};
 pub use gpu::{SHADERS, end_profile, launched, start_profile};
 pub(crate) use op::mixed_cell;
+pub use watch::{end_sources, start_sources};
