@@ -8,7 +8,7 @@ use burn::{
     tensor::{Int, Tensor, TensorData},
 };
 use darts_engine::{
-    kernels::{SHADERS, end_sources, start_sources},
+    kernels::{SHADERS, ceilings, end_sources, start_sources},
     space::CellKind::{self, Normal, Reduce},
     supernet::{Kernels, Minibatch, Supernet, Wrt},
 };
@@ -21,6 +21,7 @@ fn naga_takes_every_shader_without_extensions() {
     // Rows in vectors of four, and one pixel at a time. An emulated GPU takes a second to compile each of these texts.
     pass(4, &[Normal, Reduce, Normal], 2, [8, 8]);
     pass(3, &[Normal, Reduce, Normal], 1, [6, 10]);
+    the_ceilings_are_of_this_world();
     let sources = end_sources();
     let mut used = BTreeSet::new();
     for (text, files) in &sources {
@@ -34,6 +35,14 @@ fn naga_takes_every_shader_without_extensions() {
     assert!(sources.len() > 50, "only {} texts were launched", sources.len());
     let unused: Vec<&str> = SHADERS.iter().map(|&(name, _)| name).filter(|name| !used.contains(name)).collect();
     assert!(unused.is_empty(), "never launched: {unused:?}");
+}
+
+#[test]
+fn the_ceilings_are_of_this_world() {
+    let ceilings = block_on(ceilings(&device())).unwrap();
+    println!("{ceilings:?}");
+    assert!((0.01..1e6).contains(&ceilings.multiply_add_gflops), "{ceilings:?}");
+    assert!((0.01..1e5).contains(&ceilings.copy_gb_per_s), "{ceilings:?}");
 }
 
 fn pass(channels: usize, kinds: &[CellKind], batch: usize, [height, width]: [usize; 2]) {
