@@ -1,20 +1,13 @@
 //! Timing of search steps, with what the device can do beside it.
 
-use crate::{
-    device::Compute,
-    kernels::{end_profile, launched, start_profile},
-    search::{Bilevel, SearchConfig},
-    supernet::{Minibatch, Supernet},
-};
-use burn::tensor::{Device, ExecutionError, Int, Tensor, TensorData};
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
-use web_time::Instant;
+#[cfg(feature = "compute")]
+mod measure;
 
-/// Height and width of the images.
-const IMAGE: usize = 32;
-const CLASSES: usize = 10;
+use crate::search::SearchConfig;
+#[cfg(feature = "compute")]
+pub use measure::step_benchmark;
+use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Milliseconds of a repeated thing.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,15 +25,49 @@ pub struct Timing {
 pub struct StepFigures {
     /// Wall time of a step, device work waited for.
     pub time: Timing,
-    /// Launches of this project's own shaders in a step; plain tensor ops (stem, classifier, optimiser) come on top.
+    /// Launches of this project's own shaders in a step.
     pub dispatches: u64,
-    /// Bytes that those launches read and wrote, each distinct byte of a launch once, counted from shapes.
+    /// Launches of Burn's kernels on top: stem, classifier, loss, optimiser; with reference kernels, everything.
+    pub other_dispatches: u64,
+    /// Bytes that the launches of own shaders read and wrote, each distinct byte of a launch once, counted from shapes.
     pub bytes: u64,
     /// Multiply-accumulates of the network a step, in convolutions and the classifier: three times the forward pass for a
     /// weight step.
     pub multiply_accumulates: u64,
     /// Two floating-point operations for each of these, over the median time.
     pub gflops: f64,
+    /// Share of the device's multiply-add rate that this is, where that was measured.
+    pub fraction_of_multiply_add: Option<f64>,
+    /// Share of the device's copy rate that the bytes over the median time are, where both were measured.
+    pub fraction_of_copy: Option<f64>,
+}
+
+/// What the device can do at most, measured in the same run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ceilings {
+    /// Multiply-adds on numbers in registers, two operations each.
+    pub multiply_add_gflops: f64,
+    /// Bytes read and written by a copy.
+    pub copy_gb_per_s: f64,
+}
+
+/// How launches were timed one by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimedBy {
+    /// The device's own clock, before and after each.
+    DeviceTimestamps,
+    /// This machine's clock, the work of each waited for: launching and waiting count too.
+    WallClock,
+}
+
+impl fmt::Display for TimedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DeviceTimestamps => "device timestamps",
+            Self::WallClock => "wall clock",
+        })
+    }
 }
 
 /// The result of a step benchmark.
@@ -62,6 +89,10 @@ pub struct StepBenchmark {
     pub architecture_step: StepFigures,
     /// Bytes that the device's allocator had in use at most, where it tells.
     pub peak_bytes: Option<u64>,
+    /// What the device can do at most; absent without compute shaders.
+    pub ceilings: Option<Ceilings>,
+    /// How the kernels below were timed, if they were.
+    pub timed_by: Option<TimedBy>,
     /// Time by kernel in a weight step whose launches were timed one by one, the slowest first; empty unless asked for.
     pub kernels: Vec<KernelFigures>,
 }
@@ -75,96 +106,54 @@ pub struct KernelFigures {
     pub launches: u64,
     /// Milliseconds of all launches.
     pub ms: f64,
-    /// Bytes read and written by all launches.
-    pub bytes: u64,
+    /// Bytes read and written by all launches, known of this project's own shaders.
+    pub bytes: Option<u64>,
 }
 
-/// Times weight and architecture steps on random images.
-///
-/// # Errors
-/// The device failed.
-pub async fn step_benchmark(
-    config: SearchConfig,
-    steps: usize,
-    profile: bool,
-    compute: &Compute,
-    mut told: impl FnMut(&str, usize),
-) -> Result<StepBenchmark, ExecutionError> {
-    let device = &compute.device;
-    let supernet = Supernet::new(config.init_channels, config.layers, CLASSES, config.kernels);
-    let parameters = supernet.layout().len();
-    let forward = supernet.multiply_accumulates(IMAGE, IMAGE) * config.batch_size as u64;
-    let mut bilevel = Bilevel::new(supernet, config.seed, device);
-    let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
-    let [weight_batch, alpha_batch] = [0, 1].map(|_| random_batch(&mut rng, config.batch_size, device));
-    let mut peak = None;
-    let mut timed = async |bilevel: &mut Bilevel, kind: &str| -> Result<StepFigures, ExecutionError> {
-        let mut times = Vec::with_capacity(steps);
-        let mut counted = (0, 0);
-        // The first step compiles the shaders and fills the allocator's pools.
-        for step in 0..=steps {
-            let before = launched();
-            let began = Instant::now();
-            let loss = if kind == "weight step" {
-                bilevel.weight_step(&config, config.learning_rate, &weight_batch).0.loss
-            } else {
-                bilevel.architecture_step(&config, config.learning_rate, &weight_batch, &alpha_batch).loss
-            };
-            loss.into_data_async().await?;
-            let weights = bilevel.weights.clone().slice(0..1).into_data_async();
-            let alphas = bilevel.alphas.clone().slice(0..1).into_data_async();
-            weights.await?;
-            alphas.await?;
-            if step > 0 {
-                times.push(began.elapsed().as_secs_f64() * 1e3);
+impl fmt::Display for StepBenchmark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SearchConfig { init_channels, layers, batch_size, .. } = self.config;
+        writeln!(f, "{init_channels} channels, {layers} cells, batch {batch_size}: {} weights", self.parameters)?;
+        for (name, step) in [("weight step", &self.weight_step), ("architecture step", &self.architecture_step)] {
+            let Timing { median_ms, least_ms, most_ms } = step.time;
+            writeln!(
+                f,
+                "{name:<18} {median_ms:9.1} ms ({least_ms:.1} to {most_ms:.1}), {} dispatches ({} of Burn), {:.1} GB moved, \
+                 {:.1} GMAC, {:.1} GFLOP/s",
+                step.dispatches + step.other_dispatches,
+                step.other_dispatches,
+                step.bytes as f64 / 1e9,
+                step.multiply_accumulates as f64 / 1e9,
+                step.gflops
+            )?;
+            if let Some(compute) = step.fraction_of_multiply_add {
+                write!(f, "{:<21}{:.0}% of multiply-add", "", 100.0 * compute)?;
+                match step.fraction_of_copy {
+                    Some(copy) => writeln!(f, ", {:.0}% of copy", 100.0 * copy)?,
+                    None => writeln!(f)?,
+                }
             }
-            let after = launched();
-            counted = (after.0 - before.0, after.1 - before.1);
-            peak = peak.max(device.memory_pool_usage().map(|usage| usage.bytes_reserved));
-            told(kind, step);
         }
-        times.sort_by(f64::total_cmp);
-        let time = Timing { median_ms: times[steps / 2], least_ms: times[0], most_ms: times[steps - 1] };
-        let passes = match (kind, config.order) {
-            ("weight step", _) | (_, crate::search::Order::First) => 3,
-            // Two passes for weights, two for alphas only.
-            _ => 12,
-        };
-        let multiply_accumulates = passes * forward;
-        let gflops = 2.0 * multiply_accumulates as f64 / (time.median_ms * 1e6);
-        Ok(StepFigures { time, dispatches: counted.0, bytes: counted.1, multiply_accumulates, gflops })
-    };
-    let weight_step = timed(&mut bilevel, "weight step").await?;
-    let mut kernels = Vec::new();
-    if profile {
-        start_profile();
-        let (pass, _) = bilevel.weight_step(&config, config.learning_rate, &weight_batch);
-        pass.loss.into_data_async().await?;
-        kernels = end_profile()
-            .into_iter()
-            .map(|(name, (launches, seconds, bytes))| KernelFigures { name, launches, ms: seconds * 1e3, bytes })
-            .collect();
-        kernels.sort_by(|a, b| b.ms.total_cmp(&a.ms));
-    }
-    let architecture_step = timed(&mut bilevel, "architecture step").await?;
-    Ok(StepBenchmark {
-        adapter: compute.adapter.clone(),
-        backend: compute.backend.clone(),
-        config,
-        parameters,
-        steps,
-        weight_step,
-        architecture_step,
-        peak_bytes: peak,
-        kernels,
-    })
-}
-
-fn random_batch(rng: &mut ChaCha8Rng, batch: usize, device: &Device) -> Minibatch {
-    let values: Vec<f32> = (0..batch * 3 * IMAGE * IMAGE).map(|_| rng.random_range(-1.0..1.0)).collect();
-    let labels: Vec<i32> = (0..batch).map(|_| rng.random_range(0..CLASSES as i32)).collect();
-    Minibatch {
-        images: Tensor::from_data(TensorData::new(values, [batch, 3, IMAGE, IMAGE]), device),
-        labels: Tensor::<1, Int>::from_data(TensorData::new(labels, [batch]), device),
+        if let Some(Ceilings { multiply_add_gflops, copy_gb_per_s }) = self.ceilings {
+            let name = "ceilings";
+            writeln!(f, "{name:<18} {multiply_add_gflops:9.1} GFLOP/s multiply-add, {copy_gb_per_s:.1} GB/s copy")?;
+        }
+        if let Some(peak) = self.peak_bytes {
+            writeln!(f, "{:<18} {:9.1} MB at most", "device memory", peak as f64 / 1e6)?;
+        }
+        if let Some(timed_by) = self.timed_by {
+            writeln!(f, "kernels of a weight step, timed by: {timed_by}")?;
+        }
+        for KernelFigures { name, launches, ms, bytes } in &self.kernels {
+            let moved = match bytes {
+                Some(bytes) => {
+                    let gigabytes = *bytes as f64 / 1e9;
+                    format!("{gigabytes:7.3} GB  {:7.2} GB/s", gigabytes / (ms / 1e3))
+                }
+                None => " ".repeat(24),
+            };
+            writeln!(f, "  {ms:9.2} ms  {launches:4} launches  {moved}  {name}")?;
+        }
+        Ok(())
     }
 }

@@ -3,7 +3,6 @@
 //! One crate for native and WebAssembly; it knows no user interface. A search emits [`search::Event`]s, and nothing here
 //! knows who listens.
 
-#[cfg(feature = "compute")]
 pub mod bench;
 #[cfg(feature = "compute")]
 pub mod data;

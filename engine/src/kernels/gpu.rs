@@ -1,20 +1,15 @@
 //! Launching the shaders: their text, the constants put in front of it, and what was launched.
 
+use super::watch;
 use burn::backend::wgpu::{CubeDim, KernelSource, SourceKernel, SourceTemplate};
 use cubecl::{
     CubeCount,
     prelude::{Client, ExecutionMode, KernelId},
     server::{Handle, KernelArguments, MetadataBindingInfo},
 };
-#[cfg(not(target_arch = "wasm32"))]
-use std::time::Instant;
 use std::{
-    collections::BTreeMap,
     fmt::Write,
-    sync::{
-        Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 /// Added to a variance before its root is taken.
@@ -28,21 +23,6 @@ static FLOATS_MOVED: AtomicU64 = AtomicU64::new(0);
 /// of a launch once, counted from shapes.
 pub fn launched() -> (u64, u64) {
     (DISPATCHES.load(Ordering::Relaxed), 4 * FLOATS_MOVED.load(Ordering::Relaxed))
-}
-
-/// Launches, seconds and bytes by kernel, while a profile is taken.
-type Profile = BTreeMap<String, (u64, f64, u64)>;
-
-static PROFILE: Mutex<Option<Profile>> = Mutex::new(None);
-
-/// Starts to time every launch by itself, its work waited for: slower as a whole than without.
-pub fn start_profile() {
-    *PROFILE.lock().unwrap_or_else(|e| e.into_inner()) = Some(Profile::new());
-}
-
-/// Ends a profile: launches, seconds and bytes by kernel.
-pub fn end_profile() -> BTreeMap<String, (u64, f64, u64)> {
-    PROFILE.lock().unwrap_or_else(|e| e.into_inner()).take().unwrap_or_default()
 }
 
 macro_rules! shaders {
@@ -59,6 +39,8 @@ shaders!(
     blend_plain,
     blend_relu,
     blend_values,
+    ceiling_copy,
+    ceiling_multiply_add,
     collapse,
     combine,
     depthwise,
@@ -171,7 +153,6 @@ impl Launch {
         self
     }
 
-    #[cfg(not(target_arch = "wasm32"))]
     /// A name for people: the files that make it what it is, and its sizes.
     fn title(&self) -> String {
         let files = self.files.iter().filter(|file| !file.starts_with("vector") && !file.starts_with("line"));
@@ -217,6 +198,7 @@ impl Launch {
         FLOATS_MOVED.fetch_add(moved as u64, Ordering::Relaxed);
         assert!(self.arguments.len() <= ARGUMENTS, "a launch passes too many numbers");
         self.buffers = buffers.len();
+        watch::keep_source(|| Launch::source(&self), &self.files);
         let mut words = [0u32; ARGUMENTS];
         for (word, &(_, bits, _)) in words.iter_mut().zip(&self.arguments) {
             *word = bits;
@@ -225,19 +207,9 @@ impl Launch {
         let mut arguments =
             buffers.iter().fold(KernelArguments::new(), |all, &handle| all.with_buffer(handle.clone().binding()));
         arguments.info = MetadataBindingInfo::custom(pairs);
-        #[cfg(not(target_arch = "wasm32"))]
-        let timed = PROFILE.lock().unwrap_or_else(|e| e.into_inner()).is_some().then(|| (self.title(), Instant::now()));
+        watch::name_next(|| self.title(), 4 * moved as u64);
         let count = CubeCount::Static(threads.div_ceil(64) as u32, y as u32, z as u32);
         client.launch(Box::new(SourceKernel::new(self, CubeDim::new_1d(64))), count, arguments);
-        #[cfg(not(target_arch = "wasm32"))]
-        if let Some((name, began)) = timed {
-            let _ = pollster::block_on(client.sync());
-            let mut profile = PROFILE.lock().unwrap_or_else(|e| e.into_inner());
-            let entry = profile.get_or_insert_default().entry(name).or_default();
-            entry.0 += 1;
-            entry.1 += began.elapsed().as_secs_f64();
-            entry.2 += 4 * moved as u64;
-        }
     }
 }
 

@@ -6,10 +6,17 @@
 //! moments of those inputs, and the same moments give the gradients of weights, alphas and BatchNorm without another
 //! pass over the pixels.
 
+mod ceiling;
 mod cell;
 mod gpu;
 mod op;
+mod watch;
 
+pub use ceiling::ceilings;
 pub(crate) use cell::{CellPlan, Tuning};
-pub use gpu::{SHADERS, end_profile, launched, start_profile};
+pub use gpu::{SHADERS, launched};
 pub(crate) use op::mixed_cell;
+pub(crate) use watch::Count;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use watch::Profile;
+pub use watch::{end_sources, start_sources};

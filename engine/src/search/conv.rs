@@ -247,7 +247,7 @@ async fn read_alphas(bilevel: &Bilevel, step: usize) -> Result<Alphas, SearchErr
     Ok(Alphas::from_flat(&floats(data)))
 }
 
-fn device_error(step: usize, error: &ExecutionError) -> SearchError {
+pub(crate) fn device_error(step: usize, error: &ExecutionError) -> SearchError {
     let reason = format!("{error:?}").split_whitespace().collect::<Vec<_>>().join(" ");
     SearchError::Device { step, reason }
 }

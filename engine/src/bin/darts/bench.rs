@@ -3,12 +3,11 @@
 use crate::output::{Outcome, Output};
 use clap::{Args, Subcommand};
 use darts_engine::{
-    bench::{StepBenchmark, StepFigures, step_benchmark},
+    bench::step_benchmark,
     device::{Compute, DeviceChoice, block_on},
     search::{Order, SearchConfig},
     supernet::Kernels,
 };
-use std::fmt::Write;
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -67,49 +66,6 @@ pub fn run(command: Command, output: &Output) -> Outcome {
             output.remark(format!("{kind}: first one done, timing"));
         }
     };
-    let figures = block_on(step_benchmark(config, step.steps, step.profile, &compute, told))
-        .map_err(|error| format!("the device failed: {error:?}").split_whitespace().collect::<Vec<_>>().join(" "))?;
-    output.print(&figures, describe(&figures))
-}
-
-fn describe(figures: &StepBenchmark) -> String {
-    let config = &figures.config;
-    let mut text = format!(
-        "{} channels, {} cells, batch {}: {} weights\n",
-        config.init_channels, config.layers, config.batch_size, figures.parameters
-    );
-    let mut line = |name: &str, step: &StepFigures| {
-        let time = step.time;
-        writeln!(
-            text,
-            "{name:<18} {:9.1} ms ({:.1} to {:.1}), {} dispatches, {:.1} GB moved, {:.1} GMAC, {:.1} GFLOP/s",
-            time.median_ms,
-            time.least_ms,
-            time.most_ms,
-            step.dispatches,
-            step.bytes as f64 / 1e9,
-            step.multiply_accumulates as f64 / 1e9,
-            step.gflops
-        )
-        .expect("a string takes all");
-    };
-    line("weight step", &figures.weight_step);
-    line("architecture step", &figures.architecture_step);
-    if let Some(peak) = figures.peak_bytes {
-        writeln!(text, "device memory      {:9.1} MB at most", peak as f64 / 1e6).expect("a string takes all");
-    }
-    for kernel in &figures.kernels {
-        let gigabytes = kernel.bytes as f64 / 1e9;
-        writeln!(
-            text,
-            "  {:9.1} ms  {:4} launches  {:7.3} GB  {:6.2} GB/s  {}",
-            kernel.ms,
-            kernel.launches,
-            gigabytes,
-            gigabytes / (kernel.ms / 1e3),
-            kernel.name
-        )
-        .expect("a string takes all");
-    }
-    text
+    let figures = block_on(step_benchmark(config, step.steps, step.profile, &compute, told))?;
+    output.print(&figures, &figures)
 }

@@ -1,0 +1,142 @@
+use super::{StepBenchmark, StepFigures, Timing};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::kernels::Profile;
+use crate::{
+    device::Compute,
+    kernels::{Count, ceilings, launched},
+    search::{Bilevel, Kernels, SearchConfig, SearchError, device_error},
+    supernet::{Minibatch, Supernet},
+};
+use burn::tensor::{Device, ExecutionError, Int, Tensor, TensorData};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use web_time::Instant;
+
+/// Height and width of the images.
+const IMAGE: usize = 32;
+const CLASSES: usize = 10;
+
+/// Times weight and architecture steps on random images, and what the device can do at most.
+///
+/// `profile` also times every launch of a weight step by itself, natively. `told` hears what has been done: the kind of
+/// step and how many of it, the first of which is not timed.
+///
+/// # Errors
+/// The device failed, or does not run the kernels.
+pub async fn step_benchmark(
+    config: SearchConfig,
+    steps: usize,
+    profile: bool,
+    compute: &Compute,
+    mut told: impl FnMut(&str, usize),
+) -> Result<StepBenchmark, SearchError> {
+    let device = &compute.device;
+    if config.kernels == Kernels::Fused && !compute.runs_shaders() {
+        return Err(SearchError::NoShaders { backend: compute.backend.clone() });
+    }
+    let supernet = Supernet::new(config.init_channels, config.layers, CLASSES, config.kernels);
+    let parameters = supernet.layout().len();
+    let forward = supernet.multiply_accumulates(IMAGE, IMAGE) * config.batch_size as u64;
+    let mut bilevel = Bilevel::new(supernet, config.seed, device);
+    let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
+    let [weight_batch, alpha_batch] = [0, 1].map(|_| random_batch(&mut rng, config.batch_size, device));
+    let mut peak = None;
+    let mut timed = async |bilevel: &mut Bilevel, kind: &str| -> Result<StepFigures, ExecutionError> {
+        let count = Count::new();
+        let mut times = Vec::with_capacity(steps);
+        let mut counted = (0, 0, 0);
+        // The first step compiles the shaders and fills the allocator's pools.
+        for step in 0..=steps {
+            let before = (launched(), count.launches());
+            let began = Instant::now();
+            let loss = if kind == "weight step" {
+                bilevel.weight_step(&config, config.learning_rate, &weight_batch).0.loss
+            } else {
+                bilevel.architecture_step(&config, config.learning_rate, &weight_batch, &alpha_batch).loss
+            };
+            loss.into_data_async().await?;
+            let weights = bilevel.weights.clone().slice(0..1).into_data_async();
+            let alphas = bilevel.alphas.clone().slice(0..1).into_data_async();
+            weights.await?;
+            alphas.await?;
+            if step > 0 {
+                times.push(began.elapsed().as_secs_f64() * 1e3);
+            }
+            let (own, bytes) = launched();
+            counted = (own - before.0.0, bytes - before.0.1, count.launches() - before.1);
+            peak = peak.max(device.memory_pool_usage().map(|usage| usage.bytes_reserved));
+            told(kind, step);
+        }
+        times.sort_by(f64::total_cmp);
+        let time = Timing { median_ms: times[steps / 2], least_ms: times[0], most_ms: times[steps - 1] };
+        let passes = match (kind, config.order) {
+            ("weight step", _) | (_, crate::search::Order::First) => 3,
+            // Two passes for weights, two for alphas only.
+            _ => 12,
+        };
+        let multiply_accumulates = passes * forward;
+        let gflops = 2.0 * multiply_accumulates as f64 / (time.median_ms * 1e6);
+        let (dispatches, bytes, all) = counted;
+        Ok(StepFigures {
+            time,
+            dispatches,
+            other_dispatches: all - dispatches,
+            bytes,
+            multiply_accumulates,
+            gflops,
+            fraction_of_multiply_add: None,
+            fraction_of_copy: None,
+        })
+    };
+    let failed = |error: ExecutionError| device_error(0, &error);
+    let mut weight_step = timed(&mut bilevel, "weight step").await.map_err(failed)?;
+    #[cfg(target_arch = "wasm32")]
+    let (kernels, timed_by) = {
+        let _ = profile;
+        (Vec::new(), None)
+    };
+    #[cfg(not(target_arch = "wasm32"))]
+    let (kernels, timed_by) = if profile {
+        let profile = Profile::new();
+        let (pass, _) = bilevel.weight_step(&config, config.learning_rate, &weight_batch);
+        pass.loss.into_data_async().await.map_err(failed)?;
+        let (kernels, timed_by) = profile.end().await;
+        (kernels, Some(timed_by))
+    } else {
+        (Vec::new(), None)
+    };
+    let mut architecture_step = timed(&mut bilevel, "architecture step").await.map_err(failed)?;
+    // Last, as its buffers would count as memory that steps need.
+    let ceilings = match compute.runs_shaders() {
+        true => Some(ceilings(device).await.map_err(failed)?),
+        false => None,
+    };
+    for step in [&mut weight_step, &mut architecture_step] {
+        let gigabytes_per_s = step.bytes as f64 / (step.time.median_ms * 1e6);
+        step.fraction_of_multiply_add = ceilings.map(|most| step.gflops / most.multiply_add_gflops);
+        step.fraction_of_copy =
+            ceilings.filter(|_| step.dispatches > 0).map(|most| gigabytes_per_s / most.copy_gb_per_s);
+    }
+    Ok(StepBenchmark {
+        adapter: compute.adapter.clone(),
+        backend: compute.backend.clone(),
+        config,
+        parameters,
+        steps,
+        weight_step,
+        architecture_step,
+        peak_bytes: peak,
+        ceilings,
+        timed_by,
+        kernels,
+    })
+}
+
+fn random_batch(rng: &mut ChaCha8Rng, batch: usize, device: &Device) -> Minibatch {
+    let values: Vec<f32> = (0..batch * 3 * IMAGE * IMAGE).map(|_| rng.random_range(-1.0..1.0)).collect();
+    let labels: Vec<i32> = (0..batch).map(|_| rng.random_range(0..CLASSES as i32)).collect();
+    Minibatch {
+        images: Tensor::from_data(TensorData::new(values, [batch, 3, IMAGE, IMAGE]), device),
+        labels: Tensor::<1, Int>::from_data(TensorData::new(labels, [batch]), device),
+    }
+}

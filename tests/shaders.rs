@@ -1,0 +1,58 @@
+//! Every shader text that the engine launches, against naga's front end and validator for WGSL.
+
+use burn::{
+    backend::wgpu::wgpu::naga::{
+        front::wgsl,
+        valid::{Capabilities, ValidationFlags, Validator},
+    },
+    tensor::{Int, Tensor, TensorData},
+};
+use darts_engine::{
+    kernels::{SHADERS, ceilings, end_sources, start_sources},
+    space::CellKind::{self, Normal, Reduce},
+    supernet::{Kernels, Minibatch, Supernet, Wrt},
+};
+use darts_tests::*;
+use std::collections::BTreeSet;
+
+#[test]
+fn naga_takes_every_shader_without_extensions() {
+    start_sources();
+    // Rows in vectors of four, and one pixel at a time. An emulated GPU takes a second to compile each of these texts.
+    pass(4, &[Normal, Reduce, Normal], 2, [8, 8]);
+    pass(3, &[Normal, Reduce, Normal], 1, [6, 10]);
+    the_ceilings_are_of_this_world();
+    let sources = end_sources();
+    let mut used = BTreeSet::new();
+    for (text, files) in &sources {
+        let module = wgsl::parse_str(text)
+            .unwrap_or_else(|error| panic!("{}", error.emit_to_string_with_path(text, &files.join("+"))));
+        Validator::new(ValidationFlags::all(), Capabilities::empty())
+            .validate(&module)
+            .unwrap_or_else(|error| panic!("{}", error.emit_to_string_with_path(text, &files.join("+"))));
+        used.extend(files.iter().copied());
+    }
+    assert!(sources.len() > 50, "only {} texts were launched", sources.len());
+    let unused: Vec<&str> = SHADERS.iter().map(|&(name, _)| name).filter(|name| !used.contains(name)).collect();
+    assert!(unused.is_empty(), "never launched: {unused:?}");
+}
+
+#[test]
+fn the_ceilings_are_of_this_world() {
+    let ceilings = block_on(ceilings(&device())).unwrap();
+    println!("{ceilings:?}");
+    assert!((0.01..1e6).contains(&ceilings.multiply_add_gflops), "{ceilings:?}");
+    assert!((0.01..1e5).contains(&ceilings.copy_gb_per_s), "{ceilings:?}");
+}
+
+fn pass(channels: usize, kinds: &[CellKind], batch: usize, [height, width]: [usize; 2]) {
+    let device = device();
+    let net = Supernet::with_cells(channels, kinds.iter().copied(), 10, Kernels::Fused);
+    let images = Tensor::from_data(TensorData::zeros::<f32, _>([batch, 3, height, width]), &device);
+    let labels = Tensor::<1, Int>::from_data(TensorData::zeros::<i32, _>([batch]), &device);
+    let weights = net.layout().init(3, &device);
+    let alphas = Tensor::from_data(TensorData::zeros::<f32, _>(net.alpha_shape()), &device);
+    for wrt in [Wrt::WEIGHTS, Wrt::ALPHAS] {
+        read(net.pass(&weights, &alphas, &Minibatch { images: images.clone(), labels: labels.clone() }, wrt).loss);
+    }
+}
