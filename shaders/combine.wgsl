@@ -23,8 +23,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(workgroup_id) gro
             sums[o * WIDE + q] = held[q];
         }
     }
+    var from_value = n * C * (PLANE / WIDE) + p;
+    var channel = 0u;
     for (var k = 0u; k < INPUTS; k++) {
-        let x = values[((k / C * N + n) * C + k % C) * (PLANE / WIDE) + p];
+        let x = values[from_value];
         let w = load_rows(k * C + first);
         // unroll
         for (var o = 0u; o < TILE; o++) {
@@ -33,6 +35,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(workgroup_id) gro
                 sums[o * WIDE + q] += w[o] * x[q];
             }
         }
+        channel += 1u;
+        let next_slot = channel == C;
+        channel = select(channel, 0u, next_slot);
+        from_value += (PLANE / WIDE) * select(1u, (N - 1u) * C + 1u, next_slot);
     }
     // unroll
     for (var o = 0u; o < TILE; o++) {

@@ -7,7 +7,8 @@
 // With PHASES = 4 the input is the four quarters that `split` makes of a picture, each with weights of its own: the
 // convolution of stride 2.
 //
-// Constants: N, C, H, W, COLUMNS (vectors a row), K, DILATION, PHASES, FLIP, WEIGHTS (first weight of the node's first edge).
+// Constants: N, C, H, W, COLUMNS (vectors a row), K, DILATION, STRIPES (the dilation again, as a bound that no
+// compiler knows), PHASES, FLIP, WEIGHTS (first weight of the node's first edge).
 @group(0) @binding(0) var<storage, read_write> weights: array<f32>;
 
 @compute @workgroup_size(64)
@@ -29,8 +30,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         }
     }
     begin(edge, c);
-    for (var phase = 0u; phase < DILATION; phase++) {
-        let rows = (ROWS - phase + DILATION - 1u) / DILATION;
+    for (var phase = 0u; phase < STRIPES; phase++) {
+        let rows = (H - phase + DILATION - 1u) / DILATION;
         var sums: array<V, K>;
         // unroll
         for (var i = 0u; i < K; i++) {

@@ -1,5 +1,6 @@
 // Gradient of depthwise weights at stride 1: a thread sums one column of vectors over some images.
-// Constants: N, C, H, W, COLUMNS, K, DILATION, PARTS (image groups), SOURCE (first slot of the gradient),
+// Constants: N, C, H, W, COLUMNS, K, DILATION, STRIPES (the dilation again, as a bound that no
+// compiler knows), PARTS (image groups), SOURCE (first slot of the gradient),
 // SHARE (edges to a slot), RESULT (where the sums go).
 @group(0) @binding(0) var<storage, read_write> gradient: array<V>;
 @group(0) @binding(1) var<storage, read_write> partial: array<f32>;
@@ -22,8 +23,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var n = part; n < N; n += PARTS) {
         let plane = n * C + c;
         let base = ((SOURCE + edge / SHARE) * N * C + plane) * PLANE + column;
-        for (var phase = 0u; phase < DILATION; phase++) {
-            let rows = (ROWS - phase + DILATION - 1u) / DILATION;
+        for (var phase = 0u; phase < STRIPES; phase++) {
+            let rows = (H - phase + DILATION - 1u) / DILATION;
             // Gradients of the K output rows that the input row in hand reaches, the lowest last.
             var reached: array<V, K>;
             // unroll

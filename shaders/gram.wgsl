@@ -37,8 +37,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let pixels = N * PLANE;
     let run = (pixels + CHUNKS - 1u) / CHUNKS;
     let end = select(pixels, min(pixels, (chunk + 1u) * run), RUNS);
-    for (var q = select(chunk, chunk * run, RUNS); q < end; q += select(CHUNKS, 1u, RUNS)) {
-        let base = (slot * N + q / PLANE) * C * PLANE + q % PLANE;
+    let step = select(CHUNKS, 1u, RUNS);
+    let start = select(chunk, chunk * run, RUNS);
+    var n = start / PLANE;
+    var p = start % PLANE;
+    let images = step / PLANE;
+    let vectors = step % PLANE;
+    for (var q = start; q < end; q += step) {
+        let base = (slot * N + n) * C * PLANE + p;
         var columns: array<V, TILE>;
         // unroll
         for (var j = 0u; j < TILE; j++) {
@@ -52,6 +58,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                 sums[i * TILE + j] += total(row * columns[j]);
             }
         }
+        n += images;
+        p += vectors;
+        let over = p >= PLANE;
+        n += select(0u, 1u, over);
+        p -= select(0u, PLANE, over);
     }
     let first = (slot * CHUNKS + chunk) * C * C;
     // unroll

@@ -32,9 +32,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let pixels = N * PLANE;
     let run = (pixels + CHUNKS - 1u) / CHUNKS;
     let end = select(pixels, min(pixels, (chunk + 1u) * run), RUNS);
-    for (var q = select(chunk, chunk * run, RUNS); q < end; q += select(CHUNKS, 1u, RUNS)) {
-        let n = q / PLANE;
-        let p = q % PLANE;
+    let step = select(CHUNKS, 1u, RUNS);
+    let start = select(chunk, chunk * run, RUNS);
+    var n = start / PLANE;
+    var p = start % PLANE;
+    let images = step / PLANE;
+    let vectors = step % PLANE;
+    for (var q = start; q < end; q += step) {
         let base = ((slot * N + n) * HALVES + half) * CB * PLANE + p;
         var columns: array<V, TILE_B>;
         // unroll
@@ -52,6 +56,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                 sums[i * TILE_B + j] += total(row * columns[j]);
             }
         }
+        n += images;
+        p += vectors;
+        let over = p >= PLANE;
+        n += select(0u, 1u, over);
+        p -= select(0u, PLANE, over);
     }
     let first = (slot * CHUNKS + chunk) * CA * CB;
     // unroll

@@ -1,6 +1,6 @@
 // 3x3 max and average pooling of a state, and which of the nine pixels was the largest (the first of equals). The average
 // does not count padding. A thread marches down a column of vectors, three rows of results in the making.
-// Constants: N, C, H, W, ROWS, COLUMNS, NODE, STATE, SOURCE (where the first state lies, in vectors).
+// Constants: N, C, H, W, COLUMNS, NODE, STATE, SOURCE (where the first state lies, in vectors).
 @group(0) @binding(0) var<storage, read_write> states: array<V>;
 @group(0) @binding(1) var<storage, read_write> pools: array<V>;
 
@@ -26,7 +26,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         winner[i] = V(0.0);
         sums[i] = V(0.0);
     }
-    for (var t = 0u; t <= ROWS; t++) {
+    for (var t = 0u; t <= H; t++) {
         let line = load_line(id.y, plane, i32(t), column);
         // unroll
         for (var j = 0u; j < 3u; j++) {

@@ -1,6 +1,6 @@
 // Gradient of both pools of a state with respect to it, added to its gradient. A thread marches down a column of vectors,
 // three rows of results in the making.
-// Constants: N, C, H, W, ROWS, COLUMNS, NODE, STATE, RESULT (where the state's gradient lies, in vectors).
+// Constants: N, C, H, W, COLUMNS, NODE, STATE, RESULT (where the state's gradient lies, in vectors).
 @group(0) @binding(0) var<storage, read_write> gradient: array<V>;
 @group(0) @binding(1) var<storage, read_write> pools: array<V>;
 @group(0) @binding(2) var<storage, read_write> state_gradients: array<V>;
@@ -33,7 +33,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var i = 0u; i < 3u; i++) {
         sums[i] = V(0.0);
     }
-    for (var t = 0u; t <= ROWS; t++) {
+    for (var t = 0u; t <= H; t++) {
         let winner = load_line(0u, plane, i32(t), column);
         let largest = load_line(1u, plane, i32(t), column);
         let average = load_line(2u, plane, i32(t), column);

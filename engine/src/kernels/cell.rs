@@ -232,14 +232,8 @@ impl CellPlan {
         ])
     }
 
-    /// Height twice: as a constant, and as a bound that keeps drivers from writing the loop over the rows out.
     fn rows(&self, launch: Launch, lanes: usize) -> Launch {
-        launch.all(&[
-            ("H", self.size[0]),
-            ("W", self.size[1]),
-            ("COLUMNS", self.size[1] / lanes),
-            ("ROWS", self.size[0]),
-        ])
+        launch.all(&[("H", self.size[0]), ("W", self.size[1]), ("COLUMNS", self.size[1] / lanes)])
     }
 
     /// Vectors that a thread takes at once where a plane has `plane` of them.
@@ -621,6 +615,7 @@ impl CellPlan {
                 .all(&[
                     ("K", strided.k),
                     ("DILATION", 1),
+                    ("STRIPES", 1),
                     ("PHASES", strided.quarters),
                     ("STEP", strided.step),
                     ("WEIGHTS", strided.weights),
@@ -642,6 +637,7 @@ impl CellPlan {
                 .all(&[
                     ("K", k),
                     ("DILATION", dilation),
+                    ("STRIPES", dilation),
                     ("PHASES", 1),
                     ("WEIGHTS", weights + from * c * k * k),
                     ("EDGE", from),
@@ -712,6 +708,7 @@ impl CellPlan {
                 .all(&[
                     ("K", k),
                     ("DILATION", dilation),
+                    ("STRIPES", dilation),
                     ("PHASES", 1),
                     ("WEIGHTS", plan.second[kind]),
                     ("SOURCE", kind * edges),
@@ -1039,6 +1036,7 @@ impl CellPlan {
                 .all(&[
                     ("K", k),
                     ("DILATION", dilation),
+                    ("STRIPES", dilation),
                     ("PHASES", 1),
                     ("WEIGHTS", plan.second[kind]),
                     ("SOURCE", kind * edges),
@@ -1171,6 +1169,7 @@ impl CellPlan {
                 .all(&[
                     ("K", strided.k),
                     ("DILATION", 1),
+                    ("STRIPES", 1),
                     ("PHASES", 1),
                     ("WEIGHTS", strided.weights),
                     ("SOURCE", slot),
@@ -1217,6 +1216,7 @@ impl CellPlan {
                 .all(&[
                     ("K", k),
                     ("DILATION", dilation),
+                    ("STRIPES", dilation),
                     ("PHASES", 1),
                     ("WEIGHTS", weights),
                     ("EDGE", from),
@@ -1270,7 +1270,14 @@ impl CellPlan {
         let [columns, groups] = self.weight_parts();
         let files = [files, &[line(lanes)]].concat();
         self.rows(self.launch(lanes, &files), lanes)
-            .all(&[("K", k), ("DILATION", dilation), ("PARTS", groups), ("SOURCE", slot), ("RESULT", at)])
+            .all(&[
+                ("K", k),
+                ("DILATION", dilation),
+                ("STRIPES", dilation),
+                ("PARTS", groups),
+                ("SOURCE", slot),
+                ("RESULT", at),
+            ])
             .all(constants)
             .run(
                 client,

@@ -108,6 +108,14 @@ const CONSTANTS: [&str; 16] = [
     "PHASES",
 ];
 
+/// Of these, what follows from the sizes of a cell.
+const SIZES: [&str; 8] = ["C", "PLANE", "H", "W", "COLUMNS", "CA", "CB", "CO"];
+
+/// Shaders that take long to compile and do their work in a long loop: sizes are passed with the launch, so that one
+/// shader does for all cells. The others divide by sizes at every pixel, which constants make cheap.
+const FOR_ALL_SIZES: [&str; 9] =
+    ["blend", "combine", "depthwise", "depthwise_weights", "gram", "outer", "pointwise", "pool", "pool_back"];
+
 /// Numbers that one launch may pass.
 const ARGUMENTS: usize = 20;
 
@@ -132,7 +140,8 @@ impl Launch {
     /// Whole numbers by name.
     pub fn all(mut self, numbers: &[(&'static str, usize)]) -> Self {
         for &(name, value) in numbers {
-            if CONSTANTS.contains(&name) {
+            let passed = SIZES.contains(&name) && self.files.iter().any(|file| FOR_ALL_SIZES.contains(file));
+            if CONSTANTS.contains(&name) && !passed {
                 self.constants.push((name, value));
             } else {
                 self.arguments.push((name, value as u32, false));
@@ -157,9 +166,12 @@ impl Launch {
     fn title(&self) -> String {
         let files = self.files.iter().filter(|file| !file.starts_with("vector") && !file.starts_with("line"));
         let files: Vec<&str> = files.copied().filter(|file| !["states", "slots"].contains(file)).collect();
+        let passed = self.arguments.iter().map(|&(name, value, _)| (name, value as usize));
         let sizes: Vec<String> = self
             .constants
             .iter()
+            .copied()
+            .chain(passed)
             .filter(|(name, _)| ["C", "K", "DILATION", "PLANE"].contains(name))
             .map(|(name, value)| format!("{name} {value}"))
             .collect();
