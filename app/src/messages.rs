@@ -2,7 +2,10 @@
 //!
 //! Every search has a number, so that what an abandoned one still says can be told apart from the current one.
 
-use darts_engine::search::{Event, SearchConfig};
+use darts_engine::{
+    bench::StepBenchmark,
+    search::{Event, SearchConfig},
+};
 use serde::{Deserialize, Serialize};
 
 /// Page to worker.
@@ -26,6 +29,15 @@ pub enum Command {
     Step,
     /// Abandon the search.
     Stop,
+    /// Abandon the search, and time steps on random images.
+    Bench {
+        /// Number of the benchmark, among those of searches.
+        run: u32,
+        /// Sizes and settings.
+        config: SearchConfig,
+        /// Steps of each kind to time.
+        steps: usize,
+    },
 }
 
 /// Which images a search learns from.
@@ -103,6 +115,22 @@ pub enum Message {
         run: u32,
         /// The event.
         event: Event,
+    },
+    /// What a benchmark has timed.
+    Timing {
+        /// Number of the benchmark.
+        run: u32,
+        /// The kind of step.
+        kind: String,
+        /// Steps of it, the first of which does not count.
+        done: usize,
+    },
+    /// The figures of a benchmark.
+    Benchmark {
+        /// Number of the benchmark.
+        run: u32,
+        /// The figures.
+        figures: Box<StepBenchmark>,
     },
     /// The worker is broken and must be replaced.
     Failed {

@@ -5,7 +5,10 @@ use darts_app::{
     run::{End, Run},
     setup::Setup,
 };
-use darts_engine::{search::Event, space::CellKind};
+use darts_engine::{
+    search::{Event, Kernels, Order, SearchConfig},
+    space::CellKind,
+};
 use leptos::prelude::*;
 use std::cell::RefCell;
 use wasm_bindgen::{JsCast, closure::Closure};
@@ -61,6 +64,19 @@ pub struct Notice {
     pub error: bool,
 }
 
+/// Where the benchmark stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Bench {
+    Idle,
+    /// What it is doing.
+    Running(String),
+    /// The figures, as the command line prints them.
+    Done(String),
+}
+
+/// Steps of each kind that a benchmark times.
+const BENCH_STEPS: usize = 3;
+
 /// How the cells are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CellView {
@@ -85,6 +101,9 @@ pub struct Page {
     pub edge: RwSignal<Option<(CellKind, usize)>>,
     /// The op pointed at.
     pub op: RwSignal<Option<usize>>,
+    /// Whether the address asks for the benchmark.
+    pub benching: bool,
+    pub bench: RwSignal<Bench>,
     /// Narrow enough that cells are drawn top to bottom.
     pub narrow: RwSignal<bool>,
 }
@@ -120,6 +139,8 @@ impl Page {
             cell_view: RwSignal::new(CellView::Derived),
             edge: RwSignal::new(None),
             op: RwSignal::new(None),
+            benching: window().location().search().is_ok_and(|query| query == "?bench"),
+            bench: RwSignal::new(Bench::Idle),
             narrow: RwSignal::new(false),
         };
         page.watch_width();
@@ -212,8 +233,16 @@ impl Page {
             }
             Message::Status { run, activity } if current(run) => self.activity.set(Some(activity)),
             Message::Event { run, event } if current(run) => self.take(event),
+            Message::Timing { run, kind, done } if current(run) => {
+                self.bench.set(Bench::Running(format!("{kind}: {done} of {BENCH_STEPS} timed")));
+            }
+            Message::Benchmark { run, figures } if current(run) => self.bench.set(Bench::Done(figures.to_string())),
             Message::Failed { message } => self.lose(message),
-            Message::Data { .. } | Message::Status { .. } | Message::Event { .. } => {}
+            Message::Data { .. }
+            | Message::Status { .. }
+            | Message::Event { .. }
+            | Message::Timing { .. }
+            | Message::Benchmark { .. } => {}
         }
     }
 
@@ -241,6 +270,7 @@ impl Page {
         disconnect();
         self.engine.set(Engine::Broken);
         self.activity.set(None);
+        self.bench.set(Bench::Idle);
         if self.phase.get_untracked() != Phase::Failed {
             self.run.update(|run| run.end = Some(End::Failed { message: message.clone() }));
             self.phase.set(Phase::Failed);
@@ -344,12 +374,25 @@ impl Page {
         self.phase.set(Phase::Idle);
     }
 
+    /// Times steps of this order on these kernels with the sizes of the top bar.
+    pub fn time_steps(self, order: Order, kernels: Kernels) {
+        let config = SearchConfig { order, kernels, ..self.setup.get_untracked().config() };
+        self.reset();
+        if let Err(error) = config.check() {
+            return self.tell(sentence(&error.to_string()), true);
+        }
+        let run = RUN_NUMBER.with_borrow(|number| *number);
+        self.bench.set(Bench::Running("The engine gets ready; the first step compiles the shaders".into()));
+        self.send(Command::Bench { run, config, steps: BENCH_STEPS });
+    }
+
     /// Forgets the run; what an abandoned search still says is not heard.
     fn forget(self) {
         RUN_NUMBER.with_borrow_mut(|number| *number += 1);
         self.run.set(Run::default());
         self.activity.set(None);
         self.images.set(None);
+        self.bench.set(Bench::Idle);
     }
 }
 

@@ -89,6 +89,8 @@ pub struct StepBenchmark {
     pub architecture_step: StepFigures,
     /// Bytes that the device's allocator had in use at most, where it tells.
     pub peak_bytes: Option<u64>,
+    /// What steps need of the device at most, estimated from shapes, where that is known.
+    pub expected_bytes: Option<u64>,
     /// What the device can do at most; absent without compute shaders.
     pub ceilings: Option<Ceilings>,
     /// How the kernels below were timed, if they were.
@@ -139,7 +141,11 @@ impl fmt::Display for StepBenchmark {
             writeln!(f, "{name:<18} {multiply_add_gflops:9.1} GFLOP/s multiply-add, {copy_gb_per_s:.1} GB/s copy")?;
         }
         if let Some(peak) = self.peak_bytes {
-            writeln!(f, "{:<18} {:9.1} MB at most", "device memory", peak as f64 / 1e6)?;
+            write!(f, "{:<18} {:9.1} MB at most", "device memory", peak as f64 / 1e6)?;
+            match self.expected_bytes {
+                Some(expected) => writeln!(f, ", {:.1} MB expected", expected as f64 / 1e6)?,
+                None => writeln!(f)?,
+            }
         }
         if let Some(timed_by) = self.timed_by {
             writeln!(f, "kernels of a weight step, timed by: {timed_by}")?;

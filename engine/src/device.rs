@@ -5,7 +5,10 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use std::{
     fmt,
-    sync::{Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// Where to compute.
@@ -59,6 +62,8 @@ pub struct Compute {
     pub adapter: String,
     /// The interface used, for example `Vulkan`.
     pub backend: String,
+    /// Bytes of the largest buffer that a shader may have, where the device has such a limit.
+    pub largest_buffer: Option<u64>,
     /// No GPU: the processor emulates one, or Burn computes on it directly.
     pub software: bool,
 }
@@ -106,6 +111,8 @@ impl Compute {
             options.init_with_setup()
         };
         let (device, setup) = ready.map_err(|error| DeviceError { choice, reason: one_line(&error.to_string()) })?;
+        watch_memory(&setup.device);
+        let limits = setup.device.limits();
         let info = setup.adapter.get_info();
         let named = |text: &str, otherwise: &str| if text.is_empty() { otherwise.to_owned() } else { text.to_owned() };
         let compute = Self {
@@ -115,6 +122,7 @@ impl Compute {
                 wgpu::Backend::BrowserWebGpu => "WebGPU".to_owned(),
                 other => format!("{other:?}"),
             },
+            largest_buffer: Some(limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)),
             software: info.device_type == wgpu::DeviceType::Cpu,
         };
         #[cfg(target_arch = "wasm32")]
@@ -139,9 +147,33 @@ impl Compute {
             device: Device::flex(),
             adapter: "processor".to_owned(),
             backend: "Burn flex".to_owned(),
+            largest_buffer: None,
             software: true,
         }
     }
+}
+
+/// Whether a device of this process could not allocate what was asked for.
+static OUT_OF_MEMORY: AtomicBool = AtomicBool::new(false);
+
+/// Notes when the device runs out of memory.
+fn watch_memory(device: &wgpu::Device) {
+    device.on_uncaptured_error(Arc::new(|error| hear(error, &OUT_OF_MEMORY)));
+}
+
+/// The runtime's own handler panics on its thread on every error; this one does so on all but a lack of memory and what
+/// follows from it, which whoever asked then tells by [`out_of_memory`].
+fn hear(error: wgpu::Error, out_of_memory: &AtomicBool) {
+    match error {
+        wgpu::Error::OutOfMemory { .. } => out_of_memory.store(true, Ordering::Relaxed),
+        _ if out_of_memory.load(Ordering::Relaxed) => {}
+        other => panic!("wgpu error: {other}"),
+    }
+}
+
+/// Whether the device ran out of memory. What it computes after that is void.
+pub(crate) fn out_of_memory() -> bool {
+    OUT_OF_MEMORY.load(Ordering::Relaxed)
 }
 
 fn one_line(text: &str) -> String {
@@ -152,4 +184,19 @@ fn one_line(text: &str) -> String {
 #[cfg(not(target_arch = "wasm32"))]
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     pollster::block_on(future)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lack_of_memory_is_noted_and_other_errors_break() {
+        let invalid = || wgpu::Error::Validation { source: "a test".into(), description: "invalid buffer".into() };
+        let noted = AtomicBool::new(false);
+        assert!(std::panic::catch_unwind(|| hear(invalid(), &AtomicBool::new(false))).is_err());
+        hear(wgpu::Error::OutOfMemory { source: "a test".into() }, &noted);
+        assert!(noted.load(Ordering::Relaxed));
+        hear(invalid(), &noted);
+    }
 }

@@ -166,6 +166,25 @@ test("settings, address and keyboard", async () => {
   });
 });
 
+test("asked to, the page times steps and tells what the command line tells", async () => {
+  await withPage(`${server.url}?bench#channels=4&cells=3&batch=8`, {}, async (page, errors) => {
+    await ready(page);
+    await page.click("#bench-start");
+    await until(page, () => document.querySelector("#bench-figures, .notice.error"));
+    assert.equal(await page.locator(".notice.error").count(), 0, (await page.locator(".notices").textContent()) ?? "");
+    const figures = await text(page, "#bench-figures");
+    assert.match(figures, /^4 channels, 3 cells, batch 8: 72854 weights$/m);
+    for (const kind of ["weight step", "architecture step"]) {
+      assert.match(figures, new RegExp(`^${kind} +[0-9.]+ ms .*\\d+ dispatches \\(\\d+ of Burn\\).*GFLOP/s$`, "m"));
+    }
+    assert.match(figures, /^ceilings +[0-9.]+ GFLOP\/s multiply-add, [0-9.]+ GB\/s copy$/m);
+    assert.equal(figures.match(/\d+% of multiply-add, \d+% of copy/g)?.length, 2);
+    assert.match(page.url(), /\?bench#.*channels=4&cells=3&batch=8/, "the address keeps both");
+    await page.screenshot({ path: `${artefacts}/bench-1440.png` });
+    assert.deepEqual(errors, []);
+  });
+});
+
 test("without WebGPU the page says what to do", async () => {
   await withPage(server.url, { flags: "", webgpu: false }, async (page, errors) => {
     await page.waitForSelector("#unsupported");

@@ -2,6 +2,7 @@
 
 use darts_app::messages::{Activity, Command, DataChoice, Message};
 use darts_engine::{
+    bench::step_benchmark,
     data::{Dataset, TEXTURES_TRAIN},
     device::{Compute, DeviceChoice},
     search::{ConvSearch, Event, SearchConfig},
@@ -161,6 +162,15 @@ async fn obey(command: Command, current: &mut Option<Current>, compute: &Compute
             }
         }
         Command::Stop => *current = None,
+        Command::Bench { run, config, steps } => {
+            *current = None;
+            let told = |kind: &str, done| say(&Message::Timing { run, kind: kind.to_owned(), done });
+            match step_benchmark(config, steps, false, compute, told).await {
+                Ok(figures) => say(&Message::Benchmark { run, figures: Box::new(figures) }),
+                // The device may be gone, so the page replaces this worker.
+                Err(error) => say(&Message::Failed { message: error.to_string() }),
+            }
+        }
         Command::Pause => {
             if let Some(current) = current {
                 (current.going, current.owed) = (false, 0);

@@ -1,6 +1,7 @@
 //! What is drawn.
 
 mod bar;
+mod bench;
 mod cell;
 mod curves;
 mod explain;
@@ -96,6 +97,7 @@ pub fn App() -> impl IntoView {
         >
             <Notices />
             <Unsupported />
+            {page.benching.then(|| view! { <bench::Panel /> })}
             <div class="overview">
                 <supernet::Supernet />
                 <Legend />

@@ -4,8 +4,8 @@ use crate::kernels::Profile;
 use crate::{
     device::Compute,
     kernels::{Count, ceilings, launched},
-    search::{Bilevel, Kernels, SearchConfig, SearchError, device_error},
-    supernet::{Minibatch, Supernet},
+    search::{Bilevel, SearchConfig, SearchError, device_error, memory_left, supernet_for},
+    supernet::Minibatch,
 };
 use burn::tensor::{Device, ExecutionError, Int, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
@@ -31,10 +31,8 @@ pub async fn step_benchmark(
     mut told: impl FnMut(&str, usize),
 ) -> Result<StepBenchmark, SearchError> {
     let device = &compute.device;
-    if config.kernels == Kernels::Fused && !compute.runs_shaders() {
-        return Err(SearchError::NoShaders { backend: compute.backend.clone() });
-    }
-    let supernet = Supernet::new(config.init_channels, config.layers, CLASSES, config.kernels);
+    let supernet = supernet_for(&config, CLASSES, [IMAGE, IMAGE], compute)?;
+    let expected_bytes = supernet.memory(config.batch_size, [IMAGE, IMAGE]).map(|memory| memory.peak);
     let parameters = supernet.layout().len();
     let forward = supernet.multiply_accumulates(IMAGE, IMAGE) * config.batch_size as u64;
     let mut bilevel = Bilevel::new(supernet, config.seed, device);
@@ -88,8 +86,9 @@ pub async fn step_benchmark(
             fraction_of_copy: None,
         })
     };
-    let failed = |error: ExecutionError| device_error(0, &error);
+    let failed = |error: ExecutionError| device_error(0, &config, &error);
     let mut weight_step = timed(&mut bilevel, "weight step").await.map_err(failed)?;
+    memory_left(&config)?;
     #[cfg(target_arch = "wasm32")]
     let (kernels, timed_by) = {
         let _ = profile;
@@ -106,6 +105,7 @@ pub async fn step_benchmark(
         (Vec::new(), None)
     };
     let mut architecture_step = timed(&mut bilevel, "architecture step").await.map_err(failed)?;
+    memory_left(&config)?;
     // Last, as its buffers would count as memory that steps need.
     let ceilings = match compute.runs_shaders() {
         true => Some(ceilings(device).await.map_err(failed)?),
@@ -126,6 +126,7 @@ pub async fn step_benchmark(
         weight_step,
         architecture_step,
         peak_bytes: peak,
+        expected_bytes,
         ceilings,
         timed_by,
         kernels,

@@ -1,7 +1,7 @@
 use super::{Bilevel, ConfigError, Event, Measure, SearchConfig};
 use crate::{
     data::{Augment, Batch, DataError, Dataset, Loader, split},
-    device::Compute,
+    device::{Compute, out_of_memory},
     space::Alphas,
     supernet::{Kernels, Minibatch, Supernet},
 };
@@ -47,6 +47,29 @@ pub enum SearchError {
         /// Its weights.
         weights: usize,
     },
+    /// A buffer is beyond what the device allows.
+    #[error(
+        "a buffer of {} MB is needed, and this device allows {} MB: lower batch-size (now {batch_size}) or init-channels \
+         (now {init_channels})", needed >> 20, limit >> 20
+    )]
+    BufferTooLarge {
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes allowed.
+        limit: u64,
+        /// Images of a minibatch.
+        batch_size: usize,
+        /// Channels of the first cell.
+        init_channels: usize,
+    },
+    /// An allocation failed.
+    #[error("the device ran out of memory: lower batch-size (now {batch_size}) or init-channels (now {init_channels})")]
+    OutOfMemory {
+        /// Images of a minibatch.
+        batch_size: usize,
+        /// Channels of the first cell.
+        init_channels: usize,
+    },
     /// Fused kernels on a device without shaders.
     #[error("fused kernels are compute shaders, which {backend} does not run; reference kernels run everywhere")]
     NoShaders {
@@ -81,9 +104,6 @@ impl ConvSearch {
     /// A setting that makes no search, or data too small for it.
     pub async fn new(config: SearchConfig, data: &Dataset, compute: &Compute) -> Result<Self, SearchError> {
         config.check()?;
-        if config.kernels == Kernels::Fused && !compute.runs_shaders() {
-            return Err(SearchError::NoShaders { backend: compute.backend.clone() });
-        }
         let (weight_images, alpha_images) = config.split(data.train.len())?;
         let (weights, alphas) =
             split(data.train.len(), weight_images + alpha_images, config.train_portion, config.seed)?;
@@ -97,13 +117,9 @@ impl ConvSearch {
             Loader::new(images.clone(), indices, config.batch_size, seed, Augment::PAPER, data.normalisation())
         };
         let (weight_loader, alpha_loader) = (loader(weights)?, loader(alphas)?);
-        let supernet = Supernet::new(config.init_channels, config.layers, data.classes.len(), config.kernels);
-        let weights = supernet.layout().len();
-        if weights > MOST_WEIGHTS {
-            return Err(SearchError::TooLarge { weights });
-        }
+        let supernet = supernet_for(&config, data.classes.len(), [data.train.height, data.train.width], compute)?;
         let bilevel = Bilevel::new(supernet, config.seed, &compute.device);
-        let initial = read_alphas(&bilevel, 0).await?;
+        let initial = read_alphas(&bilevel, &config).await?;
         Ok(Self {
             weight_loader,
             alpha_loader,
@@ -169,7 +185,9 @@ impl ConvSearch {
             .register(outcome.architecture.logits)
             .register(outcome.gradient_norm)
             .register(self.bilevel.alphas.clone());
-        let read = transaction.execute_async().await.map_err(|error| device_error(step, &error))?;
+        let read = transaction.execute_async().await;
+        let read = read.map_err(|error| device_error(step, &self.config, &error))?;
+        memory_left(&self.config)?;
         let [weight_loss, weight_logits, alpha_loss, alpha_logits, norm, alphas]: [Vec<f32>; 6] = read
             .into_iter()
             .map(floats)
@@ -242,14 +260,45 @@ impl ConvSearch {
     }
 }
 
-async fn read_alphas(bilevel: &Bilevel, step: usize) -> Result<Alphas, SearchError> {
-    let data = bilevel.alphas.to_data_async().await.map_err(|error| device_error(step, &error))?;
+/// The supernet of a search, if the device can hold it.
+pub(crate) fn supernet_for(
+    config: &SearchConfig,
+    classes: usize,
+    image: [usize; 2],
+    compute: &Compute,
+) -> Result<Supernet, SearchError> {
+    if config.kernels == Kernels::Fused && !compute.runs_shaders() {
+        return Err(SearchError::NoShaders { backend: compute.backend.clone() });
+    }
+    let &SearchConfig { batch_size, init_channels, .. } = config;
+    let supernet = Supernet::new(init_channels, config.layers, classes, config.kernels);
+    let weights = supernet.layout().len();
+    if weights > MOST_WEIGHTS {
+        return Err(SearchError::TooLarge { weights });
+    }
+    if let (Some(memory), Some(limit)) = (supernet.memory(batch_size, image), compute.largest_buffer)
+        && memory.largest > limit
+    {
+        return Err(SearchError::BufferTooLarge { needed: memory.largest, limit, batch_size, init_channels });
+    }
+    Ok(supernet)
+}
+
+async fn read_alphas(bilevel: &Bilevel, config: &SearchConfig) -> Result<Alphas, SearchError> {
+    let data = bilevel.alphas.to_data_async().await.map_err(|error| device_error(0, config, &error))?;
+    memory_left(config)?;
     Ok(Alphas::from_flat(&floats(data)))
 }
 
-pub(crate) fn device_error(step: usize, error: &ExecutionError) -> SearchError {
+/// Fails if an allocation failed: what was computed since is void, whatever the device says.
+pub(crate) fn memory_left(config: &SearchConfig) -> Result<(), SearchError> {
+    let &SearchConfig { batch_size, init_channels, .. } = config;
+    if out_of_memory() { Err(SearchError::OutOfMemory { batch_size, init_channels }) } else { Ok(()) }
+}
+
+pub(crate) fn device_error(step: usize, config: &SearchConfig, error: &ExecutionError) -> SearchError {
     let reason = format!("{error:?}").split_whitespace().collect::<Vec<_>>().join(" ");
-    SearchError::Device { step, reason }
+    memory_left(config).err().unwrap_or(SearchError::Device { step, reason })
 }
 
 fn floats(data: TensorData) -> Vec<f32> {
@@ -358,6 +407,19 @@ mod tests {
         assert_eq!(told.len(), again.len());
         told.iter().zip(&again).for_each(|(event, again)| assert_eq!(event, again));
         assert_ne!(told[1], events(SearchConfig { seed: 8, epochs: 1, ..tiny() })[1]);
+    }
+
+    #[test]
+    fn what_no_buffer_holds_is_refused_before_the_search() {
+        let compute = block_on(Compute::acquire(DeviceChoice::Auto)).unwrap();
+        let narrow = Compute { largest_buffer: Some(10 << 20), ..compute };
+        let config = SearchConfig { batch_size: 200, init_channels: 4, layers: 3, ..SearchConfig::default() };
+        let refusal = supernet_for(&config, 10, [32, 32], &narrow).unwrap_err();
+        assert_eq!(
+            refusal.to_string(),
+            "a buffer of 62 MB is needed, and this device allows 10 MB: lower batch-size (now 200) or init-channels (now 4)"
+        );
+        assert!(supernet_for(&SearchConfig { batch_size: 16, ..config }, 10, [32, 32], &narrow).is_ok());
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod event;
 pub use bilevel::{Bilevel, StepOutcome};
 pub use config::{ConfigError, Kernels, Order, SearchConfig};
 #[cfg(feature = "compute")]
-pub(crate) use conv::device_error;
-#[cfg(feature = "compute")]
 pub use conv::{ConvSearch, SearchError};
+#[cfg(feature = "compute")]
+pub(crate) use conv::{device_error, memory_left, supernet_for};
 pub use event::{Event, Measure};

@@ -1,10 +1,12 @@
 //! The relaxed networks (paper, section 2.2 and appendix A.1.1).
 
 mod fused;
+mod memory;
 mod params;
 mod reference;
 
 pub use crate::search::Kernels;
+pub use memory::MemoryEstimate;
 pub use params::{Init, Layout, PackError, Parameter};
 pub use reference::{candidate_layout, candidate_pass};
 

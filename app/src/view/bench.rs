@@ -1,0 +1,56 @@
+//! Steps timed on this machine: shown when the page's address says `?bench`.
+
+use super::page;
+use crate::page::{Bench, Engine};
+use darts_engine::search::{Kernels, Order};
+use leptos::prelude::*;
+
+#[component]
+pub fn Panel() -> impl IntoView {
+    let page = page();
+    let order = RwSignal::new(Order::First);
+    let kernels = RwSignal::new(Kernels::Fused);
+    let busy = move || {
+        matches!(page.bench.get(), Bench::Running(_)) || matches!(page.engine.get(), Engine::Unsupported { .. })
+    };
+    view! {
+        <section class="bench" aria-labelledby="bench">
+            <h2 id="bench">"How fast is a step here?"</h2>
+            <p>"Times steps on random images with the channels, cells and batch set above. A search that runs is abandoned."</p>
+            <form class="bench-settings" on:submit=|event| event.prevent_default()>
+                <label class="field">
+                    <span>"Order"</span>
+                    <select
+                        id="order"
+                        on:change=move |event| {
+                            order.set(if event_target_value(&event) == "second" { Order::Second } else { Order::First });
+                        }
+                    >
+                        <option value="first">"First"</option>
+                        <option value="second">"Second"</option>
+                    </select>
+                </label>
+                <label class="field">
+                    <span>"Kernels"</span>
+                    <select
+                        id="kernels"
+                        on:change=move |event| {
+                            kernels.set(if event_target_value(&event) == "reference" { Kernels::Reference } else { Kernels::Fused });
+                        }
+                    >
+                        <option value="fused">"Fused"</option>
+                        <option value="reference">"Reference"</option>
+                    </select>
+                </label>
+                <button type="button" id="bench-start" disabled=busy on:click=move |_| page.time_steps(order.get(), kernels.get())>
+                    "Time steps"
+                </button>
+            </form>
+            {move || match page.bench.get() {
+                Bench::Idle => ().into_any(),
+                Bench::Running(what) => view! { <p role="status">{what}</p> }.into_any(),
+                Bench::Done(text) => view! { <pre id="bench-figures">{text}</pre> }.into_any(),
+            }}
+        </section>
+    }
+}
