@@ -2,6 +2,7 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 use darts_engine::{
+    kernels::Tuning,
     space::CellKind::{self, Normal, Reduce},
     supernet::{Kernels, Minibatch, Supernet, Wrt},
 };
@@ -15,6 +16,12 @@ const TOLERANCE: f64 = 1e-3;
 #[test]
 fn cells_of_the_paper_s_kind() {
     compare(4, &[Normal, Reduce, Reduce], 3, [16, 16]);
+}
+
+#[test]
+fn the_shape_for_gpus() {
+    compare_on(Some(Tuning::Gpu), 4, &[Normal, Reduce], 3, [16, 16]);
+    compare_on(Some(Tuning::Gpu), 6, &[Normal, Reduce], 2, [6, 10]);
 }
 
 #[test]
@@ -35,11 +42,19 @@ fn wide_cells() {
     compare(16, &[Normal, Reduce], 2, [8, 8]);
 }
 
+fn compare(channels: usize, kinds: &[CellKind], batch: usize, size: [usize; 2]) {
+    compare_on(None, channels, kinds, batch, size);
+}
+
 /// One pass for weights and alphas on both paths: loss, logits and every gradient, parameter by parameter.
-fn compare(channels: usize, kinds: &[CellKind], batch: usize, [height, width]: [usize; 2]) {
+fn compare_on(tuning: Option<Tuning>, channels: usize, kinds: &[CellKind], batch: usize, [height, width]: [usize; 2]) {
     let device = device();
     let net = |kernels| Supernet::with_cells(channels, kinds.iter().copied(), 10, kernels);
     let (fused, reference) = (net(Kernels::Fused), net(Kernels::Reference));
+    let fused = match tuning {
+        Some(tuning) => fused.tuned(tuning),
+        None => fused,
+    };
     let mut rng = ChaCha8Rng::seed_from_u64(7);
     let mut random = |count: usize| -> Vec<f32> { (0..count).map(|_| rng.random_range(-1.0..1.0f32)).collect() };
     let shape = [batch, 3, height, width];

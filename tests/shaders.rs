@@ -8,7 +8,7 @@ use burn::{
     tensor::{Int, Tensor, TensorData},
 };
 use darts_engine::{
-    kernels::{SHADERS, ceilings, end_sources, start_sources},
+    kernels::{SHADERS, Tuning, ceilings, end_sources, start_sources},
     space::CellKind::{self, Normal, Reduce},
     supernet::{Kernels, Minibatch, Supernet, Wrt},
 };
@@ -19,8 +19,10 @@ use std::collections::BTreeSet;
 fn naga_takes_every_shader_without_extensions() {
     start_sources();
     // Rows in vectors of four, and one pixel at a time. An emulated GPU takes a second to compile each of these texts.
-    pass(4, &[Normal, Reduce, Normal], 2, [8, 8]);
-    pass(3, &[Normal, Reduce, Normal], 1, [6, 10]);
+    for tuning in [Tuning::Gpu, Tuning::Processor] {
+        pass(tuning, 4, &[Normal, Reduce, Normal], 2, [8, 8]);
+        pass(tuning, 3, &[Normal, Reduce, Normal], 1, [6, 10]);
+    }
     the_ceilings_are_of_this_world();
     let sources = end_sources();
     let mut used = BTreeSet::new();
@@ -45,9 +47,9 @@ fn the_ceilings_are_of_this_world() {
     assert!((0.01..1e5).contains(&ceilings.copy_gb_per_s), "{ceilings:?}");
 }
 
-fn pass(channels: usize, kinds: &[CellKind], batch: usize, [height, width]: [usize; 2]) {
+fn pass(tuning: Tuning, channels: usize, kinds: &[CellKind], batch: usize, [height, width]: [usize; 2]) {
     let device = device();
-    let net = Supernet::with_cells(channels, kinds.iter().copied(), 10, Kernels::Fused);
+    let net = Supernet::with_cells(channels, kinds.iter().copied(), 10, Kernels::Fused).tuned(tuning);
     let images = Tensor::from_data(TensorData::zeros::<f32, _>([batch, 3, height, width]), &device);
     let labels = Tensor::<1, Int>::from_data(TensorData::zeros::<i32, _>([batch]), &device);
     let weights = net.layout().init(3, &device);

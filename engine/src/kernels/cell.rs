@@ -24,8 +24,10 @@ struct NodePlan {
 /// GPU (lavapipe, SwiftShader) pays for every load by lane and has the caches: it wants few loads that fetch much, and
 /// threads that go along memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Tuning {
+pub enum Tuning {
+    /// For GPUs.
     Gpu,
+    /// For processors that play a GPU.
     Processor,
 }
 

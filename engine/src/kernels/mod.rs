@@ -13,7 +13,8 @@ mod op;
 mod watch;
 
 pub use ceiling::ceilings;
-pub(crate) use cell::{CellPlan, Tuning};
+pub(crate) use cell::CellPlan;
+pub use cell::Tuning;
 pub use gpu::{SHADERS, launched};
 pub(crate) use op::mixed_cell;
 pub(crate) use watch::Count;

@@ -12,7 +12,7 @@ impl Supernet {
     pub(super) fn forward_fused(&self, leaves: &Leaves, alphas: Tensor<2>, images: Tensor<4>) -> Tensor<2> {
         let weights = softmax(alphas, 1);
         let software = Compute::is_software(&images.device().inner());
-        let tuning = if software { Tuning::Processor } else { Tuning::Gpu };
+        let tuning = self.tuning.unwrap_or(if software { Tuning::Processor } else { Tuning::Gpu });
         let stem = reference::stem(self, leaves, images);
         let [batch, _, mut height, mut width] = stem.dims();
         let (mut s0, mut s1) = (stem.clone(), stem);

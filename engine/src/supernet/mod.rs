@@ -10,6 +10,7 @@ pub use memory::MemoryEstimate;
 pub use params::{Init, Layout, PackError, Parameter};
 pub use reference::{candidate_layout, candidate_pass};
 
+use crate::kernels::Tuning;
 use crate::space::{CellKind, EDGES, Op, edges, is_reduction};
 use burn::tensor::{Int, Tensor, activation::log_softmax};
 
@@ -81,6 +82,7 @@ pub struct Supernet {
     /// The same flat vector with all parameters of a cell as one.
     packed: Layout,
     kernels: Kernels,
+    tuning: Option<Tuning>,
 }
 
 impl Supernet {
@@ -119,7 +121,12 @@ impl Supernet {
         layout.push("classifier.weight".into(), &[classes, last], Init::Uniform { fan_in: last });
         layout.push("classifier.bias".into(), &[classes], Init::Uniform { fan_in: last });
         let packed = layout.packed();
-        Self { cells, stem_channels, classes, layout, packed, kernels }
+        Self { cells, stem_channels, classes, layout, packed, kernels, tuning: None }
+    }
+
+    /// The same network on kernels shaped for `tuning`, whatever the device.
+    pub fn tuned(self, tuning: Tuning) -> Self {
+        Self { tuning: Some(tuning), ..self }
     }
 
     /// Where each weight lies in the flat vector.
