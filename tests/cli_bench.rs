@@ -1,0 +1,40 @@
+//! `darts bench` as a user meets it.
+
+mod cli;
+
+use cli::{darts, document, refusal};
+use std::process::Command;
+
+fn bench(batch: usize) -> Command {
+    let mut command = darts();
+    command.args(["bench", "step", "--quiet", "--init-channels", "4", "--layers", "3", "--steps", "1", "--batch-size"]);
+    command.arg(batch.to_string());
+    command
+}
+
+/// The expected memory is an estimate from shapes; what was reserved has unused room in it.
+#[test]
+fn steps_are_measured_and_their_memory_was_expected() {
+    for batch in [8, 48] {
+        let figures = document(&mut bench(batch));
+        let number = |path: &str| figures.pointer(path).and_then(|v| v.as_f64()).unwrap_or_else(|| panic!("{path}"));
+        let (expected, peak) = (number("/expected_bytes"), number("/peak_bytes"));
+        assert!((0.7..=1.3).contains(&(expected / peak)), "batch {batch}: {expected} bytes expected, {peak} reserved");
+        for step in ["weight_step", "architecture_step"] {
+            let figure = |name: &str| number(&format!("/{step}/{name}"));
+            assert!(figure("dispatches") > 100.0 && figure("other_dispatches") > 10.0);
+            let compute = figure("gflops") / number("/ceilings/multiply_add_gflops");
+            assert!((figure("fraction_of_multiply_add") / compute - 1.0).abs() < 1e-9);
+            // A shader that reads twice what lies in a cache may beat a copy, but not by much.
+            let copy = figure("fraction_of_copy");
+            assert!(compute > 0.0 && compute < 1.0 && copy > 0.0 && copy < 2.0, "{compute} {copy}");
+        }
+    }
+}
+
+#[test]
+fn what_the_device_cannot_hold_is_told() {
+    let told = refusal(&mut bench(10_000_000), 1);
+    assert!(told.starts_with("a buffer of "), "{told}");
+    assert!(told.ends_with("lower batch-size (now 10000000) or init-channels (now 4)"), "{told}");
+}
