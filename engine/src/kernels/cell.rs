@@ -4,6 +4,7 @@ use crate::{
     supernet::{CellShape, Layout},
 };
 use cubecl::{prelude::Client, server::Handle};
+use std::ops::Range;
 
 /// Where the parameters of one op kind lie for a node's first edge, relative to the cell's own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -128,19 +129,19 @@ pub(crate) struct CellGradients {
 }
 
 impl CellPlan {
-    /// The cell at `layer`, whose parameters are `layout`'s from `start` to `end`, on `batch` images with nodes of `size`.
+    /// The cell at `layer`, whose parameters are `layout`'s `range`, on `batch` images with nodes of `size`.
     pub fn new(
         layout: &Layout,
         layer: usize,
         shape: CellShape,
-        start: usize,
-        end: usize,
+        range: Range<usize>,
         batch: usize,
         size: [usize; 2],
         tuning: Tuning,
     ) -> Self {
-        let at =
-            |name: String| layout.get(&format!("cells.{layer}.{name}")).map_or(0, |parameter| parameter.offset - start);
+        let at = |name: String| {
+            layout.get(&format!("cells.{layer}.{name}")).map_or(0, |parameter| parameter.offset - range.start)
+        };
         let nodes = (0..NODES)
             .map(|node| {
                 let edge = node * (node + 3) / 2;
@@ -165,7 +166,7 @@ impl CellPlan {
             shape,
             batch,
             size,
-            parameters: end - start,
+            parameters: range.len(),
             tuning,
             nodes,
             preprocess: [at(first.to_owned()), at("preprocess1.op.1.weight".to_owned())],

@@ -26,8 +26,7 @@ impl Supernet {
             };
             let name = format!("cells.{layer}");
             let range = self.packed.get(&name).expect("a cell has parameters").range();
-            let plan =
-                CellPlan::new(&self.layout, layer, shape, range.start, range.end, batch, [height, width], tuning);
+            let plan = CellPlan::new(&self.layout, layer, shape, range, batch, [height, width], tuning);
             let mixing = weights.clone().slice([rows]);
             let output = mixed_cell(plan, [s0, s1.clone()], leaves.get(&name), mixing);
             (s0, s1) = (s1, output);
