@@ -17,7 +17,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let first = ((edge * 4u + quarter) * C + c) * PARTS;
     var sum = 0.0;
     for (var t = 0u; t < PARTS; t++) {
-        sum += partial[(first + t) * 9u + tap];
+        sum += partial[SOURCE + (first + t) * 9u + tap];
     }
     weight_gradients[WEIGHTS + id.x] = sum;
 }

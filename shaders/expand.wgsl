@@ -1,5 +1,6 @@
 // A K x K convolution of stride 2 as four 3 x 3 convolutions of stride 1, one for each quarter that `split` makes: its
-// weights, those that it has none for zero. Constants: TOTAL (weights written), C, K, WEIGHTS (of the first edge).
+// weights, those that it has none for zero. Constants: TOTAL (weights written), C, K, WEIGHTS (of the first edge),
+// RESULT (where they go).
 @group(0) @binding(0) var<storage, read_write> weights: array<f32>;
 @group(0) @binding(1) var<storage, read_write> expanded: array<f32>;
 
@@ -19,5 +20,5 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if (i >= 2u && i < K + 2u && j >= 2u && j < K + 2u) {
         weight = weights[WEIGHTS + (edge * C + c) * K * K + (i - 2u) * K + j - 2u];
     }
-    expanded[id.x] = weight;
+    expanded[RESULT + id.x] = weight;
 }

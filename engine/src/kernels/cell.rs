@@ -1,4 +1,7 @@
-use super::gpu::{Launch, tile};
+use super::{
+    gpu::{Launch, tile},
+    together::Together,
+};
 use crate::{
     space::{CellKind, NODES},
     supernet::{CellShape, Layout},
@@ -85,8 +88,8 @@ const DEPTHWISE: [(usize, usize); 4] = [(3, 1), (5, 1), (3, 2), (5, 2)];
 struct Quarters {
     /// The ReLU of both inputs, four quarters each.
     values: Handle,
-    /// First depthwise weights of sep 3x3 and sep 5x5 as four 3 x 3 convolutions of every edge.
-    weights: [Handle; 2],
+    /// First depthwise weights of sep 3x3, then of sep 5x5, as four 3 x 3 convolutions of every edge.
+    weights: Handle,
 }
 
 /// What the backward pass of a cell needs of the forward pass.
@@ -569,15 +572,19 @@ impl CellPlan {
             4 * self.input(),
         );
         let c = self.shape.channels;
-        let weights = [0, 1].map(|kind| {
-            let k = DEPTHWISE[kind].0;
-            let floats = crate::space::EDGES * 4 * c * 9;
-            let expanded = client.empty(4 * floats);
+        let floats = crate::space::EDGES * 4 * c * 9;
+        let weights = client.empty(4 * 2 * floats);
+        for (kind, (k, _)) in DEPTHWISE.into_iter().take(2).enumerate() {
             Launch::new(1, &["expand"])
-                .all(&[("TOTAL", floats), ("C", c), ("K", k), ("WEIGHTS", self.nodes[0].first[kind])])
-                .run(client, floats, [1, 1], &[parameters, &expanded], floats + floats / 36 * k * k);
-            expanded
-        });
+                .all(&[
+                    ("TOTAL", floats),
+                    ("C", c),
+                    ("K", k),
+                    ("WEIGHTS", self.nodes[0].first[kind]),
+                    ("RESULT", kind * floats),
+                ])
+                .run(client, floats, [1, 1], &[parameters, &weights], floats + floats / 36 * k * k);
+        }
         Quarters { values, weights }
     }
 
@@ -588,67 +595,62 @@ impl CellPlan {
             // Every second pixel of every second row is in the first quarter.
             return Strided { k, quarters: 1, step: 4, weights: self.nodes[node].first[kind], buffer: parameters };
         }
-        let weights = row(node) * 4 * self.shape.channels * 9;
-        Strided { k: 3, quarters: 4, step: 1, weights, buffer: &quarters.weights[kind] }
+        let weights = (kind * crate::space::EDGES + row(node)) * 4 * self.shape.channels * 9;
+        Strided { k: 3, quarters: 4, step: 1, weights, buffer: &quarters.weights }
     }
 
-    /// First depthwise convolutions of a kind from the states to `result`, from slot `slot` on.
-    #[allow(clippy::too_many_arguments)]
+    /// First depthwise convolutions of the kinds whose results are given, each with its first slot.
     fn depthwise_first(
         &self,
         client: &Client,
         node: usize,
-        kind: usize,
         parameters: &Handle,
         states: &Handle,
         quarters: Option<&Quarters>,
-        (result, slot): (&Handle, usize),
+        results: &[(&Handle, usize)],
     ) {
-        let (k, dilation) = DEPTHWISE[kind];
         let edges = node + 2;
-        let weights = self.nodes[node].first[kind];
+        let from = if quarters.is_some() { 2 } else { 0 };
         let c = self.shape.channels;
+        let threads = self.columns_of_node();
+        let mut together = Together::default();
+        for (kind, &(result, slot)) in results.iter().enumerate() {
+            // The states are read once for all kinds.
+            let read = usize::from(kind == 0);
+            if let Some(quarters) = quarters {
+                let strided = self.strided(node, kind, parameters, quarters);
+                let launch = self
+                    .depthwise(&["phases", "depthwise", "depthwise_first"], (strided.k, 1), strided.quarters, false)
+                    .all(&[("STEP", strided.step), ("WEIGHTS", strided.weights), ("EDGE", 0), ("RESULT", slot)]);
+                together.group(threads, 2, 2 * (4 * read + 1) * self.node());
+                together.part(launch, 1, &[strided.buffer, &quarters.values, result]);
+            }
+            if edges > from {
+                let (k, dilation) = DEPTHWISE[kind];
+                let launch =
+                    self.depthwise(&["states", "depthwise", "depthwise_first"], (k, dilation), 1, false).all(&[
+                        ("WEIGHTS", self.nodes[node].first[kind] + from * c * k * k),
+                        ("EDGE", from),
+                        ("RESULT", slot + from),
+                    ]);
+                together.group(threads, edges - from, (edges - from) * (read + 1) * self.node());
+                together.part(launch, 1, &[parameters, states, result]);
+            }
+        }
+        together.run(client);
+    }
+
+    /// Threads of a depthwise kernel, one for each column of vectors of each plane of a node.
+    fn columns_of_node(&self) -> usize {
+        self.batch * self.shape.channels * self.size[1] / self.lanes()
+    }
+
+    /// A launch of a depthwise kernel made of `files`, to be part of others.
+    fn depthwise(&self, files: &[&'static str], (k, dilation): (usize, usize), phases: usize, flip: bool) -> Launch {
         let lanes = self.lanes();
-        let threads = self.batch * c * self.size[1] / lanes;
-        let mut from = 0;
-        if let Some(quarters) = quarters {
-            from = 2;
-            let strided = self.strided(node, kind, parameters, quarters);
-            self.rows(self.launch(lanes, &["phases", "depthwise", "depthwise_first", line(lanes)]), lanes)
-                .all(&[
-                    ("K", strided.k),
-                    ("DILATION", 1),
-                    ("STRIPES", 1),
-                    ("PHASES", strided.quarters),
-                    ("STEP", strided.step),
-                    ("WEIGHTS", strided.weights),
-                    ("EDGE", 0),
-                    ("RESULT", slot),
-                ])
-                .is("FLIP", false)
-                .run(
-                    client,
-                    threads,
-                    [2, 1],
-                    &[strided.buffer, &quarters.values, result],
-                    2 * (strided.quarters + 1) * self.node(),
-                );
-        }
-        if edges > from {
-            let count = edges - from;
-            self.rows(self.launch(lanes, &["states", "depthwise", "depthwise_first", line(lanes)]), lanes)
-                .all(&[
-                    ("K", k),
-                    ("DILATION", dilation),
-                    ("STRIPES", dilation),
-                    ("PHASES", 1),
-                    ("WEIGHTS", weights + from * c * k * k),
-                    ("EDGE", from),
-                    ("RESULT", slot + from),
-                ])
-                .is("FLIP", false)
-                .run(client, threads, [count, 1], &[parameters, states, result], 2 * count * self.node());
-        }
+        self.rows(self.launch(lanes, &[files, &[line(lanes)]].concat()), lanes)
+            .all(&[("K", k), ("DILATION", dilation), ("STRIPES", dilation), ("PHASES", phases)])
+            .is("FLIP", flip)
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -673,12 +675,8 @@ impl CellPlan {
         let plan = &self.nodes[node];
         let values = empty(slots * self.node());
         let depth = empty(2 * edges * self.node());
-        for kind in 0..2 {
-            self.depthwise_first(client, node, kind, parameters, states, quarters, (&depth, kind * edges));
-        }
-        for kind in 2..4 {
-            self.depthwise_first(client, node, kind, parameters, states, quarters, (&values, kind * edges));
-        }
+        let results = [(&depth, 0), (&depth, edges), (&values, 2 * edges), (&values, 3 * edges)];
+        self.depthwise_first(client, node, parameters, states, quarters, &results);
         if self.reduction() {
             for state in 0..2 {
                 let at = |half: usize| (4 * edges + 2 * half + state) * self.node();
@@ -706,26 +704,17 @@ impl CellPlan {
         );
         drop(depth);
         let count = self.batch * self.plane();
-        for (kind, &(k, dilation)) in DEPTHWISE.iter().take(2).enumerate() {
-            self.rows(self.launch(lanes, &["depthwise", "depthwise_second", line(lanes)]), lanes)
-                .all(&[
-                    ("K", k),
-                    ("DILATION", dilation),
-                    ("STRIPES", dilation),
-                    ("PHASES", 1),
-                    ("WEIGHTS", plan.second[kind]),
-                    ("SOURCE", kind * edges),
-                    ("RESULT", kind * edges),
-                ])
-                .is("FLIP", false)
-                .run(
-                    client,
-                    self.batch * c * self.size[1] / lanes,
-                    [edges, 1],
-                    &[parameters, &half, &half_norm, &values],
-                    2 * edges * self.node(),
-                );
+        let mut together = Together::default();
+        for (kind, &dilated) in DEPTHWISE.iter().take(2).enumerate() {
+            let launch = self.depthwise(&["depthwise", "depthwise_second"], dilated, 1, false).all(&[
+                ("WEIGHTS", plan.second[kind]),
+                ("SOURCE", kind * edges),
+                ("RESULT", kind * edges),
+            ]);
+            together.group(self.columns_of_node(), edges, 2 * edges * self.node());
+            together.part(launch, 1, &[parameters, &half, &half_norm, &values]);
         }
+        together.run(client);
         let chunks = self.chunks(c, lanes);
         let partial = empty(slots * c * chunks);
         self.launch(lanes, &["totals"]).all(&[("CHUNKS", chunks)]).run(
@@ -1029,53 +1018,40 @@ impl CellPlan {
         drop(values);
 
         // Second halves of the separable ops. The sums for all depthwise weights lie together.
-        let mut sums = WeightSums::new(client, self, edges);
+        let mut sums = with_parameters.then(|| WeightSums::new(client, self, edges));
+        let partial_sums = sums.as_ref().map(|sums| sums.partial.clone());
         let half_gradients = empty(2 * edges * self.node());
         let columns = self.size[1] / lanes;
         let parts = self.batch * columns;
         let half_sums = empty(2 * 2 * edges * c * parts);
-        for (kind, &(k, dilation)) in DEPTHWISE.iter().take(2).enumerate() {
-            self.rows(self.launch(lanes, &["depthwise", "depthwise_second_back", line(lanes)]), lanes)
-                .all(&[
-                    ("K", k),
-                    ("DILATION", dilation),
-                    ("STRIPES", dilation),
-                    ("PHASES", 1),
-                    ("WEIGHTS", plan.second[kind]),
-                    ("SOURCE", kind * edges),
-                    ("RESULT", kind * edges),
-                ])
-                .is("FLIP", true)
-                .run(
-                    client,
-                    self.batch * c * columns,
-                    [edges, 1],
-                    &[parameters, &value_gradients, &half, &half_norm, &half_gradients, &half_sums],
-                    3 * edges * self.node(),
-                );
-            if with_parameters {
-                self.depthwise_weights(
-                    client,
-                    (k, dilation),
-                    edges,
-                    &["depthwise_weights", "depthwise_weights_second"],
-                    (&value_gradients, kind * edges),
-                    &[("HALF", kind * edges), ("SHARE", 1)],
-                    &[&half, &half_norm],
-                    sums.take([edges, k, plan.second[kind]]),
-                );
+        let mut together = Together::default();
+        for (kind, &dilated) in DEPTHWISE.iter().take(2).enumerate() {
+            let launch = self.depthwise(&["depthwise", "depthwise_second_back"], dilated, 1, true).all(&[
+                ("WEIGHTS", plan.second[kind]),
+                ("SOURCE", kind * edges),
+                ("RESULT", kind * edges),
+            ]);
+            together.group(self.columns_of_node(), edges, 3 * edges * self.node());
+            let buffers = [parameters, &value_gradients, &half, &half_norm, &half_gradients, &half_sums];
+            together.part(launch, 1, &buffers);
+            if let (Some(sums), Some(partial)) = (&mut sums, &partial_sums) {
+                let at = sums.take([edges, dilated.0, plan.second[kind]]);
+                let launch = self
+                    .depthwise_weights(&["depthwise_weights", "depthwise_weights_second"], dilated, at)
+                    .all(&[("SOURCE", kind * edges), ("HALF", kind * edges), ("SHARE", 1)]);
+                together.group(sums.threads(), edges, sums.floats(edges, dilated.0));
+                together.part(launch, 1, &[&value_gradients, partial, &half, &half_norm]);
             }
         }
+        together.run(client);
         let affine = self.norm_back(client, &half_sums, &half_norm, [2 * edges * c, parts, count], false);
         drop(half_sums);
         self.norm_gradient(client, lanes, self.plane() / lanes, 2 * edges, (&half_gradients, 0), (&half, 0), &affine);
         drop(half);
         let depth = empty(2 * edges * self.node());
         if with_parameters {
-            for kind in 0..2 {
-                let quarters = quarters.map(|(quarters, _)| quarters);
-                self.depthwise_first(client, node, kind, parameters, states, quarters, (&depth, kind * edges));
-            }
+            let quarters = quarters.map(|(quarters, _)| quarters);
+            self.depthwise_first(client, node, parameters, states, quarters, &[(&depth, 0), (&depth, edges)]);
             self.outer(
                 client,
                 &["outer", "outer_gradient"],
@@ -1111,13 +1087,11 @@ impl CellPlan {
             );
         drop(half_gradients);
 
-        // First convolutions of all ops.
-        for kind in 0..4 {
-            let gradient = if kind < 2 { (&depth, kind * edges) } else { (&value_gradients, kind * edges) };
-            let wanted = with_parameters.then_some((parameter_gradients, &mut sums));
-            self.depthwise_first_back(client, node, kind, parameters, states, quarters, gradient, gradients, wanted);
-        }
-        if with_parameters {
+        let slot_gradients =
+            [(&depth, 0), (&depth, edges), (&value_gradients, 2 * edges), (&value_gradients, 3 * edges)];
+        self.depthwise_first_back(client, node, parameters, states, quarters, slot_gradients, gradients);
+        if let Some(mut sums) = sums {
+            self.first_weights(client, node, states, quarters, slot_gradients, parameter_gradients, &mut sums);
             sums.reduce(client, parameter_gradients);
         }
         if self.reduction() {
@@ -1143,108 +1117,127 @@ impl CellPlan {
         }
     }
 
+    /// Gradients of the states through the first convolutions of all kinds, from those of their outputs, each with its first
+    /// slot. A thread adds up all kinds of an edge.
     #[allow(clippy::too_many_arguments)]
     fn depthwise_first_back(
         &self,
         client: &Client,
         node: usize,
-        kind: usize,
         parameters: &Handle,
         states: &Handle,
         quarters: Option<&(Quarters, Handle)>,
-        (gradient, slot): (&Handle, usize),
+        gradients: [(&Handle, usize); 4],
         state_gradients: &Handle,
-        mut parameter_gradients: Option<(&Handle, &mut WeightSums)>,
     ) {
-        let (k, dilation) = DEPTHWISE[kind];
         let edges = node + 2;
         let c = self.shape.channels;
-        let weights = self.nodes[node].first[kind];
-        let lanes = self.lanes();
-        let columns = self.size[1] / lanes;
+        let threads = self.columns_of_node();
+        let files = |place| [place, "depthwise", "depthwise_first_back"];
+        let mut together = Together::default();
         let mut from = 0;
         if let Some((quarters, quarter_gradients)) = quarters {
             from = 2;
-            let strided = self.strided(node, kind, parameters, quarters);
-            let count = 2 * strided.quarters;
-            let constants = [("STEP", strided.step), ("EDGE", 0), ("SHARE", strided.quarters)];
-            self.rows(self.launch(lanes, &["phases", "depthwise", "depthwise_first_back", line(lanes)]), lanes)
-                .all(&[
-                    ("K", strided.k),
-                    ("DILATION", 1),
-                    ("STRIPES", 1),
-                    ("PHASES", 1),
+            together.group(threads, 8, (2 * 4 + 3 * 8) * self.node());
+            for (kind, &(gradient, slot)) in gradients.iter().enumerate() {
+                let strided = self.strided(node, kind, parameters, quarters);
+                let launch = self.depthwise(&files("phases"), (strided.k, 1), 1, true).all(&[
                     ("WEIGHTS", strided.weights),
                     ("SOURCE", slot),
-                ])
-                .all(&constants)
-                .is("FLIP", true)
-                .run(
-                    client,
-                    self.batch * c * columns,
-                    [count, 1],
-                    &[strided.buffer, gradient, &quarters.values, quarter_gradients],
-                    (2 + 3 * count) * self.node(),
-                );
-            if let Some((result, sums)) = &mut parameter_gradients {
-                let expanded = strided.quarters > 1;
-                let (partial, at) = if expanded {
-                    (client.empty(4 * count * c * sums.parts * 9), 0)
-                } else {
-                    let (partial, at) = sums.take([2, k, weights]);
-                    (partial.clone(), at)
-                };
-                self.depthwise_weights(
-                    client,
-                    (strided.k, 1),
-                    count,
-                    &["phases", "depthwise_weights", "depthwise_weights_first"],
-                    (gradient, slot),
-                    &constants,
-                    &[&quarters.values],
-                    (&partial, at),
-                );
-                if expanded {
-                    let total = 2 * c * k * k;
-                    Launch::new(1, &["collapse"])
-                        .all(&[("TOTAL", total), ("C", c), ("K", k), ("PARTS", sums.parts), ("WEIGHTS", weights)])
-                        .run(client, total, [1, 1], &[&partial, result], total * (sums.parts + 1));
-                }
+                    ("STEP", strided.step),
+                    ("EDGE", 0),
+                    ("SHARE", strided.quarters),
+                ]);
+                let buffers = [strided.buffer, gradient, &quarters.values, quarter_gradients];
+                together.part(launch, strided.step, &buffers);
             }
         }
         if edges > from {
-            let count = edges - from;
-            let weights = weights + from * c * k * k;
-            self.rows(self.launch(lanes, &["states", "depthwise", "depthwise_first_back", line(lanes)]), lanes)
-                .all(&[
-                    ("K", k),
-                    ("DILATION", dilation),
-                    ("STRIPES", dilation),
-                    ("PHASES", 1),
-                    ("WEIGHTS", weights),
+            together.group(threads, edges - from, (4 + 3) * (edges - from) * self.node());
+            for (kind, &(gradient, slot)) in gradients.iter().enumerate() {
+                let (k, dilation) = DEPTHWISE[kind];
+                let launch = self.depthwise(&files("states"), (k, dilation), 1, true).all(&[
+                    ("WEIGHTS", self.nodes[node].first[kind] + from * c * k * k),
                     ("EDGE", from),
                     ("SOURCE", slot + from),
                     ("SHARE", 1),
-                ])
-                .is("FLIP", true)
-                .run(
-                    client,
-                    self.batch * c * self.size[1] / lanes,
-                    [count, 1],
-                    &[parameters, gradient, states, state_gradients],
-                    4 * count * self.node(),
-                );
-            if let Some((_, sums)) = parameter_gradients {
-                self.depthwise_weights(
-                    client,
-                    (k, dilation),
-                    count,
-                    &["states", "depthwise_weights", "depthwise_weights_first"],
-                    (gradient, slot + from),
-                    &[("EDGE", from), ("SHARE", 1)],
-                    &[states],
-                    sums.take([count, k, weights]),
-                );
+                ]);
+                together.part(launch, 1, &[parameters, gradient, states, state_gradients]);
+            }
+        }
+        together.run(client);
+    }
+
+    /// Gradients of the weights of the first convolutions: those of a reduction cell's inputs that are spread over quarters
+    /// go to `result`, all others into `sums`.
+    #[allow(clippy::too_many_arguments)]
+    fn first_weights(
+        &self,
+        client: &Client,
+        node: usize,
+        states: &Handle,
+        quarters: Option<&(Quarters, Handle)>,
+        gradients: [(&Handle, usize); 4],
+        result: &Handle,
+        sums: &mut WeightSums,
+    ) {
+        let edges = node + 2;
+        let c = self.shape.channels;
+        let files = |place| [place, "depthwise_weights", "depthwise_weights_first"];
+        let partial = sums.partial.clone();
+        // Four quarters of 3 x 3 weights for both kinds and both inputs.
+        let spread_floats = 8 * c * sums.parts * 9;
+        let spread = quarters.map(|_| client.empty(4 * 2 * spread_floats));
+        let mut together = Together::default();
+        for (kind, &(gradient, slot)) in gradients.iter().enumerate() {
+            let (k, dilation) = DEPTHWISE[kind];
+            let weights = self.nodes[node].first[kind];
+            let mut from = 0;
+            if let (Some((quarters, _)), Some(spread)) = (quarters, &spread) {
+                from = 2;
+                let strided = self.strided(node, kind, result, quarters);
+                let count = 2 * strided.quarters;
+                let (to, at) = match strided.quarters {
+                    1 => (&partial, sums.take([2, k, weights])),
+                    _ => (spread, kind * spread_floats),
+                };
+                let launch = self.depthwise_weights(&files("phases"), (strided.k, 1), at).all(&[
+                    ("SOURCE", slot),
+                    ("STEP", strided.step),
+                    ("EDGE", 0),
+                    ("SHARE", strided.quarters),
+                ]);
+                let read = if kind == 0 { 10 } else { 2 };
+                together.group(sums.threads(), count, read * self.node() + sums.floats(count, strided.k));
+                together.part(launch, 1, &[gradient, to, &quarters.values]);
+            }
+            if edges > from {
+                let count = edges - from;
+                let at = sums.take([count, k, weights + from * c * k * k]);
+                let launch = self.depthwise_weights(&files("states"), (k, dilation), at).all(&[
+                    ("SOURCE", slot + from),
+                    ("EDGE", from),
+                    ("SHARE", 1),
+                ]);
+                let read = if kind == 0 { 2 } else { 1 };
+                together.group(sums.threads(), count, read * count * self.node() + sums.floats(count, k));
+                together.part(launch, 1, &[gradient, &partial, states]);
+            }
+        }
+        together.run(client);
+        if let Some(spread) = spread {
+            for (kind, (k, _)) in DEPTHWISE.into_iter().take(2).enumerate() {
+                let total = 2 * c * k * k;
+                Launch::new(1, &["collapse"])
+                    .all(&[
+                        ("TOTAL", total),
+                        ("C", c),
+                        ("K", k),
+                        ("PARTS", sums.parts),
+                        ("SOURCE", kind * spread_floats),
+                        ("WEIGHTS", self.nodes[node].first[kind]),
+                    ])
+                    .run(client, total, [1, 1], &[&spread, result], total * (sums.parts + 1));
             }
         }
     }
@@ -1255,40 +1248,17 @@ impl CellPlan {
         [columns, (64 / columns).clamp(1, self.batch)]
     }
 
-    /// Writes partial sums [edges, channels, parts, k, k] of the gradients of depthwise weights to where `at` says.
-    #[allow(clippy::too_many_arguments)]
-    fn depthwise_weights(
-        &self,
-        client: &Client,
-        (k, dilation): (usize, usize),
-        edges: usize,
-        files: &[&'static str],
-        (gradient, slot): (&Handle, usize),
-        constants: &[(&'static str, usize)],
-        buffers: &[&Handle],
-        (partial, at): (&Handle, usize),
-    ) {
-        let c = self.shape.channels;
+    /// A launch, to be part of others, that writes partial sums [edges, channels, parts, k, k] of the gradients of depthwise
+    /// weights from float `at` on.
+    fn depthwise_weights(&self, files: &[&'static str], (k, dilation): (usize, usize), at: usize) -> Launch {
         let lanes = self.lanes();
-        let [columns, groups] = self.weight_parts();
-        let files = [files, &[line(lanes)]].concat();
-        self.rows(self.launch(lanes, &files), lanes)
-            .all(&[
-                ("K", k),
-                ("DILATION", dilation),
-                ("STRIPES", dilation),
-                ("PARTS", groups),
-                ("SOURCE", slot),
-                ("RESULT", at),
-            ])
-            .all(constants)
-            .run(
-                client,
-                c * columns * groups,
-                [edges, 1],
-                &[&[gradient, partial], buffers].concat(),
-                2 * edges * self.node() + edges * c * columns * groups * k * k,
-            );
+        self.rows(self.launch(lanes, &[files, &[line(lanes)]].concat()), lanes).all(&[
+            ("K", k),
+            ("DILATION", dilation),
+            ("STRIPES", dilation),
+            ("PARTS", self.weight_parts()[1]),
+            ("RESULT", at),
+        ])
     }
 
     /// Sums of products of `a` (as the shader's second file has it) with `b` for each slot, written to `result`.
@@ -1459,13 +1429,23 @@ impl WeightSums {
         Self { partial, parts, channels, taken: 0, blocks: Vec::new() }
     }
 
-    /// The next room for `edges` edges of k x k weights, whose gradients go to `result`.
-    fn take(&mut self, [edges, k, result]: [usize; 3]) -> (&Handle, usize) {
+    /// Where there is room for the sums of `edges` edges of k x k weights, whose gradients go to `result`.
+    fn take(&mut self, [edges, k, result]: [usize; 3]) -> usize {
         let at = self.taken;
         let weights = edges * self.channels * k * k;
         self.taken += weights * self.parts;
         self.blocks.push([weights, k * k, result]);
-        (&self.partial, at)
+        at
+    }
+
+    /// Threads that sum for one edge.
+    fn threads(&self) -> usize {
+        self.channels * self.parts
+    }
+
+    /// Floats that they write for `edges` edges of k x k weights.
+    fn floats(&self, edges: usize, k: usize) -> usize {
+        edges * self.threads() * k * k
     }
 
     /// Adds everything up.

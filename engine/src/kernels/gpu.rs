@@ -13,7 +13,7 @@ use std::{
 };
 
 /// Added to a variance before its root is taken.
-const EPSILON: &str = "const EPSILON: f32 = 1e-5;\n";
+pub(super) const EPSILON: &str = "const EPSILON: f32 = 1e-5;\n";
 
 /// Launches since the process began, and the floats that they moved, counted from shapes.
 static DISPATCHES: AtomicU64 = AtomicU64::new(0);
@@ -97,7 +97,7 @@ shaders!(
     zero,
 );
 
-fn shader(name: &str) -> &'static str {
+pub(super) fn shader(name: &str) -> &'static str {
     SHADERS.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no shader {name}")).1
 }
 
@@ -116,16 +116,13 @@ const SIZES: [&str; 8] = ["C", "PLANE", "H", "W", "COLUMNS", "CA", "CB", "CO"];
 const FOR_ALL_SIZES: [&str; 9] =
     ["blend", "combine", "depthwise", "depthwise_weights", "gram", "outer", "pointwise", "pool", "pool_back"];
 
-/// Numbers that one launch may pass.
-const ARGUMENTS: usize = 20;
-
 /// A launch in the making: the files of a shader, its constants, and the numbers passed with it.
 pub(super) struct Launch {
-    files: Vec<&'static str>,
-    constants: Vec<(&'static str, usize)>,
-    switches: Vec<(&'static str, bool)>,
+    pub(super) files: Vec<&'static str>,
+    pub(super) constants: Vec<(&'static str, usize)>,
+    pub(super) switches: Vec<(&'static str, bool)>,
     /// Name, bits, and whether they are a float.
-    arguments: Vec<(&'static str, u32, bool)>,
+    pub(super) arguments: Vec<(&'static str, u32, bool)>,
     buffers: usize,
 }
 
@@ -163,7 +160,7 @@ impl Launch {
     }
 
     /// A name for people: the files that make it what it is, and its sizes.
-    fn title(&self) -> String {
+    pub(super) fn title(&self) -> String {
         let files = self.files.iter().filter(|file| !file.starts_with("vector") && !file.starts_with("line"));
         let files: Vec<&str> = files.copied().filter(|file| !["states", "slots"].contains(file)).collect();
         let passed = self.arguments.iter().map(|&(name, value, _)| (name, value as usize));
@@ -187,17 +184,13 @@ impl Launch {
         for (name, value) in &self.switches {
             writeln!(text, "const {name}: bool = {value};").expect("a string takes all");
         }
-        let words = ARGUMENTS / 4;
-        let binding = self.buffers;
-        writeln!(text, "@group(0) @binding({binding}) var<uniform> arguments: array<vec4<u32>, {words}>;")
-            .expect("a string takes all");
+        text.push_str(&declare_arguments(self.buffers, self.arguments.len()));
         let mut body = String::new();
         for file in &self.files {
             body.push_str(shader(file));
         }
         for (i, &(name, _, float)) in self.arguments.iter().enumerate() {
-            let word = format!("arguments[{}u].{}", i / 4, ["x", "y", "z", "w"][i % 4]);
-            body = replace_word(&body, name, &if float { format!("bitcast<f32>({word})") } else { word });
+            body = replace_word(&body, name, &argument(i, float));
         }
         text.push_str(&unroll(&body, &self.constants));
         text
@@ -206,23 +199,50 @@ impl Launch {
     /// Runs it with `threads` threads along x, 64 a workgroup, and `y` by `z` workgroups; `moved` floats are read or
     /// written.
     pub fn run(mut self, client: &Client, threads: usize, [y, z]: [usize; 2], buffers: &[&Handle], moved: usize) {
-        DISPATCHES.fetch_add(1, Ordering::Relaxed);
-        FLOATS_MOVED.fetch_add(moved as u64, Ordering::Relaxed);
-        assert!(self.arguments.len() <= ARGUMENTS, "a launch passes too many numbers");
         self.buffers = buffers.len();
         watch::keep_source(|| Launch::source(&self), &self.files);
-        let mut words = [0u32; ARGUMENTS];
-        for (word, &(_, bits, _)) in words.iter_mut().zip(&self.arguments) {
-            *word = bits;
-        }
-        let pairs = words.chunks(2).map(|pair| u64::from(pair[0]) | u64::from(pair[1]) << 32).collect();
-        let mut arguments =
-            buffers.iter().fold(KernelArguments::new(), |all, &handle| all.with_buffer(handle.clone().binding()));
-        arguments.info = MetadataBindingInfo::custom(pairs);
         watch::name_next(|| self.title(), 4 * moved as u64);
-        let count = CubeCount::Static(threads.div_ceil(64) as u32, y as u32, z as u32);
-        client.launch(Box::new(SourceKernel::new(self, CubeDim::new_1d(64))), count, arguments);
+        let words: Vec<u32> = self.arguments.iter().map(|&(_, bits, _)| bits).collect();
+        dispatch(client, self, &words, [threads.div_ceil(64), y, z], buffers, moved);
     }
+}
+
+/// Launches `kernel` on workgroups of 64 threads, with `words` as what its uniform holds.
+pub(super) fn dispatch(
+    client: &Client,
+    kernel: impl KernelSource,
+    words: &[u32],
+    groups: [usize; 3],
+    buffers: &[&Handle],
+    moved: usize,
+) {
+    DISPATCHES.fetch_add(1, Ordering::Relaxed);
+    FLOATS_MOVED.fetch_add(moved as u64, Ordering::Relaxed);
+    let mut words = words.to_vec();
+    words.resize(4 * vectors(words.len()), 0);
+    let pairs = words.chunks(2).map(|pair| u64::from(pair[0]) | u64::from(pair[1]) << 32).collect();
+    let mut arguments =
+        buffers.iter().fold(KernelArguments::new(), |all, &handle| all.with_buffer(handle.clone().binding()));
+    arguments.info = MetadataBindingInfo::custom(pairs);
+    let [x, y, z] = groups.map(|count| count as u32);
+    client.launch(Box::new(SourceKernel::new(kernel, CubeDim::new_1d(64))), CubeCount::Static(x, y, z), arguments);
+}
+
+/// Vectors of four words that hold `arguments` words.
+fn vectors(arguments: usize) -> usize {
+    arguments.div_ceil(4).max(1)
+}
+
+/// The uniform with the numbers that come with a launch, behind `buffers` buffers.
+pub(super) fn declare_arguments(buffers: usize, arguments: usize) -> String {
+    let words = vectors(arguments);
+    format!("@group(0) @binding({buffers}) var<uniform> arguments: array<vec4<u32>, {words}>;\n")
+}
+
+/// The expression for the argument at `at`.
+pub(super) fn argument(at: usize, float: bool) -> String {
+    let word = format!("arguments[{}u].{}", at / 4, ["x", "y", "z", "w"][at % 4]);
+    if float { format!("bitcast<f32>({word})") } else { word }
 }
 
 impl KernelSource for Launch {
@@ -244,7 +264,7 @@ impl KernelSource for Launch {
 }
 
 /// `text` with every occurrence of the identifier `word` replaced.
-fn replace_word(text: &str, word: &str, with: &str) -> String {
+pub(super) fn replace_word(text: &str, word: &str, with: &str) -> String {
     let inside = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
     let mut result = String::with_capacity(text.len());
     let mut rest = text;
@@ -264,7 +284,7 @@ fn replace_word(text: &str, word: &str, with: &str) -> String {
 
 /// Writes out the loops that stand below a comment `// unroll`, so that arrays indexed by their counters become registers
 /// whatever the driver's compiler does. Such a loop is `for (var i = 0u; i < BOUND; i++) {`, its bound made of constants.
-fn unroll(text: &str, constants: &[(&'static str, usize)]) -> String {
+pub(super) fn unroll(text: &str, constants: &[(&'static str, usize)]) -> String {
     const MARK: &str = "// unroll\n";
     let Some(mark) = text.find(MARK) else { return text.to_owned() };
     let (before, rest) = (&text[..mark], &text[mark + MARK.len()..]);

@@ -10,6 +10,7 @@ mod ceiling;
 mod cell;
 mod gpu;
 mod op;
+mod together;
 mod watch;
 
 pub use ceiling::ceilings;

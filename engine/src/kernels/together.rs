@@ -1,0 +1,240 @@
+//! Several launches as one.
+
+use super::{
+    gpu::{EPSILON, Launch, argument, declare_arguments, dispatch, replace_word, shader, unroll},
+    watch,
+};
+use burn::backend::wgpu::{KernelSource, SourceTemplate};
+use cubecl::{
+    prelude::{Client, ExecutionMode, KernelId},
+    server::Handle,
+};
+use std::{collections::BTreeMap, fmt::Write};
+
+/// Numbers that mean the same in every part.
+const SHARED: [&str; 8] = ["N", "C", "H", "W", "PLANE", "COLUMNS", "INPUT", "NODE"];
+
+/// How every part's entry point begins.
+const ENTRY: &str = "@compute @workgroup_size(64)\nfn main(@builtin(global_invocation_id) id: vec3<u32>)";
+
+/// Launches that do not wait for each other, made one: groups that lie one after the other along y, each of parts that a
+/// thread runs one after the other.
+///
+/// A part's shader uses `global_invocation_id` and no other built-in value, and no workgroup memory.
+#[derive(Default)]
+pub(super) struct Together<'a> {
+    buffers: Vec<&'a Handle>,
+    groups: Vec<Group>,
+    threads: usize,
+    moved: usize,
+}
+
+struct Group {
+    /// Workgroups along y.
+    length: usize,
+    parts: Vec<Part>,
+}
+
+struct Part {
+    launch: Launch,
+    /// The part runs in every so many workgroups along y.
+    every: usize,
+    /// Which of all buffers it binds.
+    buffers: Vec<usize>,
+}
+
+impl<'a> Together<'a> {
+    /// Starts a group of `threads` threads along x and `length` workgroups along y; `moved` floats are read or written.
+    pub fn group(&mut self, threads: usize, length: usize, moved: usize) {
+        self.groups.push(Group { length, parts: Vec::new() });
+        self.threads = self.threads.max(threads);
+        self.moved += moved;
+    }
+
+    /// Adds to the last group a part that runs in every `every`th workgroup along y.
+    pub fn part(&mut self, launch: Launch, every: usize, buffers: &[&'a Handle]) {
+        let buffers = buffers
+            .iter()
+            .map(|&buffer| {
+                self.buffers.iter().position(|&known| std::ptr::eq(known, buffer)).unwrap_or_else(|| {
+                    self.buffers.push(buffer);
+                    self.buffers.len() - 1
+                })
+            })
+            .collect();
+        self.groups.last_mut().expect("a group to be part of").parts.push(Part { launch, every, buffers });
+    }
+
+    /// Launches all that was added, if anything was.
+    pub fn run(self, client: &Client) {
+        let Self { buffers, groups, threads, moved } = self;
+        let length = groups.iter().map(|group| group.length).sum();
+        if length == 0 {
+            return;
+        }
+        let program = Program { groups, buffers: buffers.len() };
+        watch::keep_source(|| program.source(), &program.files());
+        watch::name_next(|| program.title(), 4 * moved as u64);
+        let words: Vec<u32> = program.arguments().1;
+        dispatch(client, program, &words, [threads.div_ceil(64), length, 1], &buffers, moved);
+    }
+}
+
+struct Program {
+    groups: Vec<Group>,
+    buffers: usize,
+}
+
+impl Program {
+    fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.groups.iter().flat_map(|group| &group.parts)
+    }
+
+    fn files(&self) -> Vec<&'static str> {
+        self.parts().flat_map(|part| part.launch.files.iter().copied()).collect()
+    }
+
+    fn title(&self) -> String {
+        let mut titles: Vec<String> = self.parts().map(|part| part.launch.title()).collect();
+        titles.dedup();
+        titles.join(" & ")
+    }
+
+    /// Names of all arguments, with the part they belong to unless they are shared, whether they are floats, and their bits:
+    /// the lengths of the groups come first.
+    fn arguments(&self) -> (Vec<(Option<usize>, &'static str, bool)>, Vec<u32>) {
+        let mut names = Vec::new();
+        let mut words: Vec<u32> = self.groups.iter().map(|group| group.length as u32).collect();
+        for (i, part) in self.parts().enumerate() {
+            for &(name, bits, float) in &part.launch.arguments {
+                let owner = (!SHARED.contains(&name)).then_some(i);
+                match names.iter().position(|known| *known == (owner, name, float)) {
+                    Some(at) => assert_eq!(words[self.groups.len() + at], bits, "{name} differs between parts"),
+                    None => {
+                        names.push((owner, name, float));
+                        words.push(bits);
+                    }
+                }
+            }
+        }
+        (names, words)
+    }
+
+    fn source(&self) -> String {
+        let (names, words) = self.arguments();
+        let vector = self.parts().next().map_or("", |part| part.launch.files[0]);
+        let mut bindings = BTreeMap::new();
+        let mut functions = String::new();
+        for (i, part) in self.parts().enumerate() {
+            let Launch { files, constants, switches, .. } = &part.launch;
+            assert_eq!(files[0], vector, "parts take vectors of one width");
+            let text: String = files[1..].iter().map(|file| shader(file)).collect();
+            let mut body = unroll(&text.replace(ENTRY, "fn main(id: vec3<u32>)"), constants);
+            let mut own = vec!["main".to_owned()];
+            for (name, value) in constants {
+                writeln!(functions, "const {name}_{i}: u32 = {value}u;").expect("a string takes all");
+                own.push((*name).to_owned());
+            }
+            for (name, value) in switches {
+                writeln!(functions, "const {name}_{i}: bool = {value};").expect("a string takes all");
+                own.push((*name).to_owned());
+            }
+            let lines: Vec<&str> = body.lines().collect();
+            let mut kept = String::new();
+            let mut renamed = Vec::new();
+            for line in lines {
+                if let Some((binding, name, of)) = binding(line) {
+                    let at = part.buffers[binding];
+                    renamed.push((name.to_owned(), format!("buffer_{at}")));
+                    let known = bindings.entry(at).or_insert_with(|| of.to_owned());
+                    assert_eq!(known, of, "a buffer is bound as two types");
+                    continue;
+                }
+                if let Some(name) = declared(line).filter(|name| *name != "main") {
+                    own.push(name.to_owned());
+                }
+                kept.push_str(line);
+                kept.push('\n');
+            }
+            body = kept;
+            for (at, &(owner, name, float)) in names.iter().enumerate() {
+                if owner.is_none_or(|owner| owner == i) {
+                    body = replace_word(&body, name, &argument(self.groups.len() + at, float));
+                }
+            }
+            for (name, with) in
+                renamed.into_iter().chain(own.into_iter().map(|name| (name.clone(), format!("{name}_{i}"))))
+            {
+                body = replace_word(&body, &name, &with);
+            }
+            functions.push_str(&body);
+        }
+        let mut text = String::from(EPSILON);
+        for (at, of) in bindings {
+            writeln!(text, "@group(0) @binding({at}) var<storage, read_write> buffer_{at}: {of};")
+                .expect("a string takes all");
+        }
+        text.push_str(&declare_arguments(self.buffers, words.len()));
+        text.push_str(shader(vector));
+        text.push_str(&functions);
+        text.push_str(&self.entry());
+        text
+    }
+
+    /// The entry point, which finds the group of a workgroup.
+    fn entry(&self) -> String {
+        let mut text = format!("{ENTRY} {{\n    var y = id.y;\n");
+        let mut i = 0;
+        for (at, group) in self.groups.iter().enumerate() {
+            let length = argument(at, false);
+            writeln!(text, "    if (y < {length}) {{").expect("a string takes all");
+            for part in &group.parts {
+                let every = part.every;
+                writeln!(text, "        if (y % {every}u == 0u) {{ main_{i}(vec3<u32>(id.x, y / {every}u, 0u)); }}")
+                    .expect("a string takes all");
+                i += 1;
+            }
+            writeln!(text, "        return;\n    }}\n    y -= {length};").expect("a string takes all");
+        }
+        text.push_str("}\n");
+        text
+    }
+}
+
+impl KernelSource for Program {
+    fn source(&self) -> SourceTemplate {
+        SourceTemplate::new(Program::source(self))
+    }
+
+    fn id(&self) -> KernelId {
+        let parts: Vec<_> = self
+            .groups
+            .iter()
+            .enumerate()
+            .flat_map(|(at, group)| group.parts.iter().map(move |part| (at, part)))
+            .map(|(at, Part { launch, every, buffers })| {
+                (at, launch.files.clone(), launch.constants.clone(), launch.switches.clone(), *every, buffers.clone())
+            })
+            .collect();
+        KernelId::new::<Self>().info((parts, self.arguments().0)).mode(ExecutionMode::Unchecked)
+    }
+
+    fn lang(&self) -> &'static str {
+        "wgsl"
+    }
+}
+
+/// Binding, name and type of a buffer that a line declares.
+fn binding(line: &str) -> Option<(usize, &str, &str)> {
+    let (binding, declaration) = line.strip_prefix("@group(0) @binding(")?.split_once(") var<storage, read_write> ")?;
+    let (name, of) = declaration.strip_suffix(';')?.split_once(": ")?;
+    Some((binding.parse().ok()?, name, of))
+}
+
+/// The function or private variable that a line declares.
+fn declared(line: &str) -> Option<&str> {
+    if let Some(rest) = line.strip_prefix("fn ") {
+        return rest.split_once('(').map(|(name, _)| name);
+    }
+    line.strip_prefix("var<private> ")?.split_once(':').map(|(name, _)| name)
+}
