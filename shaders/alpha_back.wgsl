@@ -1,29 +1,35 @@
-// Gradients of the weights of a node's mixed ops. One thread an edge and op. Constants: C, EDGES, SLOTS, ROW, REDUCTION.
+// Gradients of the weights of a cell's mixed ops. One thread an edge and op; the slots of all nodes lie one after the other.
+// Constants: C, ROWS (edges of a cell), REDUCTION.
 @group(0) @binding(0) var<storage, read_write> edge_sums: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> slopes: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> mixing_gradients: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    let e = id.x / 8u;
+    let row = id.x / 8u;
     let op = id.x % 8u;
-    if (e >= EDGES) {
+    if (row >= ROWS) {
         return;
     }
+    let node = u32(row >= 2u) + u32(row >= 5u) + u32(row >= 9u);
+    let before = node * (node + 3u) / 2u;
+    let edges = node + 2u;
+    let e = row - before;
+    let first = 4u * before + select(0u, 4u * node, REDUCTION);
     var sum = 0.0;
     for (var c = 0u; c < C; c++) {
-        let edge = edge_sums[(ROW + e) * C + c];
+        let edge = edge_sums[row * C + c];
         if (op == 1u) {
             sum += edge.y;
         } else if (op == 2u) {
             sum += edge.z;
         } else if (op == 3u && REDUCTION && e < 2u) {
-            sum += slopes[(4u * EDGES + e) * C + c].w + slopes[(4u * EDGES + 2u + e) * C + c].w;
+            sum += slopes[(first + 4u * edges + e) * C + c].w + slopes[(first + 4u * edges + 2u + e) * C + c].w;
         } else if (op == 3u) {
             sum += edge.w;
         } else if (op >= 4u) {
-            sum += slopes[((op - 4u) * EDGES + e) * C + c].w;
+            sum += slopes[(first + (op - 4u) * edges + e) * C + c].w;
         }
     }
-    mixing_gradients[(ROW + e) * 8u + op] = sum;
+    mixing_gradients[id.x] = sum;
 }

@@ -4,7 +4,7 @@
 // With s the op's weight over the deviation, q the sum of g times the normalised output and r = s q / (deviation COUNT),
 // the gradient of the convolution's output y is s g - r y + k: what it leaves for the weights is written here, r and k
 // go on to `unmix_inputs`.
-// Constants: C, EDGES, SLOTS, COUNT, ROW, LAST_0 to LAST_5.
+// Constants: C, EDGES, SLOTS, COUNT, ROW, SLOPES (where those of slot 0 lie), LAST_0 to LAST_5.
 @group(0) @binding(0) var<storage, read_write> weights: array<f32>;
 @group(0) @binding(1) var<storage, read_write> statistics: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> moments: array<f32>;
@@ -21,7 +21,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         return;
     }
     if (!slot_has_row(slot, c)) {
-        slopes[slot * C + c] = vec4<f32>(0.0);
+        slopes[SLOPES + slot * C + c] = vec4<f32>(0.0);
         return;
     }
     let s = statistics[slot * C + c];
@@ -45,5 +45,5 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         weight_gradients[row + k] = s.z * products[product + k] - r * correlated;
     }
     // x factor of g, y of y, z constant, w gradient of the op's weight.
-    slopes[slot * C + c] = vec4<f32>(s.z, -r, k0, q);
+    slopes[SLOPES + slot * C + c] = vec4<f32>(s.z, -r, k0, q);
 }

@@ -1,6 +1,6 @@
 //! The fused kernels against plain Burn ops, forward and backward.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use darts_engine::{
     kernels::Tuning,
     space::CellKind::{self, Normal, Reduce},
@@ -102,6 +102,63 @@ fn compare_on(tuning: Option<Tuning>, channels: usize, kinds: &[CellKind], batch
     }
     wrong.truncate(5);
     panic!("{}", what(&format!("gradients differ, among them those of {}", wrong.join(", "))));
+}
+
+/// The gradients of the fused kernels against what the loss does when weights or alphas are moved along them: a check
+/// that no other implementation has a part in.
+#[test]
+fn gradients_agree_with_finite_differences() {
+    let device = device();
+    let net = Supernet::with_cells(4, [Normal, Reduce], 10, Kernels::Fused);
+    let batch = random_batch(5, 6, [8, 8], &device);
+    let weights = net.layout().init(3, &device);
+    let alphas = random_tensor(9, &[28, 8], &device);
+    let found = net.pass(&weights, &alphas, &batch, Wrt::BOTH);
+    let loss = |weights: &Tensor<1>, alphas: &Tensor<2>| {
+        let wrt = Wrt { weights: false, alphas: false };
+        f64::from(read(net.pass(weights, alphas, &batch, wrt).loss)[0])
+    };
+    // Along the gradient itself the loss changes by its squared norm; along any other direction by their product. Kinks of
+    // ReLU make single directions uneven, so several are taken and their agreement measured as a whole.
+    let weight_gradient = found.weight_gradient.unwrap();
+    let alpha_gradient = found.alpha_gradient.unwrap();
+    let mut expected = Vec::new();
+    let mut measured = Vec::new();
+    for seed in 0..6 {
+        let random = random_tensor::<1>(100 + seed, &weights.dims(), &device);
+        let along = random * 0.1 * norm(&read(weight_gradient.clone())) / (weights.dims()[0] as f64).sqrt()
+            + weight_gradient.clone();
+        let slope = read((along.clone() * weight_gradient.clone()).sum_dim(0))[0];
+        let step = 2e-3 / norm(&read(along.clone()));
+        let side = |sign: f64| loss(&(weights.clone() + along.clone() * (sign * step)), &alphas);
+        measured.push(((side(1.0) - side(-1.0)) / (2.0 * step)) as f32);
+        expected.push(slope);
+        let along = random_tensor::<2>(200 + seed, &[28, 8], &device);
+        let slope = read((along.clone() * alpha_gradient.clone()).reshape([28 * 8]).sum_dim(0))[0];
+        let step = 1e-2;
+        let side = |sign: f64| loss(&weights, &(alphas.clone() + along.clone() * (sign * step)));
+        measured.push(((side(1.0) - side(-1.0)) / (2.0 * step)) as f32);
+        expected.push(slope);
+    }
+    println!("along the gradient {expected:?}, measured {measured:?}");
+    let every_second = |values: &[f32], from: usize| values.iter().skip(from).step_by(2).copied().collect::<Vec<_>>();
+    for (what, from) in [("slopes along weights", 0), ("slopes along alphas", 1)] {
+        assert_close(what, &every_second(&measured, from), &every_second(&expected, from), 2e-2);
+    }
+}
+
+fn random_tensor<const D: usize>(seed: u64, shape: &[usize], device: &Device) -> Tensor<D> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let values: Vec<f32> = (0..shape.iter().product()).map(|_| rng.random_range(-1.0..1.0f32)).collect();
+    Tensor::from_data(TensorData::new(values, shape.to_vec()), device)
+}
+
+fn random_batch(seed: u64, batch: usize, [height, width]: [usize; 2], device: &Device) -> Minibatch {
+    let labels: Vec<i32> = (0..batch as i32).map(|i| i % 10).collect();
+    Minibatch {
+        images: random_tensor(seed, &[batch, 3, height, width], device),
+        labels: Tensor::from_data(TensorData::new(labels, [batch]), device),
+    }
 }
 
 fn norm(values: &[f32]) -> f64 {

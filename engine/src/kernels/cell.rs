@@ -176,6 +176,18 @@ impl CellPlan {
         }
     }
 
+    /// What products over the pixels of `batch` images of `size` depend on, without a cell.
+    pub fn of_pixels(channels: usize, batch: usize, size: [usize; 2], tuning: Tuning) -> Self {
+        let shape = CellShape {
+            kind: CellKind::Normal,
+            after_reduction: false,
+            channels_before_last: 0,
+            channels_last: 0,
+            channels,
+        };
+        Self { shape, batch, size, parameters: 0, tuning, nodes: Vec::new(), preprocess: [0, 0] }
+    }
+
     /// Shape of the output.
     pub fn output(&self) -> [usize; 4] {
         [self.batch, NODES * self.shape.channels, self.size[0], self.size[1]]
@@ -220,6 +232,11 @@ impl CellPlan {
 
     fn slots(&self, edges: usize) -> usize {
         4 * edges + if self.reduction() { 4 } else { 0 }
+    }
+
+    /// Slots of all nodes before `node`.
+    fn slots_before(&self, node: usize) -> usize {
+        (0..node).map(|node| self.slots(node + 2)).sum()
     }
 
     /// Threads that share the pixels in a sum for `tiles` tiles.
@@ -360,7 +377,7 @@ impl CellPlan {
     /// A pointwise convolution of `slots` slots at a resolution of `plane` vectors, with BatchNorm's scale and shift of
     /// its outputs.
     #[allow(clippy::too_many_arguments)]
-    fn pointwise(
+    pub(super) fn pointwise(
         &self,
         client: &Client,
         lanes: usize,
@@ -407,7 +424,7 @@ impl CellPlan {
     }
 
     /// The weights of `slots` pointwise convolutions laid out input by input.
-    fn pack(
+    pub(super) fn pack(
         &self,
         client: &Client,
         [ci, co, slots]: [usize; 3],
@@ -484,7 +501,7 @@ impl CellPlan {
 
     /// Takes the gradient of `slots` slots through BatchNorm, in place; both handles come with where slot 0 lies, in vectors.
     #[allow(clippy::too_many_arguments)]
-    fn norm_gradient(
+    pub(super) fn norm_gradient(
         &self,
         client: &Client,
         lanes: usize,
@@ -819,6 +836,7 @@ impl CellPlan {
         let parameter_gradients = empty(self.parameters);
         let mixing_gradients = empty(crate::space::EDGES * 8);
         let edge_sums = empty(crate::space::EDGES * c * 4);
+        let slopes = empty(4 * self.slots_before(NODES) * c);
         self.launch(lanes, &["spread_nodes"]).run(
             client,
             self.states() / lanes,
@@ -852,11 +870,21 @@ impl CellPlan {
                 wanted.parameters,
                 parameters,
                 node_memory,
-                [&states, &gradients, &pools, &pool_norm, &edge_sums],
+                [&states, &gradients, &pools, &pool_norm, &edge_sums, &slopes],
                 quarters.as_ref(),
-                [&parameter_gradients, &mixing_gradients],
+                &parameter_gradients,
             );
         }
+        Launch::new(1, &["alpha_back"])
+            .all(&[("C", c), ("ROWS", crate::space::EDGES)])
+            .is("REDUCTION", self.reduction())
+            .run(
+                client,
+                crate::space::EDGES * 8,
+                [1, 1],
+                &[&edge_sums, &slopes, &mixing_gradients],
+                4 * c * (self.slots_before(NODES) + crate::space::EDGES),
+            );
         if let Some((_, quarter_gradients)) = quarters {
             self.rows(self.launch(lanes, &["merge"]), lanes).run(
                 client,
@@ -930,9 +958,9 @@ impl CellPlan {
         with_parameters: bool,
         parameters: &Handle,
         memory: NodeMemory,
-        [states, gradients, pools, pool_norm, edge_sums]: [&Handle; 5],
+        [states, gradients, pools, pool_norm, edge_sums, slopes]: [&Handle; 6],
         quarters: Option<&(Quarters, Handle)>,
-        [parameter_gradients, mixing_gradients]: [&Handle; 2],
+        parameter_gradients: &Handle,
     ) {
         let empty = |floats: usize| client.empty(4 * floats);
         let c = self.shape.channels;
@@ -970,24 +998,20 @@ impl CellPlan {
             |launch| (launch.all(&[("GRADIENT", gradient_at)]).f("COUNT", count), vec![gradients, &totals]),
             (&products, [0, 0], slots),
         );
-        let slopes = empty(4 * slots * c);
-        self.slot_launch(node, &["slots", "unmix"]).f("COUNT", count).run(
+        let slopes_at = self.slots_before(node) * c;
+        self.slot_launch(node, &["slots", "unmix"]).all(&[("SLOPES", slopes_at)]).f("COUNT", count).run(
             client,
             slots * c,
             [1, 1],
-            &[parameters, &statistics, &moments, &products, edge_sums, parameter_gradients, &slopes],
+            &[parameters, &statistics, &moments, &products, edge_sums, parameter_gradients, slopes],
             slots * (4 * c * c + 10 * c),
         );
-        Launch::new(1, &["alpha_back"])
-            .all(&[("C", c), ("EDGES", edges), ("SLOTS", slots), ("ROW", row(node))])
-            .is("REDUCTION", self.reduction())
-            .run(client, edges * 8, [1, 1], &[edge_sums, &slopes, mixing_gradients], 4 * c * (slots + edges));
         let matrices = empty(slots * c * (2 * c + 1));
-        self.slot_launch(node, &["slots", "unmix_inputs"]).run(
+        self.slot_launch(node, &["slots", "unmix_inputs"]).all(&[("SLOPES", slopes_at)]).run(
             client,
             slots * c,
             [1, 1],
-            &[parameters, &slopes, &matrices],
+            &[parameters, slopes, &matrices],
             slots * (3 * c * c + 5 * c),
         );
         let value_gradients = empty(slots * self.node());
@@ -1263,7 +1287,7 @@ impl CellPlan {
 
     /// Sums of products of `a` (as the shader's second file has it) with `b` for each slot, written to `result`.
     #[allow(clippy::too_many_arguments)]
-    fn outer<'a>(
+    pub(super) fn outer<'a>(
         &self,
         client: &Client,
         files: &[&'static str],

@@ -65,6 +65,7 @@ shaders!(
     norm,
     norm_back,
     norm_gradient,
+    norm_of_sums,
     outer,
     outer_gradient,
     outer_node,
@@ -82,14 +83,20 @@ shaders!(
     reduce_weights,
     rows1,
     rows4,
+    sgd,
     slots,
     split,
     spread_nodes,
+    squares,
     state_sums,
     states,
+    stem_back,
+    stem_norm,
+    stem_sums,
     sums_private,
     sums_shared,
     totals,
+    unfold,
     unmix,
     unmix_inputs,
     vector1,
@@ -147,8 +154,13 @@ impl Launch {
         self
     }
 
+    /// A whole number that the shader reads as float.
+    pub fn f(self, name: &'static str, value: usize) -> Self {
+        self.float(name, value as f64)
+    }
+
     /// A number that the shader reads as float.
-    pub fn f(mut self, name: &'static str, value: usize) -> Self {
+    pub fn float(mut self, name: &'static str, value: f64) -> Self {
         self.arguments.push((name, (value as f32).to_bits(), true));
         self
     }
@@ -160,19 +172,21 @@ impl Launch {
     }
 
     /// A name for people: the files that make it what it is, and its sizes.
-    pub(super) fn title(&self) -> String {
+    fn title(&self) -> String {
+        format!("{} ({})", self.names().join("+"), self.sizes(&["C", "K", "DILATION", "PLANE"]))
+    }
+
+    /// The files that make it what it is.
+    pub(super) fn names(&self) -> Vec<&'static str> {
         let files = self.files.iter().filter(|file| !file.starts_with("vector") && !file.starts_with("line"));
-        let files: Vec<&str> = files.copied().filter(|file| !["states", "slots"].contains(file)).collect();
+        files.copied().filter(|file| !["states", "phases", "slots"].contains(file)).collect()
+    }
+
+    /// The numbers of these names that it has.
+    pub(super) fn sizes(&self, names: &[&str]) -> String {
         let passed = self.arguments.iter().map(|&(name, value, _)| (name, value as usize));
-        let sizes: Vec<String> = self
-            .constants
-            .iter()
-            .copied()
-            .chain(passed)
-            .filter(|(name, _)| ["C", "K", "DILATION", "PLANE"].contains(name))
-            .map(|(name, value)| format!("{name} {value}"))
-            .collect();
-        format!("{} ({})", files.join("+"), sizes.join(", "))
+        let all = self.constants.iter().copied().chain(passed).filter(|(name, _)| names.contains(name));
+        all.map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")
     }
 
     /// The text that is compiled.
@@ -216,6 +230,7 @@ pub(super) fn dispatch(
     buffers: &[&Handle],
     moved: usize,
 ) {
+    assert!(!words.is_empty(), "a shader that reads no argument has no uniform");
     DISPATCHES.fetch_add(1, Ordering::Relaxed);
     FLOATS_MOVED.fetch_add(moved as u64, Ordering::Relaxed);
     let mut words = words.to_vec();
@@ -230,7 +245,7 @@ pub(super) fn dispatch(
 
 /// Vectors of four words that hold `arguments` words.
 fn vectors(arguments: usize) -> usize {
-    arguments.div_ceil(4).max(1)
+    arguments.div_ceil(4)
 }
 
 /// The uniform with the numbers that come with a launch, behind `buffers` buffers.

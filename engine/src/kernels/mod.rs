@@ -10,6 +10,8 @@ mod ceiling;
 mod cell;
 mod gpu;
 mod op;
+mod sgd;
+mod stem;
 mod together;
 mod watch;
 
@@ -17,7 +19,9 @@ pub use ceiling::ceilings;
 pub(crate) use cell::CellPlan;
 pub use cell::Tuning;
 pub use gpu::{SHADERS, launched};
-pub(crate) use op::mixed_cell;
+pub(crate) use op::{mixed_cell, stem};
+pub(crate) use sgd::Sgd;
+pub(crate) use stem::StemPlan;
 pub(crate) use watch::Count;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use watch::Profile;

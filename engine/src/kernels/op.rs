@@ -1,6 +1,9 @@
-//! The cell as a Burn op.
+//! The cell and the stem as Burn ops.
 
-use super::cell::{CellMemory, CellPlan, Wanted};
+use super::{
+    cell::{CellMemory, CellPlan, Wanted},
+    stem::{StemMemory, StemPlan},
+};
 use burn::{
     backend::{
         Autodiff,
@@ -41,6 +44,27 @@ pub(crate) fn mixed_cell(
     let output = wrap(&client, &s0, output, plan.output().into());
     let state = CellState { plan, inputs: [s0, s1], parameters, mixing, memory };
     let result = match MixedCell.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => prep.finish(state, output),
+        OpsKind::UnTracked(prep) => prep.finish(output),
+    };
+    Tensor::from_primitive::<Ad>(result)
+}
+
+/// The stem on the fused kernels: output [batch, channels, height, width] of images [batch, 3, height, width].
+///
+/// `parameters` are the weights of its convolution, its factors and its offsets. The images get no gradient.
+///
+/// # Panics
+/// When a tensor is not on a wgpu device.
+pub(crate) fn stem(plan: StemPlan, images: Tensor<4>, parameters: Tensor<1>) -> Tensor<4> {
+    let parameters = primitive(parameters);
+    let node = parameters.node();
+    let [images, parameters] = [primitive(images), parameters].map(|tensor| into_contiguous(tensor.into_primitive()));
+    let client = parameters.client.clone();
+    let (output, memory) = plan.forward(&client, &images.handle, &parameters.handle);
+    let output = wrap(&client, &parameters, output, plan.output().into());
+    let state = StemState { plan, parameters, memory };
+    let result = match Stem.prepare::<NoCheckpointing>([node]).compute_bound().stateful() {
         OpsKind::Tracked(prep) => prep.finish(state, output),
         OpsKind::UnTracked(prep) => prep.finish(output),
     };
@@ -98,5 +122,30 @@ impl Backward<CubeBackend, 4> for MixedCell {
                 gradients.register::<CubeBackend>(node.id, wrap(&client, like, handle, shape));
             }
         }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct StemState {
+    plan: StemPlan,
+    parameters: CubeTensor,
+    memory: StemMemory,
+}
+
+#[derive(Debug)]
+struct Stem;
+
+impl Backward<CubeBackend, 1> for Stem {
+    type State = StemState;
+
+    fn backward(self, ops: Ops<StemState, 1>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        let [node] = ops.parents;
+        let output_gradient = into_contiguous(gradients.consume::<CubeBackend>(&ops.node));
+        let StemState { plan, parameters, memory } = ops.state;
+        let Some(node) = node else { return };
+        let client = parameters.client.clone();
+        let gradient = plan.backward(&client, &parameters.handle, memory, &output_gradient.handle);
+        let shape = parameters.meta.shape().clone();
+        gradients.register::<CubeBackend>(node.id, wrap(&client, &parameters, gradient, shape));
     }
 }

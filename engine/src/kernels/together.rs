@@ -95,9 +95,13 @@ impl Program {
     }
 
     fn title(&self) -> String {
-        let mut titles: Vec<String> = self.parts().map(|part| part.launch.title()).collect();
-        titles.dedup();
-        titles.join(" & ")
+        let mut names: Vec<&str> = Vec::new();
+        for part in self.parts() {
+            let new = part.launch.names().into_iter().filter(|name| !names.contains(name)).collect::<Vec<_>>();
+            names.extend(new);
+        }
+        let sizes = self.parts().next().map_or_else(String::new, |part| part.launch.sizes(&["C", "PLANE"]));
+        format!("{} of {} kinds ({sizes})", names.join("+"), self.parts().count())
     }
 
     /// Names of all arguments, with the part they belong to unless they are shared, whether they are floats, and their bits:

@@ -1,5 +1,8 @@
 use super::{Order, SearchConfig};
-use crate::supernet::{Minibatch, Pass, Supernet, Wrt};
+use crate::{
+    kernels::Sgd,
+    supernet::{Kernels, Minibatch, Pass, Supernet, Wrt},
+};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -132,11 +135,13 @@ impl Bilevel {
     ) -> (Pass, Tensor<1>) {
         let mut pass = self.supernet.pass(&self.weights, &self.alphas, weight_batch, Wrt::WEIGHTS);
         let gradient = pass.weight_gradient.take().expect("a weight pass has a weight gradient");
-        let norm = norm(&gradient);
-        let coefficient = (norm.clone() + 1e-6).recip().mul_scalar(config.grad_clip).clamp_max(1.0);
-        let decayed = gradient * coefficient + self.weights.clone() * config.weight_decay;
-        self.momentum = self.momentum.clone() * config.momentum + decayed;
-        self.weights = self.weights.clone() - self.momentum.clone() * learning_rate;
+        let sgd =
+            Sgd { learning_rate, momentum: config.momentum, weight_decay: config.weight_decay, clip: config.grad_clip };
+        let (weights, momentum, norm) = match self.supernet.kernels() {
+            Kernels::Fused => sgd.step(&self.weights, &self.momentum, gradient),
+            Kernels::Reference => plain_sgd(sgd, &self.weights, &self.momentum, gradient),
+        };
+        (self.weights, self.momentum) = (weights, momentum);
         (pass, norm)
     }
 
@@ -167,6 +172,20 @@ impl Bilevel {
         valid.alpha_gradient = valid.alpha_gradient.map(|gradient| gradient - implicit * learning_rate);
         valid
     }
+}
+
+/// [`Sgd::step`] in plain tensor operations.
+fn plain_sgd(
+    sgd: Sgd,
+    weights: &Tensor<1>,
+    momentum: &Tensor<1>,
+    gradient: Tensor<1>,
+) -> (Tensor<1>, Tensor<1>, Tensor<1>) {
+    let norm = norm(&gradient);
+    let coefficient = (norm.clone() + 1e-6).recip().mul_scalar(sgd.clip).clamp_max(1.0);
+    let decayed = gradient * coefficient + weights.clone() * sgd.weight_decay;
+    let momentum = momentum.clone() * sgd.momentum + decayed;
+    (weights.clone() - momentum.clone() * sgd.learning_rate, momentum, norm)
 }
 
 /// Euclidean norm [1].

@@ -3,7 +3,7 @@
 use super::{Supernet, params::Leaves, reference};
 use crate::{
     device::Compute,
-    kernels::{CellPlan, Tuning, mixed_cell},
+    kernels::{CellPlan, StemPlan, Tuning, mixed_cell, stem},
     space::{CellKind, EDGES},
 };
 use burn::tensor::{Tensor, activation::softmax};
@@ -13,8 +13,9 @@ impl Supernet {
         let weights = softmax(alphas, 1);
         let software = Compute::is_software(&images.device().inner());
         let tuning = self.tuning.unwrap_or(if software { Tuning::Processor } else { Tuning::Gpu });
-        let stem = reference::stem(self, leaves, images);
-        let [batch, _, mut height, mut width] = stem.dims();
+        let [batch, _, mut height, mut width] = images.dims();
+        let plan = StemPlan::new(self.stem_channels, batch, [height, width], tuning);
+        let stem = stem(plan, images, leaves.get("stem"));
         let (mut s0, mut s1) = (stem.clone(), stem);
         for (layer, &shape) in self.cells.iter().enumerate() {
             let rows = match shape.kind {

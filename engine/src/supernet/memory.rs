@@ -20,8 +20,8 @@ impl Supernet {
         }
         let pixels = batch * height * width;
         let mut size = pixels;
-        // The images, and what autodiff keeps of the stem: its convolution, BatchNorm's steps and their gradients.
-        let stem = (3 + STEM * self.stem_channels) * pixels;
+        // The images and their neighbourhoods, and what the stem makes of them.
+        let stem = (3 + 27 + STEM * self.stem_channels) * pixels;
         // Weights, momentum, gradient, and the copies that clipping, decay and the step make.
         let mut kept = stem + WEIGHTS * self.layout.len();
         let (mut peak, mut largest) = (kept, 0);
@@ -50,6 +50,6 @@ impl Supernet {
 }
 
 /// Tensors of the stem's output's size that are alive at a time.
-const STEM: usize = 6;
+const STEM: usize = 4;
 /// Vectors of all weights that are alive at a time.
 const WEIGHTS: usize = 8;

@@ -63,25 +63,28 @@ impl Layout {
         self.push(name, &shape, Init::Uniform { fan_in });
     }
 
-    /// The same flat vector with the parameters of each cell (`cells.LAYER.`) merged into one of that name.
+    /// The same flat vector with the parameters of the stem (`stem.`) and of each cell (`cells.LAYER.`) merged into one of
+    /// that name.
     pub(crate) fn packed(&self) -> Self {
         let mut packed = Self::default();
         for parameter in &self.parameters {
-            let cell = parameter.name.strip_prefix("cells.").and_then(|rest| rest.split('.').next());
-            let Some(cell) = cell else {
-                packed.push(parameter.name.clone(), &parameter.shape, parameter.init);
-                continue;
-            };
-            let name = format!("cells.{cell}");
-            let count = parameter.range().len();
-            match packed.parameters.last_mut() {
-                Some(last) if last.name == name => last.shape[0] += count,
+            let mut words = parameter.name.split('.');
+            let name = match (words.next(), words.next()) {
+                (Some("stem"), _) => "stem".to_owned(),
+                (Some("cells"), Some(layer)) => format!("cells.{layer}"),
                 _ => {
-                    packed.push(name, &[count], parameter.init);
+                    packed.push(parameter.name.clone(), &parameter.shape, parameter.init);
                     continue;
                 }
+            };
+            let count = parameter.range().len();
+            match packed.parameters.last_mut() {
+                Some(last) if last.name == name => {
+                    last.shape[0] += count;
+                    packed.len += count;
+                }
+                _ => packed.push(name, &[count], parameter.init),
             }
-            packed.len += count;
         }
         packed
     }

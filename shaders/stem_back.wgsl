@@ -1,0 +1,24 @@
+// Gradients of the stem's learned factors and offsets, and BatchNorm's gradient as an affine map of the value x and the
+// incoming gradient g: a * x + b * g + c. Constants: C, PARTS, COUNT (values of a channel), FACTORS.
+@group(0) @binding(0) var<storage, read_write> partial: array<vec2<f32>>;
+@group(0) @binding(1) var<storage, read_write> norm: array<vec2<f32>>;
+@group(0) @binding(2) var<storage, read_write> weights: array<f32>;
+@group(0) @binding(3) var<storage, read_write> weight_gradients: array<f32>;
+@group(0) @binding(4) var<storage, read_write> affine: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    if (id.x >= C) {
+        return;
+    }
+    var sum = vec2<f32>(0.0);
+    for (var t = 0u; t < PARTS; t++) {
+        sum += partial[id.x * PARTS + t];
+    }
+    weight_gradients[FACTORS + id.x] = sum.y;
+    weight_gradients[FACTORS + C + id.x] = sum.x;
+    let n = norm[id.x];
+    let scale = n.x * weights[FACTORS + id.x];
+    let mean = sum / COUNT;
+    affine[id.x] = vec4<f32>(-scale * mean.y * n.x, scale, -scale * (mean.x + mean.y * n.y), 0.0);
+}
