@@ -16,3 +16,4 @@ pub mod search;
 pub mod space;
 #[cfg(feature = "compute")]
 pub mod supernet;
+pub mod train;
