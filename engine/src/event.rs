@@ -1,8 +1,14 @@
-use super::SearchConfig;
-use crate::space::{Alphas, Genotype};
-use serde::{Deserialize, Serialize};
+//! The one stream of events: what a search or a training run tells while it goes on.
 
-/// What a search tells whoever listens: one line of `events.jsonl`, one message to the page.
+use crate::{
+    search::SearchConfig,
+    space::{Alphas, Genotype},
+    train::TrainConfig,
+};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What is told to whoever listens: one line of `events.jsonl`, one message to the page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
@@ -73,18 +79,115 @@ pub enum Event {
         /// Wall time of all steps so far in seconds; a pause between two of them does not count.
         seconds: f64,
     },
-    /// The search stopped with an error; nothing follows.
+    /// A training run is about to take its first step.
+    TrainStarted {
+        /// Every hyper-parameter.
+        config: TrainConfig,
+        /// The cells of the network.
+        genotype: Genotype,
+        /// The adapter that computes.
+        adapter: String,
+        /// The adapter's graphics interface or backend.
+        backend: String,
+        /// Weights of the network, its auxiliary head left out.
+        parameters: usize,
+        /// Weights of the auxiliary head.
+        auxiliary_parameters: usize,
+        /// Images trained on.
+        train_images: usize,
+        /// Images tested on.
+        test_images: usize,
+        /// Steps of an epoch.
+        steps_per_epoch: usize,
+    },
+    /// A training step is done; not all of them are told.
+    TrainStep {
+        /// The epoch, from 0.
+        epoch: usize,
+        /// The step over the whole run, from 0.
+        step: usize,
+        /// The minibatch, without the auxiliary head.
+        train: Measure,
+        /// Norm of the gradient before clipping.
+        gradient_norm: f32,
+        /// Wall time of this step in seconds.
+        seconds: f64,
+    },
+    /// An epoch of a training run is done.
+    TrainEpoch {
+        /// The epoch, from 0.
+        epoch: usize,
+        /// Learning rate that the epoch used.
+        learning_rate: f64,
+        /// Probability to drop a path that the epoch used.
+        drop_path: f64,
+        /// Means over the epoch's steps, without the auxiliary head.
+        train: Measure,
+        /// Training images for each second of wall time.
+        images_per_second: f64,
+        /// Wall time of all steps and tests so far in seconds.
+        seconds: f64,
+    },
+    /// The network was tested on all test images, in evaluation mode.
+    Evaluated {
+        /// The epoch just done, from 0.
+        epoch: usize,
+        /// What came of it.
+        test: Tested,
+        /// Whether no test before had as low an error.
+        best: bool,
+        /// Wall time of the test in seconds.
+        seconds: f64,
+    },
+    /// The training run is over.
+    TrainFinished {
+        /// The test after the last epoch.
+        test: Tested,
+        /// The test of lowest error.
+        best: Tested,
+        /// The epoch of that one, from 0.
+        best_epoch: usize,
+        /// Epochs done.
+        epochs: usize,
+        /// Wall time of all steps and tests in seconds.
+        seconds: f64,
+    },
+    /// The search or training run stopped with an error; nothing follows.
     Failed {
         /// One sentence that says what went wrong and where.
         message: String,
     },
 }
 
-/// Loss and accuracy of the supernet, in training mode, on a minibatch or as a mean over several.
+/// Loss and accuracy of a network, in training mode, on a minibatch or as a mean over several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measure {
     /// Mean cross-entropy in nats.
     pub loss: f32,
     /// Share of images classified right, from 0 to 1.
     pub accuracy: f32,
+}
+
+/// What a network does on test images, in evaluation mode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Tested {
+    /// Mean cross-entropy in nats.
+    pub loss: f32,
+    /// Images classified wrong.
+    pub wrong: usize,
+    /// Images tested.
+    pub images: usize,
+}
+
+impl Tested {
+    /// Share of images classified wrong, from 0 to 1.
+    pub fn error(&self) -> f64 {
+        self.wrong as f64 / self.images as f64
+    }
+}
+
+impl fmt::Display for Tested {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "test error {:.2}% ({} of {})", 100.0 * self.error(), self.wrong, self.images)
+    }
 }

@@ -1,4 +1,7 @@
-use super::{Order, SearchConfig};
+use super::{
+    Order, SearchConfig,
+    sgd::{Sgd, norm},
+};
 use crate::supernet::{Minibatch, Pass, Supernet, Wrt};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
@@ -132,11 +135,9 @@ impl Bilevel {
     ) -> (Pass, Tensor<1>) {
         let mut pass = self.supernet.pass(&self.weights, &self.alphas, weight_batch, Wrt::WEIGHTS);
         let gradient = pass.weight_gradient.take().expect("a weight pass has a weight gradient");
-        let norm = norm(&gradient);
-        let coefficient = (norm.clone() + 1e-6).recip().mul_scalar(config.grad_clip).clamp_max(1.0);
-        let decayed = gradient * coefficient + self.weights.clone() * config.weight_decay;
-        self.momentum = self.momentum.clone() * config.momentum + decayed;
-        self.weights = self.weights.clone() - self.momentum.clone() * learning_rate;
+        let &SearchConfig { momentum, weight_decay, grad_clip, .. } = config;
+        let sgd = Sgd { momentum, weight_decay, grad_clip };
+        let norm = sgd.step(learning_rate, &mut self.weights, &mut self.momentum, gradient);
         (pass, norm)
     }
 
@@ -167,12 +168,6 @@ impl Bilevel {
         valid.alpha_gradient = valid.alpha_gradient.map(|gradient| gradient - implicit * learning_rate);
         valid
     }
-}
-
-/// Euclidean norm [1].
-fn norm(vector: &Tensor<1>) -> Tensor<1> {
-    // Over a dimension, as the sum of all elements adds up in whatever order the device finishes them.
-    (vector.clone() * vector.clone()).sum_dim(0).sqrt()
 }
 
 /// One draw from the standard normal distribution (Box and Muller).

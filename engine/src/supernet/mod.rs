@@ -12,9 +12,10 @@ pub(crate) use params::Leaves;
 pub use params::{Init, Layout, PackError, Parameter};
 pub use reference::{candidate_layout, candidate_pass};
 
+use crate::data::Batch;
 use crate::kernels::Tuning;
 use crate::space::{CellKind, EDGES, Op, edges, is_reduction};
-use burn::tensor::{Int, Tensor, activation::log_softmax};
+use burn::tensor::{Device, Int, Tensor, TensorData, activation::log_softmax};
 
 /// One cell of a supernet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,6 +57,17 @@ pub struct Minibatch {
     pub images: Tensor<4>,
     /// Classes [batch].
     pub labels: Tensor<1, Int>,
+}
+
+impl Minibatch {
+    /// Puts a minibatch on the device.
+    pub fn upload(batch: &Batch, device: &Device) -> Self {
+        let shape = [batch.batch_size, batch.channels, batch.height, batch.width];
+        Self {
+            images: Tensor::from_data(TensorData::new(batch.images.clone(), shape), device),
+            labels: Tensor::from_data(TensorData::new(batch.labels.clone(), [batch.batch_size]), device),
+        }
+    }
 }
 
 /// The result of a forward and backward pass.

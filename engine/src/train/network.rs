@@ -17,6 +17,8 @@ use std::{cell::RefCell, collections::HashMap};
 
 /// Share of a minibatch's statistics in the running ones after each step.
 const STATISTICS_MOMENTUM: f64 = 0.1;
+/// Where the auxiliary head is in the module tree.
+pub(super) const AUXILIARY_HEAD: &str = "auxiliary_head.";
 /// Channels inside the auxiliary head.
 const AUXILIARY_CHANNELS: [usize; 2] = [128, 768];
 
@@ -136,6 +138,13 @@ impl Network {
     /// Where each weight lies in the flat vector.
     pub fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// How many weights the network has without its auxiliary head, and how many that has.
+    pub fn parameters(&self) -> (usize, usize) {
+        let head = self.layout.parameters().iter().filter(|p| p.name.starts_with(AUXILIARY_HEAD));
+        let head = head.map(|p| p.range().len()).sum();
+        (self.layout.len() - head, head)
     }
 
     /// Where each running mean and variance lies in the flat vector of them.
