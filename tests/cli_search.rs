@@ -4,8 +4,9 @@ mod cli;
 
 use cli::{darts, document, refusal};
 use darts_engine::{
+    event::Event,
     run::{DataSource, Run},
-    search::{Event, Order},
+    search::Order,
     space::{Alphas, Genotype, PUBLISHED, published},
     supernet::Kernels,
 };
@@ -26,7 +27,7 @@ fn search(out: &Path, more: &[&str]) -> Command {
 fn events(run: &Run) -> Vec<Event> {
     let events: Vec<Event> = run.events().unwrap().map(Result::unwrap).collect();
     let Event::Started { config, steps_per_epoch, .. } = &events[0] else { panic!("{:?}", events[0]) };
-    assert_eq!(config, &run.config.search);
+    assert_eq!(Some(config), run.config.search.as_ref());
     let mut rest = events[1..].iter();
     for epoch in 0..config.epochs {
         for i in 0..*steps_per_epoch {
@@ -78,7 +79,8 @@ fn a_search_leaves_a_whole_run() {
     let run = Run::open(&out).unwrap();
     let data = DataSource { path: "textures".into(), name: "textures".into(), train_images: 2000, test_images: 500 };
     assert_eq!(run.config.data, data);
-    assert_eq!((run.config.search.seed, run.config.search.layers, run.config.search.epochs), (3, 3, 2));
+    let config = run.config.search.as_ref().unwrap();
+    assert_eq!((config.seed, config.layers, config.epochs), (3, 3, 2));
     let events = events(&run);
     let Some(Event::Finished { genotype, .. }) = events.last() else { panic!("{:?}", events.last()) };
     assert_eq!(run.genotype().unwrap(), *genotype);
@@ -102,13 +104,14 @@ fn the_same_seed_gives_the_same_run() {
         let result = document(&mut search(&out, &["--device", "cpu", "--seed", seed, "--order", order, "--quiet"]));
         assert_eq!(result["run"], json!(out));
         let run = Run::open(&out).unwrap();
-        assert_eq!(run.config.search.kernels, Kernels::Reference, "the processor runs no shaders");
+        let config = run.config.search.as_ref().unwrap();
+        assert_eq!(config.kernels, Kernels::Reference, "the processor runs no shaders");
         assert_eq!(result["genotype"], serde_json::to_value(run.genotype().unwrap()).unwrap());
         let events = events(&run);
         let Some(Event::Finished { architecture, seconds, .. }) = events.last() else { unreachable!() };
         assert_eq!(serde_json::from_value::<Alphas>(result["architecture"].clone()).unwrap(), *architecture);
         assert!(*seconds > 0.0 && result["images_per_second"].as_f64().unwrap() > 0.0);
-        (run.config.search.order, timeless(&events))
+        (config.order, timeless(&events))
     };
     for (order, word) in [(Order::First, "first"), (Order::Second, "second")] {
         let once = told(&format!("{word} once"), "5", word);

@@ -2,10 +2,7 @@
 //!
 //! Every search has a number, so that what an abandoned one still says can be told apart from the current one.
 
-use darts_engine::{
-    bench::StepBenchmark,
-    search::{Event, SearchConfig},
-};
+use darts_engine::{bench::StepBenchmark, event::Event, search::SearchConfig};
 use serde::{Deserialize, Serialize};
 
 /// Page to worker.

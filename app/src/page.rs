@@ -6,7 +6,8 @@ use darts_app::{
     setup::Setup,
 };
 use darts_engine::{
-    search::{Event, Kernels, Order, SearchConfig},
+    event::Event,
+    search::{Kernels, Order, SearchConfig},
     space::CellKind,
 };
 use leptos::prelude::*;

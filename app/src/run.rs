@@ -1,7 +1,8 @@
 //! A run as the page shows it: a pure fold over the engine's events, the same for a live search and a recorded file.
 
 use darts_engine::{
-    search::{Event, Measure, SearchConfig},
+    event::{Event, Measure},
+    search::SearchConfig,
     space::{Alphas, CellKind, Genotype, Op},
 };
 use std::collections::VecDeque;
@@ -240,6 +241,12 @@ impl Run {
                 self.end = Some(End::Finished { seconds: *seconds });
             }
             Event::Failed { message } => self.end = Some(End::Failed { message: message.clone() }),
+            // The page shows searches.
+            Event::TrainStarted { .. }
+            | Event::TrainStep { .. }
+            | Event::TrainEpoch { .. }
+            | Event::Evaluated { .. }
+            | Event::TrainFinished { .. } => {}
         }
     }
 

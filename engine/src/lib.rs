@@ -1,13 +1,14 @@
 //! Differentiable architecture search (DARTS; Liu, Simonyan and Yang, ICLR 2019) on WebGPU compute.
 //!
-//! One crate for native and WebAssembly; it knows no user interface. A search emits [`search::Event`]s, and nothing here
-//! knows who listens.
+//! One crate for native and WebAssembly; it knows no user interface. Searches and training runs emit [`event::Event`]s, and
+//! nothing here knows who listens.
 
 pub mod bench;
 #[cfg(feature = "compute")]
 pub mod data;
 #[cfg(feature = "compute")]
 pub mod device;
+pub mod event;
 #[cfg(feature = "compute")]
 pub mod kernels;
 #[cfg(all(feature = "compute", not(target_arch = "wasm32")))]
@@ -16,3 +17,4 @@ pub mod search;
 pub mod space;
 #[cfg(feature = "compute")]
 pub mod supernet;
+pub mod train;

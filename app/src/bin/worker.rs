@@ -5,7 +5,8 @@ use darts_engine::{
     bench::step_benchmark,
     data::{Dataset, TEXTURES_TRAIN},
     device::{Compute, DeviceChoice},
-    search::{ConvSearch, Event, SearchConfig},
+    event::Event,
+    search::{ConvSearch, SearchConfig},
 };
 use futures::{StreamExt, channel::mpsc};
 use js_sys::{Function, Promise, Reflect, Uint8Array};

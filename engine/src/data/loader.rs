@@ -11,13 +11,15 @@ pub struct Augment {
     pub crop_padding: usize,
     /// Whether half of the images are mirrored left to right.
     pub flip: bool,
+    /// Side of the square that is cut out of each image, its middle anywhere in it; 0 cuts nothing out.
+    pub cutout: usize,
 }
 
 impl Augment {
-    /// As the paper does for CIFAR-10.
-    pub const PAPER: Self = Self { crop_padding: 4, flip: true };
+    /// As the paper does for CIFAR-10 while it searches.
+    pub const PAPER: Self = Self { crop_padding: 4, flip: true, cutout: 0 };
     /// The images as they are.
-    pub const NONE: Self = Self { crop_padding: 0, flip: false };
+    pub const NONE: Self = Self { crop_padding: 0, flip: false, cutout: 0 };
 }
 
 /// A minibatch of normalised images.
@@ -119,12 +121,13 @@ impl Loader {
         let start = self.position.offset * self.batch_size;
         let chosen = &self.order[start..start + self.batch_size];
         let padding = u32::try_from(self.augment.crop_padding).expect("a padding of pixels");
-        let batch = batch(&self.images, chosen, &self.table, || View {
+        let mut batch = batch(&self.images, chosen, &self.table, || View {
             // Drawn whether used or not: what one image gets never depends on a setting of another kind.
             down: rng.random_range(0..=2 * padding) as isize - padding as isize,
             right: rng.random_range(0..=2 * padding) as isize - padding as isize,
             mirror: rng.random_bool(0.5) && self.augment.flip,
         });
+        cut_out(&mut batch, self.augment.cutout, &mut rng);
         self.position.offset += 1;
         batch
     }
@@ -208,6 +211,25 @@ fn batch(images: &Images, chosen: &[usize], table: &Table, mut view: impl FnMut(
     Batch { images: pixels, labels, batch_size: chosen.len(), channels, height, width }
 }
 
+/// Sets a square of `side` pixels to the mean colour, which is 0, in each image; its middle is a pixel at random, so that
+/// part of it may lie outside.
+fn cut_out(batch: &mut Batch, side: usize, rng: &mut ChaCha8Rng) {
+    if side == 0 {
+        return;
+    }
+    let &mut Batch { channels, height, width, .. } = batch;
+    let (before, after) = (side / 2, side - side / 2);
+    for image in batch.images.chunks_exact_mut(channels * height * width) {
+        let (y, x) = (rng.random_range(0..height), rng.random_range(0..width));
+        let columns = x.saturating_sub(before)..width.min(x + after);
+        for plane in image.chunks_exact_mut(height * width) {
+            for row in y.saturating_sub(before)..height.min(y + after) {
+                plane[row * width..][columns.clone()].fill(0.0);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -279,7 +301,7 @@ mod tests {
         let one =
             Images { channels: 3, height: 4, width: 4, pixels: (0..48).map(|i| 1 + i % 16).collect(), labels: vec![0] };
         let identity = Normalisation { mean: [0.0; 3], std: [1.0 / 255.0; 3] };
-        let augment = Augment { crop_padding: 1, flip: true };
+        let augment = Augment { crop_padding: 1, flip: true, cutout: 0 };
         let mut loader = Loader::new(Arc::new(one), vec![0], 1, 0, augment, identity).unwrap();
         let mut seen = std::collections::BTreeSet::new();
         for _ in 0..400 {
@@ -298,6 +320,24 @@ mod tests {
             seen.insert(view.clone().find(shows).expect("a crop of the padded image"));
         }
         assert_eq!(seen.len(), 18, "every crop, mirrored and not");
+    }
+
+    #[test]
+    fn a_square_is_cut_out_and_all_else_stays() {
+        let plain = loader(35, Augment::PAPER).next_batch();
+        let cut = loader(35, Augment { cutout: 6, ..Augment::PAPER }).next_batch();
+        let mut sizes = std::collections::BTreeSet::new();
+        for (before, after) in plain.images.chunks(1024).zip(cut.images.chunks(1024)) {
+            let gone: Vec<usize> = (0..1024).filter(|&at| before[at] != after[at]).collect();
+            assert!(gone.iter().all(|&at| after[at] == 0.0));
+            let rows = gone.iter().map(|at| at / 32).collect::<std::collections::BTreeSet<_>>().len();
+            let columns = gone.iter().map(|at| at % 32).collect::<std::collections::BTreeSet<_>>().len();
+            assert_eq!(gone.len(), rows * columns, "a rectangle");
+            assert!((3..=6).contains(&rows) && (3..=6).contains(&columns));
+            sizes.insert((rows, columns));
+        }
+        assert!(sizes.contains(&(6, 6)) && sizes.len() > 1, "whole, and cut by the border: {sizes:?}");
+        assert_eq!(cut.labels, plain.labels);
     }
 
     #[test]

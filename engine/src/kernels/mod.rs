@@ -20,7 +20,7 @@ pub(crate) use cell::CellPlan;
 pub use cell::Tuning;
 pub use gpu::{SHADERS, launched};
 pub(crate) use op::{mixed_cell, stem};
-pub(crate) use sgd::Sgd;
+pub(crate) use sgd::sgd_step;
 pub(crate) use stem::StemPlan;
 pub(crate) use watch::Count;
 #[cfg(not(target_arch = "wasm32"))]

@@ -1,4 +1,5 @@
 use super::gpu::Launch;
+use crate::search::Sgd;
 use burn::{
     backend::wgpu::{CubeBackend, CubeTensor, into_contiguous},
     tensor::{DType, Shape, Tensor},
@@ -9,70 +10,53 @@ const CHUNKS: usize = 1024;
 /// Threads that take the weights in turns: 65535 workgroups are the most that WebGPU grants.
 const MOST_THREADS: usize = 65535 * 64;
 
-/// What a step of stochastic gradient descent goes by.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Sgd {
-    pub learning_rate: f64,
-    pub momentum: f64,
-    pub weight_decay: f64,
-    /// The norm that gradients are clipped to.
-    pub clip: f64,
-}
-
-impl Sgd {
-    /// The next weights and momentum, and the gradient's norm [1] before clipping; all vectors are as long as the weights.
-    ///
-    /// # Panics
-    /// When a tensor is not on a wgpu device.
-    pub fn step(
-        self,
-        weights: &Tensor<1>,
-        momentum: &Tensor<1>,
-        gradient: Tensor<1>,
-    ) -> (Tensor<1>, Tensor<1>, Tensor<1>) {
-        let [weights, momentum, gradient] = [weights.clone(), momentum.clone(), gradient].map(|tensor| {
-            into_contiguous(tensor.try_into_primitive::<CubeBackend>().expect("a tensor on a wgpu device"))
-        });
-        let client = &weights.client;
-        let total = weights.meta.shape().num_elements();
-        let empty = |floats: usize| client.empty(4 * floats);
-        let chunks = CHUNKS.min(total);
-        let (partial, norm) = (empty(chunks), empty(1));
-        Launch::new(1, &["squares"]).all(&[("TOTAL", total), ("CHUNKS", chunks)]).run(
+/// A step of stochastic gradient descent: the next weights and momentum, and the gradient's norm [1] before clipping. All
+/// vectors are as long as the weights.
+///
+/// # Panics
+/// When a tensor is not on a wgpu device.
+pub(crate) fn sgd_step(
+    sgd: &Sgd,
+    learning_rate: f64,
+    weights: &Tensor<1>,
+    momentum: &Tensor<1>,
+    gradient: Tensor<1>,
+) -> (Tensor<1>, Tensor<1>, Tensor<1>) {
+    let [weights, momentum, gradient] = [weights.clone(), momentum.clone(), gradient]
+        .map(|tensor| into_contiguous(tensor.try_into_primitive::<CubeBackend>().expect("a tensor on a wgpu device")));
+    let client = &weights.client;
+    let total = weights.meta.shape().num_elements();
+    let empty = |floats: usize| client.empty(4 * floats);
+    let chunks = CHUNKS.min(total);
+    let (partial, norm) = (empty(chunks), empty(1));
+    Launch::new(1, &["squares"]).all(&[("TOTAL", total), ("CHUNKS", chunks)]).run(
+        client,
+        chunks,
+        [1, 1],
+        &[&gradient.handle, &partial],
+        total + chunks,
+    );
+    Launch::new(1, &["norm_of_sums"]).all(&[("PARTS", chunks)]).run(client, 1, [1, 1], &[&partial, &norm], chunks + 1);
+    let (next_weights, next_momentum) = (empty(total), empty(total));
+    let threads = total.min(MOST_THREADS);
+    Launch::new(1, &["sgd"])
+        .all(&[("TOTAL", total), ("THREADS", threads)])
+        .float("CLIP", sgd.grad_clip)
+        .float("DECAY", sgd.weight_decay)
+        .float("MOMENTUM", sgd.momentum)
+        .float("RATE", learning_rate)
+        .run(
             client,
-            chunks,
+            threads,
             [1, 1],
-            &[&gradient.handle, &partial],
-            total + chunks,
+            &[&weights.handle, &momentum.handle, &gradient.handle, &norm, &next_weights, &next_momentum],
+            5 * total + 1,
         );
-        Launch::new(1, &["norm_of_sums"]).all(&[("PARTS", chunks)]).run(
-            client,
-            1,
-            [1, 1],
-            &[&partial, &norm],
-            chunks + 1,
-        );
-        let (next_weights, next_momentum) = (empty(total), empty(total));
-        let threads = total.min(MOST_THREADS);
-        Launch::new(1, &["sgd"])
-            .all(&[("TOTAL", total), ("THREADS", threads)])
-            .float("CLIP", self.clip)
-            .float("DECAY", self.weight_decay)
-            .float("MOMENTUM", self.momentum)
-            .float("RATE", self.learning_rate)
-            .run(
-                client,
-                threads,
-                [1, 1],
-                &[&weights.handle, &momentum.handle, &gradient.handle, &norm, &next_weights, &next_momentum],
-                5 * total + 1,
-            );
-        let wrap = |handle, length: usize| {
-            let (client, device) = (client.clone(), weights.device.clone());
-            let shape = Shape::from([length]);
-            let tensor = CubeTensor::new_contiguous(client, device, shape, handle, DType::F32);
-            Tensor::from_primitive::<CubeBackend>(tensor)
-        };
-        (wrap(next_weights, total), wrap(next_momentum, total), wrap(norm, 1))
-    }
+    let wrap = |handle, length: usize| {
+        let (client, device) = (client.clone(), weights.device.clone());
+        let shape = Shape::from([length]);
+        let tensor = CubeTensor::new_contiguous(client, device, shape, handle, DType::F32);
+        Tensor::from_primitive::<CubeBackend>(tensor)
+    };
+    (wrap(next_weights, total), wrap(next_momentum, total), wrap(norm, 1))
 }

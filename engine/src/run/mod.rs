@@ -1,12 +1,14 @@
-//! The run folder: what a search was asked, what it told while it ran, and what it derived.
+//! The run folder: what a search or a training run was asked, what it told while it ran, and what came of it.
 //!
-//! `config.json` is a [`RunConfig`], `events.jsonl` has one [`Event`] a line, and `genotype.json` is there once the search
-//! has finished.
+//! `config.json` is a [`RunConfig`], `events.jsonl` has one [`Event`] a line. `genotype.json` is there once a search has
+//! finished, and from the start of a training run, which also leaves `best.safetensors` and `last.safetensors`.
 
 use crate::{
     device::DeviceChoice,
-    search::{Event, SearchConfig},
+    event::Event,
+    search::SearchConfig,
     space::{Genotype, GenotypeError},
+    train::{TrainConfig, Weights, WeightsError},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
@@ -21,11 +23,17 @@ pub const CONFIG_FILE: &str = "config.json";
 pub const EVENTS_FILE: &str = "events.jsonl";
 /// The file of the derived cells.
 pub const GENOTYPE_FILE: &str = "genotype.json";
+/// The weights of the test of lowest error.
+pub const BEST_FILE: &str = "best.safetensors";
+/// The weights after the last epoch done.
+pub const LAST_FILE: &str = "last.safetensors";
 
 /// Bytes read at most of a settings or genotype file or of a line of the log: many times what one has.
 const TEXT_BYTES: u64 = 1 << 20;
+/// Bytes read at most of a weights file: more than the largest network that is trained has.
+const WEIGHTS_BYTES: u64 = 256 << 20;
 
-/// All that decides a search.
+/// All that decides a search or a training run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
@@ -35,8 +43,12 @@ pub struct RunConfig {
     pub device: DeviceChoice,
     /// Where the images came from.
     pub data: DataSource,
-    /// Every hyper-parameter.
-    pub search: SearchConfig,
+    /// Every hyper-parameter of a search.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchConfig>,
+    /// Every hyper-parameter of a training run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train: Option<TrainConfig>,
 }
 
 /// Where images came from.
@@ -114,6 +126,14 @@ pub enum RunError {
         /// What is wrong.
         problem: String,
     },
+    /// Weights that cannot be read, or do not fit.
+    #[error("{file}: {source}")]
+    Weights {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        source: WeightsError,
+    },
     /// Cells that cannot be.
     #[error("{file}: {source}")]
     Genotype {
@@ -185,13 +205,13 @@ impl RunWriter {
         Ok(Self { folder: folder.to_owned(), log: started?, bytes: 0 })
     }
 
-    /// Adds a line to the log. The event that ends a search writes the derived cells first, so that whoever reads of the
-    /// end finds them.
+    /// Adds a line to the log. The event that ends a search, or starts a training run, writes the cells first, so that
+    /// whoever reads of it finds them.
     ///
     /// # Errors
     /// A file cannot be written; the log still ends with a whole line.
     pub fn record(&mut self, event: &Event) -> Result<(), RunError> {
-        if let Event::Finished { genotype, .. } = event {
+        if let Event::Finished { genotype, .. } | Event::TrainStarted { genotype, .. } = event {
             write_whole(&self.folder, GENOTYPE_FILE, genotype)?;
         }
         let mut line = serde_json::to_vec(event).expect("an event is JSON");
@@ -202,6 +222,14 @@ impl RunWriter {
         }
         self.bytes += line.len() as u64;
         Ok(())
+    }
+
+    /// Writes a file of weights, in place of the one of that name; it is the old one or the new one at any time.
+    ///
+    /// # Errors
+    /// The file cannot be written; the old one stays.
+    pub fn save(&self, file: &str, bytes: &[u8]) -> Result<(), RunError> {
+        write_new(&self.folder, file, bytes, true)
     }
 }
 
@@ -303,6 +331,24 @@ pub fn read_genotype(file: &Path) -> Result<Genotype, RunError> {
     Ok(genotype)
 }
 
+/// Reads weights of a network of these cells that tells `classes` classes apart.
+///
+/// # Errors
+/// The file cannot be read, or is none of such a network; the message names the first tensor that does not fit.
+pub fn read_weights(path: &Path, genotype: &Genotype, classes: usize) -> Result<Weights, RunError> {
+    let file = name(path);
+    let mut bytes = Vec::new();
+    match File::open(path).and_then(|opened| opened.take(WEIGHTS_BYTES + 1).read_to_end(&mut bytes)) {
+        Err(source) => Err(RunError::Read { file, source }),
+        Ok(_) if bytes.len() as u64 > WEIGHTS_BYTES => {
+            Err(RunError::Format { file, problem: format!("has more than {WEIGHTS_BYTES} bytes") })
+        }
+        Ok(_) => {
+            Weights::from_safetensors(&bytes, genotype, classes).map_err(|source| RunError::Weights { file, source })
+        }
+    }
+}
+
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, RunError> {
     let file = name(path);
     let mut text = Vec::new();
@@ -329,18 +375,23 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, RunError> {
 
 /// Writes a new file as JSON; it appears whole or not at all.
 fn write_whole(folder: &Path, file: &str, value: &impl Serialize) -> Result<(), RunError> {
-    let path = folder.join(file);
     let mut json = serde_json::to_vec_pretty(value).expect("settings and genotypes are JSON");
     json.push(b'\n');
+    write_new(folder, file, &json, false)
+}
+
+/// Writes a file that appears whole or not at all, in place of another only if `replace` says so.
+fn write_new(folder: &Path, file: &str, bytes: &[u8], replace: bool) -> Result<(), RunError> {
+    let path = folder.join(file);
     let mut builder = tempfile::Builder::new();
     // The permissions of any new file: the umask takes away the rest.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut write = || {
         let mut new = builder.prefix(".darts-").tempfile_in(folder)?;
-        new.write_all(&json)?;
+        new.write_all(bytes)?;
         new.as_file().sync_all()?;
-        new.persist_noclobber(&path).map_err(|error| error.error)
+        if replace { new.persist(&path) } else { new.persist_noclobber(&path) }.map_err(|error| error.error)
     };
     write().map(drop).map_err(|e| RunError::Write { file: name(&path), source: without_path(e) })
 }
@@ -367,7 +418,7 @@ fn name(path: &Path) -> String {
 mod tests {
     use super::*;
     use crate::{
-        search::Measure,
+        event::Measure,
         space::{Alphas, published},
     };
     use std::process::Command;
@@ -377,7 +428,8 @@ mod tests {
             engine: "1.2.3".into(),
             device: DeviceChoice::Auto,
             data: DataSource { path: "here".into(), name: "textures".into(), train_images: 10, test_images: 2 },
-            search: SearchConfig { learning_rate: 0.1 + 0.2, train_images: Some(7), ..SearchConfig::default() },
+            search: Some(SearchConfig { learning_rate: 0.1 + 0.2, train_images: Some(7), ..SearchConfig::default() }),
+            train: None,
         }
     }
 

@@ -1,8 +1,8 @@
-use super::{Order, SearchConfig};
-use crate::{
-    kernels::Sgd,
-    supernet::{Kernels, Minibatch, Pass, Supernet, Wrt},
+use super::{
+    Order, SearchConfig,
+    sgd::{Sgd, norm},
 };
+use crate::supernet::{Minibatch, Pass, Supernet, Wrt};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -135,13 +135,10 @@ impl Bilevel {
     ) -> (Pass, Tensor<1>) {
         let mut pass = self.supernet.pass(&self.weights, &self.alphas, weight_batch, Wrt::WEIGHTS);
         let gradient = pass.weight_gradient.take().expect("a weight pass has a weight gradient");
-        let sgd =
-            Sgd { learning_rate, momentum: config.momentum, weight_decay: config.weight_decay, clip: config.grad_clip };
-        let (weights, momentum, norm) = match self.supernet.kernels() {
-            Kernels::Fused => sgd.step(&self.weights, &self.momentum, gradient),
-            Kernels::Reference => plain_sgd(sgd, &self.weights, &self.momentum, gradient),
-        };
-        (self.weights, self.momentum) = (weights, momentum);
+        let &SearchConfig { momentum, weight_decay, grad_clip, .. } = config;
+        let sgd = Sgd { momentum, weight_decay, grad_clip };
+        let kernels = self.supernet.kernels();
+        let norm = sgd.step(kernels, learning_rate, &mut self.weights, &mut self.momentum, gradient);
         (pass, norm)
     }
 
@@ -172,26 +169,6 @@ impl Bilevel {
         valid.alpha_gradient = valid.alpha_gradient.map(|gradient| gradient - implicit * learning_rate);
         valid
     }
-}
-
-/// [`Sgd::step`] in plain tensor operations.
-fn plain_sgd(
-    sgd: Sgd,
-    weights: &Tensor<1>,
-    momentum: &Tensor<1>,
-    gradient: Tensor<1>,
-) -> (Tensor<1>, Tensor<1>, Tensor<1>) {
-    let norm = norm(&gradient);
-    let coefficient = (norm.clone() + 1e-6).recip().mul_scalar(sgd.clip).clamp_max(1.0);
-    let decayed = gradient * coefficient + weights.clone() * sgd.weight_decay;
-    let momentum = momentum.clone() * sgd.momentum + decayed;
-    (weights.clone() - momentum.clone() * sgd.learning_rate, momentum, norm)
-}
-
-/// Euclidean norm [1].
-fn norm(vector: &Tensor<1>) -> Tensor<1> {
-    // Over a dimension, as the sum of all elements adds up in whatever order the device finishes them.
-    (vector.clone() * vector.clone()).sum_dim(0).sqrt()
 }
 
 /// One draw from the standard normal distribution (Box and Muller).

@@ -1,4 +1,5 @@
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 
 /// How the architecture gradient is approximated (paper, section 2.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,6 +131,14 @@ pub enum ConfigError {
         /// Images there are.
         available: usize,
     },
+    /// The images do not fill one minibatch.
+    #[error("batch-size is {batch_size}, but there are only {images} training images")]
+    TooFewImages {
+        /// Images of a minibatch.
+        batch_size: usize,
+        /// Images there are.
+        images: usize,
+    },
     /// A half of the data does not fill one minibatch.
     #[error("batch-size is {batch_size}, but the {half} half has only {images} images")]
     HalfTooSmall {
@@ -142,32 +151,33 @@ pub enum ConfigError {
     },
 }
 
+impl ConfigError {
+    /// Checks a count against its range.
+    pub(crate) fn count(name: &'static str, value: usize, range: RangeInclusive<usize>) -> Result<(), Self> {
+        let (&least, &most) = (range.start(), range.end());
+        match value {
+            _ if value < least => Err(Self::TooSmall { name, value, least }),
+            _ if value > most => Err(Self::TooLarge { name, value, most }),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl SearchConfig {
     /// Checks every setting against its range.
     ///
     /// # Errors
     /// The first setting that makes no search.
     pub fn check(&self) -> Result<(), ConfigError> {
-        for (name, value, least) in [
-            ("epochs", self.epochs, 1),
-            ("batch-size", self.batch_size, 1),
-            ("init-channels", self.init_channels, 1),
-            ("layers", self.layers, 1),
-            ("report-every", self.report_every, 1),
-            ("train-images", self.train_images.unwrap_or(2), 2),
+        for (name, value, least, most) in [
+            ("epochs", self.epochs, 1, 1_000_000),
+            ("batch-size", self.batch_size, 1, usize::MAX),
+            ("init-channels", self.init_channels, 1, 1000),
+            ("layers", self.layers, 1, 1000),
+            ("report-every", self.report_every, 1, usize::MAX),
+            ("train-images", self.train_images.unwrap_or(2), 2, usize::MAX),
         ] {
-            if value < least {
-                return Err(ConfigError::TooSmall { name, value, least });
-            }
-        }
-        for (name, value, most) in [
-            ("epochs", self.epochs, 1_000_000),
-            ("init-channels", self.init_channels, 1000),
-            ("layers", self.layers, 1000),
-        ] {
-            if value > most {
-                return Err(ConfigError::TooLarge { name, value, most });
-            }
+            ConfigError::count(name, value, least..=most)?;
         }
         let positive = |v: f64| v > 0.0 && v.is_finite();
         let not_negative = |v: f64| v >= 0.0 && v.is_finite();
@@ -194,8 +204,7 @@ impl SearchConfig {
 
     /// The weight learning rate of an epoch: annealed along a cosine from the first to the last (appendix A.1.1).
     pub fn learning_rate_at(&self, epoch: usize) -> f64 {
-        let turn = (std::f64::consts::PI * epoch as f64 / self.epochs as f64).cos();
-        self.learning_rate_min + 0.5 * (self.learning_rate - self.learning_rate_min) * (1.0 + turn)
+        cosine(self.learning_rate, self.learning_rate_min, epoch, self.epochs)
     }
 
     /// The sizes of the weight half and the alpha half, of `available` training images.
@@ -215,4 +224,10 @@ impl SearchConfig {
         }
         Ok((weights, images - weights))
     }
+}
+
+/// What goes from `first` to `last` along half a cosine over `epochs`, at the start of an epoch.
+pub(crate) fn cosine(first: f64, last: f64, epoch: usize, epochs: usize) -> f64 {
+    let turn = (std::f64::consts::PI * epoch as f64 / epochs as f64).cos();
+    last + 0.5 * (first - last) * (1.0 + turn)
 }

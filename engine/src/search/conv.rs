@@ -1,18 +1,19 @@
-use super::{Bilevel, ConfigError, Event, Measure, SearchConfig};
+use super::{Bilevel, ConfigError, SearchConfig};
 use crate::{
-    data::{Augment, Batch, DataError, Dataset, Loader, split},
+    data::{Augment, DataError, Dataset, Loader, split},
     device::{Compute, out_of_memory},
+    event::{Event, Measure},
     space::Alphas,
     supernet::{Kernels, Minibatch, Supernet},
 };
-use burn::tensor::{ExecutionError, Tensor, TensorData, Transaction};
+use burn::tensor::{ExecutionError, TensorData, Transaction};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
 use web_time::Instant;
 
 /// Weights that fit WebGPU's default limit of 128 MiB a binding: 17 times those of the paper's supernet.
-const MOST_WEIGHTS: usize = (128 << 20) / 4;
+pub(crate) const MOST_WEIGHTS: usize = (128 << 20) / 4;
 
 /// Why a search cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -174,8 +175,8 @@ impl ConvSearch {
         let learning_rate = self.config.learning_rate_at(epoch);
         let weight_batch = self.weight_loader.next_batch();
         let alpha_batch = self.alpha_loader.next_batch();
-        let outcome =
-            self.bilevel.step(&self.config, learning_rate, &self.upload(&weight_batch), &self.upload(&alpha_batch));
+        let upload = |batch| Minibatch::upload(batch, &self.compute.device);
+        let outcome = self.bilevel.step(&self.config, learning_rate, &upload(&weight_batch), &upload(&alpha_batch));
         let last_of_epoch = (step + 1).is_multiple_of(self.steps_per_epoch());
         let report = last_of_epoch || step.is_multiple_of(self.config.report_every);
         let transaction = Transaction::default()
@@ -249,15 +250,6 @@ impl ConvSearch {
         }
         Ok(events)
     }
-
-    fn upload(&self, batch: &Batch) -> Minibatch {
-        let shape = [batch.batch_size, batch.channels, batch.height, batch.width];
-        let device = &self.compute.device;
-        Minibatch {
-            images: Tensor::from_data(TensorData::new(batch.images.clone(), shape), device),
-            labels: Tensor::from_data(TensorData::new(batch.labels.clone(), [batch.batch_size]), device),
-        }
-    }
 }
 
 /// The supernet of a search, if the device can hold it.
@@ -301,25 +293,29 @@ pub(crate) fn device_error(step: usize, config: &SearchConfig, error: &Execution
     memory_left(config).err().unwrap_or(SearchError::Device { step, reason })
 }
 
-fn floats(data: TensorData) -> Vec<f32> {
+pub(crate) fn floats(data: TensorData) -> Vec<f32> {
     data.try_to_vec::<f32>().expect("a float tensor")
 }
 
 /// Share of rows of `logits` [batch, classes] whose greatest score is the label's.
-fn accuracy(logits: &[f32], labels: &[i32]) -> f32 {
+pub(crate) fn accuracy(logits: &[f32], labels: &[i32]) -> f32 {
+    right(logits, labels) as f32 / labels.len() as f32
+}
+
+/// Rows of `logits` [batch, classes] whose greatest score is the label's.
+pub(crate) fn right(logits: &[f32], labels: &[i32]) -> usize {
     let classes = logits.len() / labels.len();
-    let right = logits
+    logits
         .chunks(classes)
         .zip(labels)
         .filter(|(row, label)| {
             let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(i, _)| i as i32);
             best == Some(**label)
         })
-        .count();
-    right as f32 / labels.len() as f32
+        .count()
 }
 
-fn add(sum: &mut Measure, measure: Measure) {
+pub(crate) fn add(sum: &mut Measure, measure: Measure) {
     sum.loss += measure.loss;
     sum.accuracy += measure.accuracy;
 }

@@ -6,13 +6,16 @@ mod bilevel;
 mod config;
 #[cfg(feature = "compute")]
 mod conv;
-mod event;
+#[cfg(feature = "compute")]
+mod sgd;
 
 #[cfg(feature = "compute")]
 pub use bilevel::{Bilevel, StepOutcome};
+pub(crate) use config::cosine;
 pub use config::{ConfigError, Kernels, Order, SearchConfig};
 #[cfg(feature = "compute")]
 pub use conv::{ConvSearch, SearchError};
 #[cfg(feature = "compute")]
-pub(crate) use conv::{device_error, memory_left, supernet_for};
-pub use event::{Event, Measure};
+pub(crate) use conv::{MOST_WEIGHTS, accuracy, add, device_error, floats, memory_left, right, supernet_for};
+#[cfg(feature = "compute")]
+pub(crate) use sgd::Sgd;

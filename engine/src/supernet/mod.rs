@@ -3,16 +3,19 @@
 mod fused;
 mod memory;
 mod params;
+pub(crate) mod plain;
 mod reference;
 
 pub use crate::search::Kernels;
 pub use memory::MemoryEstimate;
+pub(crate) use params::Leaves;
 pub use params::{Init, Layout, PackError, Parameter};
 pub use reference::{candidate_layout, candidate_pass};
 
+use crate::data::Batch;
 use crate::kernels::Tuning;
 use crate::space::{CellKind, EDGES, Op, edges, is_reduction};
-use burn::tensor::{Int, Tensor, activation::log_softmax};
+use burn::tensor::{Device, Int, Tensor, TensorData, activation::log_softmax};
 
 /// One cell of a supernet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,6 +57,17 @@ pub struct Minibatch {
     pub images: Tensor<4>,
     /// Classes [batch].
     pub labels: Tensor<1, Int>,
+}
+
+impl Minibatch {
+    /// Puts a minibatch on the device.
+    pub fn upload(batch: &Batch, device: &Device) -> Self {
+        let shape = [batch.batch_size, batch.channels, batch.height, batch.width];
+        Self {
+            images: Tensor::from_data(TensorData::new(batch.images.clone(), shape), device),
+            labels: Tensor::from_data(TensorData::new(batch.labels.clone(), [batch.batch_size]), device),
+        }
+    }
 }
 
 /// The result of a forward and backward pass.
@@ -199,7 +213,7 @@ impl Supernet {
 }
 
 /// Mean over the minibatch of the cross-entropy of `logits` [batch, classes] against `labels` [batch].
-fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+pub(crate) fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
     let [batch, _] = logits.dims();
     log_softmax(logits, 1).gather(1, labels.reshape([batch, 1])).mean_dim(0).reshape([1]).neg()
 }
@@ -235,7 +249,7 @@ fn push_cell(layout: &mut Layout, layer: usize, cell: CellShape) {
 }
 
 /// The convolutions of an op on `c` channels, by their names inside the op's module.
-fn op_parameters(op: Op, c: usize, stride: usize) -> Vec<(&'static str, [usize; 4])> {
+pub(crate) fn op_parameters(op: Op, c: usize, stride: usize) -> Vec<(&'static str, [usize; 4])> {
     let separable = |k| {
         vec![
             ("op.1.weight", [c, 1, k, k]),
@@ -254,7 +268,7 @@ fn op_parameters(op: Op, c: usize, stride: usize) -> Vec<(&'static str, [usize; 
         Op::SkipConnect if stride == 2 => {
             vec![("conv_1.weight", [c / 2, c, 1, 1]), ("conv_2.weight", [c - c / 2, c, 1, 1])]
         }
-        Op::Conv7x1_1x7 => vec![("op.1.weight", [c, c, 1, 7]), ("op.2.weight", [c, c, 7, 1])],
+        Op::Conv7x1_1x7 => vec![("1.weight", [c, c, 1, 7]), ("2.weight", [c, c, 7, 1])],
         Op::None | Op::MaxPool3x3 | Op::AvgPool3x3 | Op::SkipConnect => Vec::new(),
     }
 }

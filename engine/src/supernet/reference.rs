@@ -1,17 +1,13 @@
 //! The supernet in plain Burn ops, layer by layer as the authors' implementation has it. Slow, and the yardstick of
 //! every faster path.
 
-use super::{CellShape, Layout, Supernet, op_parameters, params::Leaves};
-use crate::space::{CellKind, EDGES, Op, edges};
-use burn::tensor::{
-    Tensor,
-    activation::{relu, softmax},
-    module::{avg_pool2d, conv2d, max_pool2d},
-    ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions},
+use super::{
+    CellShape, Layout, Supernet, op_parameters,
+    params::Leaves,
+    plain::{BATCH_NORM_EPSILON, Module, apply, factorized_reduce, global_pool, linear, moments, relu_conv_bn},
 };
-
-/// Added to the variance before the square root.
-const BATCH_NORM_EPSILON: f64 = 1e-5;
+use crate::space::{CellKind, EDGES, Op, edges};
+use burn::tensor::{Tensor, activation::softmax, module::conv2d, ops::ConvOptions};
 
 impl Supernet {
     pub(super) fn forward_reference(&self, leaves: &Leaves, alphas: Tensor<2>, images: Tensor<4>) -> Tensor<2> {
@@ -40,10 +36,8 @@ pub(super) fn stem(net: &Supernet, leaves: &Leaves, images: Tensor<4>) -> Tensor
 
 /// Global average pooling and the linear classifier: [batch, classes].
 pub(super) fn head(net: &Supernet, leaves: &Leaves, s1: Tensor<4>) -> Tensor<2> {
-    let [batch, channels, height, width] = s1.dims();
-    let pooled = s1.reshape([batch, channels, height * width]).mean_dim(2).reshape([batch, channels]);
     let bias = leaves.get::<1>("classifier.bias").reshape([1, net.classes]);
-    pooled.matmul(leaves.get::<2>("classifier.weight").transpose()) + bias
+    linear(global_pool(s1), leaves.get("classifier.weight"), bias)
 }
 
 /// A cell: both inputs preprocessed to its width, four nodes that each sum the mixed ops of their edges, concatenated.
@@ -55,21 +49,18 @@ fn cell_forward(
     s1: Tensor<4>,
     weights: Tensor<2>,
 ) -> Tensor<4> {
-    let prefix = format!("cells.{layer}");
-    let s0 = if cell.after_reduction {
-        factorized_reduce(s0, &|part| leaves.get(&format!("{prefix}.preprocess0.{part}")))
-    } else {
-        relu_conv_bn(s0, leaves.get(&format!("{prefix}.preprocess0.op.1.weight")))
-    };
-    let s1 = relu_conv_bn(s1, leaves.get(&format!("{prefix}.preprocess1.op.1.weight")));
+    let module = |name: &str| Relaxed { leaves, prefix: format!("cells.{layer}.{name}.") };
+    let first = module("preprocess0");
+    let s0 = if cell.after_reduction { factorized_reduce(s0, &first) } else { relu_conv_bn(s0, &first) };
+    let s1 = relu_conv_bn(s1, &module("preprocess1"));
     let mut states = vec![s0, s1];
     let mut sum: Option<Tensor<4>> = None;
     for (row, edge) in edges().enumerate() {
         let stride = if cell.kind == CellKind::Reduce && edge.state < 2 { 2 } else { 1 };
-        for (candidate, op) in Op::CANDIDATES.into_iter().enumerate() {
-            let parameter = |part: &str| leaves.get(&format!("{prefix}._ops.{row}._ops.{candidate}.{part}"));
-            let Some(output) = apply_op(op, stride, states[edge.state].clone(), &parameter) else { continue };
-            let weight = weights.clone().slice([row..row + 1, candidate..candidate + 1]).reshape([1, 1, 1, 1]);
+        for (column, op) in Op::CANDIDATES.into_iter().enumerate() {
+            let module = module(&format!("_ops.{row}._ops.{column}"));
+            let Some(output) = candidate(op, stride, states[edge.state].clone(), &module) else { continue };
+            let weight = weights.clone().slice([row..row + 1, column..column + 1]).reshape([1, 1, 1, 1]);
             let weighted = output * weight;
             sum = Some(match sum {
                 None => weighted,
@@ -83,83 +74,33 @@ fn cell_forward(
     Tensor::cat(states.split_off(2), 1)
 }
 
-/// One candidate op; `None` for zero, whose output is zero whatever its input.
-fn apply_op(op: Op, stride: usize, x: Tensor<4>, parameter: &dyn Fn(&str) -> Tensor<4>) -> Option<Tensor<4>> {
-    let separable = |x, k: usize, stride, first: &str, second: &str, dilation| {
-        depthwise_separable(x, parameter(first), parameter(second), k, stride, dilation)
-    };
-    let twice = |x, k| {
-        let x = separable(x, k, stride, "op.1.weight", "op.2.weight", 1);
-        separable(x, k, 1, "op.5.weight", "op.6.weight", 1)
-    };
-    let dilated = |x, k| separable(x, k, stride, "op.1.weight", "op.2.weight", 2);
-    Some(match op {
-        Op::None => return None,
-        Op::MaxPool3x3 => {
-            batch_norm(max_pool2d(x, MaxPoolOptions::new([3, 3]).with_stride([stride, stride]).with_padding([1, 1])))
-        }
-        Op::AvgPool3x3 => batch_norm(avg_pool2d(
-            x,
-            AvgPoolOptions::new([3, 3])
-                .with_stride([stride, stride])
-                .with_padding([1, 1])
-                .with_count_include_pad(false),
-        )),
-        Op::SkipConnect if stride == 1 => x,
-        Op::SkipConnect => factorized_reduce(x, parameter),
-        Op::SepConv3x3 => twice(x, 3),
-        Op::SepConv5x5 => twice(x, 5),
-        Op::SepConv7x7 => twice(x, 7),
-        Op::DilConv3x3 => dilated(x, 3),
-        Op::DilConv5x5 => dilated(x, 5),
-        Op::Conv7x1_1x7 => {
-            let x = conv2d(relu(x), parameter("op.1.weight"), None, ConvOptions::new([1, stride], [0, 3], [1, 1], 1));
-            batch_norm(conv2d(x, parameter("op.2.weight"), None, ConvOptions::new([stride, 1], [3, 0], [1, 1], 1)))
-        }
-    })
+/// A module of the supernet: its BatchNorms have neither affine parameters nor running statistics.
+struct Relaxed<'a, 'l> {
+    leaves: &'a Leaves<'l>,
+    /// Its place in the network, with a dot at the end where it has one.
+    prefix: String,
 }
 
-/// ReLU, depthwise k x k convolution, pointwise convolution, BatchNorm.
-fn depthwise_separable(
-    x: Tensor<4>,
-    depthwise: Tensor<4>,
-    pointwise: Tensor<4>,
-    k: usize,
-    stride: usize,
-    dilation: usize,
-) -> Tensor<4> {
-    let channels = x.dims()[1];
-    let padding = dilation * (k - 1) / 2;
-    let options = ConvOptions::new([stride, stride], [padding, padding], [dilation, dilation], channels);
-    let x = conv2d(relu(x), depthwise, None, options);
-    batch_norm(conv2d(x, pointwise, None, ConvOptions::new([1, 1], [0, 0], [1, 1], 1)))
+impl Module for Relaxed<'_, '_> {
+    fn weight(&self, name: &str) -> Tensor<4> {
+        self.leaves.get(&format!("{}{name}.weight", self.prefix))
+    }
+
+    fn norm(&self, _: &str, x: Tensor<4>) -> Tensor<4> {
+        batch_norm(x)
+    }
 }
 
-fn relu_conv_bn(x: Tensor<4>, weight: Tensor<4>) -> Tensor<4> {
-    batch_norm(conv2d(relu(x), weight, None, ConvOptions::new([1, 1], [0, 0], [1, 1], 1)))
-}
-
-/// Halves height and width: two strided pointwise convolutions, the second one pixel further, concatenated.
-fn factorized_reduce(x: Tensor<4>, parameter: &dyn Fn(&str) -> Tensor<4>) -> Tensor<4> {
-    let [_, _, height, width] = x.dims();
-    let x = relu(x);
-    let strided = || ConvOptions::new([2, 2], [0, 0], [1, 1], 1);
-    let shifted = x.clone().slice([0..x.dims()[0], 0..x.dims()[1], 1..height, 1..width]);
-    let first = conv2d(x, parameter("conv_1.weight"), None, strided());
-    let second = conv2d(shifted, parameter("conv_2.weight"), None, strided());
-    batch_norm(Tensor::cat(vec![first, second], 1))
+/// One candidate op, a pool with BatchNorm behind it; `None` for zero, whose output is zero whatever its input.
+fn candidate(op: Op, stride: usize, x: Tensor<4>, module: &Relaxed) -> Option<Tensor<4>> {
+    let output = apply(op, stride, x, module)?;
+    Some(if matches!(op, Op::MaxPool3x3 | Op::AvgPool3x3) { batch_norm(output) } else { output })
 }
 
 /// BatchNorm in training mode without affine parameters: the minibatch's mean and (biased) variance of each channel.
 fn batch_norm(x: Tensor<4>) -> Tensor<4> {
-    let mean = channel_mean(x.clone());
-    let centred = x - mean;
-    let variance = channel_mean(centred.clone() * centred.clone());
+    let (centred, _, variance) = moments(x);
     centred / (variance + BATCH_NORM_EPSILON).sqrt()
-}
-
-fn channel_mean(x: Tensor<4>) -> Tensor<4> {
-    x.mean_dim(3).mean_dim(2).mean_dim(0)
 }
 
 /// The parameters of one candidate op on `channels` channels, alone: what [`candidate_pass`] expects.
@@ -183,7 +124,7 @@ pub fn candidate_pass(
     let layout = candidate_layout(op, input.dims()[1], stride);
     let leaves = layout.leaves(weights, true);
     let x = input.clone().inner().autodiff().require_grad();
-    let Some(output) = apply_op(op, stride, x.clone(), &|part| leaves.get(part)) else {
+    let Some(output) = candidate(op, stride, x.clone(), &Relaxed { leaves: &leaves, prefix: String::new() }) else {
         return (grad_output.zeros_like(), input.zeros_like(), weights.zeros_like());
     };
     let mut gradients = (output.clone() * grad_output.inner().autodiff()).sum().backward();

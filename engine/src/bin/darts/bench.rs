@@ -35,7 +35,7 @@ pub struct Step {
     #[arg(long, value_name = "KERNELS", default_value = "fused", value_parser = super::search::kernels())]
     kernels: Kernels,
     /// Where to compute.
-    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = super::search::devices())]
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = crate::device::devices())]
     device: DeviceChoice,
     /// Steps of each kind to time.
     #[arg(long, value_name = "N", default_value_t = 3)]

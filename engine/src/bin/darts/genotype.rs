@@ -27,7 +27,8 @@ pub fn run(command: Command, output: &Output) -> Outcome {
     output.print(&genotype, &genotype)
 }
 
-fn find(text: &str) -> Outcome<Genotype> {
+/// The cells of a run folder or a file, or the published ones of that name.
+pub fn find(text: &str) -> Outcome<Genotype> {
     let path = Path::new(text);
     if path.is_dir() {
         return Ok(Run::open(path)?.genotype()?);

@@ -2,9 +2,12 @@
 
 mod bench;
 mod data;
+mod device;
 mod genotype;
 mod output;
 mod search;
+mod test;
+mod train;
 
 use clap::{Parser, Subcommand};
 use output::Output;
@@ -28,6 +31,12 @@ enum Command {
     /// Search for cells.
     #[command(subcommand)]
     Search(search::Command),
+    /// Train a network of derived cells from scratch.
+    #[command(subcommand)]
+    Train(train::Command),
+    /// Test trained weights.
+    #[command(subcommand)]
+    Test(test::Command),
     /// Look at cells.
     #[command(subcommand)]
     Genotype(genotype::Command),
@@ -44,6 +53,8 @@ fn main() -> ExitCode {
     output::report(match cli.command {
         Command::Data(command) => data::run(command, &cli.output),
         Command::Search(command) => search::run(command, &cli.output),
+        Command::Train(command) => train::run(command, &cli.output),
+        Command::Test(command) => test::run(command, &cli.output),
         Command::Genotype(command) => genotype::run(command, &cli.output),
         Command::Bench(command) => bench::run(command, &cli.output),
     })

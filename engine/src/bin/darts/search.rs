@@ -1,26 +1,22 @@
 //! `darts search`: find cells.
 
-use crate::output::{Outcome, Output};
-use clap::{
-    Args, Subcommand,
-    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+use crate::{
+    device::{DEVICES, Words, acquire, contain, devices, told_time, word, words},
+    output::{Outcome, Output},
 };
+use clap::{Args, Subcommand, builder::TypedValueParser};
 use darts_engine::{
     data::Dataset,
-    device::{Compute, DeviceChoice, DeviceError, block_on},
+    device::{DeviceChoice, block_on},
+    event::{Event, Measure},
     run::{DataSource, RunConfig, RunWriter},
-    search::{ConvSearch, Event, Measure, Order, SearchConfig},
+    search::{ConvSearch, Order, SearchConfig},
     space::{Alphas, Genotype},
     supernet::Kernels,
 };
 use indicatif::{HumanCount, HumanDuration, ProgressBar};
-use serde::{Serialize, de::DeserializeOwned};
-use std::{
-    panic::{self, AssertUnwindSafe},
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -32,52 +28,23 @@ pub enum Command {
     Conv(Box<Conv>),
 }
 
-/// Words that a flag takes, each with what it means.
-type Words = &'static [(&'static str, &'static str)];
-
 const ORDERS: Words = &[
     ("first", "The weights as they are stand for trained ones"),
     ("second", "The weights one step ahead stand for them, at the cost of more passes"),
-];
-const DEVICES: Words = &[
-    ("auto", "The best GPU there is, or what emulates one"),
-    ("vulkan", "Vulkan"),
-    ("metal", "Metal"),
-    ("dx12", "Direct3D 12"),
-    ("webgpu", "WebGPU"),
-    ("cpu", "The processor, without any GPU interface"),
 ];
 const KERNELS: Words = &[
     ("fused", "Compute shaders written for the supernet"),
     ("reference", "Plain tensor operations: slow, and what the shaders are compared with"),
 ];
 
-/// A parser of words that name the values of a serialisable type.
-fn words<T: DeserializeOwned + Clone + Send + Sync + 'static>(words: Words) -> impl TypedValueParser<Value = T> {
-    let words = words.iter().map(|&(word, meaning)| PossibleValue::new(word).help(meaning));
-    PossibleValuesParser::new(words)
-        .map(|word| serde_json::from_value(word.into()).expect("the words are those of the type"))
-}
-
 /// The orders of the architecture gradient as a flag takes them.
 pub fn orders() -> impl TypedValueParser<Value = Order> {
     words(ORDERS)
 }
 
-/// The devices as a flag takes them.
-pub fn devices() -> impl TypedValueParser<Value = DeviceChoice> {
-    words(DEVICES)
-}
-
 /// The paths that compute a supernet as a flag takes them.
 pub fn kernels() -> impl TypedValueParser<Value = Kernels> {
     words(KERNELS)
-}
-
-/// The one of `words` that names `value`.
-fn word(words: Words, value: impl Serialize) -> &'static str {
-    let value = serde_json::to_value(value).expect("a word");
-    words.iter().find(|(word, _)| value == *word).expect("the words are those of the type").0
 }
 
 fn paper() -> SearchConfig {
@@ -212,7 +179,8 @@ fn conv(args: &Conv, output: &Output) -> Outcome {
             train_images: data.train.len(),
             test_images: data.test.len(),
         },
-        search: config.clone(),
+        search: Some(config.clone()),
+        train: None,
     };
     let mut search = contain(|| Ok(block_on(ConvSearch::new(config, &data, &compute))?))?;
     if let Some(remark) = remark {
@@ -242,40 +210,6 @@ fn conv(args: &Conv, output: &Output) -> Outcome {
     output.print(&view.summary, view.summary.text())
 }
 
-/// The device, and what to say where a GPU was wished for and there is none.
-fn acquire(choice: DeviceChoice) -> Result<(Compute, Option<String>), DeviceError> {
-    match block_on(Compute::acquire(choice)) {
-        Ok(compute) if compute.software && choice == DeviceChoice::Auto => {
-            let Compute { adapter, backend, .. } = &compute;
-            let remark = format!("no GPU here: {adapter} emulates one through {backend}, which is slow");
-            Ok((compute, Some(remark)))
-        }
-        Err(error) if choice == DeviceChoice::Auto => Ok((
-            Compute::cpu(),
-            Some(format!("no GPU interface here ({}): the processor computes, which is slow", error.reason)),
-        )),
-        other => other.map(|compute| (compute, None)),
-    }
-}
-
-/// Turns a panic inside a device's libraries into an error, so that it too is told in a line and logged.
-fn contain<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
-    let first = Arc::new(Mutex::new(None));
-    let seen = first.clone();
-    let usual = panic::take_hook();
-    // A device fails on a thread of its own first; what other threads then say of that is no news.
-    panic::set_hook(Box::new(move |info| {
-        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.get_or_insert_with(|| info.payload_as_str().unwrap_or("no reason given").to_owned());
-    }));
-    let outcome = panic::catch_unwind(AssertUnwindSafe(work));
-    panic::set_hook(usual);
-    outcome.unwrap_or_else(|_| {
-        let reason = first.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
-        Err(format!("the device failed: {}", reason.split_whitespace().collect::<Vec<_>>().join(" ")).into())
-    })
-}
-
 /// What a search comes to; the measures are the last epoch's.
 #[derive(Default, Serialize)]
 struct Summary {
@@ -297,10 +231,7 @@ struct Summary {
 impl Summary {
     fn text(&self) -> String {
         let cells = self.genotype.as_ref().map(Genotype::to_string).unwrap_or_default();
-        let time = match self.seconds {
-            short @ ..60.0 => format!("{short:.1} seconds"),
-            long => HumanDuration(Duration::from_secs_f64(long)).to_string(),
-        };
+        let time = told_time(self.seconds);
         let epochs = HumanCount(self.epochs as u64);
         let plural = if self.epochs == 1 { "" } else { "s" };
         format!("{cells}\n{epochs} epoch{plural} in {time}; the run is in {}", self.run.display())
@@ -365,7 +296,7 @@ impl<'a> View<'a> {
                 summary.architecture = architecture;
                 (summary.epochs, summary.seconds) = (epochs, seconds);
             }
-            Event::Failed { .. } => {}
+            _ => {}
         }
     }
 
@@ -383,22 +314,4 @@ impl<'a> View<'a> {
 fn told(images_per_second: f64, weights: Measure, alphas: Measure) -> String {
     let told = |half: Measure| format!("loss {:.3}, {:.1}% right", half.loss, 100.0 * half.accuracy);
     format!("weight {}; alpha {}; {images_per_second:.1} images/s", told(weights), told(alphas))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_panic_becomes_a_sentence() {
-        let outcome = contain(|| {
-            // As a device does: its own thread fails, then the one that waits for it.
-            let device = std::thread::spawn(|| panic!("out of\n  memory"));
-            device.join().expect("the device answers");
-            Ok(())
-        });
-        assert_eq!(outcome.unwrap_err().to_string(), "the device failed: out of memory");
-        assert_eq!(contain(|| Ok(7)).unwrap(), 7);
-        assert_eq!(contain::<()>(|| Err("plain".into())).unwrap_err().to_string(), "plain");
-    }
 }

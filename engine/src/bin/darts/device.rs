@@ -1,0 +1,102 @@
+//! What commands that compute have in common: the device, its flag, and what happens when it fails.
+
+use crate::output::Outcome;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use darts_engine::device::{Compute, DeviceChoice, DeviceError, block_on};
+use indicatif::HumanDuration;
+use serde::{Serialize, de::DeserializeOwned};
+use std::{
+    panic::{self, AssertUnwindSafe},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+/// Words that a flag takes, each with what it means.
+pub type Words = &'static [(&'static str, &'static str)];
+
+pub const DEVICES: Words = &[
+    ("auto", "The best GPU there is, or what emulates one"),
+    ("vulkan", "Vulkan"),
+    ("metal", "Metal"),
+    ("dx12", "Direct3D 12"),
+    ("webgpu", "WebGPU"),
+    ("cpu", "The processor, without any GPU interface"),
+];
+
+/// A parser of words that name the values of a serialisable type.
+pub fn words<T: DeserializeOwned + Clone + Send + Sync + 'static>(words: Words) -> impl TypedValueParser<Value = T> {
+    let words = words.iter().map(|&(word, meaning)| PossibleValue::new(word).help(meaning));
+    PossibleValuesParser::new(words)
+        .map(|word| serde_json::from_value(word.into()).expect("the words are those of the type"))
+}
+
+/// The devices as a flag takes them.
+pub fn devices() -> impl TypedValueParser<Value = DeviceChoice> {
+    words(DEVICES)
+}
+
+/// The one of `words` that names `value`.
+pub fn word(words: Words, value: impl Serialize) -> &'static str {
+    let value = serde_json::to_value(value).expect("a word");
+    words.iter().find(|(word, _)| value == *word).expect("the words are those of the type").0
+}
+
+/// The device, and what to say where a GPU was wished for and there is none.
+pub fn acquire(choice: DeviceChoice) -> Result<(Compute, Option<String>), DeviceError> {
+    match block_on(Compute::acquire(choice)) {
+        Ok(compute) if compute.software && choice == DeviceChoice::Auto => {
+            let Compute { adapter, backend, .. } = &compute;
+            let remark = format!("no GPU here: {adapter} emulates one through {backend}, which is slow");
+            Ok((compute, Some(remark)))
+        }
+        Err(error) if choice == DeviceChoice::Auto => Ok((
+            Compute::cpu(),
+            Some(format!("no GPU interface here ({}): the processor computes, which is slow", error.reason)),
+        )),
+        other => other.map(|compute| (compute, None)),
+    }
+}
+
+/// Turns a panic inside a device's libraries into an error, so that it too is told in a line and logged.
+pub fn contain<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+    let first = Arc::new(Mutex::new(None));
+    let seen = first.clone();
+    let usual = panic::take_hook();
+    // A device fails on a thread of its own first; what other threads then say of that is no news.
+    panic::set_hook(Box::new(move |info| {
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.get_or_insert_with(|| info.payload_as_str().unwrap_or("no reason given").to_owned());
+    }));
+    let outcome = panic::catch_unwind(AssertUnwindSafe(work));
+    panic::set_hook(usual);
+    outcome.unwrap_or_else(|_| {
+        let reason = first.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
+        Err(format!("the device failed: {}", reason.split_whitespace().collect::<Vec<_>>().join(" ")).into())
+    })
+}
+
+/// A time as people say it.
+pub fn told_time(seconds: f64) -> String {
+    match seconds {
+        short @ ..60.0 => format!("{short:.1} seconds"),
+        long => HumanDuration(Duration::from_secs_f64(long)).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_a_sentence() {
+        let outcome = contain(|| {
+            // As a device does: its own thread fails, then the one that waits for it.
+            let device = std::thread::spawn(|| panic!("out of\n  memory"));
+            device.join().expect("the device answers");
+            Ok(())
+        });
+        assert_eq!(outcome.unwrap_err().to_string(), "the device failed: out of memory");
+        assert_eq!(contain(|| Ok(7)).unwrap(), 7);
+        assert_eq!(contain::<()>(|| Err("plain".into())).unwrap_err().to_string(), "plain");
+    }
+}

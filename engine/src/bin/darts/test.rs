@@ -1,0 +1,78 @@
+//! `darts test`: what trained weights are worth.
+
+use crate::{
+    device::{DEVICES, acquire, contain, devices, word},
+    genotype,
+    output::{Outcome, Output},
+};
+use clap::{Args, Subcommand};
+use darts_engine::{
+    data::Dataset,
+    device::{DeviceChoice, block_on},
+    event::Tested,
+    run::read_weights,
+    train::{TrainConfig, test},
+};
+use serde::Serialize;
+use std::path::PathBuf;
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Test weights on the test images of CIFAR-10.
+    ///
+    /// The weights say how many channels and cells the network has; the cells must be those that they were trained in.
+    Cifar10(Cifar10),
+}
+
+#[derive(Args)]
+pub struct Cifar10 {
+    /// A safetensors file, as a training run leaves it or with the tensors of the authors' implementation.
+    #[arg(long, value_name = "FILE")]
+    weights: PathBuf,
+    /// The cells: a run folder, a genotype file, or the name of a published network.
+    #[arg(long, value_name = "RUN, FILE or NAME")]
+    arch: String,
+    /// A cifar-10-batches-bin folder, cifar-10-binary.tar.gz, a packed subset, or the word textures for generated images.
+    #[arg(long, value_name = "PATH")]
+    data: PathBuf,
+    /// Images of a minibatch, which decides memory and speed alone.
+    #[arg(long, value_name = "N", default_value_t = TrainConfig::default().batch_size as u32,
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    batch_size: u32,
+    /// Where to compute.
+    #[arg(long, value_name = "DEVICE", default_value = word(DEVICES, DeviceChoice::default()), value_parser = devices())]
+    device: DeviceChoice,
+}
+
+/// What came of a test.
+#[derive(Serialize)]
+struct Summary {
+    weights: PathBuf,
+    adapter: String,
+    backend: String,
+    parameters: usize,
+    test: Tested,
+    test_error: f64,
+}
+
+pub fn run(command: Command, output: &Output) -> Outcome {
+    let Command::Cifar10(args) = command;
+    let genotype = genotype::find(&args.arch)?;
+    let data = Dataset::open(&args.data)?;
+    let weights = read_weights(&args.weights, &genotype, data.classes.len())?;
+    let (compute, remark) = contain(|| Ok(acquire(args.device)?))?;
+    if let Some(remark) = remark {
+        output.remark(remark);
+    }
+    let (normalisation, batch_size) = (data.normalisation(), args.batch_size as usize);
+    let test = contain(|| Ok(block_on(test(&weights, &data.test, normalisation, batch_size, &compute.device))?))?;
+    let summary = Summary {
+        weights: args.weights,
+        adapter: compute.adapter,
+        backend: compute.backend,
+        parameters: weights.network.parameters().0,
+        test,
+        test_error: test.error(),
+    };
+    output.print(&summary, format!("{test}, loss {:.3}", test.loss))
+}

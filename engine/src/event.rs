@@ -1,0 +1,193 @@
+//! The one stream of events: what a search or a training run tells while it goes on.
+
+use crate::{
+    search::SearchConfig,
+    space::{Alphas, Genotype},
+    train::TrainConfig,
+};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What is told to whoever listens: one line of `events.jsonl`, one message to the page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// The search is about to take its first step.
+    Started {
+        /// Every hyper-parameter.
+        config: SearchConfig,
+        /// The adapter that computes, for example `llvmpipe (LLVM 19.1.7, 256 bits)`.
+        adapter: String,
+        /// The adapter's graphics interface or backend, for example `Vulkan`.
+        backend: String,
+        /// Weights of the supernet.
+        parameters: usize,
+        /// Images whose minibatches train the weights.
+        weight_images: usize,
+        /// Images whose minibatches train the alphas.
+        alpha_images: usize,
+        /// Search steps of an epoch.
+        steps_per_epoch: usize,
+        /// The alphas before the first step.
+        alphas: Alphas,
+    },
+    /// A search step (one architecture step, then one weight step) is done.
+    Step {
+        /// The epoch, from 0.
+        epoch: usize,
+        /// The step over the whole search, from 0.
+        step: usize,
+        /// The weight step's minibatch.
+        weights: Measure,
+        /// The architecture step's minibatch, which the weights are never trained on.
+        alphas: Measure,
+        /// Norm of the weight gradient before clipping.
+        gradient_norm: f32,
+        /// Wall time of this step in seconds.
+        seconds: f64,
+        /// The alphas after this step, left out on steps that are not reported in full.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        architecture: Option<Alphas>,
+    },
+    /// An epoch is done.
+    Epoch {
+        /// The epoch, from 0.
+        epoch: usize,
+        /// Weight learning rate that the epoch used.
+        learning_rate: f64,
+        /// Means over the epoch's weight steps.
+        weights: Measure,
+        /// Means over the epoch's architecture steps.
+        alphas: Measure,
+        /// Images that went through the supernet (both halves) for each second of wall time.
+        images_per_second: f64,
+        /// Wall time of all steps so far in seconds; a pause between two of them does not count.
+        seconds: f64,
+        /// The alphas at the end of the epoch.
+        architecture: Alphas,
+        /// The cell that would be derived now.
+        genotype: Genotype,
+    },
+    /// The search is over.
+    Finished {
+        /// The derived cell.
+        genotype: Genotype,
+        /// The final alphas.
+        architecture: Alphas,
+        /// Epochs done.
+        epochs: usize,
+        /// Wall time of all steps so far in seconds; a pause between two of them does not count.
+        seconds: f64,
+    },
+    /// A training run is about to take its first step.
+    TrainStarted {
+        /// Every hyper-parameter.
+        config: TrainConfig,
+        /// The cells of the network.
+        genotype: Genotype,
+        /// The adapter that computes.
+        adapter: String,
+        /// The adapter's graphics interface or backend.
+        backend: String,
+        /// Weights of the network, its auxiliary head left out.
+        parameters: usize,
+        /// Weights of the auxiliary head.
+        auxiliary_parameters: usize,
+        /// Images trained on.
+        train_images: usize,
+        /// Images tested on.
+        test_images: usize,
+        /// Steps of an epoch.
+        steps_per_epoch: usize,
+    },
+    /// A training step is done; not all of them are told.
+    TrainStep {
+        /// The epoch, from 0.
+        epoch: usize,
+        /// The step over the whole run, from 0.
+        step: usize,
+        /// The minibatch, without the auxiliary head.
+        train: Measure,
+        /// Norm of the gradient before clipping.
+        gradient_norm: f32,
+        /// Wall time of this step in seconds.
+        seconds: f64,
+    },
+    /// An epoch of a training run is done.
+    TrainEpoch {
+        /// The epoch, from 0.
+        epoch: usize,
+        /// Learning rate that the epoch used.
+        learning_rate: f64,
+        /// Probability to drop a path that the epoch used.
+        drop_path: f64,
+        /// Means over the epoch's steps, without the auxiliary head.
+        train: Measure,
+        /// Training images for each second of wall time.
+        images_per_second: f64,
+        /// Wall time of all steps and tests so far in seconds.
+        seconds: f64,
+    },
+    /// The network was tested on all test images, in evaluation mode.
+    Evaluated {
+        /// The epoch just done, from 0.
+        epoch: usize,
+        /// What came of it.
+        test: Tested,
+        /// Whether no test before had as low an error.
+        best: bool,
+        /// Wall time of the test in seconds.
+        seconds: f64,
+    },
+    /// The training run is over.
+    TrainFinished {
+        /// The test after the last epoch.
+        test: Tested,
+        /// The test of lowest error.
+        best: Tested,
+        /// The epoch of that one, from 0.
+        best_epoch: usize,
+        /// Epochs done.
+        epochs: usize,
+        /// Wall time of all steps and tests in seconds.
+        seconds: f64,
+    },
+    /// The search or training run stopped with an error; nothing follows.
+    Failed {
+        /// One sentence that says what went wrong and where.
+        message: String,
+    },
+}
+
+/// Loss and accuracy of a network, in training mode, on a minibatch or as a mean over several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Measure {
+    /// Mean cross-entropy in nats.
+    pub loss: f32,
+    /// Share of images classified right, from 0 to 1.
+    pub accuracy: f32,
+}
+
+/// What a network does on test images, in evaluation mode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Tested {
+    /// Mean cross-entropy in nats.
+    pub loss: f32,
+    /// Images classified wrong.
+    pub wrong: usize,
+    /// Images tested.
+    pub images: usize,
+}
+
+impl Tested {
+    /// Share of images classified wrong, from 0 to 1.
+    pub fn error(&self) -> f64 {
+        self.wrong as f64 / self.images as f64
+    }
+}
+
+impl fmt::Display for Tested {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "test error {:.2}% ({} of {})", 100.0 * self.error(), self.wrong, self.images)
+    }
+}

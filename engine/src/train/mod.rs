@@ -1,0 +1,17 @@
+//! Architecture evaluation (paper, section 3.2): networks of derived cells trained from scratch.
+
+mod config;
+#[cfg(feature = "compute")]
+mod network;
+#[cfg(feature = "compute")]
+mod training;
+#[cfg(feature = "compute")]
+mod weights;
+
+pub use config::TrainConfig;
+#[cfg(feature = "compute")]
+pub use network::{Network, Stem, TrainPass};
+#[cfg(feature = "compute")]
+pub use training::{TrainError, Training, test};
+#[cfg(feature = "compute")]
+pub use weights::{Weights, WeightsError};

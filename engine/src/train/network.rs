@@ -1,0 +1,432 @@
+//! The network of a derived cell (paper, sections 3.2 and A.2), layer by layer as the authors' implementation has it.
+
+use crate::{
+    space::{CellKind, Genotype, Op, is_reduction},
+    supernet::{
+        CellShape, Init, Layout, Leaves, Minibatch, cross_entropy, op_parameters,
+        plain::{self, BATCH_NORM_EPSILON, Module, factorized_reduce, global_pool, linear, moments, relu_conv_bn},
+    },
+};
+use burn::tensor::{
+    Tensor,
+    activation::relu,
+    module::{avg_pool2d, conv2d},
+    ops::{AvgPoolOptions, ConvOptions},
+};
+use std::{cell::RefCell, collections::HashMap};
+
+/// Share of a minibatch's statistics in the running ones after each step.
+const STATISTICS_MOMENTUM: f64 = 0.1;
+/// Where the auxiliary head is in the module tree.
+pub(super) const AUXILIARY_HEAD: &str = "auxiliary_head.";
+/// Channels inside the auxiliary head.
+const AUXILIARY_CHANNELS: [usize; 2] = [128, 768];
+
+/// The images that a network is made for: they decide its stem and its auxiliary head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stem {
+    /// One convolution at full size, for images of 32x32.
+    Cifar10,
+    /// Three convolutions of stride 2, for images of 224x224; its channels must be even.
+    ImageNet,
+}
+
+/// A network of derived cells: a stem, a stack of cells, a linear classifier, and while it trains an auxiliary one after
+/// two thirds of the cells.
+///
+/// All weights are one flat vector, as a supernet's are, and the running statistics of all BatchNorms are another.
+#[derive(Clone, Debug)]
+pub struct Network {
+    genotype: Genotype,
+    stem: Stem,
+    cells: Vec<CellShape>,
+    auxiliary: bool,
+    layout: Layout,
+    statistics: Layout,
+    paths: usize,
+}
+
+/// The result of a forward and backward pass in training mode.
+#[derive(Clone, Debug)]
+pub struct TrainPass {
+    /// Mean cross-entropy of the network's own scores [1], the auxiliary head's left out.
+    pub loss: Tensor<1>,
+    /// Class scores [batch, classes].
+    pub logits: Tensor<2>,
+    /// Gradient of the flat weight vector, of both losses.
+    pub gradient: Tensor<1>,
+    /// Means and unbiased variances that BatchNorm found in this minibatch, laid out as the running statistics.
+    pub statistics: Tensor<1>,
+}
+
+impl Network {
+    /// Lays out a network of `layers` cells whose first has `init_channels` channels, reduction cells at one and two
+    /// thirds, that tells `classes` classes apart.
+    ///
+    /// # Panics
+    /// The genotype is not well formed, see [`Genotype::check`].
+    pub fn new(
+        genotype: Genotype,
+        stem: Stem,
+        init_channels: usize,
+        layers: usize,
+        classes: usize,
+        auxiliary: bool,
+    ) -> Self {
+        genotype.check().expect("a well-formed genotype");
+        let mut parts = Parts::default();
+        let c = init_channels;
+        let (mut before_last, mut after_reduction) = match stem {
+            Stem::Cifar10 => {
+                parts.conv("stem.0", [3 * c, 3, 3, 3]);
+                parts.norm("stem.1", 3 * c);
+                (3 * c, false)
+            }
+            Stem::ImageNet => {
+                parts.conv("stem0.0", [c / 2, 3, 3, 3]);
+                parts.norm("stem0.1", c / 2);
+                parts.conv("stem0.3", [c, c / 2, 3, 3]);
+                parts.norm("stem0.4", c);
+                parts.conv("stem1.1", [c, c, 3, 3]);
+                parts.norm("stem1.2", c);
+                // The first cell's inputs are the two stems, one half as large as the other.
+                (c, true)
+            }
+        };
+        let (mut last, mut channels) = (before_last, c);
+        let mut cells = Vec::new();
+        let mut auxiliary_input = None;
+        for layer in 0..layers {
+            let kind = if is_reduction(layer, layers) { CellKind::Reduce } else { CellKind::Normal };
+            if kind == CellKind::Reduce {
+                channels *= 2;
+            }
+            let cell =
+                CellShape { kind, after_reduction, channels_before_last: before_last, channels_last: last, channels };
+            let (ops, concat) = of(&genotype, kind);
+            parts.cell(layer, cell, ops);
+            cells.push(cell);
+            after_reduction = kind == CellKind::Reduce;
+            (before_last, last) = (last, concat.len() * channels);
+            if layer == auxiliary_layer(layers) {
+                auxiliary_input = Some(last);
+            }
+        }
+        if let Some(input) = auxiliary_input.filter(|_| auxiliary) {
+            let [narrow, wide] = AUXILIARY_CHANNELS;
+            parts.conv("auxiliary_head.features.2", [narrow, input, 1, 1]);
+            parts.norm("auxiliary_head.features.3", narrow);
+            parts.conv("auxiliary_head.features.5", [wide, narrow, 2, 2]);
+            // The authors left this one out for ImageNet, by mistake at first and then on purpose.
+            if stem == Stem::Cifar10 {
+                parts.norm("auxiliary_head.features.6", wide);
+            }
+            parts.linear("auxiliary_head.classifier", wide, classes);
+        }
+        parts.linear("classifier", last, classes);
+        let Parts { layout, statistics } = parts;
+        let paths = cells
+            .iter()
+            .map(|cell| {
+                let (ops, _) = of(&genotype, cell.kind);
+                ops.iter().filter(|&&(op, state)| !is_identity(op, stride(cell.kind, state))).count()
+            })
+            .sum();
+        Self { genotype, stem, cells, auxiliary, layout, statistics, paths }
+    }
+
+    /// Where each weight lies in the flat vector.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// How many weights the network has without its auxiliary head, and how many that has.
+    pub fn parameters(&self) -> (usize, usize) {
+        let head = self.layout.parameters().iter().filter(|p| p.name.starts_with(AUXILIARY_HEAD));
+        let head = head.map(|p| p.range().len()).sum();
+        (self.layout.len() - head, head)
+    }
+
+    /// Where each running mean and variance lies in the flat vector of them.
+    pub fn statistics(&self) -> &Layout {
+        &self.statistics
+    }
+
+    /// Ops that drop-path may drop: all but identities.
+    pub fn paths(&self) -> usize {
+        self.paths
+    }
+
+    /// Forward and backward pass in training mode: BatchNorm uses the minibatch's own statistics.
+    ///
+    /// `weights` is the flat vector; the loss of the auxiliary head counts `auxiliary_weight` times, where there is one.
+    /// `kept` [paths, batch] scales what each op gives for each image: 0 where the path is dropped, and the inverse of the
+    /// share kept elsewhere.
+    pub fn train_pass(
+        &self,
+        weights: &Tensor<1>,
+        batch: &Minibatch,
+        auxiliary_weight: f64,
+        kept: Option<Tensor<2>>,
+    ) -> TrainPass {
+        let leaves = self.layout.leaves(weights, true);
+        let observed = RefCell::default();
+        let forward = Forward {
+            net: self,
+            leaves: &leaves,
+            mode: Mode::Training { observed: &observed, kept: kept.map(|kept| kept.inner().autodiff()) },
+        };
+        let (logits, auxiliary) = forward.run(batch.images.clone().inner().autodiff());
+        let labels = batch.labels.clone().inner().autodiff();
+        let loss = cross_entropy(logits.clone(), labels.clone());
+        let total = match auxiliary {
+            Some(auxiliary) => loss.clone() + cross_entropy(auxiliary, labels) * auxiliary_weight,
+            None => loss.clone(),
+        };
+        let gradient = leaves.gradient(&mut total.backward());
+        let observed = observed.into_inner();
+        let statistics = self.statistics.parameters().iter().map(|p| observed[&p.name].clone()).collect();
+        TrainPass { loss: loss.inner(), logits: logits.inner(), gradient, statistics: Tensor::cat(statistics, 0) }
+    }
+
+    /// Class scores [batch, classes] of normalised `images` [batch, 3, height, width] in evaluation mode: BatchNorm uses
+    /// the running `statistics`, no path is dropped, and the auxiliary head rests.
+    pub fn logits(&self, weights: &Tensor<1>, statistics: &Tensor<1>, images: Tensor<4>) -> Tensor<2> {
+        let leaves = self.layout.leaves(weights, false);
+        let running = self.statistics.leaves(statistics, false);
+        let forward = Forward { net: self, leaves: &leaves, mode: Mode::Evaluation { running: &running } };
+        forward.run(images.inner().autodiff()).0.inner()
+    }
+}
+
+/// The running statistics after a step that found `observed` in its minibatch.
+pub(crate) fn follow(running: &Tensor<1>, observed: Tensor<1>) -> Tensor<1> {
+    running.clone() * (1.0 - STATISTICS_MOMENTUM) + observed * STATISTICS_MOMENTUM
+}
+
+/// The ops and the output's states of a kind of cell.
+fn of(genotype: &Genotype, kind: CellKind) -> (&[(Op, usize)], &[usize]) {
+    match kind {
+        CellKind::Normal => (&genotype.normal, &genotype.normal_concat),
+        CellKind::Reduce => (&genotype.reduce, &genotype.reduce_concat),
+    }
+}
+
+/// The cell whose output the auxiliary head reads: the second reduction.
+fn auxiliary_layer(layers: usize) -> usize {
+    2 * layers / 3
+}
+
+fn stride(kind: CellKind, state: usize) -> usize {
+    if kind == CellKind::Reduce && state < 2 { 2 } else { 1 }
+}
+
+fn is_identity(op: Op, stride: usize) -> bool {
+    op == Op::SkipConnect && stride == 1
+}
+
+/// The BatchNorms of an op on `channels` channels, by their names inside the op's module.
+fn op_norms(op: Op, stride: usize) -> &'static [&'static str] {
+    match op {
+        Op::SepConv3x3 | Op::SepConv5x5 | Op::SepConv7x7 => &["op.3", "op.7"],
+        Op::DilConv3x3 | Op::DilConv5x5 => &["op.3"],
+        Op::Conv7x1_1x7 => &["3"],
+        Op::SkipConnect if stride == 2 => &["bn"],
+        Op::None | Op::MaxPool3x3 | Op::AvgPool3x3 | Op::SkipConnect => &[],
+    }
+}
+
+/// The layouts of a network while it is built up.
+#[derive(Default)]
+struct Parts {
+    layout: Layout,
+    statistics: Layout,
+}
+
+impl Parts {
+    fn conv(&mut self, name: &str, shape: [usize; 4]) {
+        self.layout.push_conv(format!("{name}.weight"), shape);
+    }
+
+    fn norm(&mut self, name: &str, channels: usize) {
+        self.layout.push(format!("{name}.weight"), &[channels], Init::Ones);
+        self.layout.push(format!("{name}.bias"), &[channels], Init::Zeros);
+        self.statistics.push(format!("{name}.running_mean"), &[channels], Init::Zeros);
+        self.statistics.push(format!("{name}.running_var"), &[channels], Init::Ones);
+    }
+
+    fn linear(&mut self, name: &str, inputs: usize, outputs: usize) {
+        self.layout.push(format!("{name}.weight"), &[outputs, inputs], Init::Uniform { fan_in: inputs });
+        self.layout.push(format!("{name}.bias"), &[outputs], Init::Uniform { fan_in: inputs });
+    }
+
+    fn cell(&mut self, layer: usize, cell: CellShape, ops: &[(Op, usize)]) {
+        let CellShape { channels, channels_before_last, channels_last, .. } = cell;
+        let first = format!("cells.{layer}.preprocess0");
+        if cell.after_reduction {
+            for (half, count) in [("conv_1", channels / 2), ("conv_2", channels - channels / 2)] {
+                self.conv(&format!("{first}.{half}"), [count, channels_before_last, 1, 1]);
+            }
+            self.norm(&format!("{first}.bn"), channels);
+        } else {
+            self.conv(&format!("{first}.op.1"), [channels, channels_before_last, 1, 1]);
+            self.norm(&format!("{first}.op.2"), channels);
+        }
+        let second = format!("cells.{layer}.preprocess1");
+        self.conv(&format!("{second}.op.1"), [channels, channels_last, 1, 1]);
+        self.norm(&format!("{second}.op.2"), channels);
+        for (i, &(op, state)) in ops.iter().enumerate() {
+            let stride = stride(cell.kind, state);
+            for (name, shape) in op_parameters(op, channels, stride) {
+                self.layout.push_conv(format!("cells.{layer}._ops.{i}.{name}"), shape);
+            }
+            for norm in op_norms(op, stride) {
+                self.norm(&format!("cells.{layer}._ops.{i}.{norm}"), channels);
+            }
+        }
+    }
+}
+
+/// Where BatchNorm has its statistics from.
+enum Mode<'a> {
+    /// From the minibatch; noted as the running statistics are named, [channels] each.
+    Training { observed: &'a RefCell<HashMap<String, Tensor<1>>>, kept: Option<Tensor<2>> },
+    /// From all minibatches before.
+    Evaluation { running: &'a Leaves<'a> },
+}
+
+/// One forward pass.
+struct Forward<'a> {
+    net: &'a Network,
+    leaves: &'a Leaves<'a>,
+    mode: Mode<'a>,
+}
+
+impl Forward<'_> {
+    /// The scores of the network, and of its auxiliary head while it trains.
+    fn run(&self, images: Tensor<4>) -> (Tensor<2>, Option<Tensor<2>>) {
+        let (mut s0, mut s1) = match self.net.stem {
+            Stem::Cifar10 => {
+                let stem = self.conv_bn("stem.0", "stem.1", images, 1);
+                (stem.clone(), stem)
+            }
+            Stem::ImageNet => {
+                let stem0 = self.conv_bn("stem0.0", "stem0.1", images, 2);
+                let stem0 = self.conv_bn("stem0.3", "stem0.4", relu(stem0), 2);
+                let stem1 = self.conv_bn("stem1.1", "stem1.2", relu(stem0.clone()), 2);
+                (stem0, stem1)
+            }
+        };
+        let training = matches!(self.mode, Mode::Training { .. });
+        let mut auxiliary = None;
+        let mut path = 0;
+        for (layer, &cell) in self.net.cells.iter().enumerate() {
+            let output = self.cell(layer, cell, s0, s1.clone(), &mut path);
+            (s0, s1) = (s1, output);
+            if training && self.net.auxiliary && layer == auxiliary_layer(self.net.cells.len()) {
+                auxiliary = Some(self.auxiliary_head(s1.clone()));
+            }
+        }
+        (self.linear("classifier", global_pool(s1)), auxiliary)
+    }
+
+    /// A cell; `path` counts the ops that may be dropped.
+    fn cell(&self, layer: usize, cell: CellShape, s0: Tensor<4>, s1: Tensor<4>, path: &mut usize) -> Tensor<4> {
+        let part = |name: &str| Part { forward: self, prefix: format!("cells.{layer}.{name}") };
+        let first = part("preprocess0");
+        let s0 = if cell.after_reduction { factorized_reduce(s0, &first) } else { relu_conv_bn(s0, &first) };
+        let mut states = vec![s0, relu_conv_bn(s1, &part("preprocess1"))];
+        let (ops, concat) = of(&self.net.genotype, cell.kind);
+        let output = |states: &[Tensor<4>], i: usize, path: &mut usize| {
+            let (op, state) = ops[i];
+            let stride = stride(cell.kind, state);
+            let x = plain::apply(op, stride, states[state].clone(), &part(&format!("_ops.{i}")));
+            let x = x.expect("no zero op in a derived cell");
+            if is_identity(op, stride) {
+                return x;
+            }
+            *path += 1;
+            self.drop_path(x, *path - 1)
+        };
+        for node in 0..ops.len() / 2 {
+            let first = output(&states, 2 * node, path);
+            let second = output(&states, 2 * node + 1, path);
+            states.push(first + second);
+        }
+        Tensor::cat(concat.iter().map(|&state| states[state].clone()).collect(), 1)
+    }
+
+    fn drop_path(&self, x: Tensor<4>, path: usize) -> Tensor<4> {
+        match &self.mode {
+            Mode::Training { kept: Some(kept), .. } => {
+                let batch = x.dims()[0];
+                x * kept.clone().slice([path..path + 1]).reshape([batch, 1, 1, 1])
+            }
+            _ => x,
+        }
+    }
+
+    /// The auxiliary head, whose last convolution must find its input 2x2.
+    fn auxiliary_head(&self, x: Tensor<4>) -> Tensor<2> {
+        let stride = match self.net.stem {
+            Stem::Cifar10 => 3,
+            Stem::ImageNet => 2,
+        };
+        let pool = AvgPoolOptions::new([5, 5]).with_stride([stride, stride]).with_count_include_pad(false);
+        let features = Part { forward: self, prefix: "auxiliary_head.features".into() };
+        let conv = |name, x| conv2d(x, features.weight(name), None, ConvOptions::new([1, 1], [0, 0], [1, 1], 1));
+        let x = features.norm("3", conv("2", avg_pool2d(relu(x), pool)));
+        let x = conv("5", relu(x));
+        let x = relu(if self.net.stem == Stem::Cifar10 { features.norm("6", x) } else { x });
+        let [batch, ..] = x.dims();
+        self.linear("auxiliary_head.classifier", x.reshape([batch, AUXILIARY_CHANNELS[1]]))
+    }
+
+    /// A 3x3 convolution with BatchNorm.
+    fn conv_bn(&self, conv: &str, norm: &str, x: Tensor<4>, stride: usize) -> Tensor<4> {
+        let weight = self.leaves.get(&format!("{conv}.weight"));
+        self.norm(norm, conv2d(x, weight, None, ConvOptions::new([stride, stride], [1, 1], [1, 1], 1)))
+    }
+
+    fn linear(&self, name: &str, x: Tensor<2>) -> Tensor<2> {
+        let bias: Tensor<1> = self.leaves.get(&format!("{name}.bias"));
+        linear(x, self.leaves.get(&format!("{name}.weight")), bias.unsqueeze())
+    }
+
+    /// BatchNorm with affine parameters.
+    fn norm(&self, name: &str, x: Tensor<4>) -> Tensor<4> {
+        let [batch, channels, height, width] = x.dims();
+        let row = |vector: Tensor<1>| vector.reshape([1, channels, 1, 1]);
+        let (mean_name, variance_name) = (format!("{name}.running_mean"), format!("{name}.running_var"));
+        let (centred, variance) = match self.mode {
+            Mode::Training { observed, .. } => {
+                let (centred, mean, variance) = moments(x);
+                let count = (batch * height * width) as f64;
+                let flat = |moment: &Tensor<4>| moment.clone().inner().reshape([channels]);
+                let mut observed = observed.borrow_mut();
+                observed.insert(mean_name, flat(&mean));
+                observed.insert(variance_name, flat(&variance) * (count / (count - 1.0)));
+                (centred, variance)
+            }
+            Mode::Evaluation { running } => (x - row(running.get(&mean_name)), row(running.get(&variance_name))),
+        };
+        let scale = row(self.leaves.get(&format!("{name}.weight"))) / (variance + BATCH_NORM_EPSILON).sqrt();
+        centred * scale + row(self.leaves.get(&format!("{name}.bias")))
+    }
+}
+
+/// A module inside the network.
+struct Part<'a> {
+    forward: &'a Forward<'a>,
+    prefix: String,
+}
+
+impl Module for Part<'_> {
+    fn weight(&self, name: &str) -> Tensor<4> {
+        self.forward.leaves.get(&format!("{}.{name}.weight", self.prefix))
+    }
+
+    fn norm(&self, name: &str, x: Tensor<4>) -> Tensor<4> {
+        self.forward.norm(&format!("{}.{name}", self.prefix), x)
+    }
+}

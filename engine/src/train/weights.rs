@@ -1,0 +1,140 @@
+//! Trained weights as a safetensors file, named as in the authors' implementation, so that PyTorch loads them there.
+
+use super::{Network, Stem, network::AUXILIARY_HEAD};
+use crate::{
+    space::Genotype,
+    supernet::{Layout, Parameter},
+};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use std::collections::HashMap;
+
+/// A counter that PyTorch keeps beside the running statistics of every BatchNorm.
+const COUNTER: &str = "num_batches_tracked";
+/// Cells and channels beyond which a file is not believed.
+const MOST: usize = 1000;
+
+/// A trained network on the host: all that a weights file holds.
+#[derive(Clone, Debug)]
+pub struct Weights {
+    /// The network.
+    pub network: Network,
+    /// Its flat weight vector.
+    pub weights: Vec<f32>,
+    /// The running statistics of its BatchNorms, flat.
+    pub statistics: Vec<f32>,
+}
+
+/// A weights file that is none, or is another network's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WeightsError {
+    /// Not a safetensors file, or part of one.
+    #[error("truncated, or no safetensors file: {0}")]
+    NotSafetensors(String),
+    /// A tensor that the network has is not there.
+    #[error("weights of another architecture: {0} is not there")]
+    Missing(String),
+    /// A tensor is there that the network has not.
+    #[error("weights of another architecture: {0} is there, and the architecture has no such tensor")]
+    Unexpected(String),
+    /// A tensor has another shape.
+    #[error("weights of another architecture: {name} is {found:?}, and the architecture has {expected:?}")]
+    Shape {
+        /// The tensor.
+        name: String,
+        /// Its shape in the file.
+        found: Vec<usize>,
+        /// Its shape in the network.
+        expected: Vec<usize>,
+    },
+    /// A tensor is not in float32.
+    #[error("{name} is {found}, and only F32 is read")]
+    Type {
+        /// The tensor.
+        name: String,
+        /// Its type.
+        found: String,
+    },
+    /// A value is not finite.
+    #[error("{0} has a value that is not finite")]
+    NotFinite(String),
+    /// A size that no network has.
+    #[error("a network of {init_channels} channels and {layers} cells, and at most {MOST} of each are read")]
+    Size {
+        /// Channels of the first cell.
+        init_channels: usize,
+        /// Cells.
+        layers: usize,
+    },
+}
+
+impl Weights {
+    /// The bytes of the file; the same values give the same bytes. `steps` is how many minibatches the statistics follow.
+    pub fn to_safetensors(&self, steps: u64) -> Vec<u8> {
+        let view = |dtype, shape, bytes| TensorView::new(dtype, shape, bytes).expect("bytes of the shape");
+        let steps = (steps as i64).to_le_bytes();
+        let mut tensors = Vec::new();
+        for (layout, values) in [(self.network.layout(), &self.weights), (self.network.statistics(), &self.statistics)]
+        {
+            for Parameter { name, shape, .. } in layout.parameters() {
+                let range = layout.get(name).expect("a parameter of the layout").range();
+                tensors.push((name.clone(), view(Dtype::F32, shape.clone(), bytemuck::cast_slice(&values[range]))));
+                if let Some(norm) = name.strip_suffix("running_var") {
+                    tensors.push((format!("{norm}{COUNTER}"), view(Dtype::I64, Vec::new(), &steps)));
+                }
+            }
+        }
+        let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+        safetensors::serialize(tensors, Some(metadata)).expect("names and shapes are fit to be written")
+    }
+
+    /// Reads a file of a CIFAR-10 network of these cells. The network's size is the file's.
+    ///
+    /// # Errors
+    /// It is no such file; names the first tensor that does not fit.
+    pub fn from_safetensors(bytes: &[u8], genotype: &Genotype, classes: usize) -> Result<Self, WeightsError> {
+        let file = SafeTensors::deserialize(bytes).map_err(|e| WeightsError::NotSafetensors(e.to_string()))?;
+        let missing = |name: &str| WeightsError::Missing(name.to_owned());
+        let stem = file.tensor("stem.0.weight").map_err(|_| missing("stem.0.weight"))?;
+        let init_channels = stem.shape().first().map_or(0, |channels| channels / 3);
+        let layer = |name: &&str| name.strip_prefix("cells.")?.split('.').next()?.parse().ok();
+        let names = file.names();
+        let layers = names.iter().copied().filter_map(|name| layer(&name)).max().map_or(0, |last: usize| last + 1);
+        if init_channels > MOST || layers > MOST {
+            return Err(WeightsError::Size { init_channels, layers });
+        }
+        let auxiliary = names.iter().any(|name| name.starts_with(AUXILIARY_HEAD));
+        let network = Network::new(genotype.clone(), Stem::Cifar10, init_channels, layers, classes, auxiliary);
+        let weights = read(&file, network.layout())?;
+        let statistics = read(&file, network.statistics())?;
+        let known = |name: &str| network.layout().get(name).or(network.statistics().get(name)).is_some();
+        let counts = |name: &str| {
+            let norm = name.strip_suffix(COUNTER);
+            norm.is_some_and(|norm| network.statistics().get(&format!("{norm}running_var")).is_some())
+        };
+        if let Some(name) = names.iter().filter(|name| !known(name) && !counts(name)).min() {
+            return Err(WeightsError::Unexpected((*name).to_owned()));
+        }
+        Ok(Self { network, weights, statistics })
+    }
+}
+
+/// The flat vector of a layout.
+fn read(file: &SafeTensors, layout: &Layout) -> Result<Vec<f32>, WeightsError> {
+    let mut values = Vec::with_capacity(layout.len());
+    for Parameter { name, shape, .. } in layout.parameters() {
+        let tensor = file.tensor(name).map_err(|_| WeightsError::Missing(name.clone()))?;
+        if tensor.shape() != shape {
+            let found = tensor.shape().to_vec();
+            return Err(WeightsError::Shape { name: name.clone(), found, expected: shape.clone() });
+        }
+        if tensor.dtype() != Dtype::F32 {
+            return Err(WeightsError::Type { name: name.clone(), found: format!("{:?}", tensor.dtype()) });
+        }
+        let from = values.len();
+        values.extend(tensor.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])));
+        if !values[from..].iter().all(|value| value.is_finite()) {
+            return Err(WeightsError::NotFinite(name.clone()));
+        }
+    }
+    Ok(values)
+}

@@ -1,0 +1,254 @@
+//! `darts train cifar10` and `darts test cifar10` as a user meets them.
+
+mod cli;
+
+use cli::{darts, document, refusal};
+use darts_engine::{
+    event::{Event, Tested},
+    run::{Run, RunError, read_weights},
+    space::{Genotype, published},
+};
+use safetensors::SafeTensors;
+use serde_json::{Value, json};
+use std::{fs, path::Path, process::Command};
+use tempfile::{TempDir, tempdir};
+
+/// A folder with a few textures in `few.packed`.
+fn folder() -> TempDir {
+    let dir = tempdir().unwrap();
+    let mut subset = darts();
+    subset.args(["data", "subset", "--data", "textures", "--train-images", "40", "--test-images", "25", "--out"]);
+    assert!(subset.arg(dir.path().join("few.packed")).output().unwrap().status.success());
+    dir
+}
+
+/// A training run of a few seconds.
+fn train(dir: &Path, out: &str, more: &[&str]) -> Command {
+    let mut command = darts();
+    command.current_dir(dir).args(["train", "cifar10", "--data", "few.packed", "--out", out, "--batch-size", "8"]);
+    command.args(["--init-channels", "4", "--layers", "3", "--epochs", "3", "--report-every", "2"]).args(more);
+    command
+}
+
+fn test(dir: &Path, weights: &str, arch: &str) -> Command {
+    let mut command = darts();
+    command.current_dir(dir).args(["test", "cifar10", "--data", "few.packed", "--device", "cpu"]);
+    command.args(["--weights", weights, "--arch", arch]);
+    command
+}
+
+fn events(dir: &Path, run: &str) -> Vec<Event> {
+    Run::open(dir.join(run)).unwrap().events().unwrap().map(Result::unwrap).collect()
+}
+
+/// The same events without the times they took.
+fn timeless(events: &[Event]) -> Vec<Value> {
+    let strip = |event: &Event| {
+        let mut event = serde_json::to_value(event).unwrap();
+        for key in ["seconds", "images_per_second"] {
+            event.as_object_mut().unwrap().remove(key);
+        }
+        event
+    };
+    events.iter().map(strip).collect()
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+    let mut files: Vec<String> = fs::read_dir(folder).unwrap().map(name).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_training_run_leaves_weights_that_test_alike() {
+    let dir = folder();
+    let output = train(dir.path(), "run", &["--arch", "darts_v2", "--test-every", "2"]).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{error}");
+    assert!(error.contains("epoch 3 of 3: loss "), "{error}");
+    let run = dir.path().join("run");
+    assert_eq!(files(&run), ["best.safetensors", "config.json", "events.jsonl", "genotype.json", "last.safetensors"]);
+
+    let events = events(dir.path(), "run");
+    let Event::TrainStarted { config, genotype, train_images: 40, test_images: 25, steps_per_epoch: 5, .. } =
+        &events[0]
+    else {
+        panic!("{:?}", events[0]);
+    };
+    let opened = Run::open(&run).unwrap();
+    assert_eq!(opened.config.train.as_ref(), Some(config));
+    assert_eq!((&opened.genotype().unwrap(), opened.config.search), (genotype, None));
+    let kinds: Vec<String> =
+        events.iter().map(|event| serde_json::to_value(event).unwrap()["type"].as_str().unwrap().to_owned()).collect();
+    let steps = |count| vec!["train_step"; count];
+    // Steps 0, 2 and 4 of the first epoch, 6, 8 and 9 of the next, 10, 12 and 14; a test after every other and the last.
+    let expected: Vec<&str> = [
+        vec!["train_started"],
+        steps(3),
+        vec!["train_epoch"],
+        steps(3),
+        vec!["train_epoch", "evaluated"],
+        steps(3),
+        vec!["train_epoch", "evaluated", "train_finished"],
+    ]
+    .concat();
+    assert_eq!(kinds, expected);
+    let rates: Vec<(f64, f64)> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::TrainEpoch { learning_rate, drop_path, .. } => Some((*learning_rate, *drop_path)),
+            _ => None,
+        })
+        .collect();
+    for ((rate, drop), (expected_rate, expected_drop)) in
+        rates.into_iter().zip([(0.025, 0.0), (0.01875, 0.2 / 3.0), (0.00625, 0.4 / 3.0)])
+    {
+        assert!((rate - expected_rate).abs() < 1e-12 && (drop - expected_drop).abs() < 1e-12, "{rate} {drop}");
+    }
+
+    // The test command finds what the run told, and told again on standard output.
+    let Some(&Event::TrainFinished { test: last, best, best_epoch, .. }) = events.last() else { unreachable!() };
+    assert!(best.wrong <= last.wrong && last.images == 25);
+    assert!(matches!(best_epoch, 1 | 2), "only two epochs were tested");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with(&format!("{last}\n")), "{text}");
+    for (file, expected) in [("run/last.safetensors", last), ("run/best.safetensors", best)] {
+        for arch in ["run", "DARTS_V2"] {
+            // The run computed on the machine's best device, this test on its processor.
+            let told = document(&mut test(dir.path(), file, arch));
+            let found: Tested = serde_json::from_value(told["test"].clone()).unwrap();
+            assert_eq!((found.wrong, found.images), (expected.wrong, expected.images));
+            assert!((found.loss - expected.loss).abs() < 1e-3 * expected.loss, "{found:?} {expected:?}");
+            assert_eq!(told["test_error"], json!(expected.wrong as f64 / 25.0));
+        }
+    }
+    // The best device repeats itself too, weights to the bit.
+    document(&mut train(dir.path(), "again", &["--arch", "darts_v2", "--test-every", "2"]));
+    assert_eq!(timeless(&self::events(dir.path(), "again")), timeless(&events));
+    for file in ["best.safetensors", "last.safetensors"] {
+        assert!(fs::read(run.join(file)).unwrap() == fs::read(dir.path().join("again").join(file)).unwrap(), "{file}");
+    }
+
+    let told = test(dir.path(), "run/last.safetensors", "run").output().unwrap();
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(told.starts_with(&format!("{last}, loss ")), "{told}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run_and_weights() {
+    let dir = folder();
+    let run = |out: &str, more: &[&str]| {
+        let fixed = ["--arch", "NASNet", "--device", "cpu", "--quiet", "--train-images", "32"];
+        let told = document(&mut train(dir.path(), out, &[&fixed[..], more].concat()));
+        assert_eq!((&told["run"], &told["train_images"]), (&json!(out), &json!(32)));
+        let weights = fs::read(dir.path().join(out).join("last.safetensors")).unwrap();
+        (timeless(&events(dir.path(), out)), weights)
+    };
+    let once = run("once", &["--seed", "5"]);
+    assert!(once == run("again", &["--seed", "5"]));
+    for (out, more) in [
+        ("seed", ["--seed", "6"]),
+        ("cutout", ["--cutout", "0"]),
+        ("dropped", ["--drop-path", "0"]),
+        ("head", ["--auxiliary-weight", "0"]),
+    ] {
+        let seed: &[&str] = if out == "seed" { &[] } else { &["--seed", "5"] };
+        assert!(run(out, &[&more[..], seed].concat()).1 != once.1, "{more:?}");
+    }
+    // Without an auxiliary head there are no weights of one.
+    let head = |run: &str| {
+        let bytes = fs::read(dir.path().join(run).join("last.safetensors")).unwrap();
+        SafeTensors::deserialize(&bytes).unwrap().names().iter().any(|name| name.starts_with("auxiliary_head."))
+    };
+    assert!(head("once") && !head("head"));
+    // A run's cells are found in it.
+    assert_eq!(Run::open(dir.path().join("once")).unwrap().genotype().unwrap(), published("NASNet").unwrap());
+}
+
+#[test]
+fn weights_that_do_not_fit_are_refused() {
+    let dir = folder();
+    document(&mut train(dir.path(), "run", &["--arch", "DARTS_V1", "--device", "cpu"]));
+    let other = "weights of another architecture";
+    let told = refusal(&mut test(dir.path(), "run/last.safetensors", "AmoebaNet"), 1);
+    assert_eq!(told, format!("run/last.safetensors: {other}: cells.0._ops.2.op.1.weight is not there"));
+    let told = refusal(&mut test(dir.path(), "run/last.safetensors", "NASNet"), 1);
+    let first = "cells.0._ops.0.op.1.weight is [4, 1, 3, 3], and the architecture has [4, 1, 5, 5]";
+    assert_eq!(told, format!("run/last.safetensors: {other}: {first}"));
+    // Cells with fewer weights: all of theirs are there, and others too.
+    let mut cells = published("DARTS_V1").unwrap();
+    cells.normal[7].0 = darts_engine::space::Op::MaxPool3x3;
+    cells.normal[6].0 = darts_engine::space::Op::SkipConnect;
+    fs::write(dir.path().join("fewer.json"), serde_json::to_string(&cells).unwrap()).unwrap();
+    let told = refusal(&mut test(dir.path(), "run/last.safetensors", "fewer.json"), 1);
+    let first = "cells.0._ops.6.op.1.weight is there, and the architecture has no such tensor";
+    assert_eq!(told, format!("run/last.safetensors: {other}: {first}"));
+
+    let whole = fs::read(dir.path().join("run/last.safetensors")).unwrap();
+    for bytes in [0, 7, 100, 20_000, whole.len() - 1] {
+        fs::write(dir.path().join("cut"), &whole[..bytes]).unwrap();
+        let told = refusal(&mut test(dir.path(), "cut", "run"), 1);
+        assert!(told.starts_with("cut: truncated, or no safetensors file: "), "{bytes} bytes: {told}");
+    }
+    let told = refusal(&mut test(dir.path(), "none", "run"), 1);
+    assert_eq!(told, "cannot read none: No such file or directory (os error 2)");
+    // Read by the library, the classes of the data count too.
+    let genotype: Genotype = published("DARTS_V1").unwrap();
+    let error = read_weights(&dir.path().join("run/last.safetensors"), &genotype, 100).unwrap_err();
+    assert!(matches!(error, RunError::Weights { .. }));
+    assert!(error.to_string().ends_with("and the architecture has [100, 768]"), "{error}");
+}
+
+#[test]
+fn settings_that_make_no_training_run_are_refused() {
+    let dir = folder();
+    let told = |code: i32, more: &[&str]| {
+        let mut command = darts();
+        command.current_dir(dir.path()).args(["train", "cifar10", "--data", "few.packed", "--out", "run"]).args(more);
+        if !more.contains(&"--arch") {
+            command.args(["--arch", "DARTS_V2"]);
+        }
+        let told = refusal(&mut command, code);
+        assert!(!dir.path().join("run").exists(), "{more:?}");
+        told
+    };
+    for (flag, value, why) in [
+        ("--epochs", "0", "epochs must be at least 1, not 0"),
+        ("--batch-size", "1", "batch-size must be at least 2, not 1"),
+        ("--batch-size", "41", "batch-size is 41, but there are only 40 training images"),
+        ("--train-images", "41", "train-images is 41, but the data has 40 training images"),
+        ("--train-images", "1", "train-images must be at least 2, not 1"),
+        ("--init-channels", "0", "init-channels must be at least 1, not 0"),
+        ("--layers", "1", "layers must be at least 2, not 1"),
+        ("--layers", "1001", "layers must be at most 1000, not 1001"),
+        ("--report-every", "0", "report-every must be at least 1, not 0"),
+        ("--test-every", "0", "test-every must be at least 1, not 0"),
+        ("--learning-rate", "0", "learning-rate must be above 0, not 0"),
+        ("--learning-rate-min", "-1", "learning-rate-min must be 0 or more, not -1"),
+        ("--momentum", "1", "momentum must be from 0 to below 1, not 1"),
+        ("--weight-decay", "inf", "weight-decay must be 0 or more, not inf"),
+        ("--grad-clip", "nan", "grad-clip must be above 0, not NaN"),
+        ("--auxiliary-weight", "-0.4", "auxiliary-weight must be 0 or more, not -0.4"),
+        ("--drop-path", "1", "drop-path must be from 0 to below 1, not 1"),
+    ] {
+        assert_eq!(told(1, &[flag, value]), why);
+    }
+    let large = told(1, &["--device", "cpu", "--init-channels", "1000", "--batch-size", "8"]);
+    assert!(large.starts_with("init-channels and layers make a network of "), "{large}");
+    assert!(told(1, &["--arch", "ENAS"]).starts_with("ENAS is no run folder, no file and no published network ("));
+    assert!(told(1, &["--arch", "few.packed"]).starts_with("few.packed: "));
+    assert!(told(2, &["--device", "tpu"]).starts_with("invalid value 'tpu' for '--device <"));
+    assert_eq!(files(dir.path()), ["few.packed"]);
+}
+
+#[test]
+fn a_training_run_that_fails_says_so_at_the_end_of_its_log() {
+    let dir = folder();
+    let flags = ["--arch", "DARTS_V2", "--device", "cpu", "--quiet", "--learning-rate", "1e30"];
+    let told = refusal(&mut train(dir.path(), "run", &flags), 1);
+    assert!(told.ends_with("a lower learning rate or gradient clip usually helps"), "{told}");
+    assert_eq!(events(dir.path(), "run").last(), Some(&Event::Failed { message: told }));
+    let told = refusal(&mut train(dir.path(), "run", &flags), 1);
+    assert_eq!(told, "run already holds a run; name another folder or move it away");
+}
