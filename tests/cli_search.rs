@@ -1,4 +1,4 @@
-//! `darts search conv` and `darts genotype show` as a user meets them.
+//! `darts search conv` as a user meets it.
 
 mod cli;
 
@@ -7,7 +7,7 @@ use darts_engine::{
     event::Event,
     run::{DataSource, Run},
     search::Order,
-    space::{Alphas, Genotype, PUBLISHED, published},
+    space::Alphas,
     supernet::Kernels,
 };
 use serde_json::{Value, json};
@@ -223,45 +223,4 @@ fn places_that_cannot_be_used_are_refused() {
     for file in ["file", "old/events.jsonl"] {
         assert_eq!(fs::read_to_string(dir.path().join(file)).unwrap(), "mine");
     }
-}
-
-#[test]
-fn published_cells_are_shown_by_name() {
-    for name in PUBLISHED {
-        let genotype = published(name).unwrap();
-        let shown = darts().args(["genotype", "show", &name.to_lowercase()]).output().unwrap();
-        assert!(shown.status.success());
-        assert_eq!(String::from_utf8(shown.stdout).unwrap(), genotype.to_string());
-        let json = document(darts().args(["genotype", "show", name]));
-        assert_eq!(serde_json::from_value::<Genotype>(json).unwrap(), genotype);
-    }
-}
-
-#[test]
-fn cells_that_are_none_are_refused() {
-    let dir = tempdir().unwrap();
-    let told = |what: &str| {
-        let mut command = darts();
-        refusal(command.current_dir(dir.path()).args(["genotype", "show", what]), 1)
-    };
-    let known = "DARTS_V1, DARTS_V2, NASNet, AmoebaNet";
-    assert_eq!(told("ENAS"), format!("ENAS is no run folder, no file and no published network ({known})"));
-    assert_eq!(told("."), ". holds no run: it has no config.json");
-    let whole = serde_json::to_value(published("NASNet").unwrap()).unwrap();
-    let file = |change: &dyn Fn(&mut Value)| {
-        let mut genotype = whole.clone();
-        change(&mut genotype);
-        fs::write(dir.path().join("cells.json"), genotype.to_string()).unwrap();
-        told("cells.json")
-    };
-    let op = file(&|cells| cells["normal"][4][0] = "sep_conv_9x9".into());
-    assert!(op.starts_with("cells.json: normal[4][0]: unknown op \"sep_conv_9x9\" (known: none, "), "{op}");
-    let future = file(&|cells| cells["reduce"][3][1] = 3.into());
-    assert_eq!(future, "cells.json: reduce cell, node 1: reads state 3, which comes after it");
-    let zero = file(&|cells| cells["normal"][0][0] = "none".into());
-    assert_eq!(zero, "cells.json: normal cell, node 0: the zero op cannot be part of a derived cell");
-    let output = file(&|cells| cells["normal_concat"] = json!([2, 99]));
-    assert!(output.starts_with("cells.json: normal cell: its output names state 99, the last is "), "{output}");
-    fs::write(dir.path().join("cells.json"), "{\"normal\":").unwrap();
-    assert!(told("cells.json").starts_with("cells.json: normal: EOF while parsing a value at line 1 column 10"));
 }

@@ -7,7 +7,7 @@ use crate::{
     device::DeviceChoice,
     event::Event,
     search::SearchConfig,
-    space::{Genotype, GenotypeError},
+    space::{Genotype, GenotypeError, PythonError},
     train::{TrainConfig, Weights, WeightsError},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -321,14 +321,25 @@ impl Iterator for Events {
     }
 }
 
-/// Reads a genotype file, as a run and the page write it.
+/// Reads a genotype file: JSON, as a run and the page write it, or Python ([`Genotype::from_python`]).
 ///
 /// # Errors
 /// It cannot be read, or is no well-formed genotype; the message names the place.
-pub fn read_genotype(file: &Path) -> Result<Genotype, RunError> {
-    let genotype: Genotype = read_json(file)?;
-    genotype.check().map_err(|source| RunError::Genotype { file: name(file), source })?;
-    Ok(genotype)
+pub fn read_genotype(path: &Path) -> Result<Genotype, RunError> {
+    let file = name(path);
+    let text = read_text(path)?;
+    // JSON that could be a genotype begins with a brace; Python with a name or a comment.
+    let python = str::from_utf8(&text)
+        .ok()
+        .filter(|text| text.trim_start().starts_with(|first: char| first.is_alphabetic() || "_#".contains(first)));
+    let Some(python) = python else {
+        let genotype: Genotype = parse_json(path, &text)?;
+        return genotype.check().map(|()| genotype).map_err(|source| RunError::Genotype { file, source });
+    };
+    Genotype::from_python(python).map_err(|error| match error {
+        PythonError::Genotype(source) => RunError::Genotype { file, source },
+        PythonError::Text { .. } => RunError::Format { file, problem: error.to_string() },
+    })
 }
 
 /// Reads weights of a network of these cells that tells `classes` classes apart.
@@ -350,27 +361,31 @@ pub fn read_weights(path: &Path, genotype: &Genotype, classes: usize) -> Result<
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, RunError> {
+    parse_json(path, &read_text(path)?)
+}
+
+/// The bytes of a file that is not larger than any that a person or a run writes.
+fn read_text(path: &Path) -> Result<Vec<u8>, RunError> {
     let file = name(path);
     let mut text = Vec::new();
-    let read = File::open(path).and_then(|opened| opened.take(TEXT_BYTES + 1).read_to_end(&mut text));
-    let problem = match read {
-        Err(source) => return Err(RunError::Read { file, source }),
-        Ok(_) if text.len() as u64 > TEXT_BYTES => format!("has more than {TEXT_BYTES} bytes"),
-        Ok(_) => {
-            let mut json = serde_json::Deserializer::from_slice(&text);
-            let value = serde_path_to_error::deserialize(&mut json)
-                .map_err(|error| match error.path().iter().next() {
-                    Some(_) => format!("{}: {}", error.path(), error.inner()),
-                    None => error.into_inner().to_string(),
-                })
-                .and_then(|value| json.end().map(|()| value).map_err(|error| error.to_string()));
-            match value {
-                Ok(value) => return Ok(value),
-                Err(problem) => problem,
-            }
+    match File::open(path).and_then(|opened| opened.take(TEXT_BYTES + 1).read_to_end(&mut text)) {
+        Err(source) => Err(RunError::Read { file, source }),
+        Ok(_) if text.len() as u64 > TEXT_BYTES => {
+            Err(RunError::Format { file, problem: format!("has more than {TEXT_BYTES} bytes") })
         }
-    };
-    Err(RunError::Format { file, problem })
+        Ok(_) => Ok(text),
+    }
+}
+
+fn parse_json<T: DeserializeOwned>(path: &Path, text: &[u8]) -> Result<T, RunError> {
+    let mut json = serde_json::Deserializer::from_slice(text);
+    serde_path_to_error::deserialize(&mut json)
+        .map_err(|error| match error.path().iter().next() {
+            Some(_) => format!("{}: {}", error.path(), error.inner()),
+            None => error.into_inner().to_string(),
+        })
+        .and_then(|value| json.end().map(|()| value).map_err(|error| error.to_string()))
+        .map_err(|problem| RunError::Format { file: name(path), problem })
 }
 
 /// Writes a new file as JSON; it appears whole or not at all.

@@ -16,6 +16,16 @@ pub enum CellKind {
     Reduce,
 }
 
+impl CellKind {
+    /// `normal` or `reduce`, as genotypes have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Reduce => "reduce",
+        }
+    }
+}
+
 /// One edge of the cell: from a state to an intermediate node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Edge {

@@ -1,13 +1,25 @@
-//! What can be searched: ops, the cell's graph, alphas, genotypes and their derivation (paper, section 2.1 and 3.1.1).
+//! What can be searched: ops, the cell's graph, alphas, genotypes and their derivation (paper, section 2.1 and 3.1.1); and
+//! cells as data: published ones with the paper's figures, what a network of them costs, the forms in which they are passed
+//! on.
 
 mod alphas;
 mod cell;
+pub mod code;
+mod cost;
 mod genotype;
 mod op;
 mod published;
+mod python;
+#[cfg(feature = "compute")]
+mod random;
+mod reported;
 
 pub use alphas::Alphas;
 pub use cell::{CellKind, EDGES, Edge, NODES, edges, is_reduction};
+pub use code::CodeError;
+pub use cost::{Cost, DerivedCost, NetworkSize, Stem, supernet_cost};
 pub use genotype::{Genotype, GenotypeError};
 pub use op::{Op, UnknownOp};
 pub use published::{PUBLISHED, published};
+pub use python::PythonError;
+pub use reported::{Cifar10Report, ImageNetReport, REPORTED_CIFAR10, REPORTED_IMAGENET};

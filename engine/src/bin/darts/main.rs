@@ -6,6 +6,7 @@ mod device;
 mod genotype;
 mod output;
 mod search;
+mod table;
 mod test;
 mod train;
 
@@ -37,9 +38,14 @@ enum Command {
     /// Test trained weights.
     #[command(subcommand)]
     Test(test::Command),
-    /// Look at cells.
+    /// Look at cells, draw them at random, pass them on.
     #[command(subcommand)]
     Genotype(genotype::Command),
+    /// Compare what networks of cells cost with what the paper reports.
+    ///
+    /// Parameters and multiply-accumulates are computed for any cells, at the paper's sizes for CIFAR-10 and ImageNet; test
+    /// errors, costs and GPU days of the search are quoted from its tables 1 and 3, where it has them.
+    Table(table::Table),
     /// Measure how fast this machine is.
     #[command(subcommand)]
     Bench(bench::Command),
@@ -56,6 +62,7 @@ fn main() -> ExitCode {
         Command::Train(command) => train::run(command, &cli.output),
         Command::Test(command) => test::run(command, &cli.output),
         Command::Genotype(command) => genotype::run(command, &cli.output),
+        Command::Table(table) => table::run(table, &cli.output),
         Command::Bench(command) => bench::run(command, &cli.output),
     })
 }

@@ -1,0 +1,97 @@
+use serde::Serialize;
+
+/// A row of the paper's table 1: a network on CIFAR-10.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Cifar10Report {
+    /// The cell's name in [`super::PUBLISHED`], if it is there.
+    pub cell: Option<&'static str>,
+    /// What the paper calls the network.
+    pub network: &'static str,
+    /// Test error in percent.
+    pub test_error: f64,
+    /// Its deviation, where the paper has one.
+    pub deviation: Option<f64>,
+    /// Parameters in millions.
+    pub params: f64,
+    /// Days on one GPU that the search took.
+    pub gpu_days: f64,
+}
+
+/// A row of the paper's table 3: a network on ImageNet in the mobile setting.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ImageNetReport {
+    /// The cell's name in [`super::PUBLISHED`].
+    pub cell: &'static str,
+    /// What the paper calls the network.
+    pub network: &'static str,
+    /// Test error in percent.
+    pub top1_error: f64,
+    /// Share in percent of images whose class is not among the five likeliest.
+    pub top5_error: f64,
+    /// Parameters in millions.
+    pub params: f64,
+    /// Multiply-accumulates in millions.
+    pub macs: f64,
+    /// Days on one GPU that the search took.
+    pub gpu_days: f64,
+}
+
+/// The paper's table 1, without the networks that are not made of two kinds of cells. *Retrained* are cells that its authors
+/// trained in their own setting, *searched again* the best of eight runs of ENAS's public code, *random search* the best of
+/// 24 random cells.
+pub const REPORTED_CIFAR10: [Cifar10Report; 11] = [
+    cifar10(Some("NASNet"), "NASNet-A + cutout", 2.65, None, 3.3, 2000.0),
+    cifar10(Some("NASNet"), "NASNet-A + cutout, retrained", 2.83, None, 3.1, 2000.0),
+    cifar10(Some("AmoebaNet"), "AmoebaNet-A", 3.34, Some(0.06), 3.2, 3150.0),
+    cifar10(Some("AmoebaNet"), "AmoebaNet-A + cutout, retrained", 3.12, None, 3.1, 3150.0),
+    cifar10(None, "AmoebaNet-B + cutout", 2.55, Some(0.05), 2.8, 3150.0),
+    cifar10(Some("PNASNet"), "PNAS", 3.41, Some(0.09), 3.2, 225.0),
+    cifar10(Some("ENAS"), "ENAS + cutout", 2.89, None, 4.6, 0.5),
+    cifar10(None, "ENAS + cutout, searched again", 2.91, None, 4.2, 4.0),
+    cifar10(None, "random search + cutout", 3.29, Some(0.15), 3.2, 4.0),
+    cifar10(Some("DARTS_V1"), "DARTS (first order) + cutout", 3.00, Some(0.14), 3.3, 1.5),
+    cifar10(Some("DARTS_V2"), "DARTS (second order) + cutout", 2.76, Some(0.09), 3.3, 4.0),
+];
+
+/// The rows of the paper's table 3 whose cells are published here.
+pub const REPORTED_IMAGENET: [ImageNetReport; 4] = [
+    imagenet("NASNet", "NASNet-A", [26.0, 8.4], 5.3, 564.0, 2000.0),
+    imagenet("AmoebaNet", "AmoebaNet-A", [25.5, 8.0], 5.1, 555.0, 3150.0),
+    imagenet("PNASNet", "PNAS", [25.8, 8.1], 5.1, 588.0, 225.0),
+    imagenet("DARTS_V2", "DARTS (searched on CIFAR-10)", [26.7, 8.7], 4.7, 574.0, 4.0),
+];
+
+const fn cifar10(
+    cell: Option<&'static str>,
+    network: &'static str,
+    test_error: f64,
+    deviation: Option<f64>,
+    params: f64,
+    gpu_days: f64,
+) -> Cifar10Report {
+    Cifar10Report { cell, network, test_error, deviation, params, gpu_days }
+}
+
+const fn imagenet(
+    cell: &'static str,
+    network: &'static str,
+    [top1_error, top5_error]: [f64; 2],
+    params: f64,
+    macs: f64,
+    gpu_days: f64,
+) -> ImageNetReport {
+    ImageNetReport { cell, network, top1_error, top5_error, params, macs, gpu_days }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::space::PUBLISHED;
+
+    #[test]
+    fn reports_name_published_cells_and_each_has_one() {
+        let named: Vec<&str> = REPORTED_CIFAR10.iter().filter_map(|row| row.cell).collect();
+        assert!(named.iter().chain(REPORTED_IMAGENET.iter().map(|row| &row.cell)).all(|cell| PUBLISHED.contains(cell)));
+        assert!(PUBLISHED.iter().all(|cell| named.contains(cell)));
+    }
+}
