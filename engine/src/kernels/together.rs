@@ -80,6 +80,9 @@ impl<'a> Together<'a> {
     }
 }
 
+/// The part that an argument belongs to unless all share it, its name, and whether it is a float.
+type Argument = (Option<usize>, &'static str, bool);
+
 struct Program {
     groups: Vec<Group>,
     buffers: usize,
@@ -104,9 +107,8 @@ impl Program {
         format!("{} of {} kinds ({sizes})", names.join("+"), self.parts().count())
     }
 
-    /// Names of all arguments, with the part they belong to unless they are shared, whether they are floats, and their bits:
-    /// the lengths of the groups come first.
-    fn arguments(&self) -> (Vec<(Option<usize>, &'static str, bool)>, Vec<u32>) {
+    /// All arguments, and the words passed: the lengths of the groups, then what the arguments are.
+    fn arguments(&self) -> (Vec<Argument>, Vec<u32>) {
         let mut names = Vec::new();
         let mut words: Vec<u32> = self.groups.iter().map(|group| group.length as u32).collect();
         for (i, part) in self.parts().enumerate() {

@@ -171,11 +171,9 @@ impl Network {
     ) -> TrainPass {
         let leaves = self.layout.leaves(weights, true);
         let observed = RefCell::default();
-        let forward = Forward {
-            net: self,
-            leaves: &leaves,
-            mode: Mode::Training { observed: &observed, kept: kept.map(|kept| kept.inner().autodiff()) },
-        };
+        let kept = kept.map(|kept| kept.inner().autodiff());
+        let forward =
+            Forward { net: self, leaves: &leaves, mode: Mode::Training { observed: &observed, kept: kept.as_ref() } };
         let (logits, auxiliary) = forward.run(batch.images.clone().inner().autodiff());
         let labels = batch.labels.clone().inner().autodiff();
         let loss = cross_entropy(logits.clone(), labels.clone());
@@ -290,7 +288,7 @@ impl Parts {
 /// Where BatchNorm has its statistics from.
 enum Mode<'a> {
     /// From the minibatch; noted as the running statistics are named, [channels] each.
-    Training { observed: &'a RefCell<HashMap<String, Tensor<1>>>, kept: Option<Tensor<2>> },
+    Training { observed: &'a RefCell<HashMap<String, Tensor<1>>>, kept: Option<&'a Tensor<2>> },
     /// From all minibatches before.
     Evaluation { running: &'a Leaves<'a> },
 }
@@ -357,10 +355,10 @@ impl Forward<'_> {
     }
 
     fn drop_path(&self, x: Tensor<4>, path: usize) -> Tensor<4> {
-        match &self.mode {
+        match self.mode {
             Mode::Training { kept: Some(kept), .. } => {
                 let batch = x.dims()[0];
-                x * kept.clone().slice([path..path + 1]).reshape([batch, 1, 1, 1])
+                x * kept.clone().slice([path..path + 1, 0..batch]).reshape([batch, 1, 1, 1])
             }
             _ => x,
         }

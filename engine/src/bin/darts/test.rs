@@ -29,8 +29,7 @@ pub struct Cifar10 {
     /// A safetensors file, as a training run leaves it or with the tensors of the authors' implementation.
     #[arg(long, value_name = "FILE")]
     weights: PathBuf,
-    /// The cells: a run folder, a genotype file, or the name of a published network.
-    #[arg(long, value_name = "RUN, FILE or NAME")]
+    #[arg(long, value_name = "CELL", help = genotype::CELL)]
     arch: String,
     /// A cifar-10-batches-bin folder, cifar-10-binary.tar.gz, a packed subset, or the word textures for generated images.
     #[arg(long, value_name = "PATH")]

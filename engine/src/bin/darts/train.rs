@@ -34,8 +34,7 @@ fn paper() -> TrainConfig {
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Cifar10 {
-    /// The cells: a run folder, a genotype file, or the name of a published network.
-    #[arg(long, value_name = "RUN, FILE or NAME", help_heading = "Network")]
+    #[arg(long, value_name = "CELL", help = genotype::CELL, help_heading = "Network")]
     arch: String,
     /// Channels of the first cell; every reduction cell doubles them.
     #[arg(long, value_name = "N", default_value_t = paper().init_channels, help_heading = "Network")]
