@@ -9,6 +9,7 @@ use burn::{
 };
 use darts_engine::{
     kernels::{SHADERS, Tuning, ceilings, end_sources, start_sources},
+    search::{Bilevel, SearchConfig},
     space::CellKind::{self, Normal, Reduce},
     supernet::{Kernels, Minibatch, Supernet, Wrt},
 };
@@ -24,6 +25,7 @@ fn naga_takes_every_shader_without_extensions() {
         pass(tuning, 3, &[Normal, Reduce, Normal], 1, [6, 10]);
     }
     the_ceilings_are_of_this_world();
+    update();
     let sources = end_sources();
     let mut used = BTreeSet::new();
     for (text, files) in &sources {
@@ -45,6 +47,16 @@ fn the_ceilings_are_of_this_world() {
     println!("{ceilings:?}");
     assert!((0.01..1e6).contains(&ceilings.multiply_add_gflops), "{ceilings:?}");
     assert!((0.01..1e5).contains(&ceilings.copy_gb_per_s), "{ceilings:?}");
+}
+
+/// A weight step, which ends in an update of the weights.
+fn update() {
+    let device = device();
+    let mut bilevel = Bilevel::new(Supernet::with_cells(3, [Normal], 10, Kernels::Fused), 3, &device);
+    let images = Tensor::from_data(TensorData::zeros::<f32, _>([1, 3, 6, 10]), &device);
+    let labels = Tensor::<1, Int>::from_data(TensorData::zeros::<i32, _>([1]), &device);
+    let (_, norm) = bilevel.weight_step(&SearchConfig::default(), 0.01, &Minibatch { images, labels });
+    read(norm);
 }
 
 fn pass(tuning: Tuning, channels: usize, kinds: &[CellKind], batch: usize, [height, width]: [usize; 2]) {
