@@ -10,7 +10,8 @@ use darts_engine::{
     space::Alphas,
     supernet::Kernels,
 };
-use serde_json::{Value, json};
+use darts_tests::{files, timeless};
+use serde_json::json;
 use std::{fs, path::Path, process::Command};
 use tempfile::tempdir;
 
@@ -43,25 +44,6 @@ fn events(run: &Run) -> Vec<Event> {
     assert!(matches!(rest.next(), Some(Event::Finished { .. })));
     assert!(rest.next().is_none());
     events
-}
-
-/// The same events without the times they took.
-fn timeless(events: &[Event]) -> Vec<Value> {
-    let strip = |event: &Event| {
-        let mut event = serde_json::to_value(event).unwrap();
-        for key in ["seconds", "images_per_second"] {
-            event.as_object_mut().unwrap().remove(key);
-        }
-        event
-    };
-    events.iter().map(strip).collect()
-}
-
-fn files(folder: &Path) -> Vec<String> {
-    let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
-    let mut files: Vec<String> = fs::read_dir(folder).unwrap().map(name).collect();
-    files.sort();
-    files
 }
 
 #[test]

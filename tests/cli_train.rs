@@ -8,8 +8,9 @@ use darts_engine::{
     run::{Run, RunError, read_weights},
     space::{Genotype, published},
 };
+use darts_tests::{files, timeless};
 use safetensors::SafeTensors;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{fs, path::Path, process::Command};
 use tempfile::{TempDir, tempdir};
 
@@ -39,25 +40,6 @@ fn test(dir: &Path, weights: &str, arch: &str) -> Command {
 
 fn events(dir: &Path, run: &str) -> Vec<Event> {
     Run::open(dir.join(run)).unwrap().events().unwrap().map(Result::unwrap).collect()
-}
-
-/// The same events without the times they took.
-fn timeless(events: &[Event]) -> Vec<Value> {
-    let strip = |event: &Event| {
-        let mut event = serde_json::to_value(event).unwrap();
-        for key in ["seconds", "images_per_second"] {
-            event.as_object_mut().unwrap().remove(key);
-        }
-        event
-    };
-    events.iter().map(strip).collect()
-}
-
-fn files(folder: &Path) -> Vec<String> {
-    let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
-    let mut files: Vec<String> = fs::read_dir(folder).unwrap().map(name).collect();
-    files.sort();
-    files
 }
 
 #[test]

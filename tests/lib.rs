@@ -1,11 +1,19 @@
 //! Shared helpers of the end-to-end tests: golden files and how far a tensor may be from them.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use darts_engine::device::{Compute, DeviceChoice};
+use darts_engine::{
+    device::{Compute, DeviceChoice},
+    event::Event,
+};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use safetensors::{Dtype, SafeTensors};
-use std::{collections::BTreeMap, path::PathBuf};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// The device under test: the best GPU interface of the machine, or what `DARTS_DEVICE=cpu` names.
 pub fn device() -> Device {
@@ -116,4 +124,24 @@ pub fn moved_by_rounding(weights: &Tensor<1>, attempt: u64) -> Tensor<1> {
     let count = weights.dims()[0];
     let noise: Vec<f32> = (0..count).map(|_| 1.0 + 5e-7 * rng.random_range(-1.0..1.0f32)).collect();
     weights.clone() * Tensor::from_data(TensorData::new(noise, [count]), &weights.device())
+}
+
+/// The same events without the times they took.
+pub fn timeless(events: &[Event]) -> Vec<Value> {
+    let strip = |event: &Event| {
+        let mut event = serde_json::to_value(event).unwrap();
+        for key in ["seconds", "images_per_second"] {
+            event.as_object_mut().unwrap().remove(key);
+        }
+        event
+    };
+    events.iter().map(strip).collect()
+}
+
+/// Names of what a folder holds, sorted.
+pub fn files(folder: &Path) -> Vec<String> {
+    let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+    let mut files: Vec<String> = fs::read_dir(folder).unwrap().map(name).collect();
+    files.sort();
+    files
 }

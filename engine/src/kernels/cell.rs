@@ -207,7 +207,7 @@ impl CellPlan {
     }
 
     /// Pixels of a node's channel.
-    fn plane(&self) -> usize {
+    pub(super) fn plane(&self) -> usize {
         self.size[0] * self.size[1]
     }
 
@@ -226,7 +226,7 @@ impl CellPlan {
     }
 
     /// Pixels that the row-wise kernels take at once at nodes' width.
-    fn lanes(&self) -> usize {
+    pub(super) fn lanes(&self) -> usize {
         if self.size[1].is_multiple_of(4) { 4 } else { 1 }
     }
 
@@ -245,7 +245,7 @@ impl CellPlan {
     }
 
     /// A launch at the nodes' resolution with the constants that most kernels read.
-    fn launch(&self, lanes: usize, files: &[&'static str]) -> Launch {
+    pub(super) fn launch(&self, lanes: usize, files: &[&'static str]) -> Launch {
         Launch::new(lanes, files).all(&[
             ("N", self.batch),
             ("C", self.shape.channels),
@@ -255,7 +255,7 @@ impl CellPlan {
         ])
     }
 
-    fn rows(&self, launch: Launch, lanes: usize) -> Launch {
+    pub(super) fn rows(&self, launch: Launch, lanes: usize) -> Launch {
         launch.all(&[("H", self.size[0]), ("W", self.size[1]), ("COLUMNS", self.size[1] / lanes)])
     }
 
@@ -264,7 +264,7 @@ impl CellPlan {
         tile(plane, self.tuning.wide())
     }
 
-    fn pixels(&self, lanes: usize) -> usize {
+    pub(super) fn pixels(&self, lanes: usize) -> usize {
         self.batch * self.plane() / lanes
     }
 
@@ -1505,7 +1505,7 @@ fn row(node: usize) -> usize {
     node * (node + 3) / 2
 }
 
-fn line(lanes: usize) -> &'static str {
+pub(super) fn line(lanes: usize) -> &'static str {
     if lanes == 4 { "line4" } else { "line1" }
 }
 

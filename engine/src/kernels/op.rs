@@ -76,7 +76,7 @@ fn primitive<const D: usize>(tensor: Tensor<D>) -> FloatTensor<Ad> {
 }
 
 /// A buffer as a contiguous float tensor on the device of `like`.
-fn wrap(client: &Client, like: &CubeTensor, handle: Handle, shape: Shape) -> CubeTensor {
+pub(super) fn wrap(client: &Client, like: &CubeTensor, handle: Handle, shape: Shape) -> CubeTensor {
     CubeTensor::new_contiguous(client.clone(), like.device.clone(), shape, handle, DType::F32)
 }
 

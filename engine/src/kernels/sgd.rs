@@ -1,8 +1,8 @@
-use super::gpu::Launch;
+use super::{gpu::Launch, op::wrap};
 use crate::search::Sgd;
 use burn::{
-    backend::wgpu::{CubeBackend, CubeTensor, into_contiguous},
-    tensor::{DType, Shape, Tensor},
+    backend::wgpu::{CubeBackend, into_contiguous},
+    tensor::{Shape, Tensor},
 };
 
 /// Threads that share the sum of squares.
@@ -52,11 +52,9 @@ pub(crate) fn sgd_step(
             &[&weights.handle, &momentum.handle, &gradient.handle, &norm, &next_weights, &next_momentum],
             5 * total + 1,
         );
-    let wrap = |handle, length: usize| {
-        let (client, device) = (client.clone(), weights.device.clone());
-        let shape = Shape::from([length]);
-        let tensor = CubeTensor::new_contiguous(client, device, shape, handle, DType::F32);
-        Tensor::from_primitive::<CubeBackend>(tensor)
-    };
-    (wrap(next_weights, total), wrap(next_momentum, total), wrap(norm, 1))
+    let [next_weights, next_momentum, norm] =
+        [(next_weights, total), (next_momentum, total), (norm, 1)].map(|(handle, length)| {
+            Tensor::from_primitive::<CubeBackend>(wrap(client, &weights, handle, Shape::from([length])))
+        });
+    (next_weights, next_momentum, norm)
 }

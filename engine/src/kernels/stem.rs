@@ -1,5 +1,5 @@
 use super::{
-    cell::{CellPlan, Tuning},
+    cell::{CellPlan, Tuning, line},
     gpu::Launch,
 };
 use cubecl::{prelude::Client, server::Handle};
@@ -15,10 +15,10 @@ const CHUNKS: usize = 64;
 /// pointwise one over every pixel's neighbourhood.
 #[derive(Clone, Debug)]
 pub(crate) struct StemPlan {
+    /// The images, and the stem's output.
+    images: CellPlan,
     plan: CellPlan,
-    channels: usize,
-    batch: usize,
-    size: [usize; 2],
+    shape: [usize; 4],
 }
 
 /// What the backward pass of the stem needs of the forward pass.
@@ -32,44 +32,42 @@ pub(crate) struct StemMemory {
 impl StemPlan {
     /// The stem with `channels` outputs on `batch` images of `size`.
     pub fn new(channels: usize, batch: usize, size: [usize; 2], tuning: Tuning) -> Self {
-        Self { plan: CellPlan::of_pixels(channels, batch, size, tuning), channels, batch, size }
+        let plan = |channels| CellPlan::of_pixels(channels, batch, size, tuning);
+        Self { images: plan(COLOURS), plan: plan(channels), shape: [batch, channels, size[0], size[1]] }
     }
 
     /// Shape of the output.
     pub fn output(&self) -> [usize; 4] {
-        [self.batch, self.channels, self.size[0], self.size[1]]
+        self.shape
+    }
+
+    fn channels(&self) -> usize {
+        self.shape[1]
     }
 
     /// Weights of the convolution: the factors follow them, then the offsets.
     fn factors(&self) -> usize {
-        self.channels * INPUTS
+        self.channels() * INPUTS
     }
 
     fn parameters(&self) -> usize {
-        self.factors() + 2 * self.channels
-    }
-
-    fn lanes(&self) -> usize {
-        if self.size[1].is_multiple_of(4) { 4 } else { 1 }
-    }
-
-    /// Pixels of a channel.
-    fn pixels(&self) -> usize {
-        self.batch * self.size[0] * self.size[1]
+        self.factors() + 2 * self.channels()
     }
 
     /// The forward pass: output [batch, channels, height, width] of images [batch, 3, height, width], and what the backward
     /// pass needs.
     pub fn forward(&self, client: &Client, images: &Handle, parameters: &Handle) -> (Handle, StemMemory) {
-        let [h, w] = self.size;
-        let lanes = self.lanes();
-        let plane = h * w / lanes;
-        let (pixels, c) = (self.pixels(), self.channels);
+        let lanes = self.plan.lanes();
+        let plane = self.plan.plane() / lanes;
+        let (pixels, c) = (self.plan.pixels(1), self.channels());
         let unfolded = client.empty(4 * INPUTS * pixels);
-        let line = if lanes == 4 { "line4" } else { "line1" };
-        Launch::new(lanes, &["unfold", line])
-            .all(&[("N", self.batch), ("C", COLOURS), ("H", h), ("W", w), ("COLUMNS", w / lanes), ("PLANE", plane)])
-            .run(client, COLOURS * pixels / lanes, [1, 1], &[images, &unfolded], (COLOURS + INPUTS) * pixels);
+        self.images.rows(self.images.launch(lanes, &["unfold", line(lanes)]), lanes).run(
+            client,
+            COLOURS * pixels / lanes,
+            [1, 1],
+            &[images, &unfolded],
+            (COLOURS + INPUTS) * pixels,
+        );
         let packed = self.plan.pack(client, [INPUTS, c, 1], ([0, 0], 1), parameters);
         let shape = [INPUTS, c, 1, 1];
         let (values, norm) = self.plan.pointwise(client, lanes, plane, shape, false, (&packed, [0, 0], 1), &unfolded);
@@ -82,7 +80,7 @@ impl StemPlan {
             6 * c,
         );
         let output = client.empty(4 * c * pixels);
-        Launch::new(lanes, &["affine"]).all(&[("N", self.batch), ("C", c), ("PLANE", plane), ("RESULT", 0)]).run(
+        self.plan.launch(lanes, &["affine"]).all(&[("RESULT", 0)]).run(
             client,
             c * pixels / lanes,
             [1, 1],
@@ -95,14 +93,18 @@ impl StemPlan {
     /// The backward pass: the gradient of the parameters.
     pub fn backward(&self, client: &Client, parameters: &Handle, memory: StemMemory, gradient: &Handle) -> Handle {
         let StemMemory { unfolded, values, norm } = memory;
-        let lanes = self.lanes();
-        let plane = self.size[0] * self.size[1] / lanes;
-        let (pixels, c) = (self.pixels(), self.channels);
+        let lanes = self.plan.lanes();
+        let plane = self.plan.plane() / lanes;
+        let (pixels, c) = (self.plan.pixels(1), self.channels());
         let chunks = CHUNKS.min(pixels / lanes);
         let sums = client.empty(4 * 2 * c * chunks);
-        Launch::new(lanes, &["stem_sums"])
-            .all(&[("N", self.batch), ("C", c), ("PLANE", plane), ("CHUNKS", chunks)])
-            .run(client, c * chunks, [1, 1], &[&values, &norm, gradient, &sums], 2 * c * (pixels + chunks));
+        self.plan.launch(lanes, &["stem_sums"]).all(&[("CHUNKS", chunks)]).run(
+            client,
+            c * chunks,
+            [1, 1],
+            &[&values, &norm, gradient, &sums],
+            2 * c * (pixels + chunks),
+        );
         let result = client.empty(4 * self.parameters());
         let affine = client.empty(4 * 4 * c);
         Launch::new(1, &["stem_back"])

@@ -72,10 +72,10 @@ impl<'a> Together<'a> {
         if length == 0 {
             return;
         }
-        let program = Program { groups, buffers: buffers.len() };
+        let (arguments, words) = arguments(&groups);
+        let program = Program { groups, buffers: buffers.len(), arguments };
         watch::keep_source(|| program.source(), &program.files());
         watch::name_next(|| program.title(), 4 * moved as u64);
-        let words: Vec<u32> = program.arguments().1;
         dispatch(client, program, &words, [threads.div_ceil(64), length, 1], &buffers, moved);
     }
 }
@@ -86,6 +86,26 @@ type Argument = (Option<usize>, &'static str, bool);
 struct Program {
     groups: Vec<Group>,
     buffers: usize,
+    arguments: Vec<Argument>,
+}
+
+/// All arguments, and the words passed: the lengths of the groups, then what the arguments are.
+fn arguments(groups: &[Group]) -> (Vec<Argument>, Vec<u32>) {
+    let mut names = Vec::new();
+    let mut words: Vec<u32> = groups.iter().map(|group| group.length as u32).collect();
+    for (i, part) in groups.iter().flat_map(|group| &group.parts).enumerate() {
+        for &(name, bits, float) in &part.launch.arguments {
+            let owner = (!SHARED.contains(&name)).then_some(i);
+            match names.iter().position(|known| *known == (owner, name, float)) {
+                Some(at) => assert_eq!(words[groups.len() + at], bits, "{name} differs between parts"),
+                None => {
+                    names.push((owner, name, float));
+                    words.push(bits);
+                }
+            }
+        }
+    }
+    (names, words)
 }
 
 impl Program {
@@ -107,27 +127,7 @@ impl Program {
         format!("{} of {} kinds ({sizes})", names.join("+"), self.parts().count())
     }
 
-    /// All arguments, and the words passed: the lengths of the groups, then what the arguments are.
-    fn arguments(&self) -> (Vec<Argument>, Vec<u32>) {
-        let mut names = Vec::new();
-        let mut words: Vec<u32> = self.groups.iter().map(|group| group.length as u32).collect();
-        for (i, part) in self.parts().enumerate() {
-            for &(name, bits, float) in &part.launch.arguments {
-                let owner = (!SHARED.contains(&name)).then_some(i);
-                match names.iter().position(|known| *known == (owner, name, float)) {
-                    Some(at) => assert_eq!(words[self.groups.len() + at], bits, "{name} differs between parts"),
-                    None => {
-                        names.push((owner, name, float));
-                        words.push(bits);
-                    }
-                }
-            }
-        }
-        (names, words)
-    }
-
     fn source(&self) -> String {
-        let (names, words) = self.arguments();
         let vector = self.parts().next().map_or("", |part| part.launch.files[0]);
         let mut bindings = BTreeMap::new();
         let mut functions = String::new();
@@ -135,7 +135,7 @@ impl Program {
             let Launch { files, constants, switches, .. } = &part.launch;
             assert_eq!(files[0], vector, "parts take vectors of one width");
             let text: String = files[1..].iter().map(|file| shader(file)).collect();
-            let mut body = unroll(&text.replace(ENTRY, "fn main(id: vec3<u32>)"), constants);
+            let unrolled = unroll(&text.replace(ENTRY, "fn main(id: vec3<u32>)"), constants);
             let mut own = vec!["main".to_owned()];
             for (name, value) in constants {
                 writeln!(functions, "const {name}_{i}: u32 = {value}u;").expect("a string takes all");
@@ -145,10 +145,9 @@ impl Program {
                 writeln!(functions, "const {name}_{i}: bool = {value};").expect("a string takes all");
                 own.push((*name).to_owned());
             }
-            let lines: Vec<&str> = body.lines().collect();
-            let mut kept = String::new();
+            let mut body = String::new();
             let mut renamed = Vec::new();
-            for line in lines {
+            for line in unrolled.lines() {
                 if let Some((binding, name, of)) = binding(line) {
                     let at = part.buffers[binding];
                     renamed.push((name.to_owned(), format!("buffer_{at}")));
@@ -159,11 +158,10 @@ impl Program {
                 if let Some(name) = declared(line).filter(|name| *name != "main") {
                     own.push(name.to_owned());
                 }
-                kept.push_str(line);
-                kept.push('\n');
+                body.push_str(line);
+                body.push('\n');
             }
-            body = kept;
-            for (at, &(owner, name, float)) in names.iter().enumerate() {
+            for (at, &(owner, name, float)) in self.arguments.iter().enumerate() {
                 if owner.is_none_or(|owner| owner == i) {
                     body = replace_word(&body, name, &argument(self.groups.len() + at, float));
                 }
@@ -180,7 +178,7 @@ impl Program {
             writeln!(text, "@group(0) @binding({at}) var<storage, read_write> buffer_{at}: {of};")
                 .expect("a string takes all");
         }
-        text.push_str(&declare_arguments(self.buffers, words.len()));
+        text.push_str(&declare_arguments(self.buffers, self.groups.len() + self.arguments.len()));
         text.push_str(shader(vector));
         text.push_str(&functions);
         text.push_str(&self.entry());
@@ -222,7 +220,7 @@ impl KernelSource for Program {
                 (at, launch.files.clone(), launch.constants.clone(), launch.switches.clone(), *every, buffers.clone())
             })
             .collect();
-        KernelId::new::<Self>().info((parts, self.arguments().0)).mode(ExecutionMode::Unchecked)
+        KernelId::new::<Self>().info((parts, self.arguments.clone())).mode(ExecutionMode::Unchecked)
     }
 
     fn lang(&self) -> &'static str {

@@ -4,6 +4,7 @@
 //! finished, and from the start of a training run, which also leaves `best.safetensors` and `last.safetensors`.
 
 use crate::{
+    data::Dataset,
     device::DeviceChoice,
     event::Event,
     search::SearchConfig,
@@ -63,6 +64,18 @@ pub struct DataSource {
     pub train_images: usize,
     /// Test images found.
     pub test_images: usize,
+}
+
+impl DataSource {
+    /// What was found at `path`.
+    pub fn new(path: &Path, data: &Dataset) -> Self {
+        Self {
+            path: path.display().to_string(),
+            name: data.name.clone(),
+            train_images: data.train.len(),
+            test_images: data.test.len(),
+        }
+    }
 }
 
 /// A run folder that cannot be written or read. Each message is one sentence that names the file.

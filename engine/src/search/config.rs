@@ -161,7 +161,28 @@ impl ConfigError {
             _ => Ok(()),
         }
     }
+
+    /// Checks a number against its range.
+    pub(crate) fn number(name: &'static str, value: f64, (fits, range): NumberRange) -> Result<(), Self> {
+        if fits(value) { Ok(()) } else { Err(Self::Range { name, value, range }) }
+    }
+
+    /// How many of `available` training images are used: those `asked` for, or all.
+    pub(crate) fn images(asked: Option<usize>, available: usize) -> Result<usize, Self> {
+        match asked {
+            Some(asked) if asked > available => Err(Self::TooManyImages { asked, available }),
+            _ => Ok(asked.unwrap_or(available)),
+        }
+    }
 }
+
+/// Whether a number is within a range, and the range in words.
+pub(crate) type NumberRange = (fn(f64) -> bool, &'static str);
+
+pub(crate) const POSITIVE: NumberRange = (|v| v > 0.0 && v.is_finite(), "above 0");
+pub(crate) const NOT_NEGATIVE: NumberRange = (|v| v >= 0.0 && v.is_finite(), "0 or more");
+pub(crate) const DECAY: NumberRange = (|v| (0.0..1.0).contains(&v), "from 0 to below 1");
+const SHARE: NumberRange = (|v| v > 0.0 && v < 1.0, "between 0 and 1");
 
 impl SearchConfig {
     /// Checks every setting against its range.
@@ -179,25 +200,19 @@ impl SearchConfig {
         ] {
             ConfigError::count(name, value, least..=most)?;
         }
-        let positive = |v: f64| v > 0.0 && v.is_finite();
-        let not_negative = |v: f64| v >= 0.0 && v.is_finite();
-        let share = |v: f64| v > 0.0 && v < 1.0;
-        let decay = |v: f64| (0.0..1.0).contains(&v);
-        for (name, value, fits, range) in [
-            ("train-portion", self.train_portion, share(self.train_portion), "between 0 and 1"),
-            ("learning-rate", self.learning_rate, positive(self.learning_rate), "above 0"),
-            ("learning-rate-min", self.learning_rate_min, not_negative(self.learning_rate_min), "0 or more"),
-            ("momentum", self.momentum, decay(self.momentum), "from 0 to below 1"),
-            ("weight-decay", self.weight_decay, not_negative(self.weight_decay), "0 or more"),
-            ("grad-clip", self.grad_clip, positive(self.grad_clip), "above 0"),
-            ("arch-learning-rate", self.arch_learning_rate, positive(self.arch_learning_rate), "above 0"),
-            ("arch-beta1", self.arch_betas.0, decay(self.arch_betas.0), "from 0 to below 1"),
-            ("arch-beta2", self.arch_betas.1, decay(self.arch_betas.1), "from 0 to below 1"),
-            ("arch-weight-decay", self.arch_weight_decay, not_negative(self.arch_weight_decay), "0 or more"),
+        for (name, value, range) in [
+            ("train-portion", self.train_portion, SHARE),
+            ("learning-rate", self.learning_rate, POSITIVE),
+            ("learning-rate-min", self.learning_rate_min, NOT_NEGATIVE),
+            ("momentum", self.momentum, DECAY),
+            ("weight-decay", self.weight_decay, NOT_NEGATIVE),
+            ("grad-clip", self.grad_clip, POSITIVE),
+            ("arch-learning-rate", self.arch_learning_rate, POSITIVE),
+            ("arch-beta1", self.arch_betas.0, DECAY),
+            ("arch-beta2", self.arch_betas.1, DECAY),
+            ("arch-weight-decay", self.arch_weight_decay, NOT_NEGATIVE),
         ] {
-            if !fits {
-                return Err(ConfigError::Range { name, value, range });
-            }
+            ConfigError::number(name, value, range)?;
         }
         Ok(())
     }
@@ -212,10 +227,7 @@ impl SearchConfig {
     /// # Errors
     /// More images asked for than available, or a half smaller than one minibatch.
     pub fn split(&self, available: usize) -> Result<(usize, usize), ConfigError> {
-        let images = self.train_images.unwrap_or(available);
-        if images > available {
-            return Err(ConfigError::TooManyImages { asked: images, available });
-        }
+        let images = ConfigError::images(self.train_images, available)?;
         let weights = (images as f64 * self.train_portion).floor() as usize;
         for (half, count) in [("weight", weights), ("alpha", images - weights)] {
             if count < self.batch_size {

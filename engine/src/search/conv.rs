@@ -289,8 +289,12 @@ pub(crate) fn memory_left(config: &SearchConfig) -> Result<(), SearchError> {
 }
 
 pub(crate) fn device_error(step: usize, config: &SearchConfig, error: &ExecutionError) -> SearchError {
-    let reason = format!("{error:?}").split_whitespace().collect::<Vec<_>>().join(" ");
-    memory_left(config).err().unwrap_or(SearchError::Device { step, reason })
+    memory_left(config).err().unwrap_or(SearchError::Device { step, reason: reason(error) })
+}
+
+/// What a device said, in one line.
+pub(crate) fn reason(error: &ExecutionError) -> String {
+    format!("{error:?}").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 pub(crate) fn floats(data: TensorData) -> Vec<f32> {

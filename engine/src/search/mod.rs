@@ -11,11 +11,11 @@ mod sgd;
 
 #[cfg(feature = "compute")]
 pub use bilevel::{Bilevel, StepOutcome};
-pub(crate) use config::cosine;
 pub use config::{ConfigError, Kernels, Order, SearchConfig};
+pub(crate) use config::{DECAY, NOT_NEGATIVE, POSITIVE, cosine};
 #[cfg(feature = "compute")]
 pub use conv::{ConvSearch, SearchError};
 #[cfg(feature = "compute")]
-pub(crate) use conv::{MOST_WEIGHTS, accuracy, add, device_error, floats, memory_left, right, supernet_for};
+pub(crate) use conv::{MOST_WEIGHTS, accuracy, add, device_error, floats, memory_left, reason, right, supernet_for};
 #[cfg(feature = "compute")]
 pub(crate) use sgd::Sgd;

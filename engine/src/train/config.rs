@@ -1,4 +1,4 @@
-use crate::search::{ConfigError, cosine};
+use crate::search::{ConfigError, DECAY, NOT_NEGATIVE, POSITIVE, cosine};
 use serde::{Deserialize, Serialize};
 
 /// Every hyper-parameter of a training run on CIFAR-10. The defaults are the paper's (appendix A.2.1).
@@ -81,21 +81,16 @@ impl TrainConfig {
         ] {
             ConfigError::count(name, value, least..=most)?;
         }
-        let positive = |v: f64| v > 0.0 && v.is_finite();
-        let not_negative = |v: f64| v >= 0.0 && v.is_finite();
-        let share = |v: f64| (0.0..1.0).contains(&v);
-        for (name, value, fits, range) in [
-            ("learning-rate", self.learning_rate, positive(self.learning_rate), "above 0"),
-            ("learning-rate-min", self.learning_rate_min, not_negative(self.learning_rate_min), "0 or more"),
-            ("momentum", self.momentum, share(self.momentum), "from 0 to below 1"),
-            ("weight-decay", self.weight_decay, not_negative(self.weight_decay), "0 or more"),
-            ("grad-clip", self.grad_clip, positive(self.grad_clip), "above 0"),
-            ("auxiliary-weight", self.auxiliary_weight, not_negative(self.auxiliary_weight), "0 or more"),
-            ("drop-path", self.drop_path, share(self.drop_path), "from 0 to below 1"),
+        for (name, value, range) in [
+            ("learning-rate", self.learning_rate, POSITIVE),
+            ("learning-rate-min", self.learning_rate_min, NOT_NEGATIVE),
+            ("momentum", self.momentum, DECAY),
+            ("weight-decay", self.weight_decay, NOT_NEGATIVE),
+            ("grad-clip", self.grad_clip, POSITIVE),
+            ("auxiliary-weight", self.auxiliary_weight, NOT_NEGATIVE),
+            ("drop-path", self.drop_path, DECAY),
         ] {
-            if !fits {
-                return Err(ConfigError::Range { name, value, range });
-            }
+            ConfigError::number(name, value, range)?;
         }
         Ok(())
     }
@@ -105,10 +100,7 @@ impl TrainConfig {
     /// # Errors
     /// More images asked for than available, or fewer than a minibatch.
     pub fn images(&self, available: usize) -> Result<usize, ConfigError> {
-        let images = self.train_images.unwrap_or(available);
-        if images > available {
-            return Err(ConfigError::TooManyImages { asked: images, available });
-        }
+        let images = ConfigError::images(self.train_images, available)?;
         if images < self.batch_size {
             return Err(ConfigError::TooFewImages { batch_size: self.batch_size, images });
         }

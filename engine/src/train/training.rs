@@ -3,11 +3,11 @@ use crate::{
     data::{Augment, DataError, Dataset, Images, Loader, Normalisation, evaluation, split},
     device::{Compute, out_of_memory},
     event::{Event, Measure, Tested},
-    search::{ConfigError, Kernels, MOST_WEIGHTS, Sgd, accuracy, add, floats, right},
+    search::{ConfigError, Kernels, MOST_WEIGHTS, Sgd, accuracy, add, floats, reason, right},
     space::Genotype,
     supernet::{Layout, Minibatch, cross_entropy},
 };
-use burn::tensor::{Device, ExecutionError, Tensor, TensorData, Transaction};
+use burn::tensor::{Device, Tensor, TensorData, Transaction};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
@@ -299,7 +299,6 @@ async fn read<const N: usize>(tensors: [Tensor<1>; N], batch_size: usize) -> Res
     if out_of_memory() {
         return Err(TrainError::OutOfMemory { batch_size });
     }
-    let one_line = |error: ExecutionError| format!("{error:?}").split_whitespace().collect::<Vec<_>>().join(" ");
-    let read = read.map_err(|error| TrainError::Device(one_line(error)))?;
+    let read = read.map_err(|error| TrainError::Device(reason(&error)))?;
     Ok(read.into_iter().map(floats).collect::<Vec<_>>().try_into().expect("as many as were registered"))
 }

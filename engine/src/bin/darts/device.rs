@@ -2,7 +2,11 @@
 
 use crate::output::Outcome;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use darts_engine::device::{Compute, DeviceChoice, DeviceError, block_on};
+use darts_engine::{
+    device::{Compute, DeviceChoice, DeviceError, block_on},
+    event::Event,
+    run::RunWriter,
+};
 use indicatif::HumanDuration;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
@@ -72,6 +76,14 @@ pub fn contain<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
     outcome.unwrap_or_else(|_| {
         let reason = first.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
         Err(format!("the device failed: {}", reason.split_whitespace().collect::<Vec<_>>().join(" ")).into())
+    })
+}
+
+/// Ends the log of a run that failed with what failed.
+pub fn logged(outcome: Outcome, writer: &mut RunWriter) -> Outcome {
+    outcome.inspect_err(|error| {
+        // Where the log itself cannot be written, that is the error told.
+        let _ = writer.record(&Event::Failed { message: error.to_string() });
     })
 }
 

@@ -1,7 +1,7 @@
 //! `darts search`: find cells.
 
 use crate::{
-    device::{DEVICES, Words, acquire, contain, devices, told_time, word, words},
+    device::{DEVICES, Words, acquire, contain, devices, logged, told_time, word, words},
     output::{Outcome, Output},
 };
 use clap::{Args, Subcommand, builder::TypedValueParser};
@@ -173,12 +173,7 @@ fn conv(args: &Conv, output: &Output) -> Outcome {
     let run = RunConfig {
         engine: env!("CARGO_PKG_VERSION").to_owned(),
         device: args.device,
-        data: DataSource {
-            path: args.data.display().to_string(),
-            name: data.name.clone(),
-            train_images: data.train.len(),
-            test_images: data.test.len(),
-        },
+        data: DataSource::new(&args.data, &data),
         search: Some(config.clone()),
         train: None,
     };
@@ -202,11 +197,7 @@ fn conv(args: &Conv, output: &Output) -> Outcome {
         Ok(())
     });
     view.bar.finish_and_clear();
-    if let Err(error) = searched {
-        // Where the log itself cannot be written, that is the error told.
-        let _ = writer.record(&Event::Failed { message: error.to_string() });
-        return Err(error);
-    }
+    logged(searched, &mut writer)?;
     output.print(&view.summary, view.summary.text())
 }
 

@@ -1,7 +1,7 @@
 //! `darts train`: networks of derived cells, from scratch.
 
 use crate::{
-    device::{DEVICES, acquire, contain, devices, told_time, word},
+    device::{DEVICES, acquire, contain, devices, logged, told_time, word},
     genotype,
     output::{Outcome, Output},
 };
@@ -139,12 +139,7 @@ fn cifar10(args: &Cifar10, output: &Output) -> Outcome {
     let run = RunConfig {
         engine: env!("CARGO_PKG_VERSION").to_owned(),
         device: args.device,
-        data: DataSource {
-            path: args.data.display().to_string(),
-            name: data.name.clone(),
-            train_images: data.train.len(),
-            test_images: data.test.len(),
-        },
+        data: DataSource::new(&args.data, &data),
         search: None,
         train: Some(config.clone()),
     };
@@ -180,11 +175,7 @@ fn cifar10(args: &Cifar10, output: &Output) -> Outcome {
         Ok(())
     });
     view.bar.finish_and_clear();
-    if let Err(error) = trained {
-        // Where the log itself cannot be written, that is the error told.
-        let _ = writer.record(&Event::Failed { message: error.to_string() });
-        return Err(error);
-    }
+    logged(trained, &mut writer)?;
     output.print(&view.summary, view.summary.text())
 }
 
