@@ -20,7 +20,7 @@ const RECORD: usize = 3073;
 
 /// The records of some images.
 fn records(images: &Images, range: std::ops::Range<usize>) -> Vec<u8> {
-    range.flat_map(|i| [&images.labels[i..=i], images.image(i)].concat()).collect()
+    range.flat_map(|i| [&[images.labels[i] as u8], images.image(i)].concat()).collect()
 }
 
 /// The official files with `count` records in each; all of CIFAR-10 has 10,000.
@@ -108,7 +108,10 @@ fn data_that_cannot_be_read_is_refused() {
     let dir = tempdir().unwrap();
     let show = |path: &str| told(&dir, &refusal(darts().args(["data", "show"]).arg(dir.path().join(path)), 1));
     assert_eq!(show("none"), "cannot read /none: No such file or directory (os error 2)");
-    assert!(show("").starts_with("/ is a folder without CIFAR-10's files; data is a cifar-10-batches-bin folder, "));
+    assert!(
+        show("")
+            .starts_with("/ is a folder without CIFAR-10's files or pictures; data is a cifar-10-batches-bin folder, ")
+    );
 
     let whole = archive(3);
     fs::write(dir.path().join("a.tar.gz"), &whole[..whole.len() / 2]).unwrap();

@@ -245,6 +245,7 @@ impl Run {
             Event::TrainStarted { .. }
             | Event::TrainStep { .. }
             | Event::TrainEpoch { .. }
+            | Event::Unreadable { .. }
             | Event::Evaluated { .. }
             | Event::TrainFinished { .. } => {}
         }

@@ -1,9 +1,13 @@
 //! Timing of search steps, with what the device can do beside it.
 
+#[cfg(all(feature = "compute", not(target_arch = "wasm32")))]
+mod decode;
 #[cfg(feature = "compute")]
 mod measure;
 
 use crate::search::SearchConfig;
+#[cfg(all(feature = "compute", not(target_arch = "wasm32")))]
+pub use decode::decode_benchmark;
 #[cfg(feature = "compute")]
 pub use measure::step_benchmark;
 use serde::{Deserialize, Serialize};
@@ -161,5 +165,68 @@ impl fmt::Display for StepBenchmark {
             writeln!(f, "  {ms:9.2} ms  {launches:4} launches  {moved}  {name}")?;
         }
         Ok(())
+    }
+}
+
+/// How fast pictures are read, decoded, cropped, resized and varied.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DecodeBenchmark {
+    /// Whether they were generated for this.
+    pub generated: bool,
+    /// Pictures there are.
+    pub pictures: usize,
+    /// Mean pixels of a picture.
+    pub mean_pixels: f64,
+    /// Mean bytes of a file.
+    pub mean_bytes: f64,
+    /// Side of what is shown of each.
+    pub image_size: usize,
+    /// Threads at work.
+    pub threads: usize,
+    /// Of these, how many the machine runs at once.
+    pub cores: usize,
+    /// Images made.
+    pub images: usize,
+    /// Wall time that they took.
+    pub seconds: f64,
+    /// Images a second.
+    pub images_per_second: f64,
+    /// Of these, for each core at work.
+    pub images_per_second_per_core: f64,
+    /// One thread alone.
+    pub stages: DecodeStages,
+}
+
+/// Mean milliseconds of the stages of a picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DecodeStages {
+    /// Reading the file and decoding it.
+    pub decode_ms: f64,
+    /// Cropping, resizing and mirroring.
+    pub resize_ms: f64,
+    /// Varying the colours.
+    pub colour_ms: f64,
+}
+
+impl fmt::Display for DecodeBenchmark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.generated { "generated" } else { "found" };
+        let (pixels, kilobytes) = (self.mean_pixels / 1e3, self.mean_bytes / 1e3);
+        writeln!(f, "{} pictures {kind}, {pixels:.0} thousand pixels and {kilobytes:.0} kB each", self.pictures)?;
+        let DecodeStages { decode_ms, resize_ms, colour_ms } = self.stages;
+        writeln!(
+            f,
+            "one thread: decode {decode_ms:.2} ms, crop and resize {resize_ms:.2} ms, colours {colour_ms:.2} ms"
+        )?;
+        write!(
+            f,
+            "{} threads on {} cores: {:.0} images of {}x{} a second, {:.0} a core",
+            self.threads,
+            self.cores,
+            self.images_per_second,
+            self.image_size,
+            self.image_size,
+            self.images_per_second_per_core
+        )
     }
 }

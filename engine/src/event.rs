@@ -127,6 +127,16 @@ pub enum Event {
         images_per_second: f64,
         /// Wall time of all steps and tests so far in seconds.
         seconds: f64,
+        /// Pictures that could not be read, each time that one was drawn; others took their places.
+        #[serde(default, skip_serializing_if = "is_none")]
+        unreadable: usize,
+    },
+    /// A picture cannot be read, which is told once; what is done without it is counted in the epoch, or the test.
+    Unreadable {
+        /// The file.
+        picture: String,
+        /// What is wrong with it, as a predicate.
+        problem: String,
     },
     /// The network was tested on all test images, in evaluation mode.
     Evaluated {
@@ -177,6 +187,16 @@ pub struct Tested {
     pub wrong: usize,
     /// Images tested.
     pub images: usize,
+    /// Images whose class was not among the five likeliest, where that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrong_of_five: Option<usize>,
+    /// Pictures that could not be read, and so were not tested.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub unreadable: usize,
+}
+
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Tested {
@@ -188,6 +208,13 @@ impl Tested {
 
 impl fmt::Display for Tested {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "test error {:.2}% ({} of {})", 100.0 * self.error(), self.wrong, self.images)
+        write!(f, "test error {:.2}% ({} of {})", 100.0 * self.error(), self.wrong, self.images)?;
+        if let Some(wrong) = self.wrong_of_five {
+            write!(f, ", top-5 {:.2}% ({wrong})", 100.0 * wrong as f64 / self.images as f64)?;
+        }
+        match self.unreadable {
+            0 => Ok(()),
+            count => write!(f, ", {count} unreadable"),
+        }
     }
 }

@@ -2,7 +2,7 @@ use super::{DataError, Images, Normalisation};
 use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 /// How training images are varied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,30 @@ pub struct Batch {
     pub height: usize,
     /// Columns.
     pub width: usize,
+}
+
+/// A minibatch, and what could not be read for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Drawn {
+    /// The minibatch.
+    pub batch: Batch,
+    /// Pictures that could not be read; others took their places, or the minibatch is smaller.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A picture that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The file.
+    pub picture: String,
+    /// What is wrong with it, as a predicate.
+    pub problem: String,
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.picture, self.problem)
+    }
 }
 
 /// Where a loader is: minibatches already given, so that a run can be taken up again bit for bit.
@@ -146,23 +170,20 @@ impl Loader {
     }
 }
 
-/// Normalised minibatches of all images in their order, none varied. The last one may be smaller, as every image counts
-/// once.
+/// Normalised minibatches of the images at `indices` in that order, none varied. The last one may be smaller, as every
+/// image counts once.
 ///
 /// # Panics
-/// `batch_size` is 0.
+/// `batch_size` is 0, or an index is beyond the images.
 pub fn evaluation(
     images: &Images,
+    indices: &[usize],
     batch_size: usize,
     normalisation: Normalisation,
 ) -> impl ExactSizeIterator<Item = Batch> {
     assert!(batch_size > 0, "a minibatch has images");
     let table = Table::new(&normalisation);
-    let count = images.len();
-    (0..count.div_ceil(batch_size)).map(move |i| {
-        let chosen: Vec<usize> = (i * batch_size..count.min((i + 1) * batch_size)).collect();
-        batch(images, &chosen, &table, View::default)
-    })
+    indices.chunks(batch_size).map(move |chosen| batch(images, chosen, &table, View::default))
 }
 
 /// What of an image is looked at.
@@ -178,10 +199,10 @@ struct View {
 
 /// The normalised value of each byte, for each channel.
 #[derive(Clone, Debug)]
-struct Table(Vec<[f32; 256]>);
+pub(super) struct Table(pub(super) Vec<[f32; 256]>);
 
 impl Table {
-    fn new(normalisation: &Normalisation) -> Self {
+    pub(super) fn new(normalisation: &Normalisation) -> Self {
         let row = |(&mean, &std): (&f32, &f32)| std::array::from_fn(|v| (v as f32 / 255.0 - mean) / std);
         Self(normalisation.mean.iter().zip(&normalisation.std).map(row).collect())
     }
@@ -343,7 +364,8 @@ mod tests {
     #[test]
     fn evaluation_shows_every_image_once_unchanged() {
         let images = images();
-        let batches: Vec<Batch> = evaluation(&images, 16, Normalisation::CIFAR10).collect();
+        let all: Vec<usize> = (0..images.len()).collect();
+        let batches: Vec<Batch> = evaluation(&images, &all, 16, Normalisation::CIFAR10).collect();
         assert_eq!(batches.iter().map(|b| b.batch_size).collect::<Vec<_>>(), [16, 16, 8]);
         let labels: Vec<i32> = batches.iter().flat_map(|b| b.labels.clone()).collect();
         assert_eq!(labels, images.labels.iter().map(|&l| i32::from(l)).collect::<Vec<_>>());

@@ -1,22 +1,35 @@
-//! Image data: CIFAR-10, the packed subset that the page loads, generated textures; minibatches and augmentation.
+//! Image data: CIFAR-10, the packed subset that the page loads, folders of pictures, generated textures; minibatches and
+//! augmentation.
 
 #[cfg(not(target_arch = "wasm32"))]
 mod cifar;
 #[cfg(not(target_arch = "wasm32"))]
 mod fetch;
+#[cfg(not(target_arch = "wasm32"))]
+mod folder;
 mod loader;
 #[cfg(not(target_arch = "wasm32"))]
 mod open;
 mod packed;
+#[cfg(not(target_arch = "wasm32"))]
+mod picture;
+#[cfg(not(target_arch = "wasm32"))]
+mod pipeline;
 mod textures;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use cifar::{CIFAR10_FILES, SUMS};
 #[cfg(not(target_arch = "wasm32"))]
 pub use fetch::{FetchEvent, Fetched, OFFICIAL_URL, Source, fetch_cifar10};
-pub use loader::{Augment, Batch, Loader, Position, evaluation};
+#[cfg(not(target_arch = "wasm32"))]
+pub use folder::{PictureSet, Pictures, threads};
+pub use loader::{Augment, Batch, Drawn, Loader, Position, Unreadable, evaluation};
 #[cfg(not(target_arch = "wasm32"))]
 pub use open::{Verified, verify, write_packed};
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use pipeline::stage_times;
+#[cfg(not(target_arch = "wasm32"))]
+pub use pipeline::{PictureLoader, evaluation_of};
 pub use textures::{TEXTURES, TEXTURES_TEST, TEXTURES_TRAIN};
 
 use rand::{SeedableRng, seq::SliceRandom};
@@ -30,8 +43,8 @@ pub const CIFAR10_CLASSES: [&str; 10] =
 
 /// Colours of an image.
 const CHANNELS: usize = 3;
-/// Height and width of an image.
-const SIDE: usize = 32;
+/// Height and width of an image of CIFAR-10.
+pub const SIDE: usize = 32;
 /// Bytes of an image's pixels.
 const PIXELS: usize = CHANNELS * SIDE * SIDE;
 /// Bytes of a CIFAR-10 record: a label, then the pixels, one colour after the other.
@@ -49,7 +62,7 @@ pub struct Images {
     /// The pixels [images, channels, height, width], 0 is dark.
     pub pixels: Vec<u8>,
     /// The class of each image.
-    pub labels: Vec<u8>,
+    pub labels: Vec<u16>,
 }
 
 impl Images {
@@ -165,6 +178,9 @@ impl Normalisation {
     pub const CIFAR10: Self =
         Self { mean: [0.491_399_68, 0.482_158_27, 0.446_531_24], std: [0.247_032_33, 0.243_484_99, 0.261_587_68] };
 
+    /// What the paper's authors use for ImageNet, and pictures of any size here.
+    pub const IMAGENET: Self = Self { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+
     /// That of some images; 0 and 1 where there are none.
     pub fn of(images: &Images) -> Self {
         let mut normalisation = Self { mean: [0.0; CHANNELS], std: [1.0; CHANNELS] };
@@ -238,7 +254,8 @@ pub enum DataError {
     },
     /// A path that holds no data in any known form.
     #[error(
-        "{file} is {problem}; data is a cifar-10-batches-bin folder, cifar-10-binary.tar.gz, a packed subset or the word textures"
+        "{file} is {problem}; data is a cifar-10-batches-bin folder, cifar-10-binary.tar.gz, a folder of pictures \
+         (train/CLASS/*.jpg), a packed subset or the word textures"
     )]
     Unknown {
         /// The path.
@@ -283,6 +300,58 @@ pub enum DataError {
         label: u8,
         /// The greatest label allowed.
         last: usize,
+    },
+    /// A folder without folders in it.
+    #[error("{place} has no folders of classes")]
+    NoClasses {
+        /// The folder.
+        place: String,
+    },
+    /// A class without pictures.
+    #[error("{place} has no pictures (.jpg, .jpeg or .png)")]
+    NoPictures {
+        /// The folder of the class.
+        place: String,
+    },
+    /// A class to test on that is not trained.
+    #[error("{place} is a class that {train} does not have")]
+    NotTrained {
+        /// The folder of the class.
+        place: String,
+        /// The folder of the classes that are trained.
+        train: String,
+    },
+    /// More classes than labels.
+    #[error("{place} has {found} classes, and at most {} are told apart", u16::MAX)]
+    TooManyClasses {
+        /// The folder.
+        place: String,
+        /// Its classes.
+        found: usize,
+    },
+    /// A picture that cannot be read.
+    #[error("{picture} {problem}")]
+    Unreadable {
+        /// The picture.
+        picture: String,
+        /// What is wrong, as a predicate.
+        problem: String,
+    },
+    /// Pictures of which none, or none of a hundred at random, can be read.
+    #[error("no picture of {place} can be read")]
+    AllUnreadable {
+        /// Where they are.
+        place: String,
+    },
+    /// A size for images that have one already.
+    #[error(
+        "image-size is {side}, but {file} has images of {SIDE}x{SIDE} pixels; only pictures in folders are resized"
+    )]
+    Resized {
+        /// The data.
+        file: String,
+        /// The size asked for.
+        side: usize,
     },
     /// Class names that are not ten.
     #[error("{file} names {found} classes, but CIFAR-10 has 10")]
@@ -400,7 +469,7 @@ mod tests {
     #[test]
     fn normalisation_is_that_of_the_images() {
         let mut images = Images::with_capacity(2);
-        for (label, value) in [(0u8, 0u8), (1, 255)] {
+        for (label, value) in [(0u16, 0u8), (1, 255)] {
             images.labels.push(label);
             images.pixels.extend([value; PIXELS / 3].iter().chain(&[51; PIXELS / 3]).chain(&[value / 5; PIXELS / 3]));
         }

@@ -1,7 +1,8 @@
 //! Data on disk: folders, archives and packed files. Nothing is read beyond what CIFAR-10 may have.
 
 use super::{
-    CIFAR10, CIFAR10_CLASSES, DataError, Dataset, Images, RECORD, TEXTURES, TEXTURES_TEST, TEXTURES_TRAIN,
+    CIFAR10, CIFAR10_CLASSES, DataError, Dataset, Images, Pictures, RECORD, SIDE, TEXTURES, TEXTURES_TEST,
+    TEXTURES_TRAIN, Unreadable,
     cifar::{
         CIFAR10_FILES, CLASSES_FILE, FILE_BYTES, FILE_RECORDS, FOLDER, SUMS, TEST_FILE, TRAIN_FILES, read_classes,
         read_records,
@@ -24,12 +25,38 @@ const TEXT_BYTES: u64 = 65_536;
 
 impl Dataset {
     /// Opens data in whatever form the user has it: a `cifar-10-batches-bin` folder or a folder with that in it, the
-    /// official `cifar-10-binary.tar.gz`, a packed subset, or the word `textures` for generated images.
+    /// official `cifar-10-binary.tar.gz`, a folder of pictures, a packed subset, or the word `textures` for generated
+    /// images.
     ///
     /// # Errors
-    /// No data there, or none that can be read; one sentence that names the file, and the record or entry.
+    /// No data there, or some that cannot be read; one sentence that names the file, and the record or entry.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, DataError> {
+        let mut first = None;
+        let data = Self::open_at(path, SIDE, &mut |unreadable| {
+            first.get_or_insert(unreadable);
+        })?;
+        match first {
+            Some(Unreadable { picture, problem }) => Err(DataError::Unreadable { picture, problem }),
+            None => Ok(data),
+        }
+    }
+
+    /// Opens data as [`Dataset::open`] does. The pictures of a folder are read at `side` by `side` pixels; what cannot be
+    /// read of them is told, and left out.
+    ///
+    /// # Errors
+    /// Those of [`Dataset::open`], or a `side` for images that have another.
+    pub fn open_at(path: impl AsRef<Path>, side: usize, told: &mut dyn FnMut(Unreadable)) -> Result<Self, DataError> {
         let path = path.as_ref();
+        if Pictures::is_there(path) && find_folder(path).is_err() {
+            return Pictures::open(path)?.read(side, told);
+        }
+        let data = Self::open_fixed(path)?;
+        if side == SIDE { Ok(data) } else { Err(DataError::Resized { file: name(path), side }) }
+    }
+
+    /// Opens images of CIFAR-10's size.
+    fn open_fixed(path: &Path) -> Result<Self, DataError> {
         if path == Path::new(TEXTURES) {
             return Ok(Self::textures(0, TEXTURES_TRAIN, TEXTURES_TEST));
         }
@@ -55,7 +82,7 @@ impl Dataset {
         let mut add = |name: &str, images: &Images, from: usize| {
             let mut bytes = Vec::with_capacity(FILE_RECORDS * RECORD);
             for i in from..from + FILE_RECORDS {
-                bytes.push(images.labels[i]);
+                bytes.push(images.labels[i] as u8);
                 bytes.extend_from_slice(images.image(i));
             }
             files.insert(name.to_owned(), bytes);
@@ -185,7 +212,7 @@ fn find_folder(path: &Path) -> Result<PathBuf, DataError> {
     if inner.is_dir() {
         return Ok(inner);
     }
-    Err(DataError::Unknown { file: name(path), problem: "a folder without CIFAR-10's files" })
+    Err(DataError::Unknown { file: name(path), problem: "a folder without CIFAR-10's files or pictures" })
 }
 
 /// The files of a folder by name, checked against its list of checksums if it has one.
@@ -346,7 +373,7 @@ mod tests {
             .chain([&TEST_FILE])
             .enumerate()
             .map(|(file, name)| {
-                let record = |i: usize| [&[data.train.labels[i]], data.train.image(i)].concat();
+                let record = |i: usize| [&[data.train.labels[i] as u8], data.train.image(i)].concat();
                 ((*name).to_owned(), [record(2 * file), record(2 * file + 1)].concat())
             })
             .collect();
@@ -470,11 +497,11 @@ mod tests {
     #[test]
     fn a_path_without_data_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let forms =
-            "data is a cifar-10-batches-bin folder, cifar-10-binary.tar.gz, a packed subset or the word textures";
+        let forms = "data is a cifar-10-batches-bin folder, cifar-10-binary.tar.gz, a folder of pictures \
+                     (train/CLASS/*.jpg), a packed subset or the word textures";
         let told = |path: &Path| problem(path).replace(&name(dir.path()), "").replace(forms, "FORMS");
         assert_eq!(told(&dir.path().join("none")), "cannot read /none: No such file or directory (os error 2)");
-        assert_eq!(told(dir.path()), " is a folder without CIFAR-10's files; FORMS");
+        assert_eq!(told(dir.path()), " is a folder without CIFAR-10's files or pictures; FORMS");
         let file = dir.path().join("file");
         for (bytes, kind) in [(&b""[..], "an empty file"), (b"PK", "a file of another kind")] {
             fs::write(&file, bytes).unwrap();

@@ -52,7 +52,7 @@ impl Dataset {
         out.extend(count(self.test.len())?.to_le_bytes());
         for images in [&self.train, &self.test] {
             for (&label, pixels) in images.labels.iter().zip(images.pixels.chunks_exact(PIXELS)) {
-                out.push(label);
+                out.push(u8::try_from(label).expect("a label of at most 255 classes"));
                 out.extend_from_slice(pixels);
             }
         }
@@ -114,7 +114,7 @@ pub(super) fn push_records(
             let offset = start + record * RECORD;
             return Err(DataError::Label { file: file.into(), record, offset, label, last: classes - 1 });
         }
-        images.labels.push(label);
+        images.labels.push(u16::from(label));
         images.pixels.extend_from_slice(&data[1..]);
     }
     Ok(())

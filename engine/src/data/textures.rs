@@ -33,7 +33,7 @@ impl Dataset {
             let mut images = Images::with_capacity(count);
             for i in 0..count {
                 let class = i % CLASSES.len();
-                images.labels.push(class as u8);
+                images.labels.push(class as u16);
                 draw(class, &mut rng, &mut images.pixels);
             }
             images
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn classes_can_be_told_apart() {
         let data = Dataset::textures(0, 500, 200);
-        let known: Vec<(u8, Vec<f32>)> =
+        let known: Vec<(u16, Vec<f32>)> =
             (0..500).map(|i| (data.train.labels[i], features(data.train.image(i)))).collect();
         let distance = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
         let right = (0..200).filter(|&i| {

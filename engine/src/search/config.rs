@@ -139,6 +139,17 @@ pub enum ConfigError {
         /// Images there are.
         images: usize,
     },
+    /// A size of images that the network cannot halve so often.
+    #[error("image-size must be {must}, not {side}")]
+    ImageSize {
+        /// The size.
+        side: usize,
+        /// What it may be, in words.
+        must: &'static str,
+    },
+    /// Channels that cannot be halved.
+    #[error("init-channels must be even for ImageNet, not {0}")]
+    OddChannels(usize),
     /// A half of the data does not fill one minibatch.
     #[error("batch-size is {batch_size}, but the {half} half has only {images} images")]
     HalfTooSmall {
@@ -181,6 +192,7 @@ pub(crate) type NumberRange = (fn(f64) -> bool, &'static str);
 
 pub(crate) const POSITIVE: NumberRange = (|v| v > 0.0 && v.is_finite(), "above 0");
 pub(crate) const NOT_NEGATIVE: NumberRange = (|v| v >= 0.0 && v.is_finite(), "0 or more");
+pub(crate) const PORTION: NumberRange = (|v| v > 0.0 && v <= 1.0, "above 0 to 1");
 pub(crate) const DECAY: NumberRange = (|v| (0.0..1.0).contains(&v), "from 0 to below 1");
 const SHARE: NumberRange = (|v| v > 0.0 && v < 1.0, "between 0 and 1");
 

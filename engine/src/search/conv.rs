@@ -262,6 +262,10 @@ pub(crate) fn supernet_for(
     if config.kernels == Kernels::Fused && !compute.runs_shaders() {
         return Err(SearchError::NoShaders { backend: compute.backend.clone() });
     }
+    // Both reductions halve it, and take even sizes.
+    if let Some(&side) = image.iter().find(|side| !side.is_multiple_of(4)) {
+        return Err(ConfigError::ImageSize { side, must: "a multiple of 4" }.into());
+    }
     let &SearchConfig { batch_size, init_channels, .. } = config;
     let supernet = Supernet::new(init_channels, config.layers, classes, config.kernels);
     let weights = supernet.layout().len();

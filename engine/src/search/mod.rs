@@ -12,7 +12,7 @@ mod sgd;
 #[cfg(feature = "compute")]
 pub use bilevel::{Bilevel, StepOutcome};
 pub use config::{ConfigError, Kernels, Order, SearchConfig};
-pub(crate) use config::{DECAY, NOT_NEGATIVE, POSITIVE, cosine};
+pub(crate) use config::{DECAY, NOT_NEGATIVE, PORTION, POSITIVE, cosine};
 #[cfg(feature = "compute")]
 pub use conv::{ConvSearch, SearchError};
 #[cfg(feature = "compute")]

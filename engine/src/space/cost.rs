@@ -1,5 +1,5 @@
 use super::{CellKind, Genotype, NODES, Op, is_reduction};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::ops::AddAssign;
 
 /// What a network holds and does: trainable parameters, and multiply-accumulates of one image's forward pass in
@@ -19,13 +19,14 @@ impl AddAssign for Cost {
     }
 }
 
-/// What comes before the first cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// What comes before the first cell, which the images that a network is made for decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stem {
     /// One 3x3 convolution to three times the initial channels, at the size of the image.
     Cifar10,
-    /// Three 3x3 convolutions of stride 2; the first cell's inputs are a quarter and an eighth of the image's side.
+    /// Three 3x3 convolutions of stride 2; the first cell's inputs are a quarter and an eighth of the image's side,
+    /// and its channels must be even.
     ImageNet,
 }
 

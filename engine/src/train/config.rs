@@ -1,10 +1,17 @@
-use crate::search::{ConfigError, DECAY, NOT_NEGATIVE, POSITIVE, cosine};
+use crate::{
+    search::{ConfigError, DECAY, NOT_NEGATIVE, PORTION, POSITIVE, cosine},
+    space::Stem,
+};
 use serde::{Deserialize, Serialize};
 
-/// Every hyper-parameter of a training run on CIFAR-10. The defaults are the paper's (appendix A.2.1).
+/// Every hyper-parameter of a training run. The defaults are the paper's for CIFAR-10 (appendix A.2.1).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
+    /// What the network is made for.
+    pub stem: Stem,
+    /// Side that pictures are cropped and resized to; absent where images have a size already.
+    pub image_size: Option<usize>,
     /// Passes over the training images.
     pub epochs: usize,
     /// Images of a minibatch.
@@ -17,16 +24,22 @@ pub struct TrainConfig {
     pub train_images: Option<usize>,
     /// Fixes initial weights, choice and order of the images, augmentation and dropped paths.
     pub seed: u64,
+    /// Share of the training images that is trained on; of less than 1, the rest is tested on, and no test image.
+    pub train_portion: f64,
     /// First learning rate (SGD), annealed along a cosine.
     pub learning_rate: f64,
     /// Learning rate that the cosine goes down to.
     pub learning_rate_min: f64,
+    /// What the learning rate is multiplied by after each epoch, in place of the cosine.
+    pub learning_rate_decay: Option<f64>,
     /// Momentum of SGD.
     pub momentum: f64,
     /// Weight decay.
     pub weight_decay: f64,
     /// Largest norm of the gradient.
     pub grad_clip: f64,
+    /// Share of each label that is spread over all classes.
+    pub label_smoothing: f64,
     /// How much the loss of the auxiliary head counts; 0 is no such head.
     pub auxiliary_weight: f64,
     /// Probability to drop a path that the run comes to; it grows from 0 in proportion to the epoch.
@@ -42,17 +55,22 @@ pub struct TrainConfig {
 impl Default for TrainConfig {
     fn default() -> Self {
         Self {
+            stem: Stem::Cifar10,
+            image_size: None,
             epochs: 600,
             batch_size: 96,
             init_channels: 36,
             layers: 20,
             train_images: None,
             seed: 0,
+            train_portion: 1.0,
             learning_rate: 0.025,
             learning_rate_min: 0.0,
+            learning_rate_decay: None,
             momentum: 0.9,
             weight_decay: 3e-4,
             grad_clip: 5.0,
+            label_smoothing: 0.0,
             auxiliary_weight: 0.4,
             drop_path: 0.2,
             cutout: 16,
@@ -63,6 +81,25 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
+    /// The paper's settings for ImageNet in the mobile setting (section 3.4; appendix A.2.3).
+    pub fn imagenet() -> Self {
+        Self {
+            stem: Stem::ImageNet,
+            image_size: Some(224),
+            epochs: 250,
+            batch_size: 128,
+            init_channels: 48,
+            layers: 14,
+            learning_rate: 0.1,
+            learning_rate_decay: Some(0.97),
+            weight_decay: 3e-5,
+            label_smoothing: 0.1,
+            drop_path: 0.0,
+            cutout: 0,
+            ..Self::default()
+        }
+    }
+
     /// Checks every setting against its range.
     ///
     /// # Errors
@@ -82,15 +119,32 @@ impl TrainConfig {
             ConfigError::count(name, value, least..=most)?;
         }
         for (name, value, range) in [
+            ("train-portion", self.train_portion, PORTION),
             ("learning-rate", self.learning_rate, POSITIVE),
             ("learning-rate-min", self.learning_rate_min, NOT_NEGATIVE),
             ("momentum", self.momentum, DECAY),
             ("weight-decay", self.weight_decay, NOT_NEGATIVE),
+            ("learning-rate-decay", self.learning_rate_decay.unwrap_or(1.0), PORTION),
             ("grad-clip", self.grad_clip, POSITIVE),
+            ("label-smoothing", self.label_smoothing, DECAY),
             ("auxiliary-weight", self.auxiliary_weight, NOT_NEGATIVE),
             ("drop-path", self.drop_path, DECAY),
         ] {
             ConfigError::number(name, value, range)?;
+        }
+        if self.stem == Stem::ImageNet {
+            let side = self.image_size.unwrap_or(0);
+            ConfigError::count("image-size", side, 32..=4096)?;
+            // It is halved five times, and reductions take even sizes.
+            if !side.is_multiple_of(32) {
+                return Err(ConfigError::ImageSize { side, must: "a multiple of 32" });
+            }
+            if self.auxiliary_weight > 0.0 && ![224, 256].contains(&side) {
+                return Err(ConfigError::ImageSize { side, must: "224 or 256 unless auxiliary-weight is 0" });
+            }
+            if !self.init_channels.is_multiple_of(2) {
+                return Err(ConfigError::OddChannels(self.init_channels));
+            }
         }
         Ok(())
     }
@@ -98,18 +152,22 @@ impl TrainConfig {
     /// How many of `available` training images are used.
     ///
     /// # Errors
-    /// More images asked for than available, or fewer than a minibatch.
+    /// More images asked for than available, or a portion to train on of fewer than a minibatch.
     pub fn images(&self, available: usize) -> Result<usize, ConfigError> {
         let images = ConfigError::images(self.train_images, available)?;
-        if images < self.batch_size {
-            return Err(ConfigError::TooFewImages { batch_size: self.batch_size, images });
+        let trained = (images as f64 * self.train_portion).floor() as usize;
+        if trained < self.batch_size {
+            return Err(ConfigError::TooFewImages { batch_size: self.batch_size, images: trained });
         }
         Ok(images)
     }
 
     /// The learning rate of an epoch.
     pub fn learning_rate_at(&self, epoch: usize) -> f64 {
-        cosine(self.learning_rate, self.learning_rate_min, epoch, self.epochs)
+        match self.learning_rate_decay {
+            Some(decay) => self.learning_rate * decay.powi(i32::try_from(epoch).unwrap_or(i32::MAX)),
+            None => cosine(self.learning_rate, self.learning_rate_min, epoch, self.epochs),
+        }
     }
 
     /// The probability to drop a path in an epoch.

@@ -2,15 +2,20 @@
 
 mod config;
 #[cfg(feature = "compute")]
+mod feed;
+#[cfg(feature = "compute")]
 mod network;
 #[cfg(feature = "compute")]
 mod training;
 #[cfg(feature = "compute")]
 mod weights;
 
+pub use crate::space::Stem;
 pub use config::TrainConfig;
 #[cfg(feature = "compute")]
-pub use network::{Network, Stem, TrainPass};
+pub use network::{Network, TrainPass};
+#[cfg(all(feature = "compute", not(target_arch = "wasm32")))]
+pub use training::test_pictures;
 #[cfg(feature = "compute")]
 pub use training::{TrainError, Training, test};
 #[cfg(feature = "compute")]

@@ -1,5 +1,6 @@
 //! The network of a derived cell (paper, sections 3.2 and A.2), layer by layer as the authors' implementation has it.
 
+use super::Stem;
 use crate::{
     space::{CellKind, Genotype, Op, is_reduction},
     supernet::{
@@ -8,8 +9,8 @@ use crate::{
     },
 };
 use burn::tensor::{
-    Tensor,
-    activation::relu,
+    Int, Tensor,
+    activation::{log_softmax, relu},
     module::{avg_pool2d, conv2d},
     ops::{AvgPoolOptions, ConvOptions},
 };
@@ -22,15 +23,6 @@ pub(super) const AUXILIARY_HEAD: &str = "auxiliary_head.";
 /// Channels inside the auxiliary head.
 const AUXILIARY_CHANNELS: [usize; 2] = [128, 768];
 
-/// The images that a network is made for: they decide its stem and its auxiliary head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stem {
-    /// One convolution at full size, for images of 32x32.
-    Cifar10,
-    /// Three convolutions of stride 2, for images of 224x224; its channels must be even.
-    ImageNet,
-}
-
 /// A network of derived cells: a stem, a stack of cells, a linear classifier, and while it trains an auxiliary one after
 /// two thirds of the cells.
 ///
@@ -41,6 +33,7 @@ pub struct Network {
     stem: Stem,
     cells: Vec<CellShape>,
     auxiliary: bool,
+    label_smoothing: f64,
     layout: Layout,
     statistics: Layout,
     paths: usize,
@@ -49,7 +42,7 @@ pub struct Network {
 /// The result of a forward and backward pass in training mode.
 #[derive(Clone, Debug)]
 pub struct TrainPass {
-    /// Mean cross-entropy of the network's own scores [1], the auxiliary head's left out.
+    /// Mean cross-entropy of the network's own scores [1], of smoothed labels, the auxiliary head's left out.
     pub loss: Tensor<1>,
     /// Class scores [batch, classes].
     pub logits: Tensor<2>,
@@ -132,7 +125,17 @@ impl Network {
                 ops.iter().filter(|&&(op, state)| !is_identity(op, stride(cell.kind, state))).count()
             })
             .sum();
-        Self { genotype, stem, cells, auxiliary, layout, statistics, paths }
+        Self { genotype, stem, cells, auxiliary, label_smoothing: 0.0, layout, statistics, paths }
+    }
+
+    /// The network trained with a share of each label spread over all classes.
+    pub fn with_label_smoothing(self, label_smoothing: f64) -> Self {
+        Self { label_smoothing, ..self }
+    }
+
+    /// What it is made for.
+    pub fn stem(&self) -> Stem {
+        self.stem
     }
 
     /// Where each weight lies in the flat vector.
@@ -176,9 +179,10 @@ impl Network {
             Forward { net: self, leaves: &leaves, mode: Mode::Training { observed: &observed, kept: kept.as_ref() } };
         let (logits, auxiliary) = forward.run(batch.images.clone().inner().autodiff());
         let labels = batch.labels.clone().inner().autodiff();
-        let loss = cross_entropy(logits.clone(), labels.clone());
+        let cross_entropy = |logits| smoothed_cross_entropy(logits, labels.clone(), self.label_smoothing);
+        let loss = cross_entropy(logits.clone());
         let total = match auxiliary {
-            Some(auxiliary) => loss.clone() + cross_entropy(auxiliary, labels) * auxiliary_weight,
+            Some(auxiliary) => loss.clone() + cross_entropy(auxiliary) * auxiliary_weight,
             None => loss.clone(),
         };
         let gradient = leaves.gradient(&mut total.backward());
@@ -195,6 +199,16 @@ impl Network {
         let forward = Forward { net: self, leaves: &leaves, mode: Mode::Evaluation { running: &running } };
         forward.run(images.inner().autodiff()).0.inner()
     }
+}
+
+/// Mean over the minibatch of the cross-entropy of `logits` [batch, classes] against `labels` [batch], of which the share
+/// `smoothing` is spread evenly over all classes.
+fn smoothed_cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>, smoothing: f64) -> Tensor<1> {
+    if smoothing == 0.0 {
+        return cross_entropy(logits, labels);
+    }
+    let even = log_softmax(logits.clone(), 1).mean_dim(1).mean_dim(0).reshape([1]).neg();
+    cross_entropy(logits, labels) * (1.0 - smoothing) + even * smoothing
 }
 
 /// The running statistics after a step that found `observed` in its minibatch.

@@ -1,6 +1,12 @@
-use super::{Network, Stem, TrainConfig, Weights, network::follow};
+use super::{
+    Network, TrainConfig, Weights,
+    feed::{Feed, Tests},
+    network::follow,
+};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::data::Pictures;
 use crate::{
-    data::{Augment, DataError, Dataset, Images, Loader, Normalisation, evaluation, split},
+    data::{DataError, Dataset, Drawn, Images, Normalisation, Unreadable},
     device::{Compute, out_of_memory},
     event::{Event, Measure, Tested},
     search::{ConfigError, Kernels, MOST_WEIGHTS, Sgd, accuracy, add, floats, reason, right},
@@ -8,9 +14,9 @@ use crate::{
     supernet::{Layout, Minibatch, cross_entropy},
 };
 use burn::tensor::{Device, Tensor, TensorData, Transaction};
-use rand::{Rng, RngExt, SeedableRng};
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::sync::Arc;
+use std::collections::HashSet;
 use web_time::Instant;
 
 /// Why a training run or a test cannot start or go on.
@@ -64,12 +70,13 @@ pub struct Training {
     weights: Tensor<1>,
     momentum: Tensor<1>,
     statistics: Tensor<1>,
-    loader: Loader,
-    train_images: usize,
-    test_images: Images,
-    normalisation: Normalisation,
+    loader: Feed,
+    tests: Tests,
+    /// Pictures known not to be readable.
+    unreadable: HashSet<String>,
     step: usize,
     epoch_sum: Measure,
+    epoch_unreadable: usize,
     epoch_seconds: f64,
     seconds: f64,
     best: Option<(usize, Tested)>,
@@ -85,40 +92,61 @@ impl Training {
     /// The genotype is not well formed.
     pub fn new(config: TrainConfig, genotype: Genotype, data: &Dataset, compute: &Compute) -> Result<Self, TrainError> {
         config.check()?;
-        let train_images = config.images(data.train.len())?;
-        if data.test.is_empty() {
+        config.images(data.train.len())?;
+        let network = network_for(&config, genotype.clone(), data.classes.len())?;
+        let (loader, tests) = Feed::of_images(&config, data)?;
+        Self::start(config, genotype, network, loader, tests, compute)
+    }
+
+    /// The same on pictures in folders, which are read while it trains by `threads` threads; how many there are decides
+    /// nothing else.
+    ///
+    /// # Errors
+    /// A setting that makes no training run, or pictures too few for it.
+    ///
+    /// # Panics
+    /// The genotype is not well formed.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn on_pictures(
+        config: TrainConfig,
+        genotype: Genotype,
+        pictures: &Pictures,
+        threads: usize,
+        compute: &Compute,
+    ) -> Result<Self, TrainError> {
+        config.check()?;
+        config.images(pictures.train.len())?;
+        let network = network_for(&config, genotype.clone(), pictures.classes.len())?;
+        let (loader, tests) = Feed::of_pictures(&config, pictures, threads)?;
+        Self::start(config, genotype, network, loader, tests, compute)
+    }
+
+    fn start(
+        config: TrainConfig,
+        genotype: Genotype,
+        network: Network,
+        loader: Feed,
+        tests: Tests,
+        compute: &Compute,
+    ) -> Result<Self, TrainError> {
+        if tests.is_empty() {
             return Err(TrainError::NoTestImages);
         }
-        let &TrainConfig { init_channels, layers, batch_size, cutout, seed, .. } = &config;
-        let auxiliary = config.auxiliary_weight > 0.0;
-        let network =
-            Network::new(genotype.clone(), Stem::Cifar10, init_channels, layers, data.classes.len(), auxiliary);
-        let weights = network.layout().len();
-        if weights > MOST_WEIGHTS {
-            return Err(TrainError::TooLarge { weights });
-        }
-        let (chosen, _) = split(data.train.len(), train_images, 1.0, seed)?;
-        // Stream 0 draws the weights, and stream 3 the dropped paths.
-        let mut seeds = ChaCha8Rng::seed_from_u64(seed);
-        seeds.set_stream(2);
-        let augment = Augment { cutout, ..Augment::PAPER };
-        let images = Arc::new(data.train.clone());
-        let loader = Loader::new(images, chosen, batch_size, seeds.next_u64(), augment, data.normalisation())?;
-        let weights = network.layout().init(seed, &compute.device);
+        let weights = network.layout().init(config.seed, &compute.device);
         Ok(Self {
             momentum: weights.zeros_like(),
-            statistics: network.statistics().init(seed, &compute.device),
+            statistics: network.statistics().init(config.seed, &compute.device),
             weights,
             network,
             genotype,
             loader,
-            train_images,
-            test_images: data.test.clone(),
-            normalisation: data.normalisation(),
+            tests,
+            unreadable: HashSet::new(),
             compute: compute.clone(),
             config,
             step: 0,
             epoch_sum: Measure::default(),
+            epoch_unreadable: 0,
             epoch_seconds: 0.0,
             seconds: 0.0,
             best: None,
@@ -135,8 +163,8 @@ impl Training {
             backend: self.compute.backend.clone(),
             parameters,
             auxiliary_parameters,
-            train_images: self.train_images,
-            test_images: self.test_images.len(),
+            train_images: self.loader.images(),
+            test_images: self.tests.len(),
             steps_per_epoch: self.loader.steps_per_epoch(),
         }
     }
@@ -159,7 +187,7 @@ impl Training {
         let (step, steps_per_epoch) = (self.step, self.loader.steps_per_epoch());
         let epoch = step / steps_per_epoch;
         let (learning_rate, drop_path) = (self.config.learning_rate_at(epoch), self.config.drop_path_at(epoch));
-        let host = self.loader.next_batch();
+        let Drawn { batch: host, unreadable } = self.loader.next_batch()?;
         let batch = Minibatch::upload(&host, &self.compute.device);
         let kept = (drop_path > 0.0).then(|| self.kept_paths(drop_path));
         let pass = self.network.train_pass(&self.weights, &batch, self.config.auxiliary_weight, kept);
@@ -179,7 +207,8 @@ impl Training {
         self.seconds += seconds;
         self.epoch_seconds += seconds;
         add(&mut self.epoch_sum, train);
-        let mut events = Vec::new();
+        self.epoch_unreadable += unreadable.len();
+        let mut events = self.news(unreadable);
         let last_of_epoch = self.step.is_multiple_of(steps_per_epoch);
         if last_of_epoch || step.is_multiple_of(self.config.report_every) {
             events.push(Event::TrainStep { epoch, step, train, gradient_norm: norm[0], seconds });
@@ -195,8 +224,9 @@ impl Training {
             train: Measure { loss: self.epoch_sum.loss / steps, accuracy: self.epoch_sum.accuracy / steps },
             images_per_second: (steps_per_epoch * batch_size) as f64 / self.epoch_seconds,
             seconds: self.seconds,
+            unreadable: self.epoch_unreadable,
         });
-        (self.epoch_sum, self.epoch_seconds) = Default::default();
+        (self.epoch_sum, self.epoch_unreadable, self.epoch_seconds) = Default::default();
         if self.is_finished() || (epoch + 1).is_multiple_of(self.config.test_every) {
             events.extend(self.test(epoch).await?);
         }
@@ -207,7 +237,8 @@ impl Training {
     async fn test(&mut self, epoch: usize) -> Result<Vec<Event>, TrainError> {
         let began = Instant::now();
         let trained = (&self.network, &self.weights, &self.statistics);
-        let test = test_on_device(trained, &self.test_images, self.normalisation, self.config.batch_size).await?;
+        let batches = self.tests.batches(self.config.batch_size);
+        let (test, unreadable) = test_on_device(trained, batches, self.config.batch_size, self.tests.of_five()).await?;
         if !test.loss.is_finite() {
             return Err(TrainError::NotFinite { what: "the test loss", value: test.loss, step: self.step - 1 });
         }
@@ -216,7 +247,8 @@ impl Training {
         let is_best = self.best.is_none_or(|(_, best)| test.wrong < best.wrong);
         let (best_epoch, best) =
             *if is_best { self.best.insert((epoch, test)) } else { self.best.as_ref().expect("a test") };
-        let mut events = vec![Event::Evaluated { epoch, test, best: is_best, seconds }];
+        let mut events = self.news(unreadable);
+        events.push(Event::Evaluated { epoch, test, best: is_best, seconds });
         if self.is_finished() {
             let (epochs, seconds) = (self.config.epochs, self.seconds);
             events.push(Event::TrainFinished { test, best, best_epoch, epochs, seconds });
@@ -234,6 +266,12 @@ impl Training {
         Ok((Weights { network: self.network.clone(), weights, statistics }, self.step as u64))
     }
 
+    /// Events of the pictures that have not been told of.
+    fn news(&mut self, unreadable: Vec<Unreadable>) -> Vec<Event> {
+        let new = unreadable.into_iter().filter(|one| self.unreadable.insert(one.picture.clone()));
+        new.map(|Unreadable { picture, problem }| Event::Unreadable { picture, problem }).collect()
+    }
+
     /// What each path counts for each image in this step [paths, batch]: 0 where it is dropped.
     fn kept_paths(&self, drop_path: f64) -> Tensor<2> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.config.seed);
@@ -249,6 +287,17 @@ impl Training {
     }
 }
 
+/// The network of a run, if one buffer holds its weights.
+fn network_for(config: &TrainConfig, genotype: Genotype, classes: usize) -> Result<Network, TrainError> {
+    let &TrainConfig { stem, init_channels, layers, label_smoothing, auxiliary_weight, .. } = config;
+    let network = Network::new(genotype, stem, init_channels, layers, classes, auxiliary_weight > 0.0);
+    let weights = network.layout().len();
+    if weights > MOST_WEIGHTS {
+        return Err(TrainError::TooLarge { weights });
+    }
+    Ok(network.with_label_smoothing(label_smoothing))
+}
+
 /// Tests trained weights on images, in minibatches of `batch_size`.
 ///
 /// # Errors
@@ -260,35 +309,81 @@ pub async fn test(
     batch_size: usize,
     device: &Device,
 ) -> Result<Tested, TrainError> {
+    let tests = Tests::of_images(images.clone(), normalisation);
+    Ok(test_on(weights, &tests, batch_size, device).await?.0)
+}
+
+/// Tests trained weights on the test pictures of a folder at `side` by `side` pixels, in minibatches of `batch_size`, which
+/// `threads` threads read. Also tells what could not be read.
+///
+/// # Errors
+/// There are no pictures, none that can be read, or the device failed.
+#[cfg(not(target_arch = "wasm32"))]
+pub async fn test_pictures(
+    weights: &Weights,
+    pictures: &Pictures,
+    (side, batch_size): (usize, usize),
+    threads: usize,
+    device: &Device,
+) -> Result<(Tested, Vec<Unreadable>), TrainError> {
+    test_on(weights, &Tests::of_pictures(pictures, side, threads), batch_size, device).await
+}
+
+async fn test_on(
+    weights: &Weights,
+    tests: &Tests,
+    batch_size: usize,
+    device: &Device,
+) -> Result<(Tested, Vec<Unreadable>), TrainError> {
     let put =
         |layout: &Layout, values: &[f32]| Tensor::from_data(TensorData::new(values.to_vec(), [layout.len()]), device);
     let network = &weights.network;
     let vector = put(network.layout(), &weights.weights);
     let statistics = put(network.statistics(), &weights.statistics);
-    test_on_device((network, &vector, &statistics), images, normalisation, batch_size).await
+    test_on_device((network, &vector, &statistics), tests.batches(batch_size), batch_size, tests.of_five()).await
 }
 
-/// Tests a network with its weights and statistics.
+/// Tests a network with its weights and statistics on minibatches of at most `batch_size`; also tells what could not be
+/// read for them.
 async fn test_on_device(
     (network, weights, statistics): (&Network, &Tensor<1>, &Tensor<1>),
-    images: &Images,
-    normalisation: Normalisation,
+    batches: impl Iterator<Item = Drawn>,
     batch_size: usize,
-) -> Result<Tested, TrainError> {
-    if images.is_empty() {
-        return Err(TrainError::NoTestImages);
-    }
+    of_five: bool,
+) -> Result<(Tested, Vec<Unreadable>), TrainError> {
     let device = weights.device();
-    let (mut loss, mut wrong) = (0.0f64, 0);
-    for host in evaluation(images, batch_size, normalisation) {
+    let (mut loss, mut tested, mut unreadable) = (0.0f64, Tested::default(), Vec::new());
+    for drawn in batches {
+        unreadable.extend(drawn.unreadable);
+        let host = drawn.batch;
+        if host.batch_size == 0 {
+            continue;
+        }
         let batch = Minibatch::upload(&host, &device);
         let logits = network.logits(weights, statistics, batch.images);
         let mean = cross_entropy(logits.clone(), batch.labels);
         let [mean, logits] = read([mean, logits.flatten(0, 1)], batch_size).await?;
         loss += f64::from(mean[0]) * host.batch_size as f64;
-        wrong += host.batch_size - right(&logits, &host.labels);
+        tested.wrong += host.batch_size - right(&logits, &host.labels);
+        if of_five {
+            *tested.wrong_of_five.get_or_insert(0) += host.batch_size - among_five(&logits, &host.labels);
+        }
+        tested.images += host.batch_size;
     }
-    Ok(Tested { loss: (loss / images.len() as f64) as f32, wrong, images: images.len() })
+    if tested.images == 0 {
+        return Err(TrainError::NoTestImages);
+    }
+    tested.loss = (loss / tested.images as f64) as f32;
+    tested.unreadable = unreadable.len();
+    Ok((tested, unreadable))
+}
+
+/// Rows of `logits` [batch, classes] in which fewer than five scores are greater than the label's.
+fn among_five(logits: &[f32], labels: &[i32]) -> usize {
+    let rows = logits.chunks(logits.len() / labels.len());
+    rows.zip(labels)
+        .filter(|(row, label)| row.iter().filter(|&&score| score > row[**label as usize]).count() < 5)
+        .count()
 }
 
 /// Reads tensors back together.

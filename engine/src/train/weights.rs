@@ -87,15 +87,19 @@ impl Weights {
         safetensors::serialize(tensors, Some(metadata)).expect("names and shapes are fit to be written")
     }
 
-    /// Reads a file of a CIFAR-10 network of these cells. The network's size is the file's.
+    /// Reads a file of a network of these cells. What it is made for and its size are the file's.
     ///
     /// # Errors
     /// It is no such file; names the first tensor that does not fit.
     pub fn from_safetensors(bytes: &[u8], genotype: &Genotype, classes: usize) -> Result<Self, WeightsError> {
         let file = SafeTensors::deserialize(bytes).map_err(|e| WeightsError::NotSafetensors(e.to_string()))?;
         let missing = |name: &str| WeightsError::Missing(name.to_owned());
-        let stem = file.tensor("stem.0.weight").map_err(|_| missing("stem.0.weight"))?;
-        let init_channels = stem.shape().first().map_or(0, |channels| channels / 3);
+        // The last convolution of ImageNet's first stem has as many channels as a cell, that of CIFAR-10's three times as many.
+        let (stem, convolution, times) = match file.tensor("stem0.3.weight") {
+            Ok(convolution) => (Stem::ImageNet, convolution, 1),
+            Err(_) => (Stem::Cifar10, file.tensor("stem.0.weight").map_err(|_| missing("stem.0.weight"))?, 3),
+        };
+        let init_channels = convolution.shape().first().map_or(0, |channels| channels / times);
         let layer = |name: &&str| name.strip_prefix("cells.")?.split('.').next()?.parse().ok();
         let names = file.names();
         let layers = names.iter().copied().filter_map(|name| layer(&name)).max().map_or(0, |last: usize| last + 1);
@@ -103,7 +107,7 @@ impl Weights {
             return Err(WeightsError::Size { init_channels, layers });
         }
         let auxiliary = names.iter().any(|name| name.starts_with(AUXILIARY_HEAD));
-        let network = Network::new(genotype.clone(), Stem::Cifar10, init_channels, layers, classes, auxiliary);
+        let network = Network::new(genotype.clone(), stem, init_channels, layers, classes, auxiliary);
         let weights = read(&file, network.layout())?;
         let statistics = read(&file, network.statistics())?;
         let known = |name: &str| network.layout().get(name).or(network.statistics().get(name)).is_some();

@@ -5,7 +5,10 @@ use clap::{Args, Subcommand, ValueEnum};
 use darts_engine::data::{self, Dataset, FetchEvent, Normalisation};
 use indicatif::HumanBytes;
 use serde::Serialize;
-use std::{fmt::Write, path::PathBuf};
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -24,8 +27,7 @@ pub enum Command {
     Subset(Subset),
     /// Tell what images there are.
     Show {
-        /// A cifar-10-batches-bin folder, cifar-10-binary.tar.gz, a packed subset, or the word textures.
-        #[arg(value_name = "PATH")]
+        #[arg(value_name = "PATH", help = DATA)]
         data: PathBuf,
     },
 }
@@ -62,8 +64,7 @@ enum Source {
 
 #[derive(Args)]
 pub struct Subset {
-    /// A cifar-10-batches-bin folder, cifar-10-binary.tar.gz, a packed subset, or the word textures.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", help = DATA)]
     data: PathBuf,
     /// The file to write.
     #[arg(long, value_name = "FILE")]
@@ -90,7 +91,7 @@ pub fn run(command: Command, output: &Output) -> Outcome {
         }
         Command::Subset(args) => subset(&args, output),
         Command::Show { data } => {
-            let summary = Summary::new(&Dataset::open(data)?);
+            let summary = Summary::new(&open(&data, None, output)?);
             output.print(&summary, summary.text())
         }
     }
@@ -140,12 +141,23 @@ fn subset(args: &Subset, output: &Output) -> Outcome {
         #[serde(flatten)]
         summary: Summary,
     }
-    let subset = Dataset::open(&args.data)?.subset(args.train_images as usize, args.test_images as usize, args.seed)?;
+    let subset =
+        open(&args.data, None, output)?.subset(args.train_images as usize, args.test_images as usize, args.seed)?;
     let bytes = data::write_packed(&subset, &args.out)?;
     let written = Written { file: args.out.clone(), bytes, seed: args.seed, summary: Summary::new(&subset) };
     let file = args.out.display();
     output.print(&written, format_args!("{file}: {} in {bytes} bytes", written.summary.title()))
 }
+
+/// Opens data; the pictures of a folder at `side` by `side` pixels, or CIFAR-10's size. Remarks on those left out.
+pub fn open(path: &Path, side: Option<u32>, output: &Output) -> Outcome<Dataset> {
+    let side = side.map_or(data::SIDE, |side| side as usize);
+    Ok(Dataset::open_at(path, side, &mut |unreadable| output.remark(format_args!("{unreadable}: left out")))?)
+}
+
+/// What a flag for data takes.
+pub const DATA: &str = "A cifar-10-batches-bin folder, cifar-10-binary.tar.gz, a folder of pictures (train/CLASS/*.jpg, \
+                        val/CLASS/*.jpg), a packed subset, or the word textures for generated images";
 
 /// What is told about a data set.
 #[derive(Serialize)]

@@ -4,6 +4,7 @@ mod bench;
 mod data;
 mod device;
 mod genotype;
+mod imagenet;
 mod output;
 mod search;
 mod table;

@@ -1,12 +1,12 @@
 //! `darts search`: find cells.
 
 use crate::{
+    data,
     device::{DEVICES, Words, acquire, contain, devices, logged, told_time, word, words},
     output::{Outcome, Output},
 };
 use clap::{Args, Subcommand, builder::TypedValueParser};
 use darts_engine::{
-    data::Dataset,
     device::{DeviceChoice, block_on},
     event::{Event, Measure},
     run::{DataSource, RunConfig, RunWriter},
@@ -54,9 +54,11 @@ fn paper() -> SearchConfig {
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Conv {
-    /// A cifar-10-batches-bin folder, cifar-10-binary.tar.gz, a packed subset, or the word textures for generated images.
-    #[arg(long, value_name = "PATH", help_heading = "Data")]
+    #[arg(long, value_name = "PATH", help = data::DATA, help_heading = "Data")]
     data: PathBuf,
+    /// Side that the pictures of a folder are resized to, a multiple of 4 [default: 32].
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(8..=512), help_heading = "Data")]
+    image_size: Option<u32>,
     /// Training images to use, picked at random [default: all].
     #[arg(long, value_name = "N", help_heading = "Data")]
     train_images: Option<usize>,
@@ -164,7 +166,7 @@ fn conv(args: &Conv, output: &Output) -> Outcome {
     // What can be refused at once is refused before anything long begins.
     config.check()?;
     RunWriter::check(&args.out)?;
-    let data = Dataset::open(&args.data)?;
+    let data = data::open(&args.data, args.image_size, output)?;
     config.split(data.train.len())?;
     let (compute, remark) = contain(|| Ok(acquire(args.device)?))?;
     if args.kernels.is_none() && !compute.runs_shaders() {
@@ -177,13 +179,19 @@ fn conv(args: &Conv, output: &Output) -> Outcome {
         search: Some(config.clone()),
         train: None,
     };
-    let mut search = contain(|| Ok(block_on(ConvSearch::new(config, &data, &compute))?))?;
+    let search = contain(|| Ok(block_on(ConvSearch::new(config, &data, &compute))?))?;
     if let Some(remark) = remark {
         output.remark(remark);
     }
     drop(data);
-    let mut writer = RunWriter::create(&args.out, &run)?;
-    let mut view = View::new(&args.out, output);
+    let summary = perform(search, &run, &args.out, output)?;
+    output.print(&summary, summary.text())
+}
+
+/// Searches to the end, shows how it goes, and writes all of it to the folder `out`.
+pub fn perform(mut search: ConvSearch, run: &RunConfig, out: &Path, output: &Output) -> Outcome<Summary> {
+    let mut writer = RunWriter::create(out, run)?;
+    let mut view = View::new(out, output);
     let searched = contain(|| {
         let started = search.started();
         writer.record(&started)?;
@@ -198,12 +206,12 @@ fn conv(args: &Conv, output: &Output) -> Outcome {
     });
     view.bar.finish_and_clear();
     logged(searched, &mut writer)?;
-    output.print(&view.summary, view.summary.text())
+    Ok(view.summary)
 }
 
 /// What a search comes to; the measures are the last epoch's.
 #[derive(Default, Serialize)]
-struct Summary {
+pub struct Summary {
     run: PathBuf,
     adapter: String,
     backend: String,

@@ -1,17 +1,17 @@
 //! `darts test`: what trained weights are worth.
 
 use crate::{
+    data,
     device::{DEVICES, acquire, contain, devices, word},
-    genotype,
+    genotype, imagenet,
     output::{Outcome, Output},
 };
 use clap::{Args, Subcommand};
 use darts_engine::{
-    data::Dataset,
     device::{DeviceChoice, block_on},
     event::Tested,
     run::read_weights,
-    train::{TrainConfig, test},
+    train::{Stem, TrainConfig, test},
 };
 use serde::Serialize;
 use std::path::PathBuf;
@@ -22,6 +22,11 @@ pub enum Command {
     ///
     /// The weights say how many channels and cells the network has; the cells must be those that they were trained in.
     Cifar10(Cifar10),
+    /// Test weights on the pictures in DIR/val, whose classes are the folders in DIR/train.
+    ///
+    /// The middle of each picture, 224 of 256 pixels of its shorter side, is shown to the network. Errors are of the likeliest
+    /// class and of the five likeliest ones. A picture that cannot be read is told and left out.
+    Imagenet(imagenet::Test),
 }
 
 #[derive(Args)]
@@ -31,8 +36,7 @@ pub struct Cifar10 {
     weights: PathBuf,
     #[arg(long, value_name = "CELL", help = genotype::CELL)]
     arch: String,
-    /// A cifar-10-batches-bin folder, cifar-10-binary.tar.gz, a packed subset, or the word textures for generated images.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", help = data::DATA)]
     data: PathBuf,
     /// Images of a minibatch, which decides memory and speed alone.
     #[arg(long, value_name = "N", default_value_t = TrainConfig::default().batch_size as u32,
@@ -55,10 +59,19 @@ struct Summary {
 }
 
 pub fn run(command: Command, output: &Output) -> Outcome {
-    let Command::Cifar10(args) = command;
+    match command {
+        Command::Cifar10(args) => cifar10(args, output),
+        Command::Imagenet(args) => imagenet::test(args, output),
+    }
+}
+
+fn cifar10(args: Cifar10, output: &Output) -> Outcome {
     let genotype = genotype::find(&args.arch)?;
-    let data = Dataset::open(&args.data)?;
+    let data = data::open(&args.data, None, output)?;
     let weights = read_weights(&args.weights, &genotype, data.classes.len())?;
+    if weights.network.stem() != Stem::Cifar10 {
+        return Err(format!("{}: weights of a network for ImageNet, not for CIFAR-10", args.weights.display()).into());
+    }
     let (compute, remark) = contain(|| Ok(acquire(args.device)?))?;
     if let Some(remark) = remark {
         output.remark(remark);

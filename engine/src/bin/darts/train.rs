@@ -1,13 +1,13 @@
 //! `darts train`: networks of derived cells, from scratch.
 
 use crate::{
+    data,
     device::{DEVICES, acquire, contain, devices, logged, told_time, word},
-    genotype,
+    genotype, imagenet,
     output::{Outcome, Output},
 };
 use clap::{Args, Subcommand};
 use darts_engine::{
-    data::Dataset,
     device::{DeviceChoice, block_on},
     event::{Event, Measure, Tested},
     run::{BEST_FILE, DataSource, LAST_FILE, RunConfig, RunWriter},
@@ -25,6 +25,12 @@ pub enum Command {
     /// the weights: last.safetensors after each epoch, best.safetensors after each test of lower error than any before.
     /// Tensors are named as in the authors' implementation. The defaults are the paper's.
     Cifar10(Box<Cifar10>),
+    /// Train a network of derived cells on ImageNet, or on other pictures in folders, and test it.
+    ///
+    /// Pictures are read while it trains: a random part of each, mirrored or not, in jittered colours; the middle of each is
+    /// tested. One that cannot be read is told, another one takes its place, and the epoch counts it. The folder RUN has what
+    /// that of CIFAR-10 has. The defaults are the paper's.
+    Imagenet(Box<imagenet::Train>),
 }
 
 fn paper() -> TrainConfig {
@@ -43,8 +49,7 @@ pub struct Cifar10 {
     #[arg(long, value_name = "N", default_value_t = paper().layers, help_heading = "Network")]
     layers: usize,
 
-    /// A cifar-10-batches-bin folder, cifar-10-binary.tar.gz, a packed subset, or the word textures for generated images.
-    #[arg(long, value_name = "PATH", help_heading = "Data")]
+    #[arg(long, value_name = "PATH", help = data::DATA, help_heading = "Data")]
     data: PathBuf,
     /// Training images to use, picked at random [default: all].
     #[arg(long, value_name = "N", help_heading = "Data")]
@@ -118,13 +123,16 @@ impl Cifar10 {
             cutout: self.cutout,
             test_every: self.test_every,
             report_every: self.report_every,
+            ..paper()
         }
     }
 }
 
 pub fn run(command: Command, output: &Output) -> Outcome {
-    let Command::Cifar10(args) = command;
-    cifar10(&args, output)
+    match command {
+        Command::Cifar10(args) => cifar10(&args, output),
+        Command::Imagenet(args) => imagenet::train(&args, output),
+    }
 }
 
 fn cifar10(args: &Cifar10, output: &Output) -> Outcome {
@@ -133,7 +141,7 @@ fn cifar10(args: &Cifar10, output: &Output) -> Outcome {
     config.check()?;
     let genotype = genotype::find(&args.arch)?;
     RunWriter::check(&args.out)?;
-    let data = Dataset::open(&args.data)?;
+    let data = data::open(&args.data, None, output)?;
     config.images(data.train.len())?;
     let (compute, remark) = contain(|| Ok(acquire(args.device)?))?;
     let run = RunConfig {
@@ -143,13 +151,19 @@ fn cifar10(args: &Cifar10, output: &Output) -> Outcome {
         search: None,
         train: Some(config.clone()),
     };
-    let mut training = contain(|| Ok(Training::new(config, genotype, &data, &compute)?))?;
+    let training = contain(|| Ok(Training::new(config, genotype, &data, &compute)?))?;
     if let Some(remark) = remark {
         output.remark(remark);
     }
     drop(data);
-    let mut writer = RunWriter::create(&args.out, &run)?;
-    let mut view = View::new(&args.out, output);
+    let summary = perform(training, &run, &args.out, output)?;
+    output.print(&summary, summary.text())
+}
+
+/// Trains to the end, shows how it goes, and writes all of it to the folder `out`.
+pub fn perform(mut training: Training, run: &RunConfig, out: &Path, output: &Output) -> Outcome<Summary> {
+    let mut writer = RunWriter::create(out, run)?;
+    let mut view = View::new(out, output);
     let trained = contain(|| {
         let started = training.started();
         writer.record(&started)?;
@@ -176,12 +190,12 @@ fn cifar10(args: &Cifar10, output: &Output) -> Outcome {
     });
     view.bar.finish_and_clear();
     logged(trained, &mut writer)?;
-    output.print(&view.summary, view.summary.text())
+    Ok(view.summary)
 }
 
 /// What a training run comes to.
 #[derive(Default, Serialize)]
-struct Summary {
+pub struct Summary {
     run: PathBuf,
     adapter: String,
     backend: String,
@@ -199,7 +213,7 @@ struct Summary {
 }
 
 impl Summary {
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let plural = if self.epochs == 1 { "" } else { "s" };
         let best = match self.best == self.test {
             true => String::new(),
@@ -256,10 +270,16 @@ impl<'a> View<'a> {
             Event::TrainStep { train, seconds, .. } => {
                 self.bar.set_message(told(self.batch_size as f64 / seconds, train));
             }
-            Event::TrainEpoch { epoch, train, images_per_second, .. } => {
+            Event::TrainEpoch { epoch, train, images_per_second, unreadable, .. } => {
                 (summary.train, summary.images_per_second) = (train, images_per_second);
-                let line = format!("epoch {} of {}: {}", epoch + 1, self.epochs, told(images_per_second, train));
+                let mut line = format!("epoch {} of {}: {}", epoch + 1, self.epochs, told(images_per_second, train));
+                if unreadable > 0 {
+                    line += &format!("; {unreadable} unreadable");
+                }
                 self.bar.suspend(|| self.output.remark(line));
+            }
+            Event::Unreadable { picture, problem } => {
+                self.bar.suspend(|| self.output.remark(format_args!("{picture} {problem}: another takes its place")));
             }
             Event::Evaluated { test, .. } => {
                 self.bar.suspend(|| self.output.remark(format!("  {test}, loss {:.3}", test.loss)));

@@ -1,0 +1,111 @@
+//! How fast pictures become what a network is shown.
+
+use super::DecodeBenchmark;
+use crate::data::{DataError, Normalisation, PictureLoader, Pictures, stage_times, threads};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::{fs, path::Path, sync::Arc, time::Instant};
+
+/// Pictures generated where there is no data.
+const GENERATED: usize = 64;
+/// Their size, about the mean of ImageNet's.
+const GENERATED_SIZE: [u16; 2] = [500, 375];
+/// Their quality, at which they have about as many bytes as ImageNet's have in the mean.
+const GENERATED_QUALITY: u8 = 88;
+/// Pictures of a minibatch.
+const BATCH: usize = 16;
+/// Pictures whose stages are timed one by one.
+const TIMED: usize = 200;
+
+/// Times what training does to pictures: they are read, decoded, cropped, resized and varied in colour by `threads` threads,
+/// for at least `seconds`. Those of the folder `data`, or generated ones.
+///
+/// # Errors
+/// There are no pictures, or none that can be read.
+pub fn decode_benchmark(
+    data: Option<&Path>,
+    image_size: usize,
+    threads_asked: usize,
+    seconds: f64,
+) -> Result<DecodeBenchmark, DataError> {
+    let temporary =
+        tempfile::tempdir().map_err(|source| DataError::Write { file: "a temporary folder".into(), source })?;
+    if data.is_none() {
+        generate(temporary.path())?;
+    }
+    let pictures = Pictures::open(data.unwrap_or(temporary.path()))?;
+    let set = pictures.train;
+    let (stages, pixels, bytes) = stage_times(&set, TIMED, image_size)?;
+    let batch = BATCH.min(set.len());
+    // A small set is gone through again and again.
+    let indices = (0..set.len().max(BATCH)).map(|i| i % set.len()).collect();
+    let sizes = (image_size, batch);
+    let mut loader = PictureLoader::new(Arc::clone(&set), indices, sizes, 0, Normalisation::IMAGENET, threads_asked)?;
+    // What is ready before the clock starts is as much as what is ready when it stops.
+    for _ in 0..4 {
+        loader.next_batch()?;
+    }
+    let (began, mut images) = (Instant::now(), 0);
+    while began.elapsed().as_secs_f64() < seconds {
+        images += loader.next_batch()?.batch.batch_size;
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    let cores = threads_asked.min(threads());
+    let images_per_second = images as f64 / seconds;
+    Ok(DecodeBenchmark {
+        generated: data.is_none(),
+        pictures: set.len(),
+        mean_pixels: pixels,
+        mean_bytes: bytes,
+        image_size,
+        threads: threads_asked,
+        cores,
+        images,
+        seconds,
+        images_per_second,
+        images_per_second_per_core: images_per_second / cores as f64,
+        stages,
+    })
+}
+
+/// Writes pictures that look as rough as photographs.
+fn generate(folder: &Path) -> Result<(), DataError> {
+    let class = folder.join("train").join("generated");
+    let write = |source| DataError::Write { file: class.display().to_string(), source };
+    fs::create_dir_all(&class).map_err(write)?;
+    let [width, height] = GENERATED_SIZE;
+    for i in 0..GENERATED {
+        let mut rng = ChaCha8Rng::seed_from_u64(i as u64);
+        let pixels = rough(usize::from(width), usize::from(height), &mut rng);
+        let mut bytes = Vec::new();
+        jpeg_encoder::Encoder::new(&mut bytes, GENERATED_QUALITY)
+            .encode(&pixels, width, height, jpeg_encoder::ColorType::Rgb)
+            .expect("pixels of that size");
+        fs::write(class.join(format!("{i}.jpg")), bytes).map_err(write)?;
+    }
+    Ok(())
+}
+
+/// Noise on every scale, the coarser the stronger, in colours that go along with the brightness; RGB, row by row.
+fn rough(width: usize, height: usize, rng: &mut ChaCha8Rng) -> Vec<u8> {
+    let mut planes = [vec![128.0f32; width * height], vec![0.0; width * height], vec![0.0; width * height]];
+    for (plane, strength) in planes.iter_mut().zip([1.0f32, 0.4, 0.4]) {
+        for cell in [128usize, 64, 32, 16, 8, 4, 2] {
+            let columns = width / cell + 2;
+            let amplitude = strength * 8.0 * (cell as f32).powf(0.45);
+            let lattice: Vec<f32> =
+                (0..columns * (height / cell + 2)).map(|_| amplitude * rng.random_range(-1.0..1.0f32)).collect();
+            for (y, row) in plane.chunks_exact_mut(width).enumerate() {
+                let (top, down) = (y / cell * columns, (y % cell) as f32 / cell as f32);
+                for (x, value) in row.iter_mut().enumerate() {
+                    let (at, right) = (top + x / cell, (x % cell) as f32 / cell as f32);
+                    let across = |at: usize| lattice[at] + (lattice[at + 1] - lattice[at]) * right;
+                    *value += across(at) + (across(at + columns) - across(at)) * down;
+                }
+            }
+        }
+    }
+    let [grey, warm, green] = planes;
+    let pixel = |((grey, warm), green): ((&f32, &f32), &f32)| [grey + warm, grey + green, grey - warm].map(|v| v as u8);
+    grey.iter().zip(&warm).zip(&green).flat_map(pixel).collect()
+}

@@ -1,0 +1,236 @@
+//! `darts train imagenet` and `darts test imagenet`: pictures in folders.
+
+use crate::{
+    device::{DEVICES, acquire, contain, devices, word},
+    genotype,
+    output::{Outcome, Output},
+    train,
+};
+use clap::Args;
+use darts_engine::{
+    data::{Pictures, threads},
+    device::{DeviceChoice, block_on},
+    event::Tested,
+    run::{DataSource, RunConfig, RunWriter, read_weights},
+    train::{Stem, TrainConfig, Training, test_pictures},
+};
+use serde::Serialize;
+use std::path::PathBuf;
+
+fn paper() -> TrainConfig {
+    TrainConfig::imagenet()
+}
+
+const IMAGE_SIZE: u32 = 224;
+
+#[derive(Args)]
+#[command(allow_negative_numbers = true)]
+pub struct Train {
+    #[arg(long, value_name = "CELL", help = genotype::CELL, help_heading = "Network")]
+    arch: String,
+    /// Channels of the first cell, an even number; every reduction cell doubles them.
+    #[arg(long, value_name = "N", default_value_t = paper().init_channels, help_heading = "Network")]
+    init_channels: usize,
+    /// Cells of the network.
+    #[arg(long, value_name = "N", default_value_t = paper().layers, help_heading = "Network")]
+    layers: usize,
+
+    /// A folder with the pictures (.jpg, .jpeg, .png) of each class in train/CLASS and val/CLASS.
+    #[arg(long, value_name = "DIR", help_heading = "Data")]
+    data: PathBuf,
+    /// Side that pictures are cropped and resized to, a multiple of 32; with an auxiliary head, 224 or 256.
+    #[arg(long, value_name = "PIXELS", default_value_t = IMAGE_SIZE, help_heading = "Data")]
+    image_size: u32,
+    /// Training pictures to use, picked at random [default: all].
+    #[arg(long, value_name = "N", help_heading = "Data")]
+    train_images: Option<usize>,
+    /// Threads that read pictures; how many changes nothing but the speed [default: as many as the machine runs at once].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Data")]
+    threads: Option<u16>,
+
+    /// The folder to write the run to; it must not hold one yet.
+    #[arg(long, value_name = "RUN", help_heading = "Run")]
+    out: PathBuf,
+    /// Where to compute.
+    #[arg(long, value_name = "DEVICE", default_value = word(DEVICES, DeviceChoice::default()), value_parser = devices(),
+        help_heading = "Run")]
+    device: DeviceChoice,
+    /// Decides the initial weights, the choice and order of the pictures and how they are varied.
+    #[arg(long, value_name = "N", default_value_t = paper().seed, help_heading = "Run")]
+    seed: u64,
+    /// Steps from one logged to the next; an epoch's last is always logged.
+    #[arg(long, value_name = "STEPS", default_value_t = paper().report_every, help_heading = "Run")]
+    report_every: usize,
+    /// Epochs from one test to the next; the last is always tested.
+    #[arg(long, value_name = "EPOCHS", default_value_t = paper().test_every, help_heading = "Run")]
+    test_every: usize,
+
+    /// Passes over the pictures.
+    #[arg(long, value_name = "N", default_value_t = paper().epochs, help_heading = "Training")]
+    epochs: usize,
+    /// Pictures of a minibatch; those that do not fill a last one sit an epoch out.
+    #[arg(long, value_name = "N", default_value_t = paper().batch_size, help_heading = "Training")]
+    batch_size: usize,
+    /// First learning rate of SGD.
+    #[arg(long, value_name = "RATE", default_value_t = paper().learning_rate, help_heading = "Training")]
+    learning_rate: f64,
+    /// What the learning rate is multiplied by after each epoch.
+    #[arg(long, value_name = "SHARE", default_value_t = paper().learning_rate_decay.expect("the paper's"),
+        help_heading = "Training")]
+    learning_rate_decay: f64,
+    /// Momentum of SGD.
+    #[arg(long, value_name = "SHARE", default_value_t = paper().momentum, help_heading = "Training")]
+    momentum: f64,
+    /// Weight decay.
+    #[arg(long, value_name = "RATE", default_value_t = paper().weight_decay, help_heading = "Training")]
+    weight_decay: f64,
+    /// Norm that a gradient is cut down to where it is greater.
+    #[arg(long, value_name = "NORM", default_value_t = paper().grad_clip, help_heading = "Training")]
+    grad_clip: f64,
+    /// Share of each label that is spread over all classes.
+    #[arg(long, value_name = "SHARE", default_value_t = paper().label_smoothing, help_heading = "Training")]
+    label_smoothing: f64,
+    /// How much the loss of the auxiliary head counts; 0 is no such head.
+    #[arg(long, value_name = "WEIGHT", default_value_t = paper().auxiliary_weight, help_heading = "Training")]
+    auxiliary_weight: f64,
+    /// Probability to drop a path, which grows from 0 to this over the epochs.
+    #[arg(long, value_name = "SHARE", default_value_t = paper().drop_path, help_heading = "Training")]
+    drop_path: f64,
+}
+
+impl Train {
+    fn config(&self) -> TrainConfig {
+        TrainConfig {
+            image_size: Some(self.image_size as usize),
+            epochs: self.epochs,
+            batch_size: self.batch_size,
+            init_channels: self.init_channels,
+            layers: self.layers,
+            train_images: self.train_images,
+            seed: self.seed,
+            learning_rate: self.learning_rate,
+            learning_rate_decay: Some(self.learning_rate_decay),
+            momentum: self.momentum,
+            weight_decay: self.weight_decay,
+            grad_clip: self.grad_clip,
+            label_smoothing: self.label_smoothing,
+            auxiliary_weight: self.auxiliary_weight,
+            drop_path: self.drop_path,
+            test_every: self.test_every,
+            report_every: self.report_every,
+            ..paper()
+        }
+    }
+}
+
+pub fn train(args: &Train, output: &Output) -> Outcome {
+    let config = args.config();
+    // What can be refused at once is refused before anything long begins.
+    config.check()?;
+    let genotype = genotype::find(&args.arch)?;
+    RunWriter::check(&args.out)?;
+    let pictures = open(&args.data)?;
+    config.images(pictures.train.len())?;
+    let (compute, remark) = contain(|| Ok(acquire(args.device)?))?;
+    let run = RunConfig {
+        engine: env!("CARGO_PKG_VERSION").to_owned(),
+        device: args.device,
+        data: DataSource {
+            path: args.data.display().to_string(),
+            name: pictures.name.clone(),
+            train_images: pictures.train.len(),
+            test_images: pictures.test.len(),
+        },
+        search: None,
+        train: Some(config.clone()),
+    };
+    let threads = args.threads.map_or_else(threads, usize::from);
+    let training = contain(|| Ok(Training::on_pictures(config, genotype, &pictures, threads, &compute)?))?;
+    if let Some(remark) = remark {
+        output.remark(remark);
+    }
+    drop(pictures);
+    let summary = train::perform(training, &run, &args.out, output)?;
+    output.print(&summary, summary.text())
+}
+
+/// A folder of pictures with some to test on.
+fn open(folder: &PathBuf) -> Outcome<Pictures> {
+    let pictures = Pictures::open(folder)?;
+    match pictures.test.is_empty() {
+        true => Err(format!("{} has no folder val, whose pictures are tested on", folder.display()).into()),
+        false => Ok(pictures),
+    }
+}
+
+#[derive(Args)]
+pub struct Test {
+    /// A safetensors file, as a training run leaves it or with the tensors of the authors' implementation.
+    #[arg(long, value_name = "FILE")]
+    weights: PathBuf,
+    #[arg(long, value_name = "CELL", help = genotype::CELL)]
+    arch: String,
+    /// A folder with the pictures (.jpg, .jpeg, .png) of each class in train/CLASS, which name the classes, and val/CLASS.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Side that the middle of each picture is resized to, a multiple of 32.
+    #[arg(long, value_name = "PIXELS", default_value_t = IMAGE_SIZE, value_parser = clap::value_parser!(u32).range(32..=4096))]
+    image_size: u32,
+    /// Pictures of a minibatch, which decides memory and speed alone.
+    #[arg(long, value_name = "N", default_value_t = paper().batch_size as u32,
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    batch_size: u32,
+    /// Threads that read pictures [default: as many as the machine runs at once].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Where to compute.
+    #[arg(long, value_name = "DEVICE", default_value = word(DEVICES, DeviceChoice::default()), value_parser = devices())]
+    device: DeviceChoice,
+}
+
+/// What came of a test.
+#[derive(Serialize)]
+struct Tests {
+    weights: PathBuf,
+    adapter: String,
+    backend: String,
+    parameters: usize,
+    test: Tested,
+    test_error: f64,
+    /// Of the five likeliest classes.
+    top5_error: Option<f64>,
+    unreadable: Vec<String>,
+}
+
+pub fn test(args: Test, output: &Output) -> Outcome {
+    let side = args.image_size as usize;
+    // What the network halves it to must be whole numbers, as in training.
+    TrainConfig { image_size: Some(side), auxiliary_weight: 0.0, ..paper() }.check()?;
+    let genotype = genotype::find(&args.arch)?;
+    let pictures = open(&args.data)?;
+    let weights = read_weights(&args.weights, &genotype, pictures.classes.len())?;
+    if weights.network.stem() != Stem::ImageNet {
+        return Err(format!("{}: weights of a network for CIFAR-10, not for ImageNet", args.weights.display()).into());
+    }
+    let (compute, remark) = contain(|| Ok(acquire(args.device)?))?;
+    if let Some(remark) = remark {
+        output.remark(remark);
+    }
+    let (sizes, threads) = ((side, args.batch_size as usize), args.threads.map_or_else(threads, usize::from));
+    let (test, unreadable) =
+        contain(|| Ok(block_on(test_pictures(&weights, &pictures, sizes, threads, &compute.device))?))?;
+    for one in &unreadable {
+        output.remark(format_args!("{one}: left out"));
+    }
+    let tests = Tests {
+        weights: args.weights,
+        adapter: compute.adapter,
+        backend: compute.backend,
+        parameters: weights.network.parameters().0,
+        test,
+        test_error: test.error(),
+        top5_error: test.wrong_of_five.map(|wrong| wrong as f64 / test.images as f64),
+        unreadable: unreadable.iter().map(ToString::to_string).collect(),
+    };
+    output.print(&tests, format!("{test}, loss {:.3}", test.loss))
+}

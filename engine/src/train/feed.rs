@@ -1,0 +1,146 @@
+//! Where a training run and its tests have their minibatches from: images in memory, or pictures that are read meanwhile.
+
+use super::TrainConfig;
+use crate::data::{Augment, DataError, Dataset, Drawn, Images, Loader, Normalisation, evaluation, split};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::data::{PictureLoader, PictureSet, Pictures, evaluation_of};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::sync::Arc;
+
+/// Endless minibatches to train on.
+pub(super) enum Feed {
+    Images(Loader, usize),
+    #[cfg(not(target_arch = "wasm32"))]
+    Pictures(PictureLoader, usize),
+}
+
+impl Feed {
+    /// Those of a run on images in memory, and what it is tested on.
+    pub fn of_images(config: &TrainConfig, data: &Dataset) -> Result<(Self, Tests), DataError> {
+        let (train, held_out) = halves(config, data.train.len())?;
+        let (images, normalisation) = (Arc::new(data.train.clone()), data.normalisation());
+        let tests = match config.train_portion < 1.0 {
+            true => Tests::Images { images: images.clone(), chosen: held_out, normalisation },
+            false => Tests::of_images(data.test.clone(), normalisation),
+        };
+        let augment = Augment { cutout: config.cutout, ..Augment::PAPER };
+        let count = train.len();
+        let loader = Loader::new(images, train, config.batch_size, order_seed(config), augment, normalisation)?;
+        Ok((Self::Images(loader, count), tests))
+    }
+
+    /// Those of a run on pictures, and what it is tested on.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn of_pictures(config: &TrainConfig, pictures: &Pictures, threads: usize) -> Result<(Self, Tests), DataError> {
+        let side = config.image_size.expect("a checked configuration has the size of its pictures");
+        let (train, held_out) = halves(config, pictures.train.len())?;
+        let tests = match config.train_portion < 1.0 {
+            true => Tests::Pictures { set: Arc::new(pictures.train.only(&held_out)), side, threads },
+            false => Tests::of_pictures(pictures, side, threads),
+        };
+        let (count, sizes) = (train.len(), (side, config.batch_size));
+        let (seed, normalisation) = (order_seed(config), Normalisation::IMAGENET);
+        let loader = PictureLoader::new(pictures.train.clone(), train, sizes, seed, normalisation, threads)?;
+        Ok((Self::Pictures(loader, count), tests))
+    }
+
+    /// Images trained on.
+    pub fn images(&self) -> usize {
+        match self {
+            Self::Images(_, count) => *count,
+            #[cfg(not(target_arch = "wasm32"))]
+            Self::Pictures(_, count) => *count,
+        }
+    }
+
+    /// Minibatches of a pass over the images.
+    pub fn steps_per_epoch(&self) -> usize {
+        match self {
+            Self::Images(loader, _) => loader.steps_per_epoch(),
+            #[cfg(not(target_arch = "wasm32"))]
+            Self::Pictures(loader, _) => loader.steps_per_epoch(),
+        }
+    }
+
+    /// The next minibatch, varied and normalised.
+    ///
+    /// # Errors
+    /// Hardly any picture can be read.
+    pub fn next_batch(&mut self) -> Result<Drawn, DataError> {
+        match self {
+            Self::Images(loader, _) => Ok(Drawn { batch: loader.next_batch(), unreadable: Vec::new() }),
+            #[cfg(not(target_arch = "wasm32"))]
+            Self::Pictures(loader, _) => loader.next_batch(),
+        }
+    }
+}
+
+/// Images to test on.
+pub(super) enum Tests {
+    Images {
+        images: Arc<Images>,
+        chosen: Vec<usize>,
+        normalisation: Normalisation,
+    },
+    #[cfg(not(target_arch = "wasm32"))]
+    Pictures {
+        set: Arc<PictureSet>,
+        side: usize,
+        threads: usize,
+    },
+}
+
+impl Tests {
+    pub fn of_images(images: Images, normalisation: Normalisation) -> Self {
+        Self::Images { chosen: (0..images.len()).collect(), images: Arc::new(images), normalisation }
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn of_pictures(pictures: &Pictures, side: usize, threads: usize) -> Self {
+        Self::Pictures { set: pictures.test.clone(), side, threads }
+    }
+
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Images { chosen, .. } => chosen.len(),
+            #[cfg(not(target_arch = "wasm32"))]
+            Self::Pictures { set, .. } => set.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the five likeliest classes count too.
+    pub fn of_five(&self) -> bool {
+        !matches!(self, Self::Images { .. })
+    }
+
+    /// Each once, unvaried, in minibatches of `batch_size`.
+    pub fn batches(&self, batch_size: usize) -> Box<dyn Iterator<Item = Drawn> + '_> {
+        match self {
+            Self::Images { images, chosen, normalisation } => {
+                let batches = evaluation(images, chosen, batch_size, *normalisation);
+                Box::new(batches.map(|batch| Drawn { batch, unreadable: Vec::new() }))
+            }
+            #[cfg(not(target_arch = "wasm32"))]
+            Self::Pictures { set, side, threads } => {
+                Box::new(evaluation_of(set, (*side, batch_size), Normalisation::IMAGENET, *threads))
+            }
+        }
+    }
+}
+
+/// Indices of the images to train on, and of those held out.
+fn halves(config: &TrainConfig, available: usize) -> Result<(Vec<usize>, Vec<usize>), DataError> {
+    split(available, config.train_images.unwrap_or(available), config.train_portion, config.seed)
+}
+
+/// What orders and varies the images. Of the seed's streams, 0 draws the weights, and 3 the dropped paths.
+fn order_seed(config: &TrainConfig) -> u64 {
+    let mut seeds = ChaCha8Rng::seed_from_u64(config.seed);
+    seeds.set_stream(2);
+    seeds.next_u64()
+}
