@@ -401,11 +401,23 @@ fn parse_json<T: DeserializeOwned>(path: &Path, text: &[u8]) -> Result<T, RunErr
         .map_err(|problem| RunError::Format { file: name(path), problem })
 }
 
+/// Writes a file of a folder as JSON, in place of the one of that name; it is the old one or the new one at any time.
+///
+/// # Errors
+/// The file cannot be written; the old one stays.
+pub fn replace_json(folder: &Path, file: &str, value: &impl Serialize) -> Result<(), RunError> {
+    write_new(folder, file, &json(value), true)
+}
+
 /// Writes a new file as JSON; it appears whole or not at all.
 fn write_whole(folder: &Path, file: &str, value: &impl Serialize) -> Result<(), RunError> {
-    let mut json = serde_json::to_vec_pretty(value).expect("settings and genotypes are JSON");
+    write_new(folder, file, &json(value), false)
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    let mut json = serde_json::to_vec_pretty(value).expect("settings, genotypes and reports are JSON");
     json.push(b'\n');
-    write_new(folder, file, &json, false)
+    json
 }
 
 /// Writes a file that appears whole or not at all, in place of another only if `replace` says so.

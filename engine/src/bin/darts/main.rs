@@ -6,6 +6,7 @@ mod device;
 mod genotype;
 mod imagenet;
 mod output;
+mod reproduce;
 mod search;
 mod table;
 mod test;
@@ -39,6 +40,9 @@ enum Command {
     /// Test trained weights.
     #[command(subcommand)]
     Test(test::Command),
+    /// Run the paper's protocol from the search to its row of the table.
+    #[command(subcommand)]
+    Reproduce(reproduce::Command),
     /// Look at cells, draw them at random, pass them on.
     #[command(subcommand)]
     Genotype(genotype::Command),
@@ -62,6 +66,7 @@ fn main() -> ExitCode {
         Command::Search(command) => search::run(command, &cli.output),
         Command::Train(command) => train::run(command, &cli.output),
         Command::Test(command) => test::run(command, &cli.output),
+        Command::Reproduce(command) => reproduce::run(command, &cli.output),
         Command::Genotype(command) => genotype::run(command, &cli.output),
         Command::Table(table) => table::run(table, &cli.output),
         Command::Bench(command) => bench::run(command, &cli.output),

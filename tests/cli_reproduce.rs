@@ -1,0 +1,144 @@
+//! `darts reproduce cifar10` as a user meets it.
+
+mod cli;
+
+use cli::{darts, document, refusal};
+use darts_engine::{run::Run, space::Genotype};
+use darts_tests::files;
+use serde_json::{Value, json};
+use std::{fs, path::Path, process::Command, time::SystemTime};
+use tempfile::{TempDir, tempdir};
+
+fn folder() -> TempDir {
+    let dir = tempdir().unwrap();
+    let mut subset = darts();
+    subset.args(["data", "subset", "--data", "textures", "--train-images", "40", "--test-images", "20", "--out"]);
+    assert!(subset.arg(dir.path().join("few.packed")).output().unwrap().status.success());
+    dir
+}
+
+/// Two searches of each order, or three random cells, at the smallest sizes.
+fn reproduce(dir: &Path, out: &str, more: &[&str]) -> Command {
+    let mut command = darts();
+    command.current_dir(dir).args(["reproduce", "cifar10", "--data", "few.packed", "--out", out, "--seed", "7"]);
+    command.args(["--searches", "2", "--random-cells", "3", "--runs", "2", "--train-device", "cpu"]);
+    command.args(["--search-epochs", "1", "--search-batch-size", "10", "--search-init-channels", "2"]);
+    command.args(["--search-layers", "2", "--epochs", "1", "--brief-epochs", "1", "--batch-size", "10"]);
+    command.args(["--init-channels", "2", "--layers", "2"]).args(more);
+    command
+}
+
+fn changed(path: &Path) -> SystemTime {
+    fs::metadata(path).unwrap().modified().unwrap()
+}
+
+#[test]
+fn the_protocol_runs_once_and_goes_on_where_it_was() {
+    let dir = folder();
+    let searchers = ["--searcher", "first,random"];
+    let mut report = document(&mut reproduce(dir.path(), "out", &searchers));
+    let out = dir.path().join("out");
+    assert_eq!(files(&out), ["first", "random", "report.json"]);
+    let (first, random) = (&report["rows"][0], &report["rows"][1]);
+    assert_eq!((&first["searcher"], &random["searcher"]), (&json!("first"), &json!("random")));
+
+    // Each row has its cells, the best of which by validation were trained, and what is printed follows from that.
+    for (row, count) in [(first, 2), (random, 3)] {
+        let candidates = row["candidates"].as_array().unwrap();
+        assert_eq!(candidates.len(), count);
+        let wrong = |candidate: &Value| candidate["brief"]["wrong"].as_u64().unwrap();
+        assert!(candidates.iter().all(|candidate| candidate["brief"]["images"] == json!(20)), "the half held out");
+        let best = (0..count).min_by_key(|&i| wrong(&candidates[i])).unwrap();
+        for (i, candidate) in candidates.iter().enumerate() {
+            let runs = candidate["runs"].as_array().unwrap();
+            assert_eq!(runs.len(), if i == best { 2 } else { 0 });
+            assert!(runs.iter().all(|run| run["images"] == json!(20)));
+        }
+        let errors: Vec<f64> = candidates[best]["runs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|run| 5.0 * run["wrong"].as_f64().unwrap())
+            .collect();
+        let (mean, half) = ((errors[0] + errors[1]) / 2.0, (errors[0] - errors[1]).abs() / 2.0);
+        assert!((row["test_error"].as_f64().unwrap() - mean).abs() < 1e-9);
+        assert!((row["deviation"].as_f64().unwrap() - half * 2f64.sqrt()).abs() < 1e-9, "of two values");
+        assert_eq!(row["runs"], json!(2));
+        assert!(row["search_days"].as_f64().unwrap() > 0.0 && row["training_days"].as_f64().unwrap() > 0.0);
+        let best = best + 1;
+        let name = row["searcher"].as_str().unwrap();
+        let mut expected: Vec<String> = (1..=count).map(|i| format!("brief-{i}")).collect();
+        if name == "first" {
+            expected.extend(["search-1".to_owned(), "search-2".to_owned()]);
+        }
+        expected.extend([format!("train-{best}-1"), format!("train-{best}-2")]);
+        assert_eq!(files(&out.join(name)), expected);
+    }
+    let cells: Vec<Genotype> = serde_json::from_value(
+        random["candidates"].as_array().unwrap().iter().map(|c| c["genotype"].clone()).collect(),
+    )
+    .unwrap();
+    assert_eq!(cells, Genotype::random(7, 3).collect::<Vec<_>>());
+    assert_eq!(random["selection_days"], json!(0.0), "for random search that is the search");
+    let searched = Run::open(out.join("first/search-2")).unwrap();
+    assert_eq!(searched.config.search.as_ref().unwrap().seed, 8);
+    assert_eq!(serde_json::to_value(searched.genotype().unwrap()).unwrap(), first["candidates"][1]["genotype"]);
+    let scaled: Vec<&str> =
+        report["scaled"].as_array().unwrap().iter().map(|scaled| scaled["what"].as_str().unwrap()).collect();
+    assert!(["training images", "searches", "epochs", "cells", "runs"].iter().all(|what| scaled.contains(what)));
+
+    // A second time nothing is done again, and the report is the same.
+    let stage = out.join("first/search-1/events.jsonl");
+    let before = changed(&stage);
+    let again = reproduce(dir.path(), "out", &searchers).output().unwrap();
+    let (text, remarks) = (String::from_utf8(again.stdout).unwrap(), String::from_utf8(again.stderr).unwrap());
+    assert_eq!(remarks.matches(": done before").count(), 11, "{remarks}");
+    assert_eq!(changed(&stage), before);
+    let written: Value = serde_json::from_slice(&fs::read(out.join("report.json")).unwrap()).unwrap();
+    assert_eq!(written, report);
+    assert!(text.contains("DARTS (first order) + cutout") && text.contains("3.00 \u{b1} 0.14"), "{text}");
+    assert!(text.contains("Not the paper's sizes") && text.contains("epochs 1 (600)"), "{text}");
+    assert!(text.contains(" than random (standard error of the difference "), "{text}");
+
+    // A stage that was interrupted is done again, to the same end.
+    fs::rename(out.join("random/brief-2"), out.join("random/brief-2.unfinished")).unwrap();
+    fs::remove_file(out.join("random/brief-2.unfinished/events.jsonl")).unwrap();
+    let mut once_more = document(&mut reproduce(dir.path(), "out", &searchers));
+    for report in [&mut report, &mut once_more] {
+        for seconds in ["search_days", "training_days"] {
+            report["rows"][1].as_object_mut().unwrap().remove(seconds);
+        }
+        for candidate in report["rows"][1]["candidates"].as_array_mut().unwrap() {
+            candidate["brief"].as_object_mut().unwrap().remove("seconds");
+        }
+    }
+    assert_eq!(once_more, report);
+    assert!(!files(&out.join("random")).iter().any(|name| name.ends_with(".unfinished")));
+
+    let other = refusal(reproduce(dir.path(), "out", &searchers).args(["--quiet", "--init-channels", "4"]), 2);
+    assert!(other.contains("cannot be used multiple times"), "{other}");
+}
+
+#[test]
+fn all_cells_may_be_trained_and_other_settings_are_another_reproduction() {
+    let dir = folder();
+    let report = document(&mut reproduce(dir.path(), "out", &["--searcher", "random", "--select", "all"]));
+    let row = &report["rows"][0];
+    assert_eq!(row["runs"], json!(6));
+    assert!(row["candidates"].as_array().unwrap().iter().all(|candidate| candidate.get("brief").is_none()));
+    assert_eq!(files(&dir.path().join("out/random")).len(), 6);
+
+    let other = reproduce(dir.path(), "out", &["--searcher", "random", "--select", "all", "--quiet"]);
+    let mut changed = darts();
+    changed.current_dir(dir.path()).args(other.get_args().map(|arg| if arg == "7" { "8".as_ref() } else { arg }));
+    let told = refusal(&mut changed, 1);
+    assert_eq!(told, "out/random/train-1-1 was made with other settings; name another folder or move it away");
+    for (more, why) in [
+        (&["--searcher", "first,first"][..], "searcher names one twice"),
+        (&["--data", "none"], "the argument '--data <PATH>' cannot be used multiple times (--help tells more)"),
+    ] {
+        let code = if more[0] == "--data" { 2 } else { 1 };
+        assert_eq!(refusal(&mut reproduce(dir.path(), "new", more), code), why);
+    }
+    assert!(!dir.path().join("new").exists());
+}
