@@ -1,4 +1,4 @@
-use crate::search::{ConfigError, DECAY, NOT_NEGATIVE, POSITIVE, cosine};
+use crate::search::{ConfigError, DECAY, Kernels, NOT_NEGATIVE, POSITIVE, cosine};
 use serde::{Deserialize, Serialize};
 
 /// Every hyper-parameter of a training run on CIFAR-10. The defaults are the paper's (appendix A.2.1).
@@ -37,6 +37,8 @@ pub struct TrainConfig {
     pub test_every: usize,
     /// Steps between two step events.
     pub report_every: usize,
+    /// The path that computes the network.
+    pub kernels: Kernels,
 }
 
 impl Default for TrainConfig {
@@ -58,6 +60,7 @@ impl Default for TrainConfig {
             cutout: 16,
             test_every: 1,
             report_every: 50,
+            kernels: Kernels::default(),
         }
     }
 }

@@ -28,6 +28,12 @@ pub enum TrainError {
     /// The device failed.
     #[error("the device failed: {0}")]
     Device(String),
+    /// Fused kernels on a device without shaders.
+    #[error("fused kernels are compute shaders, which {backend} does not run; reference kernels run everywhere")]
+    NoShaders {
+        /// The backend.
+        backend: String,
+    },
     /// A number is no longer one.
     #[error("{what} is {value} at step {step}: a lower learning rate or gradient clip usually helps")]
     NotFinite {
@@ -89,10 +95,14 @@ impl Training {
         if data.test.is_empty() {
             return Err(TrainError::NoTestImages);
         }
-        let &TrainConfig { init_channels, layers, batch_size, cutout, seed, .. } = &config;
+        if config.kernels == Kernels::Fused && !compute.runs_shaders() {
+            return Err(TrainError::NoShaders { backend: compute.backend.clone() });
+        }
+        let &TrainConfig { init_channels, layers, batch_size, cutout, seed, kernels, .. } = &config;
         let auxiliary = config.auxiliary_weight > 0.0;
         let network =
-            Network::new(genotype.clone(), Stem::Cifar10, init_channels, layers, data.classes.len(), auxiliary);
+            Network::new(genotype.clone(), Stem::Cifar10, init_channels, layers, data.classes.len(), auxiliary)
+                .on(kernels);
         let weights = network.layout().len();
         if weights > MOST_WEIGHTS {
             return Err(TrainError::TooLarge { weights });
@@ -163,9 +173,9 @@ impl Training {
         let batch = Minibatch::upload(&host, &self.compute.device);
         let kept = (drop_path > 0.0).then(|| self.kept_paths(drop_path));
         let pass = self.network.train_pass(&self.weights, &batch, self.config.auxiliary_weight, kept);
-        let &TrainConfig { momentum, weight_decay, grad_clip, batch_size, .. } = &self.config;
+        let &TrainConfig { momentum, weight_decay, grad_clip, batch_size, kernels, .. } = &self.config;
         let sgd = Sgd { momentum, weight_decay, grad_clip };
-        let norm = sgd.step(Kernels::Reference, learning_rate, &mut self.weights, &mut self.momentum, pass.gradient);
+        let norm = sgd.step(kernels, learning_rate, &mut self.weights, &mut self.momentum, pass.gradient);
         self.statistics = follow(&self.statistics, pass.statistics);
         let [loss, logits, norm] = read([pass.loss, pass.logits.flatten(0, 1), norm], batch_size).await?;
         let train = Measure { loss: loss[0], accuracy: accuracy(&logits, &host.labels) };

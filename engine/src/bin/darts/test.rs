@@ -58,11 +58,12 @@ pub fn run(command: Command, output: &Output) -> Outcome {
     let Command::Cifar10(args) = command;
     let genotype = genotype::find(&args.arch)?;
     let data = Dataset::open(&args.data)?;
-    let weights = read_weights(&args.weights, &genotype, data.classes.len())?;
+    let mut weights = read_weights(&args.weights, &genotype, data.classes.len())?;
     let (compute, remark) = contain(|| Ok(acquire(args.device)?))?;
     if let Some(remark) = remark {
         output.remark(remark);
     }
+    weights.network = weights.network.on(compute.kernels());
     let (normalisation, batch_size) = (data.normalisation(), args.batch_size as usize);
     let test = contain(|| Ok(block_on(test(&weights, &data.test, normalisation, batch_size, &compute.device))?))?;
     let summary = Summary {
