@@ -3,7 +3,7 @@
 use burn::tensor::{Int, Tensor, TensorData};
 use darts_engine::{
     space::published,
-    supernet::Minibatch,
+    supernet::{Kernels, Minibatch},
     train::{Network, Stem},
 };
 use darts_tests::*;
@@ -13,7 +13,16 @@ use std::collections::BTreeSet;
 const TOLERANCE: f64 = 1e-3;
 
 #[test]
-fn loss_logits_and_every_gradient() {
+fn loss_logits_and_every_gradient_in_plain_ops() {
+    parity(Kernels::Reference);
+}
+
+#[test]
+fn loss_logits_and_every_gradient_on_the_fused_kernels() {
+    parity(Kernels::Fused);
+}
+
+fn parity(kernels: Kernels) {
     let device = device();
     let golden = Golden::open("conv_derived");
     let names: BTreeSet<&str> = golden.names().filter_map(|name| Some(name.split_once(".param.")?.0)).collect();
@@ -25,7 +34,7 @@ fn loss_logits_and_every_gradient() {
         let classes = golden.shape(&parameter("classifier.bias"))[0];
         let layers =
             (0..).take_while(|l| golden.has(&parameter(&format!("cells.{l}.preprocess1.op.1.weight")))).count();
-        let net = Network::new(published(name).unwrap(), Stem::Cifar10, channels, layers, classes, false);
+        let net = Network::new(published(name).unwrap(), Stem::Cifar10, channels, layers, classes, false).on(kernels);
         // Every name and shape is the authors', and none of theirs is missing.
         for p in net.layout().parameters() {
             assert_eq!(p.shape, golden.shape(&parameter(&p.name)), "{name} {}", p.name);

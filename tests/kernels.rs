@@ -147,26 +147,12 @@ fn gradients_agree_with_finite_differences() {
     }
 }
 
-fn random_tensor<const D: usize>(seed: u64, shape: &[usize], device: &Device) -> Tensor<D> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let values: Vec<f32> = (0..shape.iter().product()).map(|_| rng.random_range(-1.0..1.0f32)).collect();
-    Tensor::from_data(TensorData::new(values, shape.to_vec()), device)
-}
-
 fn random_batch(seed: u64, batch: usize, [height, width]: [usize; 2], device: &Device) -> Minibatch {
     let labels: Vec<i32> = (0..batch as i32).map(|i| i % 10).collect();
     Minibatch {
         images: random_tensor(seed, &[batch, 3, height, width], device),
         labels: Tensor::from_data(TensorData::new(labels, [batch]), device),
     }
-}
-
-fn norm(values: &[f32]) -> f64 {
-    values.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt()
-}
-
-fn distance(a: &[f32], b: &[f32]) -> f64 {
-    a.iter().zip(b).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum::<f64>().sqrt()
 }
 
 #[test]

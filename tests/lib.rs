@@ -4,6 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use darts_engine::{
     device::{Compute, DeviceChoice},
     event::Event,
+    space::{Genotype, Op},
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -116,6 +117,43 @@ pub fn relative_distance(found: &[f32], expected: &[f32]) -> f64 {
 pub fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f64) {
     let distance = relative_distance(found, expected);
     assert!(distance <= tolerance, "{what}: relative distance {distance:.2e}, allowed {tolerance:.0e}");
+}
+
+/// Every op that has kernels, at both strides, in cells that no max pool's ties can disturb.
+pub fn every_op() -> Genotype {
+    let ops = [
+        (Op::SepConv3x3, 0),
+        (Op::SepConv5x5, 1),
+        (Op::DilConv3x3, 0),
+        (Op::DilConv5x5, 1),
+        (Op::SkipConnect, 0),
+        (Op::SepConv3x3, 2),
+        (Op::AvgPool3x3, 1),
+        (Op::DilConv5x5, 3),
+    ];
+    Genotype {
+        normal: ops.to_vec(),
+        normal_concat: vec![2, 3, 4, 5],
+        reduce: ops.to_vec(),
+        reduce_concat: vec![2, 3, 4, 5],
+    }
+}
+
+/// Euclidean norm.
+pub fn norm(values: &[f32]) -> f64 {
+    values.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt()
+}
+
+/// Norm of the difference.
+pub fn distance(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum::<f64>().sqrt()
+}
+
+/// Numbers between -1 and 1, the same for a seed.
+pub fn random_tensor<const D: usize>(seed: u64, shape: &[usize], device: &Device) -> Tensor<D> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let values: Vec<f32> = (0..shape.iter().product()).map(|_| rng.random_range(-1.0..1.0f32)).collect();
+    Tensor::from_data(TensorData::new(values, shape.to_vec()), device)
 }
 
 /// The weights moved, each by itself, by up to a few units of float32's last place; another way for every `attempt`.

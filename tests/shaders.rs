@@ -12,6 +12,7 @@ use darts_engine::{
     search::{Bilevel, SearchConfig},
     space::CellKind::{self, Normal, Reduce},
     supernet::{Kernels, Minibatch, Supernet, Wrt},
+    train::{Network, Stem},
 };
 use darts_tests::*;
 use std::collections::BTreeSet;
@@ -24,6 +25,7 @@ fn naga_takes_every_shader_without_extensions() {
         pass(tuning, 4, &[Normal, Reduce, Normal], 2, [8, 8]);
         pass(tuning, 3, &[Normal, Reduce, Normal], 1, [6, 10]);
     }
+    derived();
     the_ceilings_are_of_this_world();
     update();
     let sources = end_sources();
@@ -57,6 +59,18 @@ fn update() {
     let labels = Tensor::<1, Int>::from_data(TensorData::zeros::<i32, _>([1]), &device);
     let (_, norm) = bilevel.weight_step(&SearchConfig::default(), 0.01, &Minibatch { images, labels });
     read(norm);
+}
+
+/// Training and evaluation of a network of derived cells.
+fn derived() {
+    let device = device();
+    let net = Network::new(every_op(), Stem::Cifar10, 4, 2, 10, false).on(Kernels::Fused);
+    let images = Tensor::from_data(TensorData::zeros::<f32, _>([2, 3, 16, 16]), &device);
+    let labels = Tensor::<1, Int>::from_data(TensorData::zeros::<i32, _>([2]), &device);
+    let weights = net.layout().init(3, &device);
+    let batch = Minibatch { images: images.clone(), labels };
+    let statistics = net.train_pass(&weights, &batch, 0.0, None).statistics;
+    read(net.logits(&weights, &statistics, images));
 }
 
 fn pass(tuning: Tuning, channels: usize, kinds: &[CellKind], batch: usize, [height, width]: [usize; 2]) {

@@ -1,15 +1,15 @@
-//! Timing of search steps, with what the device can do beside it.
+//! Timing of search and training steps, with what the device can do beside it.
 
 #[cfg(all(feature = "compute", not(target_arch = "wasm32")))]
 mod decode;
 #[cfg(feature = "compute")]
 mod measure;
 
-use crate::search::SearchConfig;
+use crate::{search::SearchConfig, space::Genotype, train::TrainConfig};
 #[cfg(all(feature = "compute", not(target_arch = "wasm32")))]
 pub use decode::decode_benchmark;
 #[cfg(feature = "compute")]
-pub use measure::step_benchmark;
+pub use measure::{step_benchmark, training_benchmark};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -103,6 +103,33 @@ pub struct StepBenchmark {
     pub kernels: Vec<KernelFigures>,
 }
 
+/// The result of a benchmark of training steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainingBenchmark {
+    /// The adapter.
+    pub adapter: String,
+    /// Its interface.
+    pub backend: String,
+    /// Sizes and settings.
+    pub config: TrainConfig,
+    /// The cells.
+    pub genotype: Genotype,
+    /// Weights of the network, without its auxiliary head.
+    pub parameters: usize,
+    /// Steps timed, after one that was not.
+    pub steps: usize,
+    /// A step: the minibatch made and sent, forward and backward pass, SGD.
+    pub step: StepFigures,
+    /// Bytes that the device's allocator had in use at most, where it tells.
+    pub peak_bytes: Option<u64>,
+    /// What the device can do at most; absent without compute shaders.
+    pub ceilings: Option<Ceilings>,
+    /// How the kernels below were timed, if they were.
+    pub timed_by: Option<TimedBy>,
+    /// Time by kernel in a step whose launches were timed one by one, the slowest first; empty unless asked for.
+    pub kernels: Vec<KernelFigures>,
+}
+
 /// What one kernel took in a step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KernelFigures {
@@ -116,55 +143,93 @@ pub struct KernelFigures {
     pub bytes: Option<u64>,
 }
 
+impl StepFigures {
+    /// Two lines on a step of that name.
+    fn lines(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+        let Timing { median_ms, least_ms, most_ms } = self.time;
+        writeln!(
+            f,
+            "{name:<18} {median_ms:9.1} ms ({least_ms:.1} to {most_ms:.1}), {} dispatches ({} of Burn), {:.1} GB moved, \
+             {:.1} GMAC, {:.1} GFLOP/s",
+            self.dispatches + self.other_dispatches,
+            self.other_dispatches,
+            self.bytes as f64 / 1e9,
+            self.multiply_accumulates as f64 / 1e9,
+            self.gflops
+        )?;
+        if let Some(compute) = self.fraction_of_multiply_add {
+            write!(f, "{:<21}{:.0}% of multiply-add", "", 100.0 * compute)?;
+            match self.fraction_of_copy {
+                Some(copy) => writeln!(f, ", {:.0}% of copy", 100.0 * copy)?,
+                None => writeln!(f)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the device can do and what memory it took.
+fn device_lines(
+    f: &mut fmt::Formatter<'_>,
+    ceilings: Option<Ceilings>,
+    peak: Option<u64>,
+    expected: Option<u64>,
+) -> fmt::Result {
+    if let Some(Ceilings { multiply_add_gflops, copy_gb_per_s }) = ceilings {
+        let name = "ceilings";
+        writeln!(f, "{name:<18} {multiply_add_gflops:9.1} GFLOP/s multiply-add, {copy_gb_per_s:.1} GB/s copy")?;
+    }
+    if let Some(peak) = peak {
+        write!(f, "{:<18} {:9.1} MB at most", "device memory", peak as f64 / 1e6)?;
+        match expected {
+            Some(expected) => writeln!(f, ", {:.1} MB expected", expected as f64 / 1e6)?,
+            None => writeln!(f)?,
+        }
+    }
+    Ok(())
+}
+
+/// Time by kernel.
+fn kernel_lines(
+    f: &mut fmt::Formatter<'_>,
+    step: &str,
+    timed_by: Option<TimedBy>,
+    kernels: &[KernelFigures],
+) -> fmt::Result {
+    if let Some(timed_by) = timed_by {
+        writeln!(f, "kernels of a {step}, timed by: {timed_by}")?;
+    }
+    for KernelFigures { name, launches, ms, bytes } in kernels {
+        let moved = match bytes {
+            Some(bytes) => {
+                let gigabytes = *bytes as f64 / 1e9;
+                format!("{gigabytes:7.3} GB  {:7.2} GB/s", gigabytes / (ms / 1e3))
+            }
+            None => " ".repeat(24),
+        };
+        writeln!(f, "  {ms:9.2} ms  {launches:4} launches  {moved}  {name}")?;
+    }
+    Ok(())
+}
+
 impl fmt::Display for StepBenchmark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let SearchConfig { init_channels, layers, batch_size, .. } = self.config;
         writeln!(f, "{init_channels} channels, {layers} cells, batch {batch_size}: {} weights", self.parameters)?;
-        for (name, step) in [("weight step", &self.weight_step), ("architecture step", &self.architecture_step)] {
-            let Timing { median_ms, least_ms, most_ms } = step.time;
-            writeln!(
-                f,
-                "{name:<18} {median_ms:9.1} ms ({least_ms:.1} to {most_ms:.1}), {} dispatches ({} of Burn), {:.1} GB moved, \
-                 {:.1} GMAC, {:.1} GFLOP/s",
-                step.dispatches + step.other_dispatches,
-                step.other_dispatches,
-                step.bytes as f64 / 1e9,
-                step.multiply_accumulates as f64 / 1e9,
-                step.gflops
-            )?;
-            if let Some(compute) = step.fraction_of_multiply_add {
-                write!(f, "{:<21}{:.0}% of multiply-add", "", 100.0 * compute)?;
-                match step.fraction_of_copy {
-                    Some(copy) => writeln!(f, ", {:.0}% of copy", 100.0 * copy)?,
-                    None => writeln!(f)?,
-                }
-            }
-        }
-        if let Some(Ceilings { multiply_add_gflops, copy_gb_per_s }) = self.ceilings {
-            let name = "ceilings";
-            writeln!(f, "{name:<18} {multiply_add_gflops:9.1} GFLOP/s multiply-add, {copy_gb_per_s:.1} GB/s copy")?;
-        }
-        if let Some(peak) = self.peak_bytes {
-            write!(f, "{:<18} {:9.1} MB at most", "device memory", peak as f64 / 1e6)?;
-            match self.expected_bytes {
-                Some(expected) => writeln!(f, ", {:.1} MB expected", expected as f64 / 1e6)?,
-                None => writeln!(f)?,
-            }
-        }
-        if let Some(timed_by) = self.timed_by {
-            writeln!(f, "kernels of a weight step, timed by: {timed_by}")?;
-        }
-        for KernelFigures { name, launches, ms, bytes } in &self.kernels {
-            let moved = match bytes {
-                Some(bytes) => {
-                    let gigabytes = *bytes as f64 / 1e9;
-                    format!("{gigabytes:7.3} GB  {:7.2} GB/s", gigabytes / (ms / 1e3))
-                }
-                None => " ".repeat(24),
-            };
-            writeln!(f, "  {ms:9.2} ms  {launches:4} launches  {moved}  {name}")?;
-        }
-        Ok(())
+        self.weight_step.lines(f, "weight step")?;
+        self.architecture_step.lines(f, "architecture step")?;
+        device_lines(f, self.ceilings, self.peak_bytes, self.expected_bytes)?;
+        kernel_lines(f, "weight step", self.timed_by, &self.kernels)
+    }
+}
+
+impl fmt::Display for TrainingBenchmark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let TrainConfig { init_channels, layers, batch_size, .. } = self.config;
+        writeln!(f, "{init_channels} channels, {layers} cells, batch {batch_size}: {} weights", self.parameters)?;
+        self.step.lines(f, "training step")?;
+        device_lines(f, self.ceilings, self.peak_bytes, None)?;
+        kernel_lines(f, "training step", self.timed_by, &self.kernels)
     }
 }
 

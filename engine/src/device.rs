@@ -1,5 +1,6 @@
 //! The device that computes: chosen, acquired once a process, and named for people.
 
+use crate::search::Kernels;
 use burn::backend::wgpu::{WgpuBackend, wgpu};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -139,6 +140,11 @@ impl Compute {
     /// Whether compute shaders run on it, which takes a GPU interface but no GPU.
     pub fn runs_shaders(&self) -> bool {
         self.device != Self::cpu().device
+    }
+
+    /// The path that suits it: the hand-written kernels where shaders run.
+    pub fn kernels(&self) -> Kernels {
+        if self.runs_shaders() { Kernels::Fused } else { Kernels::Reference }
     }
 
     /// Burn's CPU backend.

@@ -1,11 +1,14 @@
-use super::{StepBenchmark, StepFigures, Timing};
+use super::{Ceilings, StepBenchmark, StepFigures, Timing, TrainingBenchmark};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::kernels::Profile;
 use crate::{
+    data::Dataset,
     device::Compute,
     kernels::{Count, ceilings, launched},
-    search::{Bilevel, SearchConfig, SearchError, device_error, memory_left, supernet_for},
+    search::{Bilevel, SearchConfig, SearchError, device_error, memory_left, reason, supernet_for},
+    space::{Genotype, NetworkSize},
     supernet::Minibatch,
+    train::{TrainConfig, TrainError, Training},
 };
 use burn::tensor::{Device, ExecutionError, Int, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
@@ -39,14 +42,13 @@ pub async fn step_benchmark(
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
     let [weight_batch, alpha_batch] = [0, 1].map(|_| random_batch(&mut rng, config.batch_size, device));
     let mut peak = None;
-    let mut timed = async |bilevel: &mut Bilevel, kind: &str| -> Result<StepFigures, ExecutionError> {
-        let count = Count::new();
-        let mut times = Vec::with_capacity(steps);
-        let mut counted = (0, 0, 0);
-        // The first step compiles the shaders and fills the allocator's pools.
-        for step in 0..=steps {
-            let before = (launched(), count.launches());
-            let began = Instant::now();
+    // Two passes of the second order are for weights, two for alphas only.
+    let order = match config.order {
+        crate::search::Order::First => 3,
+        crate::search::Order::Second => 12,
+    };
+    let mut timed = async |bilevel: &mut Bilevel, kind: &str, passes: u64| {
+        let step = async || -> Result<(), ExecutionError> {
             let loss = if kind == "weight step" {
                 bilevel.weight_step(&config, config.learning_rate, &weight_batch).0.loss
             } else {
@@ -57,37 +59,12 @@ pub async fn step_benchmark(
             let alphas = bilevel.alphas.clone().slice(0..1).into_data_async();
             weights.await?;
             alphas.await?;
-            if step > 0 {
-                times.push(began.elapsed().as_secs_f64() * 1e3);
-            }
-            let (own, bytes) = launched();
-            counted = (own - before.0.0, bytes - before.0.1, count.launches() - before.1);
-            peak = peak.max(device.memory_pool_usage().map(|usage| usage.bytes_reserved));
-            told(kind, step);
-        }
-        times.sort_by(f64::total_cmp);
-        let time = Timing { median_ms: times[steps / 2], least_ms: times[0], most_ms: times[steps - 1] };
-        let passes = match (kind, config.order) {
-            ("weight step", _) | (_, crate::search::Order::First) => 3,
-            // Two passes for weights, two for alphas only.
-            _ => 12,
+            Ok(())
         };
-        let multiply_accumulates = passes * forward;
-        let gflops = 2.0 * multiply_accumulates as f64 / (time.median_ms * 1e6);
-        let (dispatches, bytes, all) = counted;
-        Ok(StepFigures {
-            time,
-            dispatches,
-            other_dispatches: all - dispatches,
-            bytes,
-            multiply_accumulates,
-            gflops,
-            fraction_of_multiply_add: None,
-            fraction_of_copy: None,
-        })
+        time(steps, passes * forward, device, &mut peak, step, |n| told(kind, n)).await
     };
     let failed = |error: ExecutionError| device_error(0, &config, &error);
-    let mut weight_step = timed(&mut bilevel, "weight step").await.map_err(failed)?;
+    let mut weight_step = timed(&mut bilevel, "weight step", 3).await.map_err(failed)?;
     memory_left(&config)?;
     #[cfg(target_arch = "wasm32")]
     let (kernels, timed_by) = {
@@ -104,7 +81,7 @@ pub async fn step_benchmark(
     } else {
         (Vec::new(), None)
     };
-    let mut architecture_step = timed(&mut bilevel, "architecture step").await.map_err(failed)?;
+    let mut architecture_step = timed(&mut bilevel, "architecture step", order).await.map_err(failed)?;
     memory_left(&config)?;
     // Last, as its buffers would count as memory that steps need.
     let ceilings = match compute.runs_shaders() {
@@ -112,10 +89,7 @@ pub async fn step_benchmark(
         false => None,
     };
     for step in [&mut weight_step, &mut architecture_step] {
-        let gigabytes_per_s = step.bytes as f64 / (step.time.median_ms * 1e6);
-        step.fraction_of_multiply_add = ceilings.map(|most| step.gflops / most.multiply_add_gflops);
-        step.fraction_of_copy =
-            ceilings.filter(|_| step.dispatches > 0).map(|most| gigabytes_per_s / most.copy_gb_per_s);
+        step.compare(ceilings);
     }
     Ok(StepBenchmark {
         adapter: compute.adapter.clone(),
@@ -131,6 +105,121 @@ pub async fn step_benchmark(
         timed_by,
         kernels,
     })
+}
+
+/// Times training steps of a network of derived cells on generated images, and what the device can do at most.
+///
+/// `profile` also times every launch of a step by itself, natively. `told` hears how many steps have been done, the first
+/// of which is not timed.
+///
+/// # Errors
+/// The device failed, or does not run the kernels.
+///
+/// # Panics
+/// The genotype is not well formed.
+pub async fn training_benchmark(
+    config: TrainConfig,
+    genotype: Genotype,
+    steps: usize,
+    profile: bool,
+    compute: &Compute,
+    told: impl FnMut(usize),
+) -> Result<TrainingBenchmark, TrainError> {
+    let device = &compute.device;
+    // More images than all steps take, as an epoch ends in a test.
+    let data = Dataset::textures(config.seed, (steps + 3) * config.batch_size, 1);
+    let size = NetworkSize { init_channels: config.init_channels, layers: config.layers, ..NetworkSize::CIFAR10 };
+    let cost = genotype.cost(&size);
+    let auxiliary = cost.auxiliary.filter(|_| config.auxiliary_weight > 0.0).map_or(0, |head| head.macs);
+    let forward = (cost.network.macs + auxiliary) * config.batch_size as u64;
+    let mut training = Training::new(config.clone(), genotype.clone(), &data, compute)?;
+    let mut peak = None;
+    let step = async || training.step().await.map(drop);
+    let mut step = time(steps, 3 * forward, device, &mut peak, step, told).await?;
+    #[cfg(target_arch = "wasm32")]
+    let (kernels, timed_by) = {
+        let _ = profile;
+        (Vec::new(), None)
+    };
+    #[cfg(not(target_arch = "wasm32"))]
+    let (kernels, timed_by) = if profile {
+        let profile = Profile::new();
+        training.step().await?;
+        let (kernels, timed_by) = profile.end().await;
+        (kernels, Some(timed_by))
+    } else {
+        (Vec::new(), None)
+    };
+    // Last, as its buffers would count as memory that steps need.
+    let ceilings = match compute.runs_shaders() {
+        true => Some(ceilings(device).await.map_err(|error| TrainError::Device(reason(&error)))?),
+        false => None,
+    };
+    step.compare(ceilings);
+    Ok(TrainingBenchmark {
+        adapter: compute.adapter.clone(),
+        backend: compute.backend.clone(),
+        config,
+        genotype,
+        parameters: cost.network.params as usize,
+        steps,
+        step,
+        peak_bytes: peak,
+        ceilings,
+        timed_by,
+        kernels,
+    })
+}
+
+/// Times a step that does `multiply_accumulates`, `steps` times after a first; `step` returns when the device is done.
+async fn time<E>(
+    steps: usize,
+    multiply_accumulates: u64,
+    device: &Device,
+    peak: &mut Option<u64>,
+    mut step: impl AsyncFnMut() -> Result<(), E>,
+    mut told: impl FnMut(usize),
+) -> Result<StepFigures, E> {
+    let count = Count::new();
+    let mut times = Vec::with_capacity(steps);
+    let mut counted = (0, 0, 0);
+    // The first step compiles the shaders and fills the allocator's pools.
+    for n in 0..=steps {
+        let before = (launched(), count.launches());
+        let began = Instant::now();
+        step().await?;
+        if n > 0 {
+            times.push(began.elapsed().as_secs_f64() * 1e3);
+        }
+        let (own, bytes) = launched();
+        counted = (own - before.0.0, bytes - before.0.1, count.launches() - before.1);
+        *peak = (*peak).max(device.memory_pool_usage().map(|usage| usage.bytes_reserved));
+        told(n);
+    }
+    times.sort_by(f64::total_cmp);
+    let time = Timing { median_ms: times[steps / 2], least_ms: times[0], most_ms: times[steps - 1] };
+    let gflops = 2.0 * multiply_accumulates as f64 / (time.median_ms * 1e6);
+    let (dispatches, bytes, all) = counted;
+    Ok(StepFigures {
+        time,
+        dispatches,
+        other_dispatches: all - dispatches,
+        bytes,
+        multiply_accumulates,
+        gflops,
+        fraction_of_multiply_add: None,
+        fraction_of_copy: None,
+    })
+}
+
+impl StepFigures {
+    /// Sets what was reached beside what can be.
+    fn compare(&mut self, ceilings: Option<Ceilings>) {
+        let gigabytes_per_s = self.bytes as f64 / (self.time.median_ms * 1e6);
+        self.fraction_of_multiply_add = ceilings.map(|most| self.gflops / most.multiply_add_gflops);
+        self.fraction_of_copy =
+            ceilings.filter(|_| self.dispatches > 0).map(|most| gigabytes_per_s / most.copy_gb_per_s);
+    }
 }
 
 fn random_batch(rng: &mut ChaCha8Rng, batch: usize, device: &Device) -> Minibatch {

@@ -3,9 +3,11 @@ use super::{
     together::Together,
 };
 use crate::{
+    device::Compute,
     space::{CellKind, NODES},
     supernet::{CellShape, Layout},
 };
+use burn::tensor::Device;
 use cubecl::{prelude::Client, server::Handle};
 use std::ops::Range;
 
@@ -36,8 +38,13 @@ pub enum Tuning {
 }
 
 impl Tuning {
+    /// What suits a device.
+    pub(crate) fn of(device: &Device) -> Self {
+        if Compute::is_software(&device.clone().inner()) { Self::Processor } else { Self::Gpu }
+    }
+
     /// The most vectors of pixels a thread takes at once in products with weights.
-    fn wide(self) -> usize {
+    pub(super) fn wide(self) -> usize {
         match self {
             Self::Gpu => 1,
             Self::Processor => 4,
@@ -334,17 +341,7 @@ impl CellPlan {
         if halves == 1 {
             return raw.clone();
         }
-        let [h, w] = self.input_size();
-        let floats = self.batch * ci * h * w;
-        let result = client.empty(4 * 2 * floats);
-        self.halves(Launch::new(1, &["halves"]), ci, [h, w], 0, [0, ci * h * w], 2 * ci * h * w).run(
-            client,
-            floats,
-            [1, 1],
-            &[raw, &result],
-            4 * floats,
-        );
-        result
+        self.both_halves(client, ci, raw)
     }
 
     fn halves(
@@ -369,7 +366,7 @@ impl CellPlan {
     }
 
     /// Vectors of a preprocessed input's plane take this many pixels.
-    fn input_lanes(&self) -> usize {
+    pub(super) fn input_lanes(&self) -> usize {
         let [h, w] = self.input_size();
         if (h * w).is_multiple_of(4) { 4 } else { 1 }
     }
@@ -556,7 +553,7 @@ impl CellPlan {
 
     /// Sums `[outer, parts, inner]` over the parts into `result`, outer entries before `split` from the first base on, the
     /// others from the second.
-    fn reduce(
+    pub(super) fn reduce(
         &self,
         client: &Client,
         partial: &Handle,
@@ -658,12 +655,18 @@ impl CellPlan {
     }
 
     /// Threads of a depthwise kernel, one for each column of vectors of each plane of a node.
-    fn columns_of_node(&self) -> usize {
+    pub(super) fn columns_of_node(&self) -> usize {
         self.batch * self.shape.channels * self.size[1] / self.lanes()
     }
 
     /// A launch of a depthwise kernel made of `files`, to be part of others.
-    fn depthwise(&self, files: &[&'static str], (k, dilation): (usize, usize), phases: usize, flip: bool) -> Launch {
+    pub(super) fn depthwise(
+        &self,
+        files: &[&'static str],
+        (k, dilation): (usize, usize),
+        phases: usize,
+        flip: bool,
+    ) -> Launch {
         let lanes = self.lanes();
         self.rows(self.launch(lanes, &[files, &[line(lanes)]].concat()), lanes)
             .all(&[("K", k), ("DILATION", dilation), ("STRIPES", dilation), ("PHASES", phases)])
@@ -1267,14 +1270,14 @@ impl CellPlan {
     }
 
     /// Vectors of a row, and the groups of images, over which the gradients of depthwise weights are summed apart.
-    fn weight_parts(&self) -> [usize; 2] {
+    pub(super) fn weight_parts(&self) -> [usize; 2] {
         let columns = self.size[1] / self.lanes();
         [columns, (64 / columns).clamp(1, self.batch)]
     }
 
     /// A launch, to be part of others, that writes partial sums [edges, channels, parts, k, k] of the gradients of depthwise
     /// weights from float `at` on.
-    fn depthwise_weights(&self, files: &[&'static str], (k, dilation): (usize, usize), at: usize) -> Launch {
+    pub(super) fn depthwise_weights(&self, files: &[&'static str], (k, dilation): (usize, usize), at: usize) -> Launch {
         let lanes = self.lanes();
         self.rows(self.launch(lanes, &[files, &[line(lanes)]].concat()), lanes).all(&[
             ("K", k),
@@ -1332,6 +1335,82 @@ impl CellPlan {
         self.reduce(client, &partial, result, [slots, chunks, ca * cb], bases, split);
     }
 
+    /// The gradient that a pointwise convolution passes on to what it reads, `halves` pictures at the resolution of the cell's
+    /// inputs: all of it, or with a `gate` where that was positive. The convolution's weights and the gradient of its
+    /// outputs come with where they lie, in floats and in vectors.
+    pub(super) fn pointwise_back(
+        &self,
+        client: &Client,
+        [ci, co, halves]: [usize; 3],
+        (parameters, weights): (&Handle, usize),
+        (gradients, at): (&Handle, usize),
+        gate: Option<&Handle>,
+    ) -> Handle {
+        let lanes = self.input_lanes();
+        let pixels = self.batch * self.input_size().iter().product::<usize>();
+        let plane = pixels / self.batch / lanes;
+        let floats = ci * pixels;
+        let result = client.empty(4 * halves * floats);
+        let rows = tile(ci, self.tuning.rows());
+        let wide = self.wide(plane);
+        let matrix = co / halves * ci;
+        let gated = if gate.is_some() { "blend_relu" } else { "blend_plain" };
+        let mut buffers = vec![parameters, gradients, &result];
+        buffers.extend(gate);
+        let moved = co * pixels + (halves + buffers.len() - 3) * floats + halves * matrix;
+        // Each half of a factorised reduction reads its own half of the channels.
+        Launch::new(lanes, &["blend", gated, weights_of(rows, &[weights, ci, matrix])])
+            .all(&[
+                ("N", self.batch),
+                ("PLANE", plane),
+                ("ROWS", ci),
+                ("INPUTS", co / halves),
+                ("TILE", rows),
+                ("WIDE", wide),
+                ("WEIGHTS_A", weights),
+                ("WEIGHTS_B", 0),
+                ("SPLIT", halves),
+                ("MATRIX", matrix),
+                ("GRADIENT", at / wide),
+                ("SLOT_CHANNELS", co / halves),
+                ("IMAGE_CHANNELS", co),
+            ])
+            .run(client, self.batch * plane / wide, [ci / rows, halves], &buffers, moved);
+        result
+    }
+
+    /// Both pictures of `ci` channels that a factorised reduction to the resolution of the cell's inputs convolves.
+    pub(super) fn both_halves(&self, client: &Client, ci: usize, raw: &Handle) -> Handle {
+        let [h, w] = self.input_size();
+        let floats = self.batch * ci * h * w;
+        let result = client.empty(4 * 2 * floats);
+        let launch = Launch::new(1, &["halves"]);
+        // Image by image, one half after the other.
+        self.halves(launch, ci, [h, w], 0, [0, ci * h * w], 2 * ci * h * w).run(
+            client,
+            floats,
+            [1, 1],
+            &[raw, &result],
+            4 * floats,
+        );
+        result
+    }
+
+    /// The gradient of what `both_halves` read, from those of the halves, one after the other.
+    pub(super) fn both_halves_back(&self, client: &Client, ci: usize, gradient: &Handle, raw: &Handle) -> Handle {
+        let [h, w] = self.input_size();
+        let floats = self.batch * ci * h * w;
+        let result = client.empty(4 * 4 * floats);
+        self.halves(Launch::new(1, &["halves_back"]), ci, [h, w], 0, [0, floats], ci * h * w).is("FRESH", true).run(
+            client,
+            floats,
+            [1, 1],
+            &[gradient, raw, &result],
+            8 * floats,
+        );
+        result
+    }
+
     fn preprocess_back(
         &self,
         client: &Client,
@@ -1374,53 +1453,10 @@ impl CellPlan {
         if !wanted.inputs[which] {
             return None;
         }
-        let floats = self.batch * ci * h * w;
-        let result = empty(halves * floats);
-        let rows = tile(ci, self.tuning.rows());
-        let wide = self.wide(plane);
-        let weights = self.preprocess[which];
-        let matrix = c / halves * ci;
-        let gate = if halves == 1 { "blend_relu" } else { "blend_plain" };
-        let mut buffers = vec![parameters, gradients, &result];
-        if halves == 1 {
-            buffers.push(raw);
-        }
-        // Each half of a factorised reduction reads its own half of the channels.
-        Launch::new(lanes, &["blend", gate, weights_of(rows, &[weights, ci, matrix])])
-            .all(&[
-                ("N", self.batch),
-                ("PLANE", plane),
-                ("ROWS", ci),
-                ("INPUTS", c / halves),
-                ("TILE", rows),
-                ("WIDE", wide),
-                ("WEIGHTS_A", weights),
-                ("WEIGHTS_B", 0),
-                ("SPLIT", halves),
-                ("MATRIX", matrix),
-                ("GRADIENT", at / wide),
-                ("SLOT_CHANNELS", c / halves),
-                ("IMAGE_CHANNELS", c),
-            ])
-            .run(
-                client,
-                self.batch * plane / wide,
-                [ci / rows, halves],
-                &buffers,
-                self.input() + (halves + buffers.len() - 3) * floats + halves * matrix,
-            );
-        if halves == 1 {
-            return Some(result);
-        }
-        let raw_gradient = empty(4 * floats);
-        self.halves(Launch::new(1, &["halves_back"]), ci, [h, w], 0, [0, floats], ci * h * w).is("FRESH", true).run(
-            client,
-            floats,
-            [1, 1],
-            &[&result, raw, &raw_gradient],
-            8 * floats,
-        );
-        Some(raw_gradient)
+        let weights = (parameters, self.preprocess[which]);
+        let gate = (halves == 1).then_some(raw);
+        let result = self.pointwise_back(client, [ci, c, halves], weights, (gradients, at), gate);
+        Some(if halves == 1 { result } else { self.both_halves_back(client, ci, &result, raw) })
     }
 }
 

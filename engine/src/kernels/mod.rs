@@ -1,6 +1,7 @@
-//! The supernet's cells on hand-written WGSL (`shaders/`), launched through burn-wgpu, with gradients written by hand.
+//! Cells on hand-written WGSL (`shaders/`), launched through burn-wgpu, with gradients written by hand: whole relaxed ones of
+//! a supernet, and the ops of derived ones.
 //!
-//! A node of a cell is a weighted sum of BatchNorm outputs, and BatchNorm of a pointwise convolution is that convolution
+//! A node of a relaxed cell is a weighted sum of BatchNorm outputs, and BatchNorm of a pointwise convolution is that convolution
 //! with scaled rows and an offset. So the last pointwise convolutions of all ops into a node are one matrix product over
 //! their stored inputs, and none of their outputs is ever written. Their means and variances follow from the second
 //! moments of those inputs, and the same moments give the gradients of weights, alphas and BatchNorm without another
@@ -8,20 +9,20 @@
 
 mod ceiling;
 mod cell;
+mod conv_norm;
 mod gpu;
 mod op;
 mod sgd;
-mod stem;
 mod together;
 mod watch;
 
 pub use ceiling::ceilings;
 pub(crate) use cell::CellPlan;
 pub use cell::Tuning;
+pub(crate) use conv_norm::ConvNormPlan;
 pub use gpu::{SHADERS, launched};
-pub(crate) use op::{mixed_cell, stem};
+pub(crate) use op::{conv_norm, mixed_cell};
 pub(crate) use sgd::sgd_step;
-pub(crate) use stem::StemPlan;
 pub(crate) use watch::Count;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use watch::Profile;

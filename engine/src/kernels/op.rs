@@ -1,8 +1,8 @@
-//! The cell and the stem as Burn ops.
+//! The relaxed cell, and convolutions with BatchNorm, as Burn ops.
 
 use super::{
     cell::{CellMemory, CellPlan, Wanted},
-    stem::{StemMemory, StemPlan},
+    conv_norm::{ConvNormPlan, LayerMemory},
 };
 use burn::{
     backend::{
@@ -50,25 +50,39 @@ pub(crate) fn mixed_cell(
     Tensor::from_primitive::<Ad>(result)
 }
 
-/// The stem on the fused kernels: output [batch, channels, height, width] of images [batch, 3, height, width].
+/// Convolutions with BatchNorm on the fused kernels: an op of a derived cell, preprocessing or a stem. The output, and for
+/// each BatchNorm the means and then the unbiased variances [2 channels] that it found.
 ///
-/// `parameters` are the weights of its convolution, its factors and its offsets. The images get no gradient.
+/// `parameters` are the op's part of the flat weight vector. With `running` statistics, [2 channels] for each BatchNorm,
+/// those are used, none are found and nothing is remembered for a backward pass.
 ///
 /// # Panics
 /// When a tensor is not on a wgpu device.
-pub(crate) fn stem(plan: StemPlan, images: Tensor<4>, parameters: Tensor<1>) -> Tensor<4> {
-    let parameters = primitive(parameters);
-    let node = parameters.node();
-    let [images, parameters] = [primitive(images), parameters].map(|tensor| into_contiguous(tensor.into_primitive()));
+pub(crate) fn conv_norm(
+    plan: ConvNormPlan,
+    input: Tensor<4>,
+    parameters: Tensor<1>,
+    running: Option<Vec<Tensor<1>>>,
+) -> (Tensor<4>, Vec<Tensor<1>>) {
+    let (input, parameters) = (primitive(input), primitive(parameters));
+    let nodes = [input.node(), parameters.node()];
+    let [input, parameters] = [input, parameters].map(|tensor| into_contiguous(tensor.into_primitive()));
     let client = parameters.client.clone();
-    let (output, memory) = plan.forward(&client, &images.handle, &parameters.handle);
+    let running: Option<Vec<_>> = running.map(|running| {
+        running.into_iter().map(|tensor| into_contiguous(primitive(tensor).into_primitive()).handle).collect()
+    });
+    let (output, memory, statistics) = plan.forward(&client, &input.handle, &parameters.handle, running.as_deref());
+    let statistics = plan.statistics().zip(statistics).map(|(length, handle)| {
+        Tensor::from_primitive::<CubeBackend>(wrap(&client, &parameters, handle, Shape::from([length])))
+    });
+    let statistics = statistics.collect();
     let output = wrap(&client, &parameters, output, plan.output().into());
-    let state = StemState { plan, parameters, memory };
-    let result = match Stem.prepare::<NoCheckpointing>([node]).compute_bound().stateful() {
+    let state = ConvNormState { plan, input, parameters, memory };
+    let result = match ConvNorm.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
         OpsKind::Tracked(prep) => prep.finish(state, output),
         OpsKind::UnTracked(prep) => prep.finish(output),
     };
-    Tensor::from_primitive::<Ad>(result)
+    (Tensor::from_primitive::<Ad>(result), statistics)
 }
 
 fn primitive<const D: usize>(tensor: Tensor<D>) -> FloatTensor<Ad> {
@@ -126,26 +140,32 @@ impl Backward<CubeBackend, 4> for MixedCell {
 }
 
 #[derive(Clone, Debug)]
-struct StemState {
-    plan: StemPlan,
+struct ConvNormState {
+    plan: ConvNormPlan,
+    input: CubeTensor,
     parameters: CubeTensor,
-    memory: StemMemory,
+    memory: Vec<LayerMemory>,
 }
 
 #[derive(Debug)]
-struct Stem;
+struct ConvNorm;
 
-impl Backward<CubeBackend, 1> for Stem {
-    type State = StemState;
+impl Backward<CubeBackend, 2> for ConvNorm {
+    type State = ConvNormState;
 
-    fn backward(self, ops: Ops<StemState, 1>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
-        let [node] = ops.parents;
+    fn backward(self, ops: Ops<ConvNormState, 2>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        let [input_node, parameter_node] = ops.parents;
         let output_gradient = into_contiguous(gradients.consume::<CubeBackend>(&ops.node));
-        let StemState { plan, parameters, memory } = ops.state;
-        let Some(node) = node else { return };
+        let ConvNormState { plan, input, parameters, memory } = ops.state;
         let client = parameters.client.clone();
-        let gradient = plan.backward(&client, &parameters.handle, memory, &output_gradient.handle);
-        let shape = parameters.meta.shape().clone();
-        gradients.register::<CubeBackend>(node.id, wrap(&client, &parameters, gradient, shape));
+        let (of_input, of_parameters) =
+            plan.backward(&client, &parameters.handle, memory, &output_gradient.handle, input_node.is_some());
+        for (node, handle, like) in [(input_node, of_input, &input), (parameter_node, Some(of_parameters), &parameters)]
+        {
+            if let (Some(node), Some(handle)) = (node, handle) {
+                let shape = like.meta.shape().clone();
+                gradients.register::<CubeBackend>(node.id, wrap(&client, like, handle, shape));
+            }
+        }
     }
 }

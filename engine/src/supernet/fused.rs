@@ -2,8 +2,7 @@
 
 use super::{Supernet, params::Leaves, reference};
 use crate::{
-    device::Compute,
-    kernels::{CellPlan, StemPlan, Tuning, mixed_cell, stem},
+    kernels::{CellPlan, ConvNormPlan, Tuning, conv_norm, mixed_cell},
     space::{CellKind, EDGES},
 };
 use burn::tensor::{Tensor, activation::softmax};
@@ -11,11 +10,10 @@ use burn::tensor::{Tensor, activation::softmax};
 impl Supernet {
     pub(super) fn forward_fused(&self, leaves: &Leaves, alphas: Tensor<2>, images: Tensor<4>) -> Tensor<2> {
         let weights = softmax(alphas, 1);
-        let software = Compute::is_software(&images.device().inner());
-        let tuning = self.tuning.unwrap_or(if software { Tuning::Processor } else { Tuning::Gpu });
+        let tuning = self.tuning.unwrap_or_else(|| Tuning::of(&images.device()));
         let [batch, _, mut height, mut width] = images.dims();
-        let plan = StemPlan::new(self.stem_channels, batch, [height, width], tuning);
-        let stem = stem(plan, images, leaves.get("stem"));
+        let plan = ConvNormPlan::stem(self.stem_channels, batch, [height, width], tuning);
+        let (stem, _) = conv_norm(plan, images, leaves.get("stem"), None);
         let (mut s0, mut s1) = (stem.clone(), stem);
         for (layer, &shape) in self.cells.iter().enumerate() {
             let rows = match shape.kind {

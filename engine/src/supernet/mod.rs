@@ -134,7 +134,12 @@ impl Supernet {
         }
         layout.push("classifier.weight".into(), &[classes, last], Init::Uniform { fan_in: last });
         layout.push("classifier.bias".into(), &[classes], Init::Uniform { fan_in: last });
-        let packed = layout.packed();
+        // The stem is one parameter, and so is each cell.
+        let packed = layout.packed(|name| match name.split('.').next() {
+            Some("stem") => Some("stem"),
+            Some("cells") => name.match_indices('.').nth(1).map(|(end, _)| &name[..end]),
+            _ => None,
+        });
         Self { cells, stem_channels, classes, layout, packed, kernels, tuning: None }
     }
 

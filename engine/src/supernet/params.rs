@@ -63,19 +63,13 @@ impl Layout {
         self.push(name, &shape, Init::Uniform { fan_in });
     }
 
-    /// The same flat vector with the parameters of the stem (`stem.`) and of each cell (`cells.LAYER.`) merged into one of
-    /// that name.
-    pub(crate) fn packed(&self) -> Self {
+    /// The same flat vector with neighbouring parameters of one group merged into one of its name.
+    pub(crate) fn packed(&self, group: impl Fn(&str) -> Option<&str>) -> Self {
         let mut packed = Self::default();
         for parameter in &self.parameters {
-            let mut words = parameter.name.split('.');
-            let name = match (words.next(), words.next()) {
-                (Some("stem"), _) => "stem".to_owned(),
-                (Some("cells"), Some(layer)) => format!("cells.{layer}"),
-                _ => {
-                    packed.push(parameter.name.clone(), &parameter.shape, parameter.init);
-                    continue;
-                }
+            let Some(name) = group(&parameter.name) else {
+                packed.push(parameter.name.clone(), &parameter.shape, parameter.init);
+                continue;
             };
             let count = parameter.range().len();
             match packed.parameters.last_mut() {
@@ -83,7 +77,7 @@ impl Layout {
                     last.shape[0] += count;
                     packed.len += count;
                 }
-                _ => packed.push(name, &[count], parameter.init),
+                _ => packed.push(name.to_owned(), &[count], parameter.init),
             }
         }
         packed
@@ -194,6 +188,22 @@ impl Leaves<'_> {
         let &i = self.layout.by_name.get(name).unwrap_or_else(|| panic!("no parameter {name}"));
         let shape: [usize; D] = self.layout.parameters[i].shape.clone().try_into().expect("rank of a parameter");
         self.tensors[i].clone().reshape(shape)
+    }
+
+    /// A parameter of the same flat vector with its shape, cut from the one that it has been merged into.
+    pub fn cut<const D: usize>(&self, parameter: &Parameter) -> Tensor<D> {
+        let range = parameter.range();
+        let all = &self.layout.parameters;
+        let i = all.partition_point(|whole| whole.range().end <= range.start);
+        let whole = &all[i];
+        let shape: [usize; D] = parameter.shape.clone().try_into().expect("rank of a parameter");
+        let tensor = self.tensors[i].clone();
+        let tensor = if whole.range() == range {
+            tensor
+        } else {
+            tensor.slice(range.start - whole.offset..range.end - whole.offset)
+        };
+        tensor.reshape(shape)
     }
 
     /// The gradient of the flat vector; zero where a parameter took no part.

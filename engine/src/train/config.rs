@@ -1,5 +1,5 @@
 use crate::{
-    search::{ConfigError, DECAY, NOT_NEGATIVE, PORTION, POSITIVE, cosine},
+    search::{ConfigError, DECAY, Kernels, NOT_NEGATIVE, PORTION, POSITIVE, cosine},
     space::Stem,
 };
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,8 @@ pub struct TrainConfig {
     pub test_every: usize,
     /// Steps between two step events.
     pub report_every: usize,
+    /// The path that computes the network.
+    pub kernels: Kernels,
 }
 
 impl Default for TrainConfig {
@@ -76,6 +78,7 @@ impl Default for TrainConfig {
             cutout: 16,
             test_every: 1,
             report_every: 50,
+            kernels: Kernels::default(),
         }
     }
 }

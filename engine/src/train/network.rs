@@ -2,6 +2,8 @@
 
 use super::Stem;
 use crate::{
+    kernels::{ConvNormPlan, Tuning, conv_norm},
+    search::Kernels,
     space::{CellKind, Genotype, Op, is_reduction},
     supernet::{
         CellShape, Init, Layout, Leaves, Minibatch, cross_entropy, op_parameters,
@@ -35,8 +37,14 @@ pub struct Network {
     auxiliary: bool,
     label_smoothing: f64,
     layout: Layout,
+    /// The same flat vector with all parameters of an op as one.
+    packed: Layout,
     statistics: Layout,
+    /// The same flat vector with both statistics of a BatchNorm as one.
+    norms: Layout,
     paths: usize,
+    kernels: Kernels,
+    tuning: Option<Tuning>,
 }
 
 /// The result of a forward and backward pass in training mode.
@@ -125,7 +133,31 @@ impl Network {
                 ops.iter().filter(|&&(op, state)| !is_identity(op, stride(cell.kind, state))).count()
             })
             .sum();
-        Self { genotype, stem, cells, auxiliary, label_smoothing: 0.0, layout, statistics, paths }
+        let packed = layout.packed(|name| {
+            let depth = match name.split('.').next() {
+                Some("stem") => 0,
+                Some("cells") if name.contains("._ops.") => 3,
+                Some("cells") => 2,
+                _ => return None,
+            };
+            name.match_indices('.').nth(depth).map(|(end, _)| &name[..end])
+        });
+        let norms = statistics.packed(|name| name.rsplit_once('.').map(|(norm, _)| norm));
+        let (kernels, tuning) = (Kernels::Reference, None);
+        Self {
+            genotype,
+            stem,
+            cells,
+            auxiliary,
+            label_smoothing: 0.0,
+            layout,
+            packed,
+            statistics,
+            norms,
+            paths,
+            kernels,
+            tuning,
+        }
     }
 
     /// The network trained with a share of each label spread over all classes.
@@ -136,6 +168,29 @@ impl Network {
     /// What it is made for.
     pub fn stem(&self) -> Stem {
         self.stem
+    }
+
+    /// The same network computed on the hand-written kernels, which take a device that runs shaders, or in plain Burn ops, as
+    /// it is at first.
+    pub fn on(self, kernels: Kernels) -> Self {
+        Self { kernels, ..self }
+    }
+
+    /// The same network on kernels shaped for `tuning`, whatever the device.
+    pub fn tuned(self, tuning: Tuning) -> Self {
+        Self { tuning: Some(tuning), ..self }
+    }
+
+    /// The path that computes.
+    pub fn kernels(&self) -> Kernels {
+        self.kernels
+    }
+
+    fn leaves(&self, weights: &Tensor<1>, tracked: bool) -> Leaves<'_> {
+        match self.kernels {
+            Kernels::Reference => self.layout.leaves(weights, tracked),
+            Kernels::Fused => self.packed.leaves(weights, tracked),
+        }
     }
 
     /// Where each weight lies in the flat vector.
@@ -172,7 +227,7 @@ impl Network {
         auxiliary_weight: f64,
         kept: Option<Tensor<2>>,
     ) -> TrainPass {
-        let leaves = self.layout.leaves(weights, true);
+        let leaves = self.leaves(weights, true);
         let observed = RefCell::default();
         let kept = kept.map(|kept| kept.inner().autodiff());
         let forward =
@@ -187,15 +242,15 @@ impl Network {
         };
         let gradient = leaves.gradient(&mut total.backward());
         let observed = observed.into_inner();
-        let statistics = self.statistics.parameters().iter().map(|p| observed[&p.name].clone()).collect();
+        let statistics = self.norms.parameters().iter().map(|p| observed[&p.name].clone()).collect();
         TrainPass { loss: loss.inner(), logits: logits.inner(), gradient, statistics: Tensor::cat(statistics, 0) }
     }
 
     /// Class scores [batch, classes] of normalised `images` [batch, 3, height, width] in evaluation mode: BatchNorm uses
     /// the running `statistics`, no path is dropped, and the auxiliary head rests.
     pub fn logits(&self, weights: &Tensor<1>, statistics: &Tensor<1>, images: Tensor<4>) -> Tensor<2> {
-        let leaves = self.layout.leaves(weights, false);
-        let running = self.statistics.leaves(statistics, false);
+        let leaves = self.leaves(weights, false);
+        let running = self.norms.leaves(statistics, false);
         let forward = Forward { net: self, leaves: &leaves, mode: Mode::Evaluation { running: &running } };
         forward.run(images.inner().autodiff()).0.inner()
     }
@@ -301,7 +356,7 @@ impl Parts {
 
 /// Where BatchNorm has its statistics from.
 enum Mode<'a> {
-    /// From the minibatch; noted as the running statistics are named, [channels] each.
+    /// From the minibatch; noted by the name of the BatchNorm, the means and then the unbiased variances [2 channels].
     Training { observed: &'a RefCell<HashMap<String, Tensor<1>>>, kept: Option<&'a Tensor<2>> },
     /// From all minibatches before.
     Evaluation { running: &'a Leaves<'a> },
@@ -319,7 +374,12 @@ impl Forward<'_> {
     fn run(&self, images: Tensor<4>) -> (Tensor<2>, Option<Tensor<2>>) {
         let (mut s0, mut s1) = match self.net.stem {
             Stem::Cifar10 => {
-                let stem = self.conv_bn("stem.0", "stem.1", images, 1);
+                let [batch, _, height, width] = images.dims();
+                let channels = self.net.layout.get("stem.1.bias").expect("a stem").shape[0];
+                let plan = |tuning| Some(ConvNormPlan::stem(channels, batch, [height, width], tuning));
+                let stem = self
+                    .fused("stem", &["stem.1".into()], &images, plan)
+                    .unwrap_or_else(|| self.conv_bn("stem.0", "stem.1", images, 1));
                 (stem.clone(), stem)
             }
             Stem::ImageNet => {
@@ -345,15 +405,28 @@ impl Forward<'_> {
     /// A cell; `path` counts the ops that may be dropped.
     fn cell(&self, layer: usize, cell: CellShape, s0: Tensor<4>, s1: Tensor<4>, path: &mut usize) -> Tensor<4> {
         let part = |name: &str| Part { forward: self, prefix: format!("cells.{layer}.{name}") };
+        let relu_conv = |x, module: Part| {
+            module
+                .fused(&["op.2"], &x, |tuning| Some(ConvNormPlan::relu_conv(x.dims(), cell.channels, tuning)))
+                .unwrap_or_else(|| relu_conv_bn(x, &module))
+        };
+        let halved = |x, module: Part| {
+            module
+                .fused(&["bn"], &x, |tuning| ConvNormPlan::factorized_reduce(x.dims(), cell.channels, tuning))
+                .unwrap_or_else(|| factorized_reduce(x, &module))
+        };
         let first = part("preprocess0");
-        let s0 = if cell.after_reduction { factorized_reduce(s0, &first) } else { relu_conv_bn(s0, &first) };
-        let mut states = vec![s0, relu_conv_bn(s1, &part("preprocess1"))];
+        let s0 = if cell.after_reduction { halved(s0, first) } else { relu_conv(s0, first) };
+        let mut states = vec![s0, relu_conv(s1, part("preprocess1"))];
         let (ops, concat) = of(&self.net.genotype, cell.kind);
         let output = |states: &[Tensor<4>], i: usize, path: &mut usize| {
             let (op, state) = ops[i];
             let stride = stride(cell.kind, state);
-            let x = plain::apply(op, stride, states[state].clone(), &part(&format!("_ops.{i}")));
-            let x = x.expect("no zero op in a derived cell");
+            let (x, module) = (&states[state], part(&format!("_ops.{i}")));
+            let x = module
+                .fused(op_norms(op, stride), x, |tuning| ConvNormPlan::op(op, stride, x.dims(), tuning))
+                .or_else(|| plain::apply(op, stride, x.clone(), &module))
+                .expect("no zero op in a derived cell");
             if is_identity(op, stride) {
                 return x;
             }
@@ -394,36 +467,67 @@ impl Forward<'_> {
         self.linear("auxiliary_head.classifier", x.reshape([batch, AUXILIARY_CHANNELS[1]]))
     }
 
+    /// A module on the fused kernels, where they are to be used and `plan` has one; its BatchNorms are `norms`.
+    fn fused(
+        &self,
+        module: &str,
+        norms: &[String],
+        x: &Tensor<4>,
+        plan: impl FnOnce(Tuning) -> Option<ConvNormPlan>,
+    ) -> Option<Tensor<4>> {
+        if self.net.kernels == Kernels::Reference {
+            return None;
+        }
+        let plan = plan(self.net.tuning.unwrap_or_else(|| Tuning::of(&x.device())))?;
+        let running = match self.mode {
+            Mode::Evaluation { running } => Some(norms.iter().map(|norm| running.get(norm)).collect()),
+            Mode::Training { .. } => None,
+        };
+        let (output, statistics) = conv_norm(plan, x.clone(), self.leaves.get(module), running);
+        if let Mode::Training { observed, .. } = self.mode {
+            let found = norms.iter().cloned().zip(statistics);
+            observed.borrow_mut().extend(found);
+        }
+        Some(output)
+    }
+
+    /// A parameter of the network.
+    fn parameter<const D: usize>(&self, name: &str) -> Tensor<D> {
+        self.leaves.cut(self.net.layout.get(name).unwrap_or_else(|| panic!("no parameter {name}")))
+    }
+
     /// A 3x3 convolution with BatchNorm.
     fn conv_bn(&self, conv: &str, norm: &str, x: Tensor<4>, stride: usize) -> Tensor<4> {
-        let weight = self.leaves.get(&format!("{conv}.weight"));
+        let weight = self.parameter(&format!("{conv}.weight"));
         self.norm(norm, conv2d(x, weight, None, ConvOptions::new([stride, stride], [1, 1], [1, 1], 1)))
     }
 
     fn linear(&self, name: &str, x: Tensor<2>) -> Tensor<2> {
-        let bias: Tensor<1> = self.leaves.get(&format!("{name}.bias"));
-        linear(x, self.leaves.get(&format!("{name}.weight")), bias.unsqueeze())
+        let bias: Tensor<1> = self.parameter(&format!("{name}.bias"));
+        linear(x, self.parameter(&format!("{name}.weight")), bias.unsqueeze())
     }
 
     /// BatchNorm with affine parameters.
     fn norm(&self, name: &str, x: Tensor<4>) -> Tensor<4> {
         let [batch, channels, height, width] = x.dims();
         let row = |vector: Tensor<1>| vector.reshape([1, channels, 1, 1]);
-        let (mean_name, variance_name) = (format!("{name}.running_mean"), format!("{name}.running_var"));
         let (centred, variance) = match self.mode {
             Mode::Training { observed, .. } => {
                 let (centred, mean, variance) = moments(x);
                 let count = (batch * height * width) as f64;
                 let flat = |moment: &Tensor<4>| moment.clone().inner().reshape([channels]);
-                let mut observed = observed.borrow_mut();
-                observed.insert(mean_name, flat(&mean));
-                observed.insert(variance_name, flat(&variance) * (count / (count - 1.0)));
+                let found = vec![flat(&mean), flat(&variance) * (count / (count - 1.0))];
+                observed.borrow_mut().insert(name.to_owned(), Tensor::cat(found, 0));
                 (centred, variance)
             }
-            Mode::Evaluation { running } => (x - row(running.get(&mean_name)), row(running.get(&variance_name))),
+            Mode::Evaluation { running } => {
+                let both: Tensor<1> = running.get(name);
+                let [mean, variance] = [0, channels].map(|from| row(both.clone().slice(from..from + channels)));
+                (x - mean, variance)
+            }
         };
-        let scale = row(self.leaves.get(&format!("{name}.weight"))) / (variance + BATCH_NORM_EPSILON).sqrt();
-        centred * scale + row(self.leaves.get(&format!("{name}.bias")))
+        let scale = row(self.parameter(&format!("{name}.weight"))) / (variance + BATCH_NORM_EPSILON).sqrt();
+        centred * scale + row(self.parameter(&format!("{name}.bias")))
     }
 }
 
@@ -433,9 +537,22 @@ struct Part<'a> {
     prefix: String,
 }
 
+impl Part<'_> {
+    /// The module on the fused kernels, see [`Forward::fused`].
+    fn fused(
+        &self,
+        norms: &[&str],
+        x: &Tensor<4>,
+        plan: impl FnOnce(Tuning) -> Option<ConvNormPlan>,
+    ) -> Option<Tensor<4>> {
+        let norms: Vec<String> = norms.iter().map(|norm| format!("{}.{norm}", self.prefix)).collect();
+        self.forward.fused(&self.prefix, &norms, x, plan)
+    }
+}
+
 impl Module for Part<'_> {
     fn weight(&self, name: &str) -> Tensor<4> {
-        self.forward.leaves.get(&format!("{}.{name}.weight", self.prefix))
+        self.forward.parameter(&format!("{}.{name}.weight", self.prefix))
     }
 
     fn norm(&self, name: &str, x: Tensor<4>) -> Tensor<4> {

@@ -34,6 +34,12 @@ pub enum TrainError {
     /// The device failed.
     #[error("the device failed: {0}")]
     Device(String),
+    /// Fused kernels on a device without shaders.
+    #[error("fused kernels are compute shaders, which {backend} does not run; reference kernels run everywhere")]
+    NoShaders {
+        /// The backend.
+        backend: String,
+    },
     /// A number is no longer one.
     #[error("{what} is {value} at step {step}: a lower learning rate or gradient clip usually helps")]
     NotFinite {
@@ -132,6 +138,9 @@ impl Training {
         if tests.is_empty() {
             return Err(TrainError::NoTestImages);
         }
+        if config.kernels == Kernels::Fused && !compute.runs_shaders() {
+            return Err(TrainError::NoShaders { backend: compute.backend.clone() });
+        }
         let weights = network.layout().init(config.seed, &compute.device);
         Ok(Self {
             momentum: weights.zeros_like(),
@@ -191,9 +200,9 @@ impl Training {
         let batch = Minibatch::upload(&host, &self.compute.device);
         let kept = (drop_path > 0.0).then(|| self.kept_paths(drop_path));
         let pass = self.network.train_pass(&self.weights, &batch, self.config.auxiliary_weight, kept);
-        let &TrainConfig { momentum, weight_decay, grad_clip, batch_size, .. } = &self.config;
+        let &TrainConfig { momentum, weight_decay, grad_clip, batch_size, kernels, .. } = &self.config;
         let sgd = Sgd { momentum, weight_decay, grad_clip };
-        let norm = sgd.step(Kernels::Reference, learning_rate, &mut self.weights, &mut self.momentum, pass.gradient);
+        let norm = sgd.step(kernels, learning_rate, &mut self.weights, &mut self.momentum, pass.gradient);
         self.statistics = follow(&self.statistics, pass.statistics);
         let [loss, logits, norm] = read([pass.loss, pass.logits.flatten(0, 1), norm], batch_size).await?;
         let train = Measure { loss: loss[0], accuracy: accuracy(&logits, &host.labels) };
@@ -289,13 +298,13 @@ impl Training {
 
 /// The network of a run, if one buffer holds its weights.
 fn network_for(config: &TrainConfig, genotype: Genotype, classes: usize) -> Result<Network, TrainError> {
-    let &TrainConfig { stem, init_channels, layers, label_smoothing, auxiliary_weight, .. } = config;
+    let &TrainConfig { stem, init_channels, layers, label_smoothing, auxiliary_weight, kernels, .. } = config;
     let network = Network::new(genotype, stem, init_channels, layers, classes, auxiliary_weight > 0.0);
     let weights = network.layout().len();
     if weights > MOST_WEIGHTS {
         return Err(TrainError::TooLarge { weights });
     }
-    Ok(network.with_label_smoothing(label_smoothing))
+    Ok(network.with_label_smoothing(label_smoothing).on(kernels))
 }
 
 /// Tests trained weights on images, in minibatches of `batch_size`.

@@ -1,13 +1,18 @@
 //! `darts bench`: how long things take here.
 
-use crate::output::{Outcome, Output};
+use crate::{
+    device::contain,
+    genotype,
+    output::{Outcome, Output},
+};
 use clap::{Args, Subcommand};
 use darts_engine::{
-    bench::{decode_benchmark, step_benchmark},
+    bench::{decode_benchmark, step_benchmark, training_benchmark},
     data,
     device::{Compute, DeviceChoice, block_on},
     search::{Order, SearchConfig},
     supernet::Kernels,
+    train::TrainConfig,
 };
 use std::path::PathBuf;
 
@@ -17,10 +22,34 @@ pub enum Command {
     ///
     /// The defaults are the paper's sizes. Work on the device is waited for; one step of each kind runs before any is timed.
     Step(Step),
+    /// Time training steps of a network of derived cells on generated images, and say what they move and compute.
+    ///
+    /// The defaults are the paper's sizes for CIFAR-10, which want a GPU or patience.
+    Train(Train),
     /// Time reading, decoding, cropping, resizing and colour-jittering of pictures, as training on ImageNet does it.
     ///
     /// Without data, pictures of 500x375 are generated whose files are about as large as ImageNet's.
     Decode(Decode),
+}
+
+#[derive(Args)]
+pub struct Train {
+    #[arg(long, value_name = "CELL", default_value = "DARTS_V2", help = genotype::CELL)]
+    arch: String,
+    /// Images of a minibatch.
+    #[arg(long, value_name = "N", default_value_t = TrainConfig::default().batch_size)]
+    batch_size: usize,
+    /// Channels of the first cell.
+    #[arg(long, value_name = "N", default_value_t = TrainConfig::default().init_channels)]
+    init_channels: usize,
+    /// Cells of the network.
+    #[arg(long, value_name = "N", default_value_t = TrainConfig::default().layers)]
+    layers: usize,
+    /// How much the loss of the auxiliary head counts; 0 is no such head.
+    #[arg(long, value_name = "WEIGHT", default_value_t = TrainConfig::default().auxiliary_weight)]
+    auxiliary_weight: f64,
+    #[command(flatten)]
+    how: How,
 }
 
 #[derive(Args)]
@@ -39,6 +68,30 @@ pub struct Decode {
     seconds: u16,
 }
 
+/// What both kinds of steps take.
+#[derive(Args, Clone, Copy)]
+struct How {
+    #[arg(long, value_name = "KERNELS", value_parser = super::search::kernels(),
+        help = super::search::kernels_help("the network"))]
+    kernels: Option<Kernels>,
+    /// Where to compute.
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = crate::device::devices())]
+    device: DeviceChoice,
+    /// Steps of each kind to time.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = steps)]
+    steps: usize,
+    /// Also time every launch by itself and print the time by kernel.
+    #[arg(long)]
+    profile: bool,
+}
+
+fn steps(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("a number of steps from 1 on is wanted".into()),
+        Ok(steps) => Ok(steps),
+    }
+}
+
 #[derive(Args)]
 pub struct Step {
     /// Images of a minibatch.
@@ -53,48 +106,58 @@ pub struct Step {
     /// How the gradient of the alphas is approximated.
     #[arg(long, value_name = "ORDER", default_value = "first", value_parser = super::search::orders())]
     order: Order,
-    /// What computes the supernet.
-    #[arg(long, value_name = "KERNELS", default_value = "fused", value_parser = super::search::kernels())]
-    kernels: Kernels,
-    /// Where to compute.
-    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = crate::device::devices())]
-    device: DeviceChoice,
-    /// Steps of each kind to time.
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    steps: usize,
-    /// Also time every launch by itself and print the time by kernel.
-    #[arg(long)]
-    profile: bool,
+    #[command(flatten)]
+    how: How,
 }
 
 pub fn run(command: Command, output: &Output) -> Outcome {
-    let step = match command {
-        Command::Step(step) => step,
+    match command {
+        Command::Step(step) => search_steps(&step, output),
+        Command::Train(train) => training_steps(&train, output),
         Command::Decode(Decode { data, image_size, threads, seconds }) => {
             let threads = threads.map_or_else(data::threads, usize::from);
             let figures = decode_benchmark(data.as_deref(), image_size as usize, threads, seconds.into())?;
-            return output.print(&figures, &figures);
+            output.print(&figures, &figures)
         }
-    };
-    if step.steps == 0 {
-        return Err("steps must be at least 1, not 0".into());
     }
-    let config = SearchConfig {
+}
+
+fn search_steps(step: &Step, output: &Output) -> Outcome {
+    let mut config = SearchConfig {
         batch_size: step.batch_size,
         init_channels: step.init_channels,
         layers: step.layers,
         order: step.order,
-        kernels: step.kernels,
         ..SearchConfig::default()
     };
     config.check()?;
-    let compute = block_on(Compute::acquire(step.device))?;
-    output.remark(format!("{} ({}), {} steps of each kind", compute.adapter, compute.backend, step.steps));
+    let How { kernels, device, steps, profile } = step.how;
+    let compute = block_on(Compute::acquire(device))?;
+    config.kernels = kernels.unwrap_or(compute.kernels());
+    output.remark(format!("{} ({}), {steps} steps of each kind", compute.adapter, compute.backend));
     let told = |kind: &str, n: usize| {
         if n == 0 {
             output.remark(format!("{kind}: first one done, timing"));
         }
     };
-    let figures = block_on(step_benchmark(config, step.steps, step.profile, &compute, told))?;
+    let figures = block_on(step_benchmark(config, steps, profile, &compute, told))?;
+    output.print(&figures, &figures)
+}
+
+fn training_steps(train: &Train, output: &Output) -> Outcome {
+    let &Train { batch_size, init_channels, layers, auxiliary_weight, .. } = train;
+    let mut config = TrainConfig { batch_size, init_channels, layers, auxiliary_weight, ..TrainConfig::default() };
+    config.check()?;
+    let genotype = genotype::find(&train.arch)?;
+    let How { kernels, device, steps, profile } = train.how;
+    let compute = block_on(Compute::acquire(device))?;
+    config.kernels = kernels.unwrap_or(compute.kernels());
+    output.remark(format!("{} ({}), {steps} steps", compute.adapter, compute.backend));
+    let told = |n: usize| {
+        if n == 0 {
+            output.remark("first one done, timing");
+        }
+    };
+    let figures = contain(|| Ok(block_on(training_benchmark(config, genotype, steps, profile, &compute, told))?))?;
     output.print(&figures, &figures)
 }

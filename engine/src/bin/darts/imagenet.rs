@@ -4,6 +4,7 @@ use crate::{
     device::{DEVICES, acquire, contain, devices, word},
     genotype,
     output::{Outcome, Output},
+    search::{kernels, kernels_help},
     train,
 };
 use clap::Args;
@@ -12,6 +13,7 @@ use darts_engine::{
     device::{DeviceChoice, block_on},
     event::Tested,
     run::{DataSource, RunConfig, RunWriter, read_weights},
+    supernet::Kernels,
     train::{Stem, TrainConfig, Training, test_pictures},
 };
 use serde::Serialize;
@@ -55,6 +57,9 @@ pub struct Train {
     #[arg(long, value_name = "DEVICE", default_value = word(DEVICES, DeviceChoice::default()), value_parser = devices(),
         help_heading = "Run")]
     device: DeviceChoice,
+    #[arg(long, value_name = "KERNELS", value_parser = kernels(), help = kernels_help("the network"),
+        help_heading = "Run")]
+    kernels: Option<Kernels>,
     /// Decides the initial weights, the choice and order of the pictures and how they are varied.
     #[arg(long, value_name = "N", default_value_t = paper().seed, help_heading = "Run")]
     seed: u64,
@@ -118,13 +123,14 @@ impl Train {
             drop_path: self.drop_path,
             test_every: self.test_every,
             report_every: self.report_every,
+            kernels: self.kernels.unwrap_or(paper().kernels),
             ..paper()
         }
     }
 }
 
 pub fn train(args: &Train, output: &Output) -> Outcome {
-    let config = args.config();
+    let mut config = args.config();
     // What can be refused at once is refused before anything long begins.
     config.check()?;
     let genotype = genotype::find(&args.arch)?;
@@ -132,6 +138,9 @@ pub fn train(args: &Train, output: &Output) -> Outcome {
     let pictures = open(&args.data)?;
     config.images(pictures.train.len())?;
     let (compute, remark) = contain(|| Ok(acquire(args.device)?))?;
+    if args.kernels.is_none() {
+        config.kernels = compute.kernels();
+    }
     let run = RunConfig {
         engine: env!("CARGO_PKG_VERSION").to_owned(),
         device: args.device,
@@ -208,7 +217,7 @@ pub fn test(args: Test, output: &Output) -> Outcome {
     TrainConfig { image_size: Some(side), auxiliary_weight: 0.0, ..paper() }.check()?;
     let genotype = genotype::find(&args.arch)?;
     let pictures = open(&args.data)?;
-    let weights = read_weights(&args.weights, &genotype, pictures.classes.len())?;
+    let mut weights = read_weights(&args.weights, &genotype, pictures.classes.len())?;
     if weights.network.stem() != Stem::ImageNet {
         return Err(format!("{}: weights of a network for CIFAR-10, not for ImageNet", args.weights.display()).into());
     }
@@ -216,6 +225,7 @@ pub fn test(args: Test, output: &Output) -> Outcome {
     if let Some(remark) = remark {
         output.remark(remark);
     }
+    weights.network = weights.network.on(compute.kernels());
     let (sizes, threads) = ((side, args.batch_size as usize), args.threads.map_or_else(threads, usize::from));
     let (test, unreadable) =
         contain(|| Ok(block_on(test_pictures(&weights, &pictures, sizes, threads, &compute.device))?))?;

@@ -162,8 +162,9 @@ impl Cifar10 {
     }
 
     /// Each network is tested once, after its last epoch.
-    fn train_config(&self, epochs: usize, train_portion: f64, seed: u64) -> TrainConfig {
+    fn train_config(&self, epochs: usize, train_portion: f64, seed: u64, kernels: Kernels) -> TrainConfig {
         TrainConfig {
+            kernels,
             epochs,
             batch_size: self.batch_size,
             init_channels: self.init_channels,
@@ -175,8 +176,8 @@ impl Cifar10 {
         }
     }
 
-    fn brief_config(&self) -> TrainConfig {
-        self.train_config(self.brief_epochs, 0.5, self.seed)
+    fn brief_config(&self, kernels: Kernels) -> TrainConfig {
+        self.train_config(self.brief_epochs, 0.5, self.seed, kernels)
     }
 
     /// What is not as in the paper.
@@ -215,14 +216,17 @@ pub fn run(command: Command, output: &Output) -> Outcome {
         return Err("searcher names one twice".into());
     }
     // What can be refused at once is refused before anything long begins.
-    args.search_config(Order::First, args.seed, Kernels::Fused).check()?;
-    args.brief_config().check()?;
-    args.train_config(args.epochs, 1.0, args.seed).check()?;
+    let kernels = Kernels::default();
+    let search = args.search_config(Order::First, args.seed, kernels);
+    let (brief, full) = (args.brief_config(kernels), args.train_config(args.epochs, 1.0, args.seed, kernels));
+    search.check()?;
+    brief.check()?;
+    full.check()?;
     let data = data::open(&args.data, None, output)?;
-    args.search_config(Order::First, args.seed, Kernels::Fused).split(data.train.len())?;
-    args.train_config(args.epochs, 1.0, args.seed).images(data.train.len())?;
+    search.split(data.train.len())?;
+    full.images(data.train.len())?;
     if args.select == Select::Best {
-        args.brief_config().images(data.train.len())?;
+        brief.images(data.train.len())?;
     }
     if data.test.is_empty() {
         return Err(format!("{} has no test images", args.data.display()).into());
@@ -242,8 +246,8 @@ pub fn run(command: Command, output: &Output) -> Outcome {
         train_adapter: protocol.train_compute.adapter.clone(),
         scaled: args.scaled(&protocol.data),
         select: args.select,
-        search: args.search_config(Order::First, args.seed, protocol.kernels()),
-        train: args.train_config(args.epochs, 1.0, args.seed),
+        search: SearchConfig { kernels: protocol.compute.kernels(), ..search },
+        train: TrainConfig { kernels: protocol.train_compute.kernels(), ..full },
         rows,
         paper: REPORTED_CIFAR10.into(),
     };
@@ -262,10 +266,6 @@ struct Protocol<'a> {
 }
 
 impl Protocol<'_> {
-    fn kernels(&self) -> Kernels {
-        if self.compute.runs_shaders() { Kernels::Fused } else { Kernels::Reference }
-    }
-
     /// All stages of a searcher.
     fn row(&self, searcher: Searcher) -> Outcome<Row> {
         let args = self.args;
@@ -278,7 +278,7 @@ impl Protocol<'_> {
             Searcher::First => self.searches(&folder, name, Order::First)?,
             Searcher::Second => self.searches(&folder, name, Order::Second)?,
         };
-        let count = found.len();
+        let (count, kernels) = (found.len(), self.train_compute.kernels());
         let mut candidates = Vec::with_capacity(count);
         for (i, (genotype, search_seconds)) in (1..).zip(found) {
             let &Cifar10 { init_channels, layers, .. } = args;
@@ -289,7 +289,8 @@ impl Protocol<'_> {
             let brief = match args.select {
                 Select::Best if count > 1 => {
                     let title = format!("{name}: brief training of cell {i} of {count}");
-                    Some(self.train(&folder.join(format!("brief-{i}")), &title, &genotype, args.brief_config())?)
+                    let stage = folder.join(format!("brief-{i}"));
+                    Some(self.train(&stage, &title, &genotype, args.brief_config(kernels))?)
                 }
                 _ => None,
             };
@@ -304,7 +305,7 @@ impl Protocol<'_> {
         for &i in &chosen {
             for run in 0..args.runs {
                 let title = format!("{name}: training {} of {} of cell {}", run + 1, args.runs, i + 1);
-                let config = args.train_config(args.epochs, 1.0, args.seed + u64::from(run));
+                let config = args.train_config(args.epochs, 1.0, args.seed + u64::from(run), kernels);
                 let stage = folder.join(format!("train-{}-{}", i + 1, run + 1));
                 let trained = self.train(&stage, &title, &candidates[i].genotype, config)?;
                 candidates[i].runs.push(trained);
@@ -318,7 +319,7 @@ impl Protocol<'_> {
         let count = self.args.searches;
         (1..=count)
             .map(|i| {
-                let config = self.args.search_config(order, self.args.seed + u64::from(i) - 1, self.kernels());
+                let config = self.args.search_config(order, self.args.seed + u64::from(i) - 1, self.compute.kernels());
                 let run = self.run_config(self.args.device, Some(config.clone()), None);
                 let title = format!("{name}: search {i} of {count}");
                 let events = self.stage(&folder.join(format!("search-{i}")), &title, &run, |stage| {

@@ -33,7 +33,7 @@ const ORDERS: Words = &[
     ("second", "The weights one step ahead stand for them, at the cost of more passes"),
 ];
 const KERNELS: Words = &[
-    ("fused", "Compute shaders written for the supernet"),
+    ("fused", "Compute shaders written for the network"),
     ("reference", "Plain tensor operations: slow, and what the shaders are compared with"),
 ];
 
@@ -45,6 +45,11 @@ pub fn orders() -> impl TypedValueParser<Value = Order> {
 /// The paths that compute a supernet as a flag takes them.
 pub fn kernels() -> impl TypedValueParser<Value = Kernels> {
     words(KERNELS)
+}
+
+/// What the flag for them says, of whatever network they compute.
+pub fn kernels_help(network: &str) -> String {
+    format!("What computes {network} [default: {}; reference where no shaders run]", word(KERNELS, Kernels::default()))
 }
 
 fn paper() -> SearchConfig {
@@ -73,9 +78,8 @@ pub struct Conv {
     #[arg(long, value_name = "DEVICE", default_value = word(DEVICES, DeviceChoice::default()), value_parser = devices(),
         help_heading = "Run")]
     device: DeviceChoice,
-    #[arg(long, value_name = "KERNELS", value_parser = kernels(), help_heading = "Run",
-        help = format!("What computes the supernet [default: {}; reference where no shaders run]",
-            word(KERNELS, paper().kernels)))]
+    #[arg(long, value_name = "KERNELS", value_parser = kernels(), help = kernels_help("the supernet"),
+        help_heading = "Run")]
     kernels: Option<Kernels>,
     /// Decides the initial weights and alphas, the split, the order of the images and how they are varied.
     #[arg(long, value_name = "N", default_value_t = paper().seed, help_heading = "Run")]
@@ -169,8 +173,8 @@ fn conv(args: &Conv, output: &Output) -> Outcome {
     let data = data::open(&args.data, args.image_size, output)?;
     config.split(data.train.len())?;
     let (compute, remark) = contain(|| Ok(acquire(args.device)?))?;
-    if args.kernels.is_none() && !compute.runs_shaders() {
-        config.kernels = Kernels::Reference;
+    if args.kernels.is_none() {
+        config.kernels = compute.kernels();
     }
     let run = RunConfig {
         engine: env!("CARGO_PKG_VERSION").to_owned(),

@@ -68,7 +68,7 @@ pub fn run(command: Command, output: &Output) -> Outcome {
 fn cifar10(args: Cifar10, output: &Output) -> Outcome {
     let genotype = genotype::find(&args.arch)?;
     let data = data::open(&args.data, None, output)?;
-    let weights = read_weights(&args.weights, &genotype, data.classes.len())?;
+    let mut weights = read_weights(&args.weights, &genotype, data.classes.len())?;
     if weights.network.stem() != Stem::Cifar10 {
         return Err(format!("{}: weights of a network for ImageNet, not for CIFAR-10", args.weights.display()).into());
     }
@@ -76,6 +76,7 @@ fn cifar10(args: Cifar10, output: &Output) -> Outcome {
     if let Some(remark) = remark {
         output.remark(remark);
     }
+    weights.network = weights.network.on(compute.kernels());
     let (normalisation, batch_size) = (data.normalisation(), args.batch_size as usize);
     let test = contain(|| Ok(block_on(test(&weights, &data.test, normalisation, batch_size, &compute.device))?))?;
     let summary = Summary {

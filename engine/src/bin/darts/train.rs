@@ -5,12 +5,14 @@ use crate::{
     device::{DEVICES, acquire, contain, devices, logged, told_time, word},
     genotype, imagenet,
     output::{Outcome, Output},
+    search::{kernels, kernels_help},
 };
 use clap::{Args, Subcommand};
 use darts_engine::{
     device::{DeviceChoice, block_on},
     event::{Event, Measure, Tested},
     run::{BEST_FILE, DataSource, LAST_FILE, RunConfig, RunWriter},
+    search::Kernels,
     train::{TrainConfig, Training},
 };
 use indicatif::{HumanDuration, ProgressBar};
@@ -65,6 +67,9 @@ pub struct Cifar10 {
     #[arg(long, value_name = "DEVICE", default_value = word(DEVICES, DeviceChoice::default()), value_parser = devices(),
         help_heading = "Run")]
     device: DeviceChoice,
+    #[arg(long, value_name = "KERNELS", value_parser = kernels(), help = kernels_help("the network"),
+        help_heading = "Run")]
+    kernels: Option<Kernels>,
     /// Decides the initial weights, the choice and order of the images, how they are varied, and the paths dropped.
     #[arg(long, value_name = "N", default_value_t = paper().seed, help_heading = "Run")]
     seed: u64,
@@ -123,6 +128,7 @@ impl Cifar10 {
             cutout: self.cutout,
             test_every: self.test_every,
             report_every: self.report_every,
+            kernels: self.kernels.unwrap_or(paper().kernels),
             ..paper()
         }
     }
@@ -136,7 +142,7 @@ pub fn run(command: Command, output: &Output) -> Outcome {
 }
 
 fn cifar10(args: &Cifar10, output: &Output) -> Outcome {
-    let config = args.config();
+    let mut config = args.config();
     // What can be refused at once is refused before anything long begins.
     config.check()?;
     let genotype = genotype::find(&args.arch)?;
@@ -144,6 +150,9 @@ fn cifar10(args: &Cifar10, output: &Output) -> Outcome {
     let data = data::open(&args.data, None, output)?;
     config.images(data.train.len())?;
     let (compute, remark) = contain(|| Ok(acquire(args.device)?))?;
+    if args.kernels.is_none() {
+        config.kernels = compute.kernels();
+    }
     let run = RunConfig {
         engine: env!("CARGO_PKG_VERSION").to_owned(),
         device: args.device,

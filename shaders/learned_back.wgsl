@@ -1,4 +1,4 @@
-// Gradients of the stem's learned factors and offsets, and BatchNorm's gradient as an affine map of the value x and the
+// Gradients of BatchNorm's learned factors and offsets, and its gradient as an affine map of the value x and the
 // incoming gradient g: a * x + b * g + c. Constants: C, PARTS, COUNT (values of a channel), FACTORS.
 @group(0) @binding(0) var<storage, read_write> partial: array<vec2<f32>>;
 @group(0) @binding(1) var<storage, read_write> norm: array<vec2<f32>>;

@@ -1,0 +1,135 @@
+//! Networks of derived cells on the fused kernels against plain Burn ops, forward and backward.
+
+use burn::tensor::{Int, Tensor, TensorData};
+use darts_engine::{
+    kernels::Tuning,
+    space::{Genotype, Op, published},
+    supernet::{Kernels, Minibatch},
+    train::{Network, Stem},
+};
+use darts_tests::*;
+
+/// Both paths compute in float32, in different orders.
+const TOLERANCE: f64 = 1e-3;
+
+#[test]
+fn every_op_at_both_strides() {
+    compare(&every_op(), Stem::Cifar10, None, (4, 3), 3, [16, 16]);
+}
+
+#[test]
+fn the_shape_for_gpus() {
+    compare(&every_op(), Stem::Cifar10, Some(Tuning::Gpu), (4, 2), 3, [16, 8]);
+}
+
+#[test]
+fn channels_that_are_no_multiple_of_four_and_odd_sizes() {
+    compare(&every_op(), Stem::Cifar10, None, (6, 2), 2, [12, 20]);
+}
+
+#[test]
+fn large_kernels_and_the_stems_for_large_images() {
+    let rare = [
+        (Op::SepConv7x7, 0),
+        (Op::SepConv3x3, 1),
+        (Op::Conv7x1_1x7, 0),
+        (Op::SkipConnect, 1),
+        (Op::SepConv5x5, 1),
+        (Op::AvgPool3x3, 2),
+        (Op::DilConv3x3, 0),
+        (Op::SkipConnect, 3),
+    ];
+    let cell = Genotype {
+        normal: rare.to_vec(),
+        normal_concat: vec![2, 4, 5],
+        reduce: rare.to_vec(),
+        reduce_concat: vec![2, 4, 5],
+    };
+    compare(&cell, Stem::ImageNet, None, (4, 3), 2, [64, 64]);
+}
+
+/// One training pass and one evaluation on both paths: loss, scores, statistics and every gradient, parameter by parameter.
+fn compare(
+    genotype: &Genotype,
+    stem: Stem,
+    tuning: Option<Tuning>,
+    (channels, layers): (usize, usize),
+    batch: usize,
+    [height, width]: [usize; 2],
+) {
+    let device = device();
+    let net = |kernels| Network::new(genotype.clone(), stem, channels, layers, 10, false).on(kernels);
+    let (fused, reference) = (net(Kernels::Fused), net(Kernels::Reference));
+    let fused = match tuning {
+        Some(tuning) => fused.tuned(tuning),
+        None => fused,
+    };
+    // Factors and offsets of BatchNorm other than the ones they start as.
+    let weights = fused.layout().init(3, &device);
+    let noise = random_tensor::<1>(9, &[fused.layout().len()], &device);
+    let weights = weights + noise * 0.1;
+    let labels: Vec<i32> = (0..batch as i32).map(|i| i % 10).collect();
+    let images = Minibatch {
+        images: random_tensor(7, &[batch, 3, height, width], &device),
+        labels: Tensor::<1, Int>::from_data(TensorData::new(labels, [batch]), &device),
+    };
+    let kept = random_tensor::<2>(8, &[fused.paths(), batch], &device);
+    let what = |part: &str| format!("{channels} channels, {height}x{width}: {part}");
+    let expected = reference.train_pass(&weights, &images, 0.0, Some(kept.clone()));
+    let statistics = expected.statistics.clone();
+    let (expected_loss, expected_logits) = (read(expected.loss), read(expected.logits));
+    let (expected_gradient, expected_statistics) = (read(expected.gradient), read(expected.statistics));
+    let size = norm(&expected_gradient);
+    // Where an activation lies closer to the kink of a ReLU than float32 resolves, the gradient has two right values:
+    // weights moved by what float32 cannot tell find the side that the plain ops were on.
+    let mut wrong = Vec::new();
+    for attempt in 0..40 {
+        let moved = if attempt == 0 { weights.clone() } else { moved_by_rounding(&weights, attempt) };
+        let found = fused.train_pass(&moved, &images, 0.0, Some(kept.clone()));
+        assert_close(&what("loss"), &read(found.loss), &expected_loss, TOLERANCE);
+        assert_close(&what("logits"), &read(found.logits), &expected_logits, TOLERANCE);
+        assert_close(&what("statistics"), &read(found.statistics), &expected_statistics, TOLERANCE);
+        let found = read(found.gradient);
+        wrong = (fused.layout().parameters().iter())
+            .filter(|parameter| {
+                let (found, expected) = (&found[parameter.range()], &expected_gradient[parameter.range()]);
+                // A parameter before BatchNorm has almost no gradient along itself: measured against the whole as well.
+                distance(found, expected) > TOLERANCE * norm(expected).max(1e-3 * size)
+            })
+            .map(|parameter| parameter.name.clone())
+            .collect();
+        if wrong.is_empty() {
+            break;
+        }
+    }
+    let count = wrong.len();
+    wrong.truncate(8);
+    assert!(
+        wrong.is_empty(),
+        "{}",
+        what(&format!("{count} gradients differ, among them those of {}", wrong.join(", ")))
+    );
+    let expected = read(reference.logits(&weights, &statistics, images.images.clone()));
+    let found = read(fused.logits(&weights, &statistics, images.images));
+    assert_close(&what("scores in evaluation"), &found, &expected, TOLERANCE);
+}
+
+#[test]
+fn the_same_pass_gives_the_same_bits() {
+    let device = device();
+    let net = Network::new(published("DARTS_V2").unwrap(), Stem::Cifar10, 4, 3, 10, true).on(Kernels::Fused);
+    let weights = net.layout().init(3, &device);
+    let images = random_tensor(1, &[4, 3, 32, 32], &device);
+    let labels = Tensor::<1, Int>::from_data(TensorData::new(vec![1, 2, 3, 4], [4]), &device);
+    let batch = Minibatch { images, labels };
+    let bits = || {
+        let pass = net.train_pass(&weights, &batch, 0.4, None);
+        let values = [read(pass.logits), read(pass.gradient), read(pass.statistics)].concat();
+        values.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+    };
+    let first = bits();
+    for _ in 0..4 {
+        let differing = first.iter().zip(bits()).filter(|(a, b)| **a != *b).count();
+        assert_eq!(differing, 0, "of {} values", first.len());
+    }
+}
