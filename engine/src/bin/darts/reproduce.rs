@@ -210,9 +210,8 @@ impl Cifar10 {
 
 pub fn run(command: Command, output: &Output) -> Outcome {
     let Command::Cifar10(args) = command;
-    let mut searchers = args.searcher.clone();
-    searchers.dedup();
-    if searchers.len() < args.searcher.len() {
+    let searchers = &args.searcher;
+    if (1..searchers.len()).any(|i| searchers[..i].contains(&searchers[i])) {
         return Err("searcher names one twice".into());
     }
     // What can be refused at once is refused before anything long begins.
