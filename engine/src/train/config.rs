@@ -178,3 +178,45 @@ impl TrainConfig {
         self.drop_path * epoch as f64 / self.epochs as f64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_falls_as_the_paper_has_it() {
+        let imagenet = TrainConfig::imagenet();
+        imagenet.check().unwrap();
+        let rates = [0, 1, 100].map(|epoch| imagenet.learning_rate_at(epoch));
+        assert_eq!(rates[0], 0.1);
+        assert!((rates[1] - 0.097).abs() < 1e-12 && (rates[2] - 0.1 * 0.97f64.powf(100.0)).abs() < 1e-12, "{rates:?}");
+        let cifar10 = TrainConfig::default();
+        assert!((cifar10.learning_rate_at(300) - 0.0125).abs() < 1e-12);
+    }
+
+    #[test]
+    fn sizes_that_imagenet_networks_cannot_halve_are_refused() {
+        let told = |change: fn(&mut TrainConfig)| {
+            let mut config = TrainConfig::imagenet();
+            change(&mut config);
+            config.check().err().map(|error| error.to_string())
+        };
+        let size = |what: &str, side: usize| Some(format!("image-size must be {what}, not {side}"));
+        assert_eq!(told(|c| c.image_size = None), size("at least 32", 0));
+        assert_eq!(told(|c| c.image_size = Some(8192)), size("at most 4096", 8192));
+        assert_eq!(told(|c| c.image_size = Some(112)), size("a multiple of 32", 112));
+        assert_eq!(told(|c| c.image_size = Some(192)), size("224 or 256 unless auxiliary-weight is 0", 192));
+        assert_eq!(told(|c| (c.image_size, c.auxiliary_weight) = (Some(192), 0.0)), None);
+        assert_eq!(told(|c| c.image_size = Some(256)), None);
+        assert_eq!(told(|c| c.init_channels = 7), Some("init-channels must be even for ImageNet, not 7".into()));
+    }
+
+    #[test]
+    fn a_portion_must_fill_a_minibatch() {
+        let config = TrainConfig { train_portion: 0.5, batch_size: 8, ..TrainConfig::default() };
+        assert_eq!(config.images(16).unwrap(), 16);
+        let error = config.images(15).unwrap_err().to_string();
+        assert_eq!(error, "batch-size is 8, but there are only 7 training images");
+        assert!(TrainConfig { train_portion: 1.5, ..config }.check().is_err());
+    }
+}

@@ -144,3 +144,44 @@ fn order_seed(config: &TrainConfig) -> u64 {
     seeds.set_stream(2);
     seeds.next_u64()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(drawn: impl Iterator<Item = Drawn>) -> Vec<i32> {
+        let mut labels: Vec<i32> = drawn.flat_map(|drawn| drawn.batch.labels).collect();
+        labels.sort_unstable();
+        labels
+    }
+
+    /// Labels that tell the images apart.
+    fn data() -> Dataset {
+        let mut data = Dataset::textures(0, 40, 10);
+        data.train.labels = (0..40).collect();
+        data.test.labels = (100..110).collect();
+        data
+    }
+
+    #[test]
+    fn what_is_held_out_is_tested_in_place_of_the_test_images() {
+        let data = data();
+        let whole = TrainConfig { batch_size: 8, ..TrainConfig::default() };
+        let (mut feed, tests) = Feed::of_images(&whole, &data).unwrap();
+        assert_eq!((feed.images(), feed.steps_per_epoch()), (40, 5));
+        let trained: Vec<Drawn> = (0..5).map(|_| feed.next_batch().unwrap()).collect();
+        assert_eq!(labels(trained.into_iter()), (0..40).collect::<Vec<_>>());
+        assert_eq!(labels(tests.batches(3)), (100..110).collect::<Vec<_>>());
+
+        let half = TrainConfig { train_portion: 0.6, ..whole };
+        let (mut feed, tests) = Feed::of_images(&half, &data).unwrap();
+        assert_eq!((feed.images(), tests.len()), (24, 16));
+        let trained: Vec<Drawn> = (0..3).map(|_| feed.next_batch().unwrap()).collect();
+        let (trained, tested) = (labels(trained.into_iter()), labels(tests.batches(5)));
+        let mut all = [trained, tested.clone()].concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..40).collect::<Vec<_>>(), "two halves of the training images");
+        let (_, same) = Feed::of_images(&half, &data).unwrap();
+        assert_eq!(labels(same.batches(16)), tested);
+    }
+}

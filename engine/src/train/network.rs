@@ -559,3 +559,34 @@ impl Module for Part<'_> {
         self.forward.norm(&format!("{}.{name}", self.prefix), x)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    /// Against the sum over classes of what is left of the label, and what is spread, times the negative logarithm.
+    #[test]
+    fn smoothed_labels_are_spread_over_all_classes() {
+        let device = Device::flex();
+        let logits = [[1.0f32, 2.0, 0.5], [0.0, -1.0, 3.0]];
+        let labels = [2usize, 0];
+        let tensor = Tensor::<2>::from_data(logits, &device);
+        let found = |smoothing| {
+            let labels = Tensor::<1, Int>::from_data(labels.map(|l| l as i32), &device);
+            smoothed_cross_entropy(tensor.clone(), labels, smoothing).into_scalar::<f32>()
+        };
+        let expected = |smoothing: f32| {
+            let row = |(row, label): (&[f32; 3], usize)| {
+                let total = row.iter().map(|v| v.exp()).sum::<f32>().ln();
+                let share = |i: usize| smoothing / 3.0 + if i == label { 1.0 - smoothing } else { 0.0 };
+                row.iter().enumerate().map(|(i, v)| share(i) * (total - v)).sum::<f32>()
+            };
+            logits.iter().zip(labels).map(row).sum::<f32>() / 2.0
+        };
+        for smoothing in [0.0, 0.1, 0.9] {
+            let (found, expected) = (found(f64::from(smoothing)), expected(smoothing));
+            assert!((found - expected).abs() < 1e-5, "{smoothing}: {found} {expected}");
+        }
+    }
+}
