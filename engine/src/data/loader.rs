@@ -103,6 +103,12 @@ impl Loader {
         self.position
     }
 
+    /// Minibatches given before `position`; none where it is no place in a pass.
+    pub fn taken(&self, position: Position) -> Option<usize> {
+        let passes = usize::try_from(position.pass).ok()?.checked_mul(self.steps_per_epoch())?;
+        passes.checked_add(position.offset).filter(|_| position.offset <= self.steps_per_epoch())
+    }
+
     /// Goes on from `position`; an offset beyond a pass means the start of the next.
     pub fn seek(&mut self, position: Position) {
         self.position = position;
@@ -272,6 +278,7 @@ mod tests {
         for (i, expected) in batches.iter().enumerate() {
             let mut resumed = loader(8, Augment::PAPER);
             resumed.seek(position);
+            assert_eq!(resumed.taken(position), Some(i));
             assert_eq!(&resumed.next_batch(), expected, "minibatch {i}");
             let written = serde_json::to_string(&resumed.position()).unwrap();
             position = serde_json::from_str(&written).unwrap();

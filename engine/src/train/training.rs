@@ -1,6 +1,7 @@
 use super::{Network, Stem, TrainConfig, Weights, network::follow};
 use crate::{
-    data::{Augment, DataError, Dataset, Images, Loader, Normalisation, evaluation, split},
+    checkpoint::{CheckpointError, Resumable, State, check_seconds},
+    data::{Augment, DataError, Dataset, Images, Loader, Normalisation, Position, evaluation, split},
     device::{Compute, out_of_memory},
     event::{Event, Measure, Tested},
     search::{ConfigError, Kernels, MOST_WEIGHTS, Sgd, accuracy, add, floats, reason, right},
@@ -10,6 +11,7 @@ use crate::{
 use burn::tensor::{Device, Tensor, TensorData, Transaction};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use web_time::Instant;
 
@@ -29,7 +31,7 @@ pub enum TrainError {
     #[error("the device failed: {0}")]
     Device(String),
     /// A number is no longer one.
-    #[error("{what} is {value} at step {step}: a lower learning rate or gradient clip usually helps")]
+    #[error("{what} is {value} at step {step} of epoch {epoch}: a lower learning-rate or grad-clip usually helps")]
     NotFinite {
         /// What is not finite.
         what: &'static str,
@@ -37,6 +39,8 @@ pub enum TrainError {
         value: f32,
         /// The step, from 0.
         step: usize,
+        /// Its epoch, from 0.
+        epoch: usize,
     },
     /// The network is beyond what one buffer of weights holds.
     #[error("init-channels and layers make a network of {weights} weights, and at most {MOST_WEIGHTS} fit")]
@@ -171,7 +175,7 @@ impl Training {
         let train = Measure { loss: loss[0], accuracy: accuracy(&logits, &host.labels) };
         for (what, value) in [("the training loss", train.loss), ("the norm of the gradient", norm[0])] {
             if !value.is_finite() {
-                return Err(TrainError::NotFinite { what, value, step });
+                return Err(TrainError::NotFinite { what, value, step, epoch });
             }
         }
         let seconds = began.elapsed().as_secs_f64();
@@ -209,7 +213,7 @@ impl Training {
         let trained = (&self.network, &self.weights, &self.statistics);
         let test = test_on_device(trained, &self.test_images, self.normalisation, self.config.batch_size).await?;
         if !test.loss.is_finite() {
-            return Err(TrainError::NotFinite { what: "the test loss", value: test.loss, step: self.step - 1 });
+            return Err(self.not_finite("the test loss", test.loss));
         }
         let seconds = began.elapsed().as_secs_f64();
         self.seconds += seconds;
@@ -227,11 +231,20 @@ impl Training {
     /// The weights as they are now, and how many steps they are from the start.
     ///
     /// # Errors
-    /// The device failed.
+    /// The device failed, or a weight is no longer finite.
     pub async fn weights(&self) -> Result<(Weights, u64), TrainError> {
         let [weights, statistics] =
             read([self.weights.clone(), self.statistics.clone()], self.config.batch_size).await?;
+        if let Some(&value) = weights.iter().chain(&statistics).find(|value| !value.is_finite()) {
+            return Err(self.not_finite("a weight", value));
+        }
         Ok((Weights { network: self.network.clone(), weights, statistics }, self.step as u64))
+    }
+
+    /// A number that the last step left is none.
+    fn not_finite(&self, what: &'static str, value: f32) -> TrainError {
+        let step = self.step.saturating_sub(1);
+        TrainError::NotFinite { what, value, step, epoch: step / self.loader.steps_per_epoch() }
     }
 
     /// What each path counts for each image in this step [paths, batch]: 0 where it is dropped.
@@ -246,6 +259,78 @@ impl Training {
         let kept: Vec<f32> =
             (0..count).map(|_| if rng.random_bool(keep) { (1.0 / keep) as f32 } else { 0.0 }).collect();
         Tensor::from_data(TensorData::new(kept, shape), &self.compute.device)
+    }
+}
+
+/// Where a training run is, beside its tensors.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Progress {
+    step: usize,
+    position: Position,
+    epoch_sum: Measure,
+    epoch_seconds: f64,
+    seconds: f64,
+    best: Option<(usize, Tested)>,
+}
+
+impl Resumable for Training {
+    type Error = TrainError;
+
+    fn started(&self) -> Event {
+        self.started()
+    }
+
+    async fn step(&mut self) -> Result<Vec<Event>, TrainError> {
+        self.step().await
+    }
+
+    fn steps_done(&self) -> usize {
+        self.step
+    }
+
+    fn ends_epoch(&self) -> bool {
+        self.step.is_multiple_of(self.loader.steps_per_epoch())
+    }
+
+    fn is_finished(&self) -> bool {
+        self.is_finished()
+    }
+
+    async fn state(&self) -> Result<State, TrainError> {
+        let &Self { step, epoch_sum, epoch_seconds, seconds, best, .. } = self;
+        let progress = Progress { step, position: self.loader.position(), epoch_sum, epoch_seconds, seconds, best };
+        let tensors = [
+            ("weights", self.weights.clone()),
+            ("momentum", self.momentum.clone()),
+            ("statistics", self.statistics.clone()),
+        ];
+        let state = State::read(&progress, tensors).await;
+        if out_of_memory() {
+            return Err(TrainError::OutOfMemory { batch_size: self.config.batch_size });
+        }
+        let state = state.map_err(|error| TrainError::Device(reason(&error)))?;
+        state.not_finite().map_or(Ok(state), |value| Err(self.not_finite("a weight", value)))
+    }
+
+    fn restore(&mut self, state: &State) -> Result<(), CheckpointError> {
+        let Progress { step, position, epoch_sum, epoch_seconds, seconds, best } = state.progress()?;
+        let refused = |what, value: String| Err(CheckpointError::Progress { what, value });
+        if step > self.config.epochs * self.loader.steps_per_epoch() {
+            return refused("the step", step.to_string());
+        }
+        if self.loader.taken(position) != Some(step) {
+            return refused("the place in the data", format!("{position:?}"));
+        }
+        check_seconds([epoch_seconds, seconds])?;
+        let weights = state.tensor("weights", &self.weights)?;
+        let momentum = state.tensor("momentum", &self.momentum)?;
+        self.statistics = state.tensor("statistics", &self.statistics)?;
+        (self.weights, self.momentum) = (weights, momentum);
+        self.loader.seek(position);
+        (self.step, self.best) = (step, best);
+        (self.epoch_sum, self.epoch_seconds, self.seconds) = (epoch_sum, epoch_seconds, seconds);
+        Ok(())
     }
 }
 

@@ -1,7 +1,8 @@
 //! `darts search`: find cells.
 
 use crate::{
-    device::{DEVICES, Words, acquire, contain, devices, logged, told_time, word, words},
+    device::{DEVICES, Words, acquire, contain, devices, told_time, word, words},
+    drive::{Keeping, Show, drive},
     output::{Outcome, Output},
 };
 use clap::{Args, Subcommand, builder::TypedValueParser};
@@ -9,7 +10,7 @@ use darts_engine::{
     data::Dataset,
     device::{DeviceChoice, block_on},
     event::{Event, Measure},
-    run::{DataSource, RunConfig, RunWriter},
+    run::{DataSource, RunConfig},
     search::{ConvSearch, Order, SearchConfig},
     space::{Alphas, Genotype},
     supernet::Kernels,
@@ -55,8 +56,8 @@ fn paper() -> SearchConfig {
 #[command(allow_negative_numbers = true)]
 pub struct Conv {
     /// A cifar-10-batches-bin folder, cifar-10-binary.tar.gz, a packed subset, or the word textures for generated images.
-    #[arg(long, value_name = "PATH", help_heading = "Data")]
-    data: PathBuf,
+    #[arg(long, value_name = "PATH", required_unless_present = "resume", help_heading = "Data")]
+    data: Option<PathBuf>,
     /// Training images to use, picked at random [default: all].
     #[arg(long, value_name = "N", help_heading = "Data")]
     train_images: Option<usize>,
@@ -65,8 +66,10 @@ pub struct Conv {
     train_portion: f64,
 
     /// The folder to write the run to; it must not hold one yet.
-    #[arg(long, value_name = "RUN", help_heading = "Run")]
-    out: PathBuf,
+    #[arg(long, value_name = "RUN", required_unless_present = "resume", help_heading = "Run")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    keeping: Keeping,
     /// Where to compute.
     #[arg(long, value_name = "DEVICE", default_value = word(DEVICES, DeviceChoice::default()), value_parser = devices(),
         help_heading = "Run")]
@@ -160,44 +163,31 @@ pub fn run(command: Command, output: &Output) -> Outcome {
 }
 
 fn conv(args: &Conv, output: &Output) -> Outcome {
-    let mut config = args.config();
+    let begin = args.keeping.begin(args.out.as_ref())?;
+    let mut config = match begin.run() {
+        Some(run) => run.config.search.clone().ok_or_else(|| format!("{} holds no search", run.folder.display()))?,
+        None => args.config(),
+    };
     // What can be refused at once is refused before anything long begins.
     config.check()?;
-    RunWriter::check(&args.out)?;
-    let data = Dataset::open(&args.data)?;
+    let path = begin.data(args.data.as_ref())?;
+    let data = Dataset::open(&path)?;
+    let source = DataSource::new(&path, &data);
+    begin.check(&source)?;
     config.split(data.train.len())?;
-    let (compute, remark) = contain(|| Ok(acquire(args.device)?))?;
-    if args.kernels.is_none() && !compute.runs_shaders() {
+    let device = begin.device(args.device);
+    let (compute, remark) = contain(|| Ok(acquire(device)?))?;
+    if begin.run().is_none() && args.kernels.is_none() && !compute.runs_shaders() {
         config.kernels = Kernels::Reference;
     }
-    let run = RunConfig {
-        engine: env!("CARGO_PKG_VERSION").to_owned(),
-        device: args.device,
-        data: DataSource::new(&args.data, &data),
-        search: Some(config.clone()),
-        train: None,
-    };
-    let mut search = contain(|| Ok(block_on(ConvSearch::new(config, &data, &compute))?))?;
+    let mut search = contain(|| Ok(block_on(ConvSearch::new(config.clone(), &data, &compute))?))?;
     if let Some(remark) = remark {
         output.remark(remark);
     }
     drop(data);
-    let mut writer = RunWriter::create(&args.out, &run)?;
-    let mut view = View::new(&args.out, output);
-    let searched = contain(|| {
-        let started = search.started();
-        writer.record(&started)?;
-        view.show(started);
-        while !search.is_finished() {
-            for event in block_on(search.step())? {
-                writer.record(&event)?;
-                view.show(event);
-            }
-        }
-        Ok(())
-    });
-    view.bar.finish_and_clear();
-    logged(searched, &mut writer)?;
+    let mut view = View::new(begin.folder(), output);
+    let run = RunConfig::search(device, source, config);
+    drive(begin, &run, &args.keeping, &mut search, |_, _| Ok(None), &mut view, output)?;
     output.print(&view.summary, view.summary.text())
 }
 
@@ -246,6 +236,12 @@ impl<'a> View<'a> {
         let summary = Summary { run: run.to_owned(), ..Summary::default() };
         Self { output, bar, epochs: 0, steps_per_epoch: 0, images: 0, summary }
     }
+}
+
+impl Show for View<'_> {
+    fn bar(&self) -> &ProgressBar {
+        &self.bar
+    }
 
     fn show(&mut self, event: Event) {
         match event {
@@ -262,16 +258,14 @@ impl<'a> View<'a> {
                 (self.epochs, self.steps_per_epoch, self.images) =
                     (config.epochs, steps_per_epoch, 2 * config.batch_size);
                 self.bar.set_length((config.epochs * steps_per_epoch) as u64);
-                self.at(0, 0);
+                self.stepped(0);
                 self.bar.set_message("the first step also compiles the kernels");
                 let run = std::mem::take(&mut self.summary.run);
                 self.summary =
                     Summary { run, adapter, backend, parameters, weight_images, alpha_images, ..Summary::default() };
             }
-            Event::Step { epoch, step, weights, alphas, seconds, .. } => {
+            Event::Step { weights, alphas, seconds, .. } => {
                 let rate = self.images as f64 / seconds;
-                self.bar.set_position(step as u64 + 1);
-                self.at(epoch, step % self.steps_per_epoch + 1);
                 self.bar.set_message(told(rate, weights, alphas));
             }
             Event::Epoch { epoch, weights, alphas, images_per_second, .. } => {
@@ -291,13 +285,18 @@ impl<'a> View<'a> {
         }
     }
 
-    fn at(&self, epoch: usize, step: usize) {
+    fn stepped(&mut self, steps: usize) {
+        self.bar.set_position(steps as u64);
         let Self { epochs, steps_per_epoch, .. } = self;
-        let left = match self.bar.position() {
+        let (epoch, step) = match steps {
+            0 => (1, 0),
+            _ => ((steps - 1) / *steps_per_epoch + 1, (steps - 1) % *steps_per_epoch + 1),
+        };
+        let left = match steps {
             0 => String::new(),
             _ => format!(", {:#} left", HumanDuration(self.bar.eta())),
         };
-        self.bar.set_prefix(format!("epoch {} of {epochs}, step {step} of {steps_per_epoch}{left}", epoch + 1));
+        self.bar.set_prefix(format!("epoch {epoch} of {epochs}, step {step} of {steps_per_epoch}{left}"));
     }
 }
 
