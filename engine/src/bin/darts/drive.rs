@@ -50,7 +50,7 @@ impl Keeping {
     /// Where the run goes: a folder that takes a new one, or the run to go on with, locked.
     pub fn begin(&self, out: Option<&PathBuf>) -> Outcome<Begin> {
         if let Some(folder) = &self.resume {
-            return Ok(Begin::Again(Resumed::open(folder)?));
+            return Ok(Begin::Again(Resumed::open(folder)?.into()));
         }
         let out = out.ok_or("--out is needed: the folder to write the run to")?;
         RunWriter::check(out)?;
@@ -65,7 +65,7 @@ impl Keeping {
 /// A run that begins in a folder, or one that goes on.
 pub enum Begin {
     New(PathBuf),
-    Again(Resumed),
+    Again(Box<Resumed>),
 }
 
 impl Begin {
@@ -154,10 +154,13 @@ pub fn drive<R: Resumable>(
     output: &Output,
 ) -> Outcome {
     let started = run.started();
-    let new = matches!(&begin, Begin::New(_) | Begin::Again(Resumed { checkpoint: None, .. }));
+    let new = match &begin {
+        Begin::New(_) => true,
+        Begin::Again(resumed) => resumed.checkpoint.is_none(),
+    };
     let (mut writer, mut checkpoints) = match begin {
         Begin::New(folder) => (RunWriter::create(&folder, config)?, keeping.checkpoints(&folder, config)),
-        Begin::Again(resumed) => match take_up(resumed, keeping, run, view, output)? {
+        Begin::Again(resumed) => match take_up(*resumed, keeping, run, view, output)? {
             Some(taken_up) => taken_up,
             None => return Ok(()),
         },
