@@ -10,8 +10,8 @@ use std::{fs, path::Path, sync::Arc, time::Instant};
 const GENERATED: usize = 64;
 /// Their size, about the mean of ImageNet's.
 const GENERATED_SIZE: [u16; 2] = [500, 375];
-/// Their quality, at which they have about as many bytes as ImageNet's have in the mean.
-const GENERATED_QUALITY: u8 = 88;
+/// Bytes that the first of them has at least, at the lowest quality at which it has so many; about the mean of ImageNet's.
+const GENERATED_BYTES: usize = 108_000;
 /// Pictures of a minibatch.
 const BATCH: usize = 16;
 /// Pictures whose stages are timed one by one.
@@ -73,17 +73,25 @@ fn generate(folder: &Path) -> Result<(), DataError> {
     let class = folder.join("train").join("generated");
     let write = |source| DataError::Write { file: class.display().to_string(), source };
     fs::create_dir_all(&class).map_err(write)?;
-    let [width, height] = GENERATED_SIZE;
+    let picture = |i: usize| {
+        let [width, height] = GENERATED_SIZE.map(usize::from);
+        rough(width, height, &mut ChaCha8Rng::seed_from_u64(i as u64))
+    };
+    let first = picture(0);
+    let quality = (75..100).find(|&quality| jpeg(&first, quality).len() >= GENERATED_BYTES).unwrap_or(100);
     for i in 0..GENERATED {
-        let mut rng = ChaCha8Rng::seed_from_u64(i as u64);
-        let pixels = rough(usize::from(width), usize::from(height), &mut rng);
-        let mut bytes = Vec::new();
-        jpeg_encoder::Encoder::new(&mut bytes, GENERATED_QUALITY)
-            .encode(&pixels, width, height, jpeg_encoder::ColorType::Rgb)
-            .expect("pixels of that size");
-        fs::write(class.join(format!("{i}.jpg")), bytes).map_err(write)?;
+        fs::write(class.join(format!("{i}.jpg")), jpeg(&picture(i), quality)).map_err(write)?;
     }
     Ok(())
+}
+
+/// A picture of the generated size as most cameras write it: colours at half the size.
+fn jpeg(pixels: &[u8], quality: u8) -> Vec<u8> {
+    let ([width, height], mut bytes) = (GENERATED_SIZE, Vec::new());
+    let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, quality);
+    encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::F_2_2);
+    encoder.encode(pixels, width, height, jpeg_encoder::ColorType::Rgb).expect("pixels of that size");
+    bytes
 }
 
 /// Noise on every scale, the coarser the stronger, in colours that go along with the brightness; RGB, row by row.
