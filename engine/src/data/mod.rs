@@ -16,6 +16,8 @@ pub use cifar::{CIFAR10_FILES, SUMS};
 pub use fetch::{FetchEvent, Fetched, OFFICIAL_URL, Source, fetch_cifar10};
 pub use loader::{Augment, Batch, Loader, Position, evaluation};
 #[cfg(not(target_arch = "wasm32"))]
+pub(crate) use open::without_path;
+#[cfg(not(target_arch = "wasm32"))]
 pub use open::{Verified, verify, write_packed};
 pub use textures::{TEXTURES, TEXTURES_TEST, TEXTURES_TRAIN};
 
