@@ -25,7 +25,8 @@ pub enum Command {
     ///
     /// One half of the training images trains the weights of a network in which every edge mixes all candidate ops, the
     /// other half trains how much each op counts. The folder RUN then has config.json, every event of the search in
-    /// events.jsonl while it goes on, and the cells derived in genotype.json. The defaults are the paper's.
+    /// events.jsonl while it goes on, checkpoints that --resume goes on from, and the cells derived in genotype.json. The
+    /// defaults are the paper's.
     Conv(Box<Conv>),
 }
 
