@@ -3,7 +3,7 @@ use super::{
     sgd::{Sgd, norm},
 };
 use crate::supernet::{Minibatch, Pass, Supernet, Wrt};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -28,6 +28,10 @@ pub struct Bilevel {
     pub moments: (Tensor<2>, Tensor<2>),
     /// Architecture steps taken.
     pub architecture_steps: i32,
+    /// The alphas stay as they are.
+    pub frozen: bool,
+    /// Alphas that somebody holds: a mask [28, 8], and the values there.
+    pub held: Option<(Tensor<2, Bool>, Tensor<2>)>,
 }
 
 /// What a search step leaves to look at, still on the device.
@@ -62,6 +66,8 @@ impl Bilevel {
             weights,
             alphas,
             architecture_steps: 0,
+            frozen: false,
+            held: None,
         }
     }
 
@@ -114,6 +120,9 @@ impl Bilevel {
 
     /// Adam on the alphas with their gradient [28, 8].
     pub fn update_alphas(&mut self, config: &SearchConfig, gradient: Tensor<2>) {
+        if self.frozen {
+            return;
+        }
         self.architecture_steps += 1;
         let (beta1, beta2) = config.arch_betas;
         let gradient = gradient + self.alphas.clone() * config.arch_weight_decay;
@@ -123,6 +132,9 @@ impl Bilevel {
         let scale = (1.0 - beta2.powi(self.architecture_steps)).sqrt();
         self.alphas = self.alphas.clone() - first.clone() / (second.clone().sqrt() / scale + ADAM_EPSILON) * step_size;
         self.moments = (first, second);
+        if let Some((mask, values)) = self.held.clone() {
+            self.alphas = self.alphas.clone().mask_where(mask, values);
+        }
     }
 
     /// SGD with momentum, weight decay and gradient clipping on the weights. Returns the pass and the gradient's norm

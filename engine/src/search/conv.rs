@@ -1,4 +1,4 @@
-use super::{Bilevel, ConfigError, SearchConfig};
+use super::{Bilevel, ConfigError, Held, SearchConfig, SteerError, Steering};
 use crate::{
     data::{Augment, DataError, Dataset, Loader, split},
     device::{Compute, out_of_memory},
@@ -6,7 +6,7 @@ use crate::{
     space::Alphas,
     supernet::{Kernels, Minibatch, Supernet},
 };
-use burn::tensor::{ExecutionError, TensorData, Transaction};
+use burn::tensor::{ExecutionError, Tensor, TensorData, Transaction};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
@@ -77,6 +77,9 @@ pub enum SearchError {
         /// The backend.
         backend: String,
     },
+    /// A change that cannot be made; the search goes on as before.
+    #[error(transparent)]
+    Steering(#[from] SteerError),
     /// The search is over.
     #[error("the search is finished")]
     Finished,
@@ -96,6 +99,7 @@ pub struct ConvSearch {
     epoch_seconds: f64,
     seconds: f64,
     initial: Alphas,
+    held: Held,
 }
 
 impl ConvSearch {
@@ -134,6 +138,7 @@ impl ConvSearch {
             epoch_seconds: 0.0,
             seconds: 0.0,
             initial,
+            held: Held::new(),
         })
     }
 
@@ -252,6 +257,37 @@ impl ConvSearch {
     }
 }
 
+impl ConvSearch {
+    /// Changes the search from the next step on; the event tells the change and the alphas after it.
+    ///
+    /// # Errors
+    /// A change that cannot be made, or the device failed.
+    pub async fn steer(&mut self, steering: Steering) -> Result<Event, SearchError> {
+        let before = read_alphas(&self.bilevel, &self.config).await?;
+        let architecture = steering.apply(&before, &mut self.held)?;
+        match steering {
+            Steering::Freeze { frozen } => self.bilevel.frozen = frozen,
+            Steering::Rates { weights, alphas } => {
+                self.config.learning_rate = weights;
+                self.config.learning_rate_min = self.config.learning_rate_min.min(weights);
+                self.config.arch_learning_rate = alphas;
+            }
+            Steering::Order { order } => self.config.order = order,
+            Steering::Pin { .. } | Steering::Prune { .. } | Steering::Release { .. } | Steering::Nudge { .. } => {
+                let device = &self.compute.device;
+                let shape = self.bilevel.alphas.dims();
+                let alphas = Tensor::from_data(TensorData::new(architecture.to_flat(), shape), device);
+                let mask: Vec<bool> = self.held.iter().flatten().copied().collect();
+                self.bilevel.held = mask
+                    .contains(&true)
+                    .then(|| (Tensor::from_data(TensorData::new(mask, shape), device), alphas.clone()));
+                self.bilevel.alphas = alphas;
+            }
+        }
+        Ok(Event::Steered { step: self.step, steering, architecture })
+    }
+}
+
 /// The supernet of a search, if the device can hold it.
 pub(crate) fn supernet_for(
     config: &SearchConfig,
@@ -327,7 +363,11 @@ pub(crate) fn add(sum: &mut Measure, measure: Measure) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::{DeviceChoice, block_on};
+    use crate::{
+        device::{DeviceChoice, block_on},
+        search::{Order, PRUNED},
+        space::{CellKind, Op},
+    };
 
     fn tiny() -> SearchConfig {
         SearchConfig {
@@ -407,6 +447,39 @@ mod tests {
         assert_eq!(told.len(), again.len());
         told.iter().zip(&again).for_each(|(event, again)| assert_eq!(event, again));
         assert_ne!(told[1], events(SearchConfig { seed: 8, epochs: 1, ..tiny() })[1]);
+    }
+
+    #[test]
+    fn a_change_holds_from_the_next_step_on_and_is_told() {
+        let mut search = start(tiny()).unwrap();
+        let (cell, edge) = (CellKind::Normal, 2);
+        let steer = |search: &mut ConvSearch, steering| {
+            let told = block_on(search.steer(steering)).unwrap();
+            let Event::Steered { step, steering: as_told, architecture } = told else { panic!("{told:?}") };
+            assert_eq!((step, as_told), (search.step, steering));
+            architecture
+        };
+        let stepped = |search: &mut ConvSearch| {
+            let events = block_on(search.step()).unwrap();
+            let Event::Step { architecture: Some(alphas), .. } = &events[0] else { panic!("{:?}", events[0]) };
+            alphas.clone()
+        };
+        let told = steer(&mut search, Steering::Prune { cell, edge, op: Op::SepConv3x3 });
+        let after = stepped(&mut search);
+        assert_eq!((told.normal[edge][4], after.normal[edge][4]), (PRUNED, PRUNED));
+        assert_ne!(after.normal[edge][3], told.normal[edge][3], "the other ops still learn");
+        steer(&mut search, Steering::Freeze { frozen: true });
+        assert_eq!(stepped(&mut search), after, "frozen alphas stay");
+        steer(&mut search, Steering::Freeze { frozen: false });
+        let order = Steering::Order { order: Order::Second };
+        steer(&mut search, order);
+        steer(&mut search, Steering::Rates { weights: 0.01, alphas: 0.5 });
+        let free = steer(&mut search, Steering::Release { cell, edge });
+        assert!(free.normal[edge][4].abs() < 1.0);
+        let moved = block_on(search.step()).unwrap();
+        assert!(matches!(&moved[0], Event::Step { .. }));
+        let refused = block_on(search.steer(Steering::Release { cell, edge: 14 })).unwrap_err();
+        assert!(matches!(refused, SearchError::Steering(_)), "{refused}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::{
     device::{DEVICES, Words, acquire, contain, devices, logged, told_time, word, words},
     output::{Outcome, Output},
+    watch::{self, PageFolder, Watch},
 };
 use clap::{Args, Subcommand, builder::TypedValueParser};
 use darts_engine::{
@@ -10,7 +11,7 @@ use darts_engine::{
     device::{DeviceChoice, block_on},
     event::{Event, Measure},
     run::{DataSource, RunConfig, RunWriter},
-    search::{ConvSearch, Order, SearchConfig},
+    search::{Control, ConvSearch, Order, SearchConfig, SearchError},
     space::{Alphas, Genotype},
     supernet::Kernels,
 };
@@ -81,6 +82,13 @@ pub struct Conv {
     /// Steps from one logged set of alphas to the next; an epoch's last are always logged.
     #[arg(long, value_name = "STEPS", default_value_t = paper().report_every, help_heading = "Run")]
     report_every: usize,
+
+    /// Show the search on the page while it runs, and let the page pause, stop and change it; ADDR is a host of this machine
+    /// and a port [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = watch::ADDRESS, help_heading = "Page")]
+    watch: Option<String>,
+    #[command(flatten, next_help_heading = "Page")]
+    page: PageFolder,
 
     /// How the gradient of the alphas is approximated.
     #[arg(long, value_name = "ORDER", default_value = word(ORDERS, paper().order), value_parser = orders(),
@@ -166,6 +174,8 @@ fn conv(args: &Conv, output: &Output) -> Outcome {
     RunWriter::check(&args.out)?;
     let data = Dataset::open(&args.data)?;
     config.split(data.train.len())?;
+    let watched = args.watch.as_ref().map(|address| Watch::start(address, &args.page, &args.out, output));
+    let watched = watched.transpose()?;
     let (compute, remark) = contain(|| Ok(acquire(args.device)?))?;
     if args.kernels.is_none() && !compute.runs_shaders() {
         config.kernels = Kernels::Reference;
@@ -189,6 +199,21 @@ fn conv(args: &Conv, output: &Output) -> Outcome {
         writer.record(&started)?;
         view.show(started);
         while !search.is_finished() {
+            while let Some(control) = watched.as_ref().and_then(Watch::asked) {
+                let Control::Steer { steering } = control else {
+                    return Err("the search was stopped on its page".into());
+                };
+                match block_on(search.steer(steering)) {
+                    Ok(event) => {
+                        writer.record(&event)?;
+                        view.show(event);
+                    }
+                    Err(SearchError::Steering(refused)) => {
+                        watched.iter().for_each(|watch| watch.refuse(refused.to_string()));
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
             for event in block_on(search.step())? {
                 writer.record(&event)?;
                 view.show(event);
