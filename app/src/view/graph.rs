@@ -79,12 +79,12 @@ pub fn op_cost(op: Op, kind: CellKind, state: usize) -> Cost {
 
 /// Parameters and multiply-accumulates in few characters.
 pub fn cost_text(cost: Cost) -> String {
-    let short = |count: u64| match count {
-        0 => "no".to_owned(),
-        ..1_000 => count.to_string(),
-        ..1_000_000 => format!("{:.1}k", count as f64 / 1e3),
-        ..100_000_000 => format!("{:.2}M", count as f64 / 1e6),
-        _ => format!("{:.0}M", count as f64 / 1e6),
+    let short = |count: u64| match count as f64 {
+        0.0 => "no".to_owned(),
+        few if few < 1e3 => count.to_string(),
+        some if some < 1e6 => format!("{:.1}k", some / 1e3),
+        more if more < 1e8 => format!("{:.2}M", more / 1e6),
+        most => format!("{:.0}M", most / 1e6),
     };
     match cost {
         Cost { params: 0, macs: 0 } => "no parameters, no multiply-accumulates".into(),

@@ -180,7 +180,7 @@ impl Steering {
             }
             Self::Nudge { cell, edge, op, by } => {
                 let (row, column) = Self::place(cell, edge, op)?;
-                if !(by.abs() <= MOST_NUDGE) {
+                if by.is_nan() || by.abs() > MOST_NUDGE {
                     return Err(SteerError::Nudge { by });
                 }
                 if held[row][column] {
