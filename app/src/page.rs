@@ -520,7 +520,9 @@ impl Page {
             }
             Message::Unsupported { reason } => {
                 WAITING.take();
-                self.phase.set(Phase::Idle);
+                if self.source.get_untracked() == Source::Engine {
+                    self.phase.set(Phase::Idle);
+                }
                 self.engine.set(Engine::Unsupported { reason });
             }
             Message::Data { run, data, images, notice } if current(run) => {

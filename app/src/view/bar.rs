@@ -21,7 +21,7 @@ pub fn Bar() -> impl IntoView {
             <div class="bar-top">
                 <div class="brand">
                     <h1>"DARTS"</h1>
-                    <p>"A neural network\u{2019}s architecture, learned by gradient descent, in front of you"</p>
+                    <p>"A network\u{2019}s architecture, learned by gradient descent"</p>
                 </div>
                 <Transport />
                 <Figures />
@@ -359,6 +359,7 @@ fn Steered() -> impl IntoView {
         matches!(page.phase.get(), Phase::Running | Phase::Paused) && page.run.with(|run| run.started.is_some())
     };
     let fixed = move || page.source.get() != Source::Engine && !runs();
+    let recorded = move || matches!(page.source.get(), Source::Recording { .. });
     // That of the run while there is one, of the settings before.
     let course = Memo::new(move |_| {
         let Setup { weight_rate, alpha_rate, order, .. } = setup.get();
@@ -372,7 +373,7 @@ fn Steered() -> impl IntoView {
         if runs() { page.ask_change(Steering::Order { order }) } else { setup.update(|setup| setup.order = order) }
     };
     view! {
-        <fieldset disabled=fixed class="steered">
+        <fieldset disabled=fixed class="steered" hidden=recorded>
             <legend class="hidden">"What can be changed while a search runs"</legend>
             <RateField
                 label="Weight rate"

@@ -390,8 +390,8 @@ pub fn Curves() -> impl IntoView {
         let (what, _) = op_label(Op::SkipConnect);
         // Cells of more than two skips are what the literature calls collapsed (DARTS+, Liang et al., 2019).
         let class = if normal > 2 { "now collapse" } else { "now" };
-        let warning = if normal > 2 { "Collapse: " } else { "" };
-        Some(view! { <p class=class id="skips">{format!("{warning}{what} kept {normal} of 8, {reduce} of 8")}</p> })
+        let warning = if normal > 2 { "collapse: " } else { "" };
+        Some(view! { <p class=class id="skips">{format!("{warning}{normal} + {reduce} {what}s kept")}</p> })
     };
     let undecided = move || {
         page.moment.with(|moment| {
@@ -449,7 +449,7 @@ pub fn Curves() -> impl IntoView {
             </section>
             <section class="card" id="shares" aria-labelledby="shares-title">
                 <header class="card-head">
-                    <h2 id="shares-title">"Share of each op"</h2>
+                    <h2 id="shares-title">"Share of ops"</h2>
                     {skip}
                     <Menu label="Save" hint="Keep these pictures">
                         <SavePicture what="Normal" selector="#shares figure:first-child svg.plot".into() file="shares-normal".into() />

@@ -201,7 +201,7 @@ fn Derived(
     let slots = Memo::new(move |_| cell.with(|cell| (cell.kept.len(), cell.layout.routes.len())));
     move || {
         let (ops, routes) = slots.get();
-        view! { <Slots kind=kind direction=direction cell=cell ops=ops concat=routes.saturating_sub(2 * ops) reference=reference /> }
+        view! { <Slots kind=kind direction=direction cell=cell genotype=genotype ops=ops concat=routes.saturating_sub(2 * ops) reference=reference /> }
     }
 }
 
@@ -210,6 +210,7 @@ fn Slots(
     kind: CellKind,
     direction: Memo<Direction>,
     cell: Memo<DerivedCell>,
+    genotype: Memo<Option<Genotype>>,
     ops: usize,
     concat: usize,
     reference: Option<Memo<Option<Genotype>>>,
@@ -223,6 +224,8 @@ fn Slots(
         })
     };
     let slot = move |i: usize| cell.with(|cell| cell.kept.get(i).copied());
+    // The reference itself is drawn in full.
+    let first = Memo::new(move |_| reference.is_none_or(|reference| reference.get() == genotype.get()));
     // Whether the reference has the same op from the same state in the same node.
     let shared = move |i: usize| {
         let (Some(kept), Some(reference)) = (slot(i), reference) else { return true };
@@ -237,7 +240,7 @@ fn Slots(
         let Some(kept) = slot(i) else { return base.to_owned() };
         let op = op_index(kept.op);
         let lit = (live && page.edge.get() == Some((kind, kept.edge))) || page.op.get() == Some(op);
-        let differs = if live {
+        let differs = if live || first.get() {
             ""
         } else if shared(i) {
             " shared"

@@ -176,8 +176,10 @@ fn Unsupported() -> impl IntoView {
         Engine::Unsupported { reason } => Some(reason),
         _ => None,
     });
+    // Where there is something to look at, that comes first.
+    let shown = move || reason.with(Option::is_some) && page.genotype.with(Option::is_none);
     view! {
-        <Show when=move || reason.with(Option::is_some)>
+        <Show when=shown>
             <section class="unsupported" aria-labelledby="unsupported">
                 <h2 id="unsupported">"A search needs WebGPU"</h2>
                 <p>

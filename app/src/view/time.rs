@@ -106,7 +106,10 @@ pub fn TimeBar() -> impl IntoView {
                 </div>
                 <p class="time-label">
                     <span id="moment">{label}</span>
-                    <small>{move || note().unwrap_or_else(|| format!("{} changes of the derived cells", grouped(changes())))}</small>
+                    <small>{move || note().unwrap_or_else(|| match changes() {
+                        1 => "1 change of the cells".to_owned(),
+                        count => format!("{} changes of the cells", grouped(count)),
+                    })}</small>
                 </p>
                 <button
                     type="button"
