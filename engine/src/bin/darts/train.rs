@@ -3,7 +3,7 @@
 use crate::{
     data,
     device::{DEVICES, acquire, contain, devices, told_time, word},
-    drive::{Begin, Keeping, RunFile, Show, drive},
+    drive::{Before, Begin, Keeping, RunFile, Show, drive},
     genotype, imagenet,
     output::{Outcome, Output},
     search::{kernels, kernels_help},
@@ -205,7 +205,8 @@ pub fn perform(
     output: &Output,
 ) -> Outcome<Summary> {
     let mut view = View::new(begin.folder(), output);
-    drive(begin, run, keeping, &mut training, weights, &mut view, output)?;
+    let before = |_: &mut Training, _: &dyn Fn() -> bool| Ok(Before::Step(Vec::new()));
+    drive(begin, run, keeping, &mut training, before, weights, &mut view, output)?;
     Ok(view.summary)
 }
 
