@@ -186,7 +186,7 @@ fn a_search_on_fused_kernels_that_is_killed_goes_on_bit_for_bit() {
 
 #[test]
 fn a_search_on_plain_ops_that_is_killed_goes_on_bit_for_bit() {
-    killed_at_random(SEARCH, &search(&["--order", "second"]), rounds(6), 2);
+    killed_at_random(SEARCH, &search(&["--order", "second"]), rounds(4), 2);
 }
 
 #[test]
