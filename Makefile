@@ -13,7 +13,7 @@ STAGE := .ci/stage
 # Trunk's files between its steps lie in the target folder, so two builds of the page at a time would mix them.
 ALONE := $(if $(shell command -v flock),flock $(CARGO_TARGET_DIR)/page.lock)
 
-.PHONY: help explore setup test darts bench
+.PHONY: help explore setup test fuzz darts bench
 
 help: ## Tell what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,11 @@ darts: ## Build the darts binary and tell where it is
 bench: ## Measure search steps on this machine
 	@cargo build --release --bin darts
 	@$(DARTS) bench step
+
+fuzz: ## Mutate each thing that is read for SECONDS (60), and kill small runs KILLS times (50)
+	@cargo build --release --bin darts
+	@DARTS_FUZZ_SECONDS=$(or $(SECONDS),60) cargo test --release --test hostile -- --nocapture --test-threads 1
+	@DARTS_KILL_ROUNDS=$(or $(KILLS),50) cargo test --release --test cli_resume -- killed
 
 # Natively the whole workspace is always chosen, so that one set of features serves all: each other set would build Burn
 # again.

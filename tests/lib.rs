@@ -1,5 +1,7 @@
 //! Shared helpers of the end-to-end tests: golden files and how far a tensor may be from them.
 
+#![forbid(unsafe_code)]
+
 use burn::tensor::{Device, Tensor, TensorData};
 use darts_engine::{
     device::{Compute, DeviceChoice},

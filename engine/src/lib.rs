@@ -3,7 +3,11 @@
 //! One crate for native and WebAssembly; it knows no user interface. Searches and training runs emit [`event::Event`]s, and
 //! nothing here knows who listens.
 
+#![forbid(unsafe_code)]
+
 pub mod bench;
+#[cfg(feature = "compute")]
+pub mod checkpoint;
 #[cfg(feature = "compute")]
 pub mod data;
 #[cfg(feature = "compute")]

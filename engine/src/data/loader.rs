@@ -72,6 +72,14 @@ pub struct Position {
     pub offset: usize,
 }
 
+impl Position {
+    /// Minibatches given before it where a pass has `steps_per_epoch`; none where it is no place in a pass.
+    pub fn taken(self, steps_per_epoch: usize) -> Option<usize> {
+        let passes = usize::try_from(self.pass).ok()?.checked_mul(steps_per_epoch)?;
+        passes.checked_add(self.offset).filter(|_| self.offset <= steps_per_epoch)
+    }
+}
+
 /// Endless minibatches: every pass shuffles the images anew and varies each at random.
 ///
 /// A minibatch depends on the seed and its [`Position`] alone. The images that do not fill a last minibatch sit a pass
@@ -293,6 +301,7 @@ mod tests {
         for (i, expected) in batches.iter().enumerate() {
             let mut resumed = loader(8, Augment::PAPER);
             resumed.seek(position);
+            assert_eq!(position.taken(resumed.steps_per_epoch()), Some(i));
             assert_eq!(&resumed.next_batch(), expected, "minibatch {i}");
             let written = serde_json::to_string(&resumed.position()).unwrap();
             position = serde_json::from_str(&written).unwrap();

@@ -1,10 +1,20 @@
 //! The run folder: what a search or a training run was asked, what it told while it ran, and what came of it.
 //!
 //! `config.json` is a [`RunConfig`], `events.jsonl` has one [`Event`] a line. `genotype.json` is there once a search has
-//! finished, and from the start of a training run, which also leaves `best.safetensors` and `last.safetensors`.
+//! finished, and from the start of a training run, which also leaves `best.safetensors` and `last.safetensors`. The folder
+//! `checkpoints` has what the run is taken up again from, see [`Checkpoints`] and [`Resumed`].
+//!
+//! A line of the log has at most 400 bytes, one with alphas 4 KB, one with alphas and cells 6 KB. So the paper's search, of
+//! 19,500 steps one in 50 of which has alphas, leaves a log of less than 10 MB, and the paper's training, which tells one
+//! step in 50, one of less than 4 MB. A reader takes no more than 1 MiB for one event.
+
+mod checkpoints;
+
+pub use checkpoints::{CHECKPOINTS_FOLDER, Checkpoints, Resumed};
 
 use crate::{
-    data::Dataset,
+    checkpoint::{CheckpointError, LogMark},
+    data::{Dataset, Pictures},
     device::DeviceChoice,
     event::Event,
     search::SearchConfig,
@@ -29,6 +39,9 @@ pub const BEST_FILE: &str = "best.safetensors";
 /// The weights after the last epoch done.
 pub const LAST_FILE: &str = "last.safetensors";
 
+/// Version of the engine.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// Bytes read at most of a settings or genotype file or of a line of the log: many times what one has.
 const TEXT_BYTES: u64 = 1 << 20;
 /// Bytes read at most of a weights file: more than the largest network that is trained has.
@@ -50,6 +63,21 @@ pub struct RunConfig {
     /// Every hyper-parameter of a training run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train: Option<TrainConfig>,
+    /// The cells of a training run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub genotype: Option<Genotype>,
+}
+
+impl RunConfig {
+    /// Of a search.
+    pub fn search(device: DeviceChoice, data: DataSource, config: SearchConfig) -> Self {
+        Self { engine: VERSION.to_owned(), device, data, search: Some(config), train: None, genotype: None }
+    }
+
+    /// Of a training run of these cells.
+    pub fn train(device: DeviceChoice, data: DataSource, config: TrainConfig, genotype: Genotype) -> Self {
+        Self { engine: VERSION.to_owned(), device, data, search: None, train: Some(config), genotype: Some(genotype) }
+    }
 }
 
 /// Where images came from.
@@ -64,6 +92,10 @@ pub struct DataSource {
     pub train_images: usize,
     /// Test images found.
     pub test_images: usize,
+    /// Side of the images.
+    pub image_size: usize,
+    /// CRC-32 of all labels and pixels; of pictures that are read while a run goes on, of their classes and paths.
+    pub crc32: u32,
 }
 
 impl DataSource {
@@ -74,6 +106,50 @@ impl DataSource {
             name: data.name.clone(),
             train_images: data.train.len(),
             test_images: data.test.len(),
+            image_size: data.train.height,
+            crc32: {
+                let mut sum = crc32fast::Hasher::new();
+                for images in [&data.train, &data.test] {
+                    images.labels.iter().for_each(|label| sum.update(&label.to_le_bytes()));
+                    sum.update(&images.pixels);
+                }
+                sum.finalize()
+            },
+        }
+    }
+
+    /// The pictures in folders at `path`, read at `image_size` while a run goes on.
+    pub fn of_pictures(path: &Path, pictures: &Pictures, image_size: usize) -> Self {
+        let mut sum = crc32fast::Hasher::new();
+        for set in [&pictures.train, &pictures.test] {
+            for i in 0..set.len() {
+                let file = set.path(i);
+                sum.update(file.strip_prefix(set.folder()).unwrap_or(&file).as_os_str().as_encoded_bytes());
+                sum.update(&set.label(i).to_le_bytes());
+            }
+        }
+        Self {
+            path: path.display().to_string(),
+            name: pictures.name.clone(),
+            train_images: pictures.train.len(),
+            test_images: pictures.test.len(),
+            image_size,
+            crc32: sum.finalize(),
+        }
+    }
+
+    /// Fails unless the images are those that a run used, wherever they are now.
+    ///
+    /// # Errors
+    /// They are others.
+    pub fn check(&self, run: &Self) -> Result<(), RunError> {
+        let told = |of: &Self| {
+            let Self { name, train_images, test_images, crc32, .. } = of;
+            format!("{name}, {train_images} training and {test_images} test images of CRC-32 {crc32:08x}")
+        };
+        match told(self) == told(run) {
+            true => Ok(()),
+            false => Err(RunError::OtherData { path: self.path.clone(), found: told(self), expected: told(run) }),
         }
     }
 }
@@ -114,6 +190,46 @@ pub enum RunError {
     NoRun {
         /// The folder.
         folder: String,
+    },
+    /// Another process writes to the folder.
+    #[error("{folder} is being written by another process")]
+    Busy {
+        /// The folder.
+        folder: String,
+    },
+    /// Images that are not the run's.
+    #[error("{path} is not the data of the run: it is {found}, and the run had {expected}")]
+    OtherData {
+        /// Where the images are.
+        path: String,
+        /// What they are.
+        found: String,
+        /// What the run's were.
+        expected: String,
+    },
+    /// A file of a checkpoint that cannot be used.
+    #[error("{file} {source}")]
+    Checkpoint {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        source: CheckpointError,
+    },
+    /// The settings are not those that the run began with.
+    #[error("{config} was changed since {checkpoint} was written, and a run goes on with the settings it began with")]
+    OtherConfig {
+        /// The settings.
+        config: String,
+        /// The checkpoint.
+        checkpoint: String,
+    },
+    /// There is no state to go on from.
+    #[error("{folder} cannot be taken up again: {problem}")]
+    NoCheckpoint {
+        /// The folder.
+        folder: String,
+        /// Why each checkpoint there is will not do.
+        problem: String,
     },
     /// A search that has derived nothing yet.
     #[error("{folder} has no {GENOTYPE_FILE}: its search has not finished")]
@@ -157,13 +273,17 @@ pub enum RunError {
     },
 }
 
-/// A run that is being written.
+/// A run that is being written. No other process can write to it meanwhile.
 #[derive(Debug)]
 pub struct RunWriter {
     folder: PathBuf,
     log: File,
     /// Bytes of the log, all in whole lines.
     bytes: u64,
+    /// Of those bytes.
+    crc32: crc32fast::Hasher,
+    /// Held as long as the run is written.
+    _lock: File,
 }
 
 impl RunWriter {
@@ -194,28 +314,39 @@ impl RunWriter {
     /// Makes the folder where there is none and starts a run in it.
     ///
     /// # Errors
-    /// As [`RunWriter::check`]; then nothing is left behind.
+    /// As [`RunWriter::check`], or another process is about to write there; then nothing is left behind.
     pub fn create(folder: &Path, config: &RunConfig) -> Result<Self, RunError> {
         Self::check(folder)?;
         let new = !folder.exists();
-        fs::create_dir_all(folder).map_err(|source| RunError::Write { file: name(folder), source })?;
-        let log = folder.join(EVENTS_FILE);
-        let started = OpenOptions::new()
-            .append(true)
-            .create_new(true)
-            .open(&log)
-            .map_err(|source| RunError::Write { file: name(&log), source })
-            .and_then(|opened| match write_whole(folder, CONFIG_FILE, config) {
-                Ok(()) => Ok(opened),
-                Err(error) => {
-                    let _ = fs::remove_file(&log);
-                    Err(error)
-                }
-            });
-        if started.is_err() && new {
-            let _ = fs::remove_dir(folder);
+        let lock = checkpoints::lock(folder);
+        let busy = matches!(lock, Err(RunError::Busy { .. }));
+        let mut begun = false;
+        let started = lock.and_then(|lock| {
+            Self::check(folder)?;
+            checkpoints::clean(folder)?;
+            // The settings come first: with them alone, a run can be taken up again.
+            write_whole(folder, CONFIG_FILE, config)?;
+            begun = true;
+            Self::open(folder, lock)
+        });
+        if started.is_err() && !busy {
+            if begun {
+                let _ = fs::remove_file(folder.join(CONFIG_FILE));
+            }
+            checkpoints::unlock(folder);
+            if new {
+                let _ = fs::remove_dir(folder);
+            }
         }
-        Ok(Self { folder: folder.to_owned(), log: started?, bytes: 0 })
+        started
+    }
+
+    /// Opens the log of a run, which may be there.
+    fn open(folder: &Path, lock: File) -> Result<Self, RunError> {
+        let path = folder.join(EVENTS_FILE);
+        let log = OpenOptions::new().append(true).create(true).open(&path);
+        let log = log.map_err(|source| RunError::Write { file: name(&path), source })?;
+        Ok(Self { folder: folder.to_owned(), log, bytes: 0, crc32: crc32fast::Hasher::new(), _lock: lock })
     }
 
     /// Adds a line to the log. The event that ends a search, or starts a training run, writes the cells first, so that
@@ -225,7 +356,8 @@ impl RunWriter {
     /// A file cannot be written; the log still ends with a whole line.
     pub fn record(&mut self, event: &Event) -> Result<(), RunError> {
         if let Event::Finished { genotype, .. } | Event::TrainStarted { genotype, .. } = event {
-            write_whole(&self.folder, GENOTYPE_FILE, genotype)?;
+            // A run that was taken up again may find it there.
+            write_new(&self.folder, GENOTYPE_FILE, &json(genotype), true)?;
         }
         let mut line = serde_json::to_vec(event).expect("an event is JSON");
         line.push(b'\n');
@@ -234,10 +366,21 @@ impl RunWriter {
             return Err(RunError::Write { file: name(&self.folder.join(EVENTS_FILE)), source });
         }
         self.bytes += line.len() as u64;
+        self.crc32.update(&line);
         Ok(())
     }
 
-    /// Writes a file of weights, in place of the one of that name; it is the old one or the new one at any time.
+    /// The log so far, when it has reached the disk.
+    ///
+    /// # Errors
+    /// It does not get there.
+    pub fn mark(&self) -> Result<LogMark, RunError> {
+        let synced = self.log.sync_data();
+        synced.map_err(|source| RunError::Write { file: name(&self.folder.join(EVENTS_FILE)), source })?;
+        Ok(LogMark { bytes: self.bytes, crc32: self.crc32.clone().finalize() })
+    }
+
+    /// Writes a file of weights, in place of the one of that name; at any time it is the old one or the new one.
     ///
     /// # Errors
     /// The file cannot be written; the old one stays.
@@ -420,6 +563,9 @@ fn json(value: &impl Serialize) -> Vec<u8> {
     json
 }
 
+/// What the names of files begin with that are not whole yet.
+const UNFINISHED: &str = ".darts-";
+
 /// Writes a file that appears whole or not at all, in place of another only if `replace` says so.
 fn write_new(folder: &Path, file: &str, bytes: &[u8], replace: bool) -> Result<(), RunError> {
     let path = folder.join(file);
@@ -428,12 +574,16 @@ fn write_new(folder: &Path, file: &str, bytes: &[u8], replace: bool) -> Result<(
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut write = || {
-        let mut new = builder.prefix(".darts-").tempfile_in(folder)?;
+        let mut new = builder.prefix(UNFINISHED).tempfile_in(folder)?;
         new.write_all(bytes)?;
         new.as_file().sync_all()?;
-        if replace { new.persist(&path) } else { new.persist_noclobber(&path) }.map_err(|error| error.error)
+        if replace { new.persist(&path) } else { new.persist_noclobber(&path) }.map_err(|error| error.error)?;
+        // The name too has to reach the disk.
+        #[cfg(unix)]
+        File::open(folder)?.sync_all()?;
+        Ok(())
     };
-    write().map(drop).map_err(|e| RunError::Write { file: name(&path), source: without_path(e) })
+    write().map_err(|e| RunError::Write { file: name(&path), source: without_path(e) })
 }
 
 /// The error of a temporary file without its random path.
@@ -467,9 +617,17 @@ mod tests {
         RunConfig {
             engine: "1.2.3".into(),
             device: DeviceChoice::Auto,
-            data: DataSource { path: "here".into(), name: "textures".into(), train_images: 10, test_images: 2 },
+            data: DataSource {
+                path: "here".into(),
+                name: "textures".into(),
+                train_images: 10,
+                test_images: 2,
+                image_size: 32,
+                crc32: u32::MAX,
+            },
             search: Some(SearchConfig { learning_rate: 0.1 + 0.2, train_images: Some(7), ..SearchConfig::default() }),
             train: None,
+            genotype: None,
         }
     }
 
@@ -481,6 +639,38 @@ mod tests {
     fn finished() -> Event {
         let architecture = Alphas::from_flat(&(0..224).map(|i| 1.0 / (i + 1) as f32).collect::<Vec<_>>());
         Event::Finished { genotype: published("DARTS_V2").unwrap(), architecture, epochs: 1, seconds: 2.25 }
+    }
+
+    #[test]
+    fn lines_of_the_log_are_as_short_as_is_said() {
+        // As long as numbers get.
+        let measure = Measure { loss: -f32::MIN_POSITIVE, accuracy: -f32::MIN_POSITIVE };
+        let alphas = Alphas::from_flat(&[-f32::MIN_POSITIVE; 224]);
+        let (seconds, epoch) = (-f64::MIN_POSITIVE, usize::MAX);
+        let step = |architecture| Event::Step {
+            epoch,
+            step: usize::MAX,
+            weights: measure,
+            alphas: measure,
+            gradient_norm: -f32::MIN_POSITIVE,
+            seconds,
+            architecture,
+        };
+        let genotype = published("DARTS_V1").unwrap();
+        let length = |event: &Event| serde_json::to_vec(event).unwrap().len();
+        assert!(length(&step(None)) < 400);
+        assert!(length(&step(Some(alphas.clone()))) < 4 << 10);
+        let ended = Event::Epoch {
+            epoch,
+            learning_rate: seconds,
+            weights: measure,
+            alphas: measure,
+            images_per_second: seconds,
+            seconds,
+            architecture: alphas,
+            genotype,
+        };
+        assert!(length(&ended) < 6 << 10);
     }
 
     fn listing(folder: &Path) -> Vec<String> {
@@ -508,7 +698,7 @@ mod tests {
         writer.record(&events[2]).unwrap();
         assert_eq!(run.events().unwrap().map(Result::unwrap).collect::<Vec<_>>(), events);
         assert_eq!(run.genotype().unwrap(), published("DARTS_V2").unwrap());
-        assert_eq!(listing(&folder), [CONFIG_FILE, EVENTS_FILE, GENOTYPE_FILE]);
+        assert_eq!(listing(&folder), [CHECKPOINTS_FOLDER, CONFIG_FILE, EVENTS_FILE, GENOTYPE_FILE]);
     }
 
     #[test]

@@ -2,10 +2,14 @@ use super::{
     Order, SearchConfig,
     sgd::{Sgd, norm},
 };
-use crate::supernet::{Minibatch, Pass, Supernet, Wrt};
-use burn::tensor::{Device, Tensor, TensorData};
+use crate::{
+    checkpoint::{CheckpointError, State},
+    supernet::{Minibatch, Pass, Supernet, Wrt},
+};
+use burn::tensor::{Device, ExecutionError, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
 
 /// Adam's addition to the root of the second moment.
 const ADAM_EPSILON: f64 = 1e-8;
@@ -68,6 +72,39 @@ impl Bilevel {
     /// The network searched.
     pub fn supernet(&self) -> &Supernet {
         &self.supernet
+    }
+
+    /// All that the next steps depend on, with where the search is.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub async fn state(&self, progress: &impl Serialize) -> Result<State, ExecutionError> {
+        let flat = |tensor: &Tensor<2>| tensor.clone().flatten(0, 1);
+        let tensors = [
+            ("weights", self.weights.clone()),
+            ("momentum", self.momentum.clone()),
+            ("alphas", flat(&self.alphas)),
+            ("alphas.first_moment", flat(&self.moments.0)),
+            ("alphas.second_moment", flat(&self.moments.1)),
+        ];
+        State::read(progress, tensors).await
+    }
+
+    /// Goes on from the state after `steps` search steps.
+    ///
+    /// # Errors
+    /// The state is of another search; then this one is as it was.
+    pub fn restore(&mut self, state: &State, steps: usize) -> Result<(), CheckpointError> {
+        let architecture_steps = i32::try_from(steps)
+            .map_err(|_| CheckpointError::Progress { what: "the step", value: steps.to_string() })?;
+        let weights = state.tensor("weights", &self.weights)?;
+        let momentum = state.tensor("momentum", &self.momentum)?;
+        let alphas = state.tensor("alphas", &self.alphas)?;
+        let first = state.tensor("alphas.first_moment", &self.moments.0)?;
+        let second = state.tensor("alphas.second_moment", &self.moments.1)?;
+        (self.weights, self.momentum, self.alphas) = (weights, momentum, alphas);
+        (self.moments, self.architecture_steps) = ((first, second), architecture_steps);
+        Ok(())
     }
 
     /// One search step: an architecture step on `alpha_batch`, then a weight step on `weight_batch`.

@@ -1,6 +1,7 @@
 use super::{Bilevel, ConfigError, SearchConfig};
 use crate::{
-    data::{Augment, DataError, Dataset, Loader, split},
+    checkpoint::{CheckpointError, Resumable, State, check_seconds},
+    data::{Augment, DataError, Dataset, Loader, Position, split},
     device::{Compute, out_of_memory},
     event::{Event, Measure},
     space::Alphas,
@@ -9,6 +10,7 @@ use crate::{
 use burn::tensor::{ExecutionError, TensorData, Transaction};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use web_time::Instant;
 
@@ -32,8 +34,11 @@ pub enum SearchError {
         /// What the device said.
         reason: String,
     },
-    /// A loss or an alpha is no longer a number.
-    #[error("{what} is {value} at step {step}: a lower learning rate or gradient clip usually helps")]
+    /// A loss, a weight or an alpha is no longer a number.
+    #[error(
+        "{what} is {value} at step {step} of epoch {epoch}: a lower learning-rate, grad-clip or arch-learning-rate \
+         usually helps"
+    )]
     NotFinite {
         /// What is not finite.
         what: &'static str,
@@ -41,6 +46,8 @@ pub enum SearchError {
         value: f32,
         /// The search step, from 0.
         step: usize,
+        /// Its epoch, from 0.
+        epoch: usize,
     },
     /// The supernet is beyond what one buffer of weights holds.
     #[error("init-channels and layers make a supernet of {weights} weights, and at most {MOST_WEIGHTS} fit")]
@@ -199,7 +206,7 @@ impl ConvSearch {
         let held_out = Measure { loss: alpha_loss[0], accuracy: accuracy(&alpha_logits, &alpha_batch.labels) };
         let not_finite = |what, value: f32| match value.is_finite() {
             true => Ok(()),
-            false => Err(SearchError::NotFinite { what, value, step }),
+            false => Err(SearchError::NotFinite { what, value, step, epoch }),
         };
         not_finite("the training loss", weights.loss)?;
         not_finite("the loss on the alpha half", held_out.loss)?;
@@ -249,6 +256,83 @@ impl ConvSearch {
             });
         }
         Ok(events)
+    }
+}
+
+/// Where a search is, beside its tensors.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Progress {
+    step: usize,
+    weight_position: Position,
+    alpha_position: Position,
+    epoch_sums: (Measure, Measure),
+    epoch_seconds: f64,
+    seconds: f64,
+}
+
+impl Resumable for ConvSearch {
+    type Error = SearchError;
+
+    fn started(&self) -> Event {
+        self.started()
+    }
+
+    async fn step(&mut self) -> Result<Vec<Event>, SearchError> {
+        self.step().await
+    }
+
+    fn steps_done(&self) -> usize {
+        self.step
+    }
+
+    fn ends_epoch(&self) -> bool {
+        self.step.is_multiple_of(self.steps_per_epoch())
+    }
+
+    fn is_finished(&self) -> bool {
+        self.is_finished()
+    }
+
+    async fn state(&self) -> Result<State, SearchError> {
+        let progress = Progress {
+            step: self.step,
+            weight_position: self.weight_loader.position(),
+            alpha_position: self.alpha_loader.position(),
+            epoch_sums: self.epoch_sums,
+            epoch_seconds: self.epoch_seconds,
+            seconds: self.seconds,
+        };
+        let state = self.bilevel.state(&progress).await.map_err(|e| device_error(self.step, &self.config, &e))?;
+        memory_left(&self.config)?;
+        match state.not_finite() {
+            None => Ok(state),
+            Some(value) => {
+                let step = self.step.saturating_sub(1);
+                Err(SearchError::NotFinite { what: "a weight", value, step, epoch: step / self.steps_per_epoch() })
+            }
+        }
+    }
+
+    fn restore(&mut self, state: &State) -> Result<(), CheckpointError> {
+        let progress: Progress = state.progress()?;
+        let Progress { step, weight_position, alpha_position, epoch_sums, epoch_seconds, seconds } = progress;
+        let refused = |what, value: String| Err(CheckpointError::Progress { what, value });
+        if step > self.config.epochs * self.steps_per_epoch() {
+            return refused("the step", step.to_string());
+        }
+        check_seconds([epoch_seconds, seconds])?;
+        for (loader, position) in [(&self.weight_loader, weight_position), (&self.alpha_loader, alpha_position)] {
+            // A search step takes one minibatch of each.
+            if position.taken(loader.steps_per_epoch()) != Some(step) {
+                return refused("the place in the data", format!("{position:?}"));
+            }
+        }
+        self.bilevel.restore(state, step)?;
+        self.weight_loader.seek(weight_position);
+        self.alpha_loader.seek(alpha_position);
+        (self.step, self.epoch_sums, self.epoch_seconds, self.seconds) = (step, epoch_sums, epoch_seconds, seconds);
+        Ok(())
     }
 }
 

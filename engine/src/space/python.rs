@@ -88,7 +88,7 @@ impl<'a> Reader<'a> {
             };
             let twice = match field % 2 {
                 0 => ops[field / 2].replace(self.ops()?).is_some(),
-                _ => concats[field / 2].replace(self.states()?).is_some(),
+                _ => concats[field / 2].replace(self.states(true)?).is_some(),
             };
             if twice {
                 self.at = start;
@@ -143,8 +143,9 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// `[2, 3, 4, 5]`, `range(2, 6)` or `list(range(2, 6))`
-    fn states(&mut self) -> Result<Vec<usize>, PythonError> {
+    /// `[2, 3, 4, 5]`, `range(2, 6)` or, where `list` may be, `list(range(2, 6))`; no more than one in another, as a text may
+    /// have as many as the stack does not hold.
+    fn states(&mut self, list: bool) -> Result<Vec<usize>, PythonError> {
         if !self.rest().starts_with(|first: char| first.is_alphabetic()) {
             return self.list("a list of states or range(", Self::number);
         }
@@ -161,9 +162,9 @@ impl<'a> Reader<'a> {
                 // More states than any cell has cannot be right, and need not be stored to be refused.
                 Ok((first..end).take(Genotype::MAX_NODES + 3).collect())
             }
-            "list" | "tuple" => {
+            "list" | "tuple" if list => {
                 self.expect('(', "after list")?;
-                let states = self.states()?;
+                let states = self.states(false)?;
                 self.expect(')', "after the states")?;
                 Ok(states)
             }

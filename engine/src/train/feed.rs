@@ -1,7 +1,7 @@
 //! Where a training run and its tests have their minibatches from: images in memory, or pictures that are read meanwhile.
 
 use super::TrainConfig;
-use crate::data::{Augment, DataError, Dataset, Drawn, Images, Loader, Normalisation, evaluation, split};
+use crate::data::{Augment, DataError, Dataset, Drawn, Images, Loader, Normalisation, Position, evaluation, split};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::data::{PictureLoader, PictureSet, Pictures, evaluation_of};
 use rand::{Rng, SeedableRng};
@@ -60,6 +60,24 @@ impl Feed {
             Self::Images(loader, _) => loader.steps_per_epoch(),
             #[cfg(not(target_arch = "wasm32"))]
             Self::Pictures(loader, _) => loader.steps_per_epoch(),
+        }
+    }
+
+    /// Where the next minibatch comes from.
+    pub fn position(&self) -> Position {
+        match self {
+            Self::Images(loader, _) => loader.position(),
+            #[cfg(not(target_arch = "wasm32"))]
+            Self::Pictures(loader, _) => loader.position(),
+        }
+    }
+
+    /// Goes on from there.
+    pub fn seek(&mut self, position: Position) {
+        match self {
+            Self::Images(loader, _) => loader.seek(position),
+            #[cfg(not(target_arch = "wasm32"))]
+            Self::Pictures(loader, _) => loader.seek(position),
         }
     }
 

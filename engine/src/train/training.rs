@@ -6,7 +6,8 @@ use super::{
 #[cfg(not(target_arch = "wasm32"))]
 use crate::data::Pictures;
 use crate::{
-    data::{DataError, Dataset, Drawn, Images, Normalisation, Unreadable},
+    checkpoint::{CheckpointError, Resumable, State, check_seconds},
+    data::{DataError, Dataset, Drawn, Images, Normalisation, Position, Unreadable},
     device::{Compute, out_of_memory},
     event::{Event, Measure, Tested},
     search::{ConfigError, Kernels, MOST_WEIGHTS, Sgd, accuracy, add, floats, reason, right},
@@ -16,7 +17,8 @@ use crate::{
 use burn::tensor::{Device, Tensor, TensorData, Transaction};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::collections::HashSet;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use web_time::Instant;
 
 /// Why a training run or a test cannot start or go on.
@@ -41,7 +43,7 @@ pub enum TrainError {
         backend: String,
     },
     /// A number is no longer one.
-    #[error("{what} is {value} at step {step}: a lower learning rate or gradient clip usually helps")]
+    #[error("{what} is {value} at step {step} of epoch {epoch}: a lower learning-rate or grad-clip usually helps")]
     NotFinite {
         /// What is not finite.
         what: &'static str,
@@ -49,6 +51,8 @@ pub enum TrainError {
         value: f32,
         /// The step, from 0.
         step: usize,
+        /// Its epoch, from 0.
+        epoch: usize,
     },
     /// The network is beyond what one buffer of weights holds.
     #[error("init-channels and layers make a network of {weights} weights, and at most {MOST_WEIGHTS} fit")]
@@ -79,7 +83,7 @@ pub struct Training {
     loader: Feed,
     tests: Tests,
     /// Pictures known not to be readable.
-    unreadable: HashSet<String>,
+    unreadable: BTreeSet<String>,
     step: usize,
     epoch_sum: Measure,
     epoch_unreadable: usize,
@@ -150,7 +154,7 @@ impl Training {
             genotype,
             loader,
             tests,
-            unreadable: HashSet::new(),
+            unreadable: BTreeSet::new(),
             compute: compute.clone(),
             config,
             step: 0,
@@ -208,7 +212,7 @@ impl Training {
         let train = Measure { loss: loss[0], accuracy: accuracy(&logits, &host.labels) };
         for (what, value) in [("the training loss", train.loss), ("the norm of the gradient", norm[0])] {
             if !value.is_finite() {
-                return Err(TrainError::NotFinite { what, value, step });
+                return Err(TrainError::NotFinite { what, value, step, epoch });
             }
         }
         let seconds = began.elapsed().as_secs_f64();
@@ -249,7 +253,7 @@ impl Training {
         let batches = self.tests.batches(self.config.batch_size);
         let (test, unreadable) = test_on_device(trained, batches, self.config.batch_size, self.tests.of_five()).await?;
         if !test.loss.is_finite() {
-            return Err(TrainError::NotFinite { what: "the test loss", value: test.loss, step: self.step - 1 });
+            return Err(self.not_finite("the test loss", test.loss));
         }
         let seconds = began.elapsed().as_secs_f64();
         self.seconds += seconds;
@@ -268,10 +272,13 @@ impl Training {
     /// The weights as they are now, and how many steps they are from the start.
     ///
     /// # Errors
-    /// The device failed.
+    /// The device failed, or a weight is no longer finite.
     pub async fn weights(&self) -> Result<(Weights, u64), TrainError> {
         let [weights, statistics] =
             read([self.weights.clone(), self.statistics.clone()], self.config.batch_size).await?;
+        if let Some(&value) = weights.iter().chain(&statistics).find(|value| !value.is_finite()) {
+            return Err(self.not_finite("a weight", value));
+        }
         Ok((Weights { network: self.network.clone(), weights, statistics }, self.step as u64))
     }
 
@@ -279,6 +286,12 @@ impl Training {
     fn news(&mut self, unreadable: Vec<Unreadable>) -> Vec<Event> {
         let new = unreadable.into_iter().filter(|one| self.unreadable.insert(one.picture.clone()));
         new.map(|Unreadable { picture, problem }| Event::Unreadable { picture, problem }).collect()
+    }
+
+    /// A number that the last step left is none.
+    fn not_finite(&self, what: &'static str, value: f32) -> TrainError {
+        let step = self.step.saturating_sub(1);
+        TrainError::NotFinite { what, value, step, epoch: step / self.loader.steps_per_epoch() }
     }
 
     /// What each path counts for each image in this step [paths, batch]: 0 where it is dropped.
@@ -305,6 +318,87 @@ fn network_for(config: &TrainConfig, genotype: Genotype, classes: usize) -> Resu
         return Err(TrainError::TooLarge { weights });
     }
     Ok(network.with_label_smoothing(label_smoothing).on(kernels))
+}
+
+/// Where a training run is, beside its tensors.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Progress {
+    step: usize,
+    position: Position,
+    epoch_sum: Measure,
+    epoch_seconds: f64,
+    seconds: f64,
+    best: Option<(usize, Tested)>,
+    /// Pictures that could not be read: of this epoch so far, and those told of.
+    #[serde(default)]
+    epoch_unreadable: usize,
+    #[serde(default)]
+    unreadable: BTreeSet<String>,
+}
+
+impl Resumable for Training {
+    type Error = TrainError;
+
+    fn started(&self) -> Event {
+        self.started()
+    }
+
+    async fn step(&mut self) -> Result<Vec<Event>, TrainError> {
+        self.step().await
+    }
+
+    fn steps_done(&self) -> usize {
+        self.step
+    }
+
+    fn ends_epoch(&self) -> bool {
+        self.step.is_multiple_of(self.loader.steps_per_epoch())
+    }
+
+    fn is_finished(&self) -> bool {
+        self.is_finished()
+    }
+
+    async fn state(&self) -> Result<State, TrainError> {
+        let &Self { step, epoch_sum, epoch_unreadable, epoch_seconds, seconds, best, .. } = self;
+        let (position, unreadable) = (self.loader.position(), self.unreadable.clone());
+        let progress =
+            Progress { step, position, epoch_sum, epoch_seconds, seconds, best, epoch_unreadable, unreadable };
+        let tensors = [
+            ("weights", self.weights.clone()),
+            ("momentum", self.momentum.clone()),
+            ("statistics", self.statistics.clone()),
+        ];
+        let state = State::read(&progress, tensors).await;
+        if out_of_memory() {
+            return Err(TrainError::OutOfMemory { batch_size: self.config.batch_size });
+        }
+        let state = state.map_err(|error| TrainError::Device(reason(&error)))?;
+        state.not_finite().map_or(Ok(state), |value| Err(self.not_finite("a weight", value)))
+    }
+
+    fn restore(&mut self, state: &State) -> Result<(), CheckpointError> {
+        let Progress { step, position, epoch_sum, epoch_seconds, seconds, best, epoch_unreadable, unreadable } =
+            state.progress()?;
+        let refused = |what, value: String| Err(CheckpointError::Progress { what, value });
+        if step > self.config.epochs * self.loader.steps_per_epoch() {
+            return refused("the step", step.to_string());
+        }
+        if position.taken(self.loader.steps_per_epoch()) != Some(step) {
+            return refused("the place in the data", format!("{position:?}"));
+        }
+        check_seconds([epoch_seconds, seconds])?;
+        let weights = state.tensor("weights", &self.weights)?;
+        let momentum = state.tensor("momentum", &self.momentum)?;
+        self.statistics = state.tensor("statistics", &self.statistics)?;
+        (self.weights, self.momentum) = (weights, momentum);
+        self.loader.seek(position);
+        (self.step, self.best) = (step, best);
+        (self.epoch_sum, self.epoch_seconds, self.seconds) = (epoch_sum, epoch_seconds, seconds);
+        (self.epoch_unreadable, self.unreadable) = (epoch_unreadable, unreadable);
+        Ok(())
+    }
 }
 
 /// Tests trained weights on images, in minibatches of `batch_size`.

@@ -2,6 +2,7 @@
 
 use super::{Network, Stem, network::AUXILIARY_HEAD};
 use crate::{
+    checkpoint::open_safetensors,
     space::Genotype,
     supernet::{Layout, Parameter},
 };
@@ -12,6 +13,8 @@ use std::collections::HashMap;
 const COUNTER: &str = "num_batches_tracked";
 /// Cells and channels beyond which a file is not believed.
 const MOST: usize = 1000;
+/// Bytes of a header that are read at most: more than that many cells have.
+const HEADER_BYTES: u64 = 32 << 20;
 
 /// A trained network on the host: all that a weights file holds.
 #[derive(Clone, Debug)]
@@ -58,7 +61,7 @@ pub enum WeightsError {
     #[error("{0} has a value that is not finite")]
     NotFinite(String),
     /// A size that no network has.
-    #[error("a network of {init_channels} channels and {layers} cells, and at most {MOST} of each are read")]
+    #[error("a network of {init_channels} channels and {layers} cells, and from 1 to {MOST} of each are read")]
     Size {
         /// Channels of the first cell.
         init_channels: usize,
@@ -92,7 +95,7 @@ impl Weights {
     /// # Errors
     /// It is no such file; names the first tensor that does not fit.
     pub fn from_safetensors(bytes: &[u8], genotype: &Genotype, classes: usize) -> Result<Self, WeightsError> {
-        let file = SafeTensors::deserialize(bytes).map_err(|e| WeightsError::NotSafetensors(e.to_string()))?;
+        let file = open_safetensors(bytes, HEADER_BYTES).map_err(WeightsError::NotSafetensors)?;
         let missing = |name: &str| WeightsError::Missing(name.to_owned());
         // The last convolution of ImageNet's first stem has as many channels as a cell, that of CIFAR-10's three times as many.
         let (stem, convolution, times) = match file.tensor("stem0.3.weight") {
@@ -102,8 +105,9 @@ impl Weights {
         let init_channels = convolution.shape().first().map_or(0, |channels| channels / times);
         let layer = |name: &&str| name.strip_prefix("cells.")?.split('.').next()?.parse().ok();
         let names = file.names();
-        let layers = names.iter().copied().filter_map(|name| layer(&name)).max().map_or(0, |last: usize| last + 1);
-        if init_channels > MOST || layers > MOST {
+        let layers = names.iter().copied().filter_map(|name| layer(&name)).max();
+        let layers = layers.map_or(0, |last: usize| last.saturating_add(1));
+        if ![init_channels, layers].iter().all(|count| (1..=MOST).contains(count)) {
             return Err(WeightsError::Size { init_channels, layers });
         }
         let auxiliary = names.iter().any(|name| name.starts_with(AUXILIARY_HEAD));
@@ -124,7 +128,8 @@ impl Weights {
 
 /// The flat vector of a layout.
 fn read(file: &SafeTensors, layout: &Layout) -> Result<Vec<f32>, WeightsError> {
-    let mut values = Vec::with_capacity(layout.len());
+    // No room is made beforehand: the file may have a part of what its first tensors promise.
+    let mut values = Vec::new();
     for Parameter { name, shape, .. } in layout.parameters() {
         let tensor = file.tensor(name).map_err(|_| WeightsError::Missing(name.clone()))?;
         if tensor.shape() != shape {

@@ -1,6 +1,6 @@
 //! What commands that compute have in common: the device, its flag, and what happens when it fails.
 
-use crate::output::Outcome;
+use crate::output::{Interrupted, Outcome};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use darts_engine::{
     device::{Compute, DeviceChoice, DeviceError, block_on},
@@ -79,9 +79,12 @@ pub fn contain<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
     })
 }
 
-/// Ends the log of a run that failed with what failed.
+/// Ends the log of a run that failed with what failed; one that was interrupted may go on.
 pub fn logged(outcome: Outcome, writer: &mut RunWriter) -> Outcome {
     outcome.inspect_err(|error| {
+        if error.is::<Interrupted>() {
+            return;
+        }
         // Where the log itself cannot be written, that is the error told.
         let _ = writer.record(&Event::Failed { message: error.to_string() });
     })

@@ -2,6 +2,7 @@
 
 use crate::{
     device::{DEVICES, acquire, contain, devices, word},
+    drive::Keeping,
     genotype,
     output::{Outcome, Output},
     search::{kernels, kernels_help},
@@ -12,7 +13,7 @@ use darts_engine::{
     data::{Pictures, threads},
     device::{DeviceChoice, block_on},
     event::Tested,
-    run::{DataSource, RunConfig, RunWriter, read_weights},
+    run::{DataSource, RunConfig, read_weights},
     supernet::Kernels,
     train::{Stem, TrainConfig, Training, test_pictures},
 };
@@ -28,8 +29,8 @@ const IMAGE_SIZE: u32 = 224;
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Train {
-    #[arg(long, value_name = "CELL", help = genotype::CELL, help_heading = "Network")]
-    arch: String,
+    #[arg(long, value_name = "CELL", required_unless_present = "resume", help = genotype::CELL, help_heading = "Network")]
+    arch: Option<String>,
     /// Channels of the first cell, an even number; every reduction cell doubles them.
     #[arg(long, value_name = "N", default_value_t = paper().init_channels, help_heading = "Network")]
     init_channels: usize,
@@ -38,8 +39,8 @@ pub struct Train {
     layers: usize,
 
     /// A folder with the pictures (.jpg, .jpeg, .png) of each class in train/CLASS and val/CLASS.
-    #[arg(long, value_name = "DIR", help_heading = "Data")]
-    data: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "resume", help_heading = "Data")]
+    data: Option<PathBuf>,
     /// Side that pictures are cropped and resized to, a multiple of 32; with an auxiliary head, 224 or 256.
     #[arg(long, value_name = "PIXELS", default_value_t = IMAGE_SIZE, help_heading = "Data")]
     image_size: u32,
@@ -51,8 +52,10 @@ pub struct Train {
     threads: Option<u16>,
 
     /// The folder to write the run to; it must not hold one yet.
-    #[arg(long, value_name = "RUN", help_heading = "Run")]
-    out: PathBuf,
+    #[arg(long, value_name = "RUN", required_unless_present = "resume", help_heading = "Run")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    keeping: Keeping,
     /// Where to compute.
     #[arg(long, value_name = "DEVICE", default_value = word(DEVICES, DeviceChoice::default()), value_parser = devices(),
         help_heading = "Run")]
@@ -130,36 +133,27 @@ impl Train {
 }
 
 pub fn train(args: &Train, output: &Output) -> Outcome {
-    let mut config = args.config();
-    // What can be refused at once is refused before anything long begins.
-    config.check()?;
-    let genotype = genotype::find(&args.arch)?;
-    RunWriter::check(&args.out)?;
-    let pictures = open(&args.data)?;
+    let begin = args.keeping.begin(args.out.as_ref())?;
+    let (mut config, genotype) = train::settings(&begin, Stem::ImageNet, args.arch.as_ref(), || args.config())?;
+    let path = begin.data(args.data.as_ref())?;
+    let pictures = open(&path)?;
+    let side = config.image_size.expect("a checked configuration has the size of its pictures");
+    let source = DataSource::of_pictures(&path, &pictures, side);
+    begin.check(&source)?;
     config.images(pictures.train.len())?;
-    let (compute, remark) = contain(|| Ok(acquire(args.device)?))?;
-    if args.kernels.is_none() {
+    let device = begin.device(args.device);
+    let (compute, remark) = contain(|| Ok(acquire(device)?))?;
+    if begin.run().is_none() && args.kernels.is_none() {
         config.kernels = compute.kernels();
     }
-    let run = RunConfig {
-        engine: env!("CARGO_PKG_VERSION").to_owned(),
-        device: args.device,
-        data: DataSource {
-            path: args.data.display().to_string(),
-            name: pictures.name.clone(),
-            train_images: pictures.train.len(),
-            test_images: pictures.test.len(),
-        },
-        search: None,
-        train: Some(config.clone()),
-    };
     let threads = args.threads.map_or_else(threads, usize::from);
+    let run = RunConfig::train(device, source, config.clone(), genotype.clone());
     let training = contain(|| Ok(Training::on_pictures(config, genotype, &pictures, threads, &compute)?))?;
     if let Some(remark) = remark {
         output.remark(remark);
     }
     drop(pictures);
-    let summary = train::perform(training, &run, &args.out, output)?;
+    let summary = train::perform(training, begin, &run, &args.keeping, output)?;
     output.print(&summary, summary.text())
 }
 

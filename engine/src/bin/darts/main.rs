@@ -1,8 +1,11 @@
 //! The darts command line. Each subcommand has a file of its own; this one picks among them.
 
+#![forbid(unsafe_code)]
+
 mod bench;
 mod data;
 mod device;
+mod drive;
 mod genotype;
 mod imagenet;
 mod output;
@@ -12,7 +15,7 @@ mod table;
 mod test;
 mod train;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use output::Output;
 use std::process::ExitCode;
 
@@ -57,7 +60,12 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let mut command = Cli::command();
+    let parsed = command.try_get_matches_from_mut(std::env::args_os()).and_then(|matches| {
+        drive::check_flags(&mut command, &matches)?;
+        Cli::from_arg_matches(&matches)
+    });
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return output::usage(&error),
     };

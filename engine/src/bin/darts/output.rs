@@ -1,11 +1,12 @@
 //! What every subcommand prints, and where: figures on standard output, all else on standard error.
 
+use crate::drive::counted_steps;
 use clap::{Args, error::ErrorKind};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use std::{
     error::Error,
-    fmt::Display,
+    fmt::{self, Display},
     io::{self, Write},
     process::ExitCode,
 };
@@ -53,6 +54,23 @@ impl Output {
     }
 }
 
+/// A run was told to stop, and did so after a step.
+#[derive(Debug)]
+pub struct Interrupted {
+    /// Steps done, all of them saved.
+    pub steps: usize,
+    /// The signal.
+    pub signal: usize,
+}
+
+impl Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "interrupted after {}, all saved; --resume goes on from there", counted_steps(self.steps))
+    }
+}
+
+impl Error for Interrupted {}
+
 /// The exit code of a command, after a line about its error.
 pub fn report(outcome: Outcome) -> ExitCode {
     let Err(error) = outcome else { return ExitCode::SUCCESS };
@@ -63,7 +81,9 @@ pub fn report(outcome: Outcome) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     say(&error.to_string());
-    ExitCode::FAILURE
+    // As shells have it for what a signal ended.
+    let interrupted = error.downcast_ref::<Interrupted>().and_then(|error| u8::try_from(128 + error.signal).ok());
+    interrupted.map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 /// The exit code for arguments that make no command: help and version as clap prints them, an error as one line.

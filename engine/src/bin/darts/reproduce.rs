@@ -3,6 +3,7 @@
 use crate::{
     data,
     device::{DEVICES, Words, acquire, contain, devices, told_time, word, words},
+    drive::{Begin, Keeping},
     output::{Outcome, Output},
     search, train,
 };
@@ -11,7 +12,7 @@ use darts_engine::{
     data::Dataset,
     device::{Compute, DeviceChoice, block_on},
     event::{Event, Tested},
-    run::{DataSource, GENOTYPE_FILE, Run, RunConfig, RunWriter, replace_json},
+    run::{DataSource, GENOTYPE_FILE, Resumed, Run, RunConfig, RunError, RunWriter, replace_json},
     search::{ConvSearch, Order, SearchConfig},
     space::{Cifar10Report, Genotype, NetworkSize, REPORTED_CIFAR10},
     supernet::Kernels,
@@ -319,11 +320,11 @@ impl Protocol<'_> {
         (1..=count)
             .map(|i| {
                 let config = self.args.search_config(order, self.args.seed + u64::from(i) - 1, self.compute.kernels());
-                let run = self.run_config(self.args.device, Some(config.clone()), None);
+                let run = RunConfig::search(self.args.device, self.source(), config.clone());
                 let title = format!("{name}: search {i} of {count}");
-                let events = self.stage(&folder.join(format!("search-{i}")), &title, &run, |stage| {
+                let events = self.stage(&folder.join(format!("search-{i}")), &title, &run, |begin| {
                     let search = contain(|| Ok(block_on(ConvSearch::new(config, &self.data, &self.compute))?))?;
-                    search::perform(search, &run, stage, self.output).map(drop)
+                    search::perform(search, begin, &run, &Keeping::of_stage(), self.output).map(drop)
                 })?;
                 match events {
                     (_, Event::Finished { genotype, seconds, .. }) => Ok((genotype, seconds)),
@@ -334,10 +335,10 @@ impl Protocol<'_> {
     }
 
     fn train(&self, stage: &Path, title: &str, genotype: &Genotype, config: TrainConfig) -> Outcome<Trained> {
-        let run = self.run_config(self.train_device, None, Some(config.clone()));
-        let (stage, last) = self.stage(stage, title, &run, |stage| {
+        let run = RunConfig::train(self.train_device, self.source(), config.clone(), genotype.clone());
+        let (stage, last) = self.stage(stage, title, &run, |begin| {
             let training = contain(|| Ok(Training::new(config, genotype.clone(), &self.data, &self.train_compute)?))?;
-            train::perform(training, &run, stage, self.output).map(drop)
+            train::perform(training, begin, &run, &Keeping::of_stage(), self.output).map(drop)
         })?;
         if Run::open(&stage)?.genotype()? != *genotype {
             let file = stage.join(GENOTYPE_FILE);
@@ -349,9 +350,21 @@ impl Protocol<'_> {
         }
     }
 
-    fn run_config(&self, device: DeviceChoice, search: Option<SearchConfig>, train: Option<TrainConfig>) -> RunConfig {
-        let engine = env!("CARGO_PKG_VERSION").to_owned();
-        RunConfig { engine, device, data: DataSource::new(&self.args.data, &self.data), search, train }
+    fn source(&self) -> DataSource {
+        DataSource::new(&self.args.data, &self.data)
+    }
+
+    /// Goes on with what an interrupted stage left, as far as that is whole and of the same settings, or begins anew.
+    fn begin(&self, folder: &Path, config: &RunConfig) -> Outcome<Begin> {
+        if folder.exists() {
+            match Resumed::open(folder) {
+                Ok(resumed) if resumed.run.config == *config => return Ok(Begin::Again(resumed.into())),
+                Err(error @ RunError::Busy { .. }) => return Err(error.into()),
+                _ => fs::remove_dir_all(folder).map_err(|e| format!("cannot write {}: {e}", folder.display()))?,
+            }
+        }
+        RunWriter::check(folder)?;
+        Ok(Begin::New(folder.to_owned()))
     }
 
     /// Does a stage unless it is done; its folder gets its name when it is, so that there is all of it or none. Tells the
@@ -361,7 +374,7 @@ impl Protocol<'_> {
         folder: &Path,
         title: &str,
         config: &RunConfig,
-        work: impl FnOnce(&Path) -> Outcome,
+        work: impl FnOnce(Begin) -> Outcome,
     ) -> Outcome<(PathBuf, Event)> {
         if folder.exists() {
             let run = Run::open(folder)?;
@@ -377,12 +390,8 @@ impl Protocol<'_> {
             unfinished.push(UNFINISHED);
             let unfinished = PathBuf::from(unfinished);
             let cannot = |error| format!("cannot write {}: {error}", unfinished.display());
-            if unfinished.exists() {
-                fs::remove_dir_all(&unfinished).map_err(cannot)?;
-            }
-            RunWriter::check(&unfinished)?;
             self.output.remark(title);
-            work(&unfinished)?;
+            work(self.begin(&unfinished, config)?)?;
             fs::rename(&unfinished, folder).map_err(cannot)?;
         }
         let mut last = None;

@@ -2,14 +2,15 @@
 
 use crate::{
     data,
-    device::{DEVICES, Words, acquire, contain, devices, logged, told_time, word, words},
+    device::{DEVICES, Words, acquire, contain, devices, told_time, word, words},
+    drive::{Begin, Keeping, Show, drive},
     output::{Outcome, Output},
 };
 use clap::{Args, Subcommand, builder::TypedValueParser};
 use darts_engine::{
     device::{DeviceChoice, block_on},
     event::{Event, Measure},
-    run::{DataSource, RunConfig, RunWriter},
+    run::{DataSource, RunConfig},
     search::{ConvSearch, Order, SearchConfig},
     space::{Alphas, Genotype},
     supernet::Kernels,
@@ -59,8 +60,8 @@ fn paper() -> SearchConfig {
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Conv {
-    #[arg(long, value_name = "PATH", help = data::DATA, help_heading = "Data")]
-    data: PathBuf,
+    #[arg(long, value_name = "PATH", required_unless_present = "resume", help = data::DATA, help_heading = "Data")]
+    data: Option<PathBuf>,
     /// Side that the pictures of a folder are resized to, a multiple of 4 [default: 32].
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(8..=512), help_heading = "Data")]
     image_size: Option<u32>,
@@ -72,8 +73,10 @@ pub struct Conv {
     train_portion: f64,
 
     /// The folder to write the run to; it must not hold one yet.
-    #[arg(long, value_name = "RUN", help_heading = "Run")]
-    out: PathBuf,
+    #[arg(long, value_name = "RUN", required_unless_present = "resume", help_heading = "Run")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    keeping: Keeping,
     /// Where to compute.
     #[arg(long, value_name = "DEVICE", default_value = word(DEVICES, DeviceChoice::default()), value_parser = devices(),
         help_heading = "Run")]
@@ -166,50 +169,43 @@ pub fn run(command: Command, output: &Output) -> Outcome {
 }
 
 fn conv(args: &Conv, output: &Output) -> Outcome {
-    let mut config = args.config();
+    let begin = args.keeping.begin(args.out.as_ref())?;
+    let mut config = match begin.run() {
+        Some(run) => run.config.search.clone().ok_or_else(|| format!("{} holds no search", run.folder.display()))?,
+        None => args.config(),
+    };
     // What can be refused at once is refused before anything long begins.
     config.check()?;
-    RunWriter::check(&args.out)?;
-    let data = data::open(&args.data, args.image_size, output)?;
+    let path = begin.data(args.data.as_ref())?;
+    let data = data::open(&path, begin.image_size(args.image_size), output)?;
+    let source = DataSource::new(&path, &data);
+    begin.check(&source)?;
     config.split(data.train.len())?;
-    let (compute, remark) = contain(|| Ok(acquire(args.device)?))?;
-    if args.kernels.is_none() {
+    let device = begin.device(args.device);
+    let (compute, remark) = contain(|| Ok(acquire(device)?))?;
+    if begin.run().is_none() && args.kernels.is_none() {
         config.kernels = compute.kernels();
     }
-    let run = RunConfig {
-        engine: env!("CARGO_PKG_VERSION").to_owned(),
-        device: args.device,
-        data: DataSource::new(&args.data, &data),
-        search: Some(config.clone()),
-        train: None,
-    };
-    let search = contain(|| Ok(block_on(ConvSearch::new(config, &data, &compute))?))?;
+    let search = contain(|| Ok(block_on(ConvSearch::new(config.clone(), &data, &compute))?))?;
     if let Some(remark) = remark {
         output.remark(remark);
     }
     drop(data);
-    let summary = perform(search, &run, &args.out, output)?;
+    let run = RunConfig::search(device, source, config);
+    let summary = perform(search, begin, &run, &args.keeping, output)?;
     output.print(&summary, summary.text())
 }
 
-/// Searches to the end, shows how it goes, and writes all of it to the folder `out`.
-pub fn perform(mut search: ConvSearch, run: &RunConfig, out: &Path, output: &Output) -> Outcome<Summary> {
-    let mut writer = RunWriter::create(out, run)?;
-    let mut view = View::new(out, output);
-    let searched = contain(|| {
-        let started = search.started();
-        writer.record(&started)?;
-        view.show(started);
-        while !search.is_finished() {
-            for event in block_on(search.step())? {
-                writer.record(&event)?;
-                view.show(event);
-            }
-        }
-        Ok(())
-    });
-    view.bar.finish_and_clear();
-    logged(searched, &mut writer)?;
+/// Searches to the end, shows how it goes, and writes all of it to the run's folder.
+pub fn perform(
+    mut search: ConvSearch,
+    begin: Begin,
+    run: &RunConfig,
+    keeping: &Keeping,
+    output: &Output,
+) -> Outcome<Summary> {
+    let mut view = View::new(begin.folder(), output);
+    drive(begin, run, keeping, &mut search, |_, _| Ok(None), &mut view, output)?;
     Ok(view.summary)
 }
 
@@ -258,6 +254,12 @@ impl<'a> View<'a> {
         let summary = Summary { run: run.to_owned(), ..Summary::default() };
         Self { output, bar, epochs: 0, steps_per_epoch: 0, images: 0, summary }
     }
+}
+
+impl Show for View<'_> {
+    fn bar(&self) -> &ProgressBar {
+        &self.bar
+    }
 
     fn show(&mut self, event: Event) {
         match event {
@@ -274,16 +276,14 @@ impl<'a> View<'a> {
                 (self.epochs, self.steps_per_epoch, self.images) =
                     (config.epochs, steps_per_epoch, 2 * config.batch_size);
                 self.bar.set_length((config.epochs * steps_per_epoch) as u64);
-                self.at(0, 0);
+                self.stepped(0);
                 self.bar.set_message("the first step also compiles the kernels");
                 let run = std::mem::take(&mut self.summary.run);
                 self.summary =
                     Summary { run, adapter, backend, parameters, weight_images, alpha_images, ..Summary::default() };
             }
-            Event::Step { epoch, step, weights, alphas, seconds, .. } => {
+            Event::Step { weights, alphas, seconds, .. } => {
                 let rate = self.images as f64 / seconds;
-                self.bar.set_position(step as u64 + 1);
-                self.at(epoch, step % self.steps_per_epoch + 1);
                 self.bar.set_message(told(rate, weights, alphas));
             }
             Event::Epoch { epoch, weights, alphas, images_per_second, .. } => {
@@ -303,13 +303,18 @@ impl<'a> View<'a> {
         }
     }
 
-    fn at(&self, epoch: usize, step: usize) {
+    fn stepped(&mut self, steps: usize) {
+        self.bar.set_position(steps as u64);
         let Self { epochs, steps_per_epoch, .. } = self;
-        let left = match self.bar.position() {
+        let (epoch, step) = match steps {
+            0 => (1, 0),
+            _ => ((steps - 1) / *steps_per_epoch + 1, (steps - 1) % *steps_per_epoch + 1),
+        };
+        let left = match steps {
             0 => String::new(),
             _ => format!(", {:#} left", HumanDuration(self.bar.eta())),
         };
-        self.bar.set_prefix(format!("epoch {} of {epochs}, step {step} of {steps_per_epoch}{left}", epoch + 1));
+        self.bar.set_prefix(format!("epoch {epoch} of {epochs}, step {step} of {steps_per_epoch}{left}"));
     }
 }
 

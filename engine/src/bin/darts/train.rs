@@ -2,7 +2,8 @@
 
 use crate::{
     data,
-    device::{DEVICES, acquire, contain, devices, logged, told_time, word},
+    device::{DEVICES, acquire, contain, devices, told_time, word},
+    drive::{Begin, Keeping, RunFile, Show, drive},
     genotype, imagenet,
     output::{Outcome, Output},
     search::{kernels, kernels_help},
@@ -11,9 +12,10 @@ use clap::{Args, Subcommand};
 use darts_engine::{
     device::{DeviceChoice, block_on},
     event::{Event, Measure, Tested},
-    run::{BEST_FILE, DataSource, LAST_FILE, RunConfig, RunWriter},
+    run::{BEST_FILE, DataSource, LAST_FILE, RunConfig},
     search::Kernels,
-    train::{TrainConfig, Training},
+    space::Genotype,
+    train::{Stem, TrainConfig, Training},
 };
 use indicatif::{HumanDuration, ProgressBar};
 use serde::Serialize;
@@ -42,8 +44,8 @@ fn paper() -> TrainConfig {
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Cifar10 {
-    #[arg(long, value_name = "CELL", help = genotype::CELL, help_heading = "Network")]
-    arch: String,
+    #[arg(long, value_name = "CELL", required_unless_present = "resume", help = genotype::CELL, help_heading = "Network")]
+    arch: Option<String>,
     /// Channels of the first cell; every reduction cell doubles them.
     #[arg(long, value_name = "N", default_value_t = paper().init_channels, help_heading = "Network")]
     init_channels: usize,
@@ -51,8 +53,8 @@ pub struct Cifar10 {
     #[arg(long, value_name = "N", default_value_t = paper().layers, help_heading = "Network")]
     layers: usize,
 
-    #[arg(long, value_name = "PATH", help = data::DATA, help_heading = "Data")]
-    data: PathBuf,
+    #[arg(long, value_name = "PATH", required_unless_present = "resume", help = data::DATA, help_heading = "Data")]
+    data: Option<PathBuf>,
     /// Training images to use, picked at random [default: all].
     #[arg(long, value_name = "N", help_heading = "Data")]
     train_images: Option<usize>,
@@ -61,8 +63,10 @@ pub struct Cifar10 {
     cutout: usize,
 
     /// The folder to write the run to; it must not hold one yet.
-    #[arg(long, value_name = "RUN", help_heading = "Run")]
-    out: PathBuf,
+    #[arg(long, value_name = "RUN", required_unless_present = "resume", help_heading = "Run")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    keeping: Keeping,
     /// Where to compute.
     #[arg(long, value_name = "DEVICE", default_value = word(DEVICES, DeviceChoice::default()), value_parser = devices(),
         help_heading = "Run")]
@@ -142,64 +146,78 @@ pub fn run(command: Command, output: &Output) -> Outcome {
 }
 
 fn cifar10(args: &Cifar10, output: &Output) -> Outcome {
-    let mut config = args.config();
-    // What can be refused at once is refused before anything long begins.
-    config.check()?;
-    let genotype = genotype::find(&args.arch)?;
-    RunWriter::check(&args.out)?;
-    let data = data::open(&args.data, None, output)?;
+    let begin = args.keeping.begin(args.out.as_ref())?;
+    let (mut config, genotype) = settings(&begin, Stem::Cifar10, args.arch.as_ref(), || args.config())?;
+    let path = begin.data(args.data.as_ref())?;
+    let data = data::open(&path, begin.image_size(None), output)?;
+    let source = DataSource::new(&path, &data);
+    begin.check(&source)?;
     config.images(data.train.len())?;
-    let (compute, remark) = contain(|| Ok(acquire(args.device)?))?;
-    if args.kernels.is_none() {
+    let device = begin.device(args.device);
+    let (compute, remark) = contain(|| Ok(acquire(device)?))?;
+    if begin.run().is_none() && args.kernels.is_none() {
         config.kernels = compute.kernels();
     }
-    let run = RunConfig {
-        engine: env!("CARGO_PKG_VERSION").to_owned(),
-        device: args.device,
-        data: DataSource::new(&args.data, &data),
-        search: None,
-        train: Some(config.clone()),
-    };
-    let training = contain(|| Ok(Training::new(config, genotype, &data, &compute)?))?;
+    let training = contain(|| Ok(Training::new(config.clone(), genotype.clone(), &data, &compute)?))?;
     if let Some(remark) = remark {
         output.remark(remark);
     }
     drop(data);
-    let summary = perform(training, &run, &args.out, output)?;
+    let run = RunConfig::train(device, source, config, genotype);
+    let summary = perform(training, begin, &run, &args.keeping, output)?;
     output.print(&summary, summary.text())
 }
 
-/// Trains to the end, shows how it goes, and writes all of it to the folder `out`.
-pub fn perform(mut training: Training, run: &RunConfig, out: &Path, output: &Output) -> Outcome<Summary> {
-    let mut writer = RunWriter::create(out, run)?;
-    let mut view = View::new(out, output);
-    let trained = contain(|| {
-        let started = training.started();
-        writer.record(&started)?;
-        view.show(started);
-        while !training.is_finished() {
-            let events = block_on(training.step())?;
-            view.stepped();
-            for event in events {
-                // Weights are there before the event that tells of them.
-                let file = match event {
-                    Event::TrainEpoch { .. } => Some(LAST_FILE),
-                    Event::Evaluated { best: true, .. } => Some(BEST_FILE),
-                    _ => None,
-                };
-                if let Some(file) = file {
-                    let (weights, steps) = block_on(training.weights())?;
-                    writer.save(file, &weights.to_safetensors(steps))?;
-                }
-                writer.record(&event)?;
-                view.show(event);
-            }
+/// Settings and cells of a run that begins or goes on, refused where they make none.
+pub fn settings(
+    begin: &Begin,
+    stem: Stem,
+    arch: Option<&String>,
+    config: impl FnOnce() -> TrainConfig,
+) -> Outcome<(TrainConfig, Genotype)> {
+    let (config, genotype) = match begin.run() {
+        Some(run) => {
+            let decided = run.config.train.clone().zip(run.config.genotype.clone());
+            let decided = decided.filter(|(config, _)| config.stem == stem);
+            let wanted = match stem {
+                Stem::Cifar10 => "on CIFAR-10",
+                Stem::ImageNet => "on ImageNet or other pictures",
+            };
+            decided.ok_or_else(|| format!("{} holds no training run {wanted}", run.folder.display()))?
         }
-        Ok(())
-    });
-    view.bar.finish_and_clear();
-    logged(trained, &mut writer)?;
+        None => {
+            let cell = arch.ok_or("--arch is needed: the cells of the network")?;
+            (config(), genotype::find(cell)?)
+        }
+    };
+    // What can be refused at once is refused before anything long begins.
+    config.check()?;
+    genotype.check()?;
+    Ok((config, genotype))
+}
+
+/// Trains to the end, shows how it goes, and writes all of it to the run's folder.
+pub fn perform(
+    mut training: Training,
+    begin: Begin,
+    run: &RunConfig,
+    keeping: &Keeping,
+    output: &Output,
+) -> Outcome<Summary> {
+    let mut view = View::new(begin.folder(), output);
+    drive(begin, run, keeping, &mut training, weights, &mut view, output)?;
     Ok(view.summary)
+}
+
+/// The weights that an event tells of.
+fn weights(training: &Training, event: &Event) -> Outcome<RunFile> {
+    let file = match event {
+        Event::TrainEpoch { .. } => LAST_FILE,
+        Event::Evaluated { best: true, .. } => BEST_FILE,
+        _ => return Ok(None),
+    };
+    let (weights, steps) = block_on(training.weights())?;
+    Ok(Some((file, weights.to_safetensors(steps))))
 }
 
 /// What a training run comes to.
@@ -254,13 +272,17 @@ impl<'a> View<'a> {
         let summary = Summary { run: run.to_owned(), ..Summary::default() };
         Self { output, bar, epochs: 0, steps_per_epoch: 0, batch_size: 0, summary }
     }
+}
 
-    /// A step is done, told or not.
-    fn stepped(&self) {
-        self.bar.inc(1);
+impl Show for View<'_> {
+    fn bar(&self) -> &ProgressBar {
+        &self.bar
+    }
+
+    fn stepped(&mut self, steps: usize) {
+        self.bar.set_position(steps as u64);
         let Self { epochs, steps_per_epoch, .. } = self;
-        let step = self.bar.position() as usize - 1;
-        let (epoch, step) = (step / steps_per_epoch + 1, step % steps_per_epoch + 1);
+        let (epoch, step) = ((steps - 1) / *steps_per_epoch + 1, (steps - 1) % *steps_per_epoch + 1);
         let left = HumanDuration(self.bar.eta());
         self.bar.set_prefix(format!("epoch {epoch} of {epochs}, step {step} of {steps_per_epoch}, {left:#} left"));
     }

@@ -1,0 +1,287 @@
+//! What searches and training runs have in common: the loop, the checkpoints, and how a run is taken up again.
+
+use crate::{
+    device::{contain, logged},
+    output::{Interrupted, Outcome, Output},
+};
+use clap::{ArgMatches, Args, Command, error::ErrorKind, parser::ValueSource};
+use darts_engine::{
+    checkpoint::Resumable,
+    device::{DeviceChoice, block_on},
+    event::Event,
+    run::{CONFIG_FILE, Checkpoints, DataSource, Resumed, Run, RunConfig, RunWriter, VERSION},
+};
+use indicatif::ProgressBar;
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    flag,
+};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+/// How a run is kept, and which one is taken up again.
+#[derive(Args)]
+pub struct Keeping {
+    /// Go on with the run in this folder, bit for bit, from its last checkpoint; all its settings stay as they were.
+    #[arg(long, value_name = "RUN", help_heading = "Run")]
+    pub resume: Option<PathBuf>,
+    /// Minutes from one checkpoint to the next, besides those after each epoch; 0 is one after each step.
+    #[arg(long, value_name = "MINUTES", default_value_t = 10.0, value_parser = minutes, help_heading = "Run")]
+    checkpoint_minutes: f64,
+    /// Checkpoints to keep, the latest ones.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000),
+        help_heading = "Run")]
+    keep: u32,
+}
+
+fn minutes(text: &str) -> Result<f64, String> {
+    let minutes: f64 = text.parse().map_err(|_| "no number".to_owned())?;
+    if (0.0..=1e6).contains(&minutes) { Ok(minutes) } else { Err("must be from 0 to 1000000".to_owned()) }
+}
+
+impl Keeping {
+    /// Where the run goes: a folder that takes a new one, or the run to go on with, locked.
+    pub fn begin(&self, out: Option<&PathBuf>) -> Outcome<Begin> {
+        if let Some(folder) = &self.resume {
+            return Ok(Begin::Again(Resumed::open(folder)?.into()));
+        }
+        let out = out.ok_or("--out is needed: the folder to write the run to")?;
+        RunWriter::check(out)?;
+        Ok(Begin::New(out.clone()))
+    }
+
+    /// For a run that is one of several and keeps to the defaults.
+    pub fn of_stage() -> Self {
+        Self { resume: None, checkpoint_minutes: 10.0, keep: 1 }
+    }
+
+    fn checkpoints(&self, folder: &Path, config: &RunConfig) -> Checkpoints {
+        Checkpoints::new(folder, config, Duration::from_secs_f64(60.0 * self.checkpoint_minutes), self.keep as usize)
+    }
+}
+
+/// A run that begins in a folder, or one that goes on.
+pub enum Begin {
+    New(PathBuf),
+    Again(Box<Resumed>),
+}
+
+impl Begin {
+    /// The run to go on with.
+    pub fn run(&self) -> Option<&Run> {
+        match self {
+            Self::New(_) => None,
+            Self::Again(resumed) => Some(&resumed.run),
+        }
+    }
+
+    /// The run's folder.
+    pub fn folder(&self) -> &Path {
+        match self {
+            Self::New(folder) => folder,
+            Self::Again(resumed) => &resumed.run.folder,
+        }
+    }
+
+    /// Where the data is: as `flag` says, or where it was.
+    pub fn data(&self, flag: Option<&PathBuf>) -> Outcome<PathBuf> {
+        let data = flag.cloned().or(self.run().map(|run| run.config.data.path.clone().into()));
+        Ok(data.ok_or("--data is needed: where the data is")?)
+    }
+
+    /// Side of the pictures of a folder: as a flag says, or as it was.
+    pub fn image_size(&self, flag: Option<u32>) -> Option<u32> {
+        self.run().map_or(flag, |run| u32::try_from(run.config.data.image_size).ok())
+    }
+
+    /// Fails unless the data is what it was.
+    pub fn check(&self, data: &DataSource) -> Outcome {
+        self.run().map_or(Ok(()), |run| Ok(data.check(&run.config.data)?))
+    }
+
+    /// The device asked for, now or then.
+    pub fn device(&self, flag: DeviceChoice) -> DeviceChoice {
+        self.run().map_or(flag, |run| run.config.device)
+    }
+}
+
+/// Flags that a run may be taken up again with: none of them decides what it computes.
+const FREE: [&str; 5] = ["resume", "data", "threads", "checkpoint_minutes", "keep"];
+
+/// Refuses flags that would change the settings of a run that is taken up again, whatever the subcommand.
+pub fn check_flags(command: &mut Command, matches: &ArgMatches) -> Result<(), clap::Error> {
+    if let Some((name, matches)) = matches.subcommand() {
+        let command = command.find_subcommand_mut(name).expect("a subcommand that was parsed");
+        return check_flags(command, matches);
+    }
+    if !matches!(matches.try_contains_id("resume"), Ok(true)) {
+        return Ok(());
+    }
+    let fixed = command.get_arguments().filter(|argument| !argument.is_global_set()).find(|argument| {
+        let id = argument.get_id().as_str();
+        let given = matches!(matches.try_contains_id(id), Ok(true));
+        given && matches.value_source(id) == Some(ValueSource::CommandLine) && !FREE.contains(&id)
+    });
+    let Some(flag) = fixed.and_then(|argument| argument.get_long()).map(str::to_owned) else { return Ok(()) };
+    let told = format!("--{flag} does not go with --resume: the run keeps the settings in its {CONFIG_FILE}");
+    Err(command.error(ErrorKind::ArgumentConflict, told))
+}
+
+/// So many steps, in words.
+pub fn counted_steps(steps: usize) -> String {
+    format!("{steps} step{}", if steps == 1 { "" } else { "s" })
+}
+
+/// What shows a run while it goes on.
+pub trait Show {
+    /// The bar that shows how far it is.
+    fn bar(&self) -> &ProgressBar;
+    /// Something happened.
+    fn show(&mut self, event: Event);
+    /// So many steps are done.
+    fn stepped(&mut self, steps: usize);
+}
+
+/// A file of the run's folder that must be there before an event is told: its name and bytes.
+pub type RunFile = Option<(&'static str, Vec<u8>)>;
+
+/// Runs to the end, a failure or an interruption: writes the log, checkpoints and what `file` wants written, and shows it.
+/// `config` is what a new run was asked.
+pub fn drive<R: Resumable>(
+    begin: Begin,
+    config: &RunConfig,
+    keeping: &Keeping,
+    run: &mut R,
+    file: impl Fn(&R, &Event) -> Outcome<RunFile>,
+    view: &mut impl Show,
+    output: &Output,
+) -> Outcome {
+    let started = run.started();
+    let new = match &begin {
+        Begin::New(_) => true,
+        Begin::Again(resumed) => resumed.checkpoint.is_none(),
+    };
+    let (mut writer, mut checkpoints) = match begin {
+        Begin::New(folder) => (RunWriter::create(&folder, config)?, keeping.checkpoints(&folder, config)),
+        Begin::Again(resumed) => match take_up(*resumed, keeping, run, view, output)? {
+            Some(taken_up) => taken_up,
+            None => return Ok(()),
+        },
+    };
+    let interrupts = interrupts()?;
+    let outcome = contain(|| {
+        if new {
+            writer.record(&started)?;
+            view.show(started);
+            checkpoints.save(0, block_on(run.state())?, &writer)?;
+        } else {
+            view.show(started);
+            view.stepped(run.steps_done());
+            view.bar().reset_eta();
+        }
+        while !run.is_finished() {
+            let events = block_on(run.step())?;
+            view.stepped(run.steps_done());
+            for event in events {
+                if let Some((name, bytes)) = file(run, &event)? {
+                    writer.save(name, &bytes)?;
+                }
+                writer.record(&event)?;
+                view.show(event);
+            }
+            let signal = interrupts.load(Ordering::SeqCst);
+            if signal != 0 || run.ends_epoch() || checkpoints.is_due() {
+                checkpoints.save(run.steps_done(), block_on(run.state())?, &writer)?;
+            }
+            if signal != 0 && !run.is_finished() {
+                return Err(Interrupted { steps: run.steps_done(), signal }.into());
+            }
+        }
+        Ok(())
+    });
+    view.bar().finish_and_clear();
+    let outcome = outcome.map_err(|error| match checkpoints.latest() {
+        Some(step) if !error.is::<Interrupted>() => {
+            format!("{error}; the last good checkpoint is the one after {}", counted_steps(step)).into()
+        }
+        _ => error,
+    });
+    logged(outcome, &mut writer)
+}
+
+/// Takes a run up again; none where it is finished and only shown.
+fn take_up<R: Resumable>(
+    mut resumed: Resumed,
+    keeping: &Keeping,
+    run: &mut R,
+    view: &mut impl Show,
+    output: &Output,
+) -> Outcome<Option<(RunWriter, Checkpoints)>> {
+    let folder = resumed.run.folder.display().to_string();
+    for problem in resumed.passed_over.drain(..) {
+        output.remark(format!("passed over: {problem}"));
+    }
+    if let Some(checkpoint) = &resumed.checkpoint {
+        contain(|| Ok(run.restore(&checkpoint.state)))?.map_err(|error| resumed.refused(error))?;
+        if checkpoint.step != run.steps_done() {
+            return Err(resumed.wrong_step(run.steps_done()).into());
+        }
+        let mut events = resumed.run.events()?;
+        if run.is_finished() {
+            output.remark(format!("{folder} is finished:"));
+            events.try_for_each(|event| event.map(|event| view.show(event)))?;
+            view.bar().finish_and_clear();
+            return Ok(None);
+        }
+        let (before, now) = (events.next().transpose()?.as_ref().and_then(adapter), adapter(&run.started()));
+        if let (Some(before), Some(now)) = (before, now)
+            && before != now
+        {
+            output.remark(format!("{folder} began on {before}, and {now} may round otherwise"));
+        }
+    }
+    let version = &resumed.run.config.engine;
+    if version != VERSION {
+        output.remark(format!("{folder} was begun by version {version}, and {VERSION} may compute otherwise"));
+    }
+    let mut checkpoints = keeping.checkpoints(&resumed.run.folder, &resumed.run.config);
+    let (writer, thrown_away) = resumed.go_on(&mut checkpoints)?;
+    let place = match run.steps_done() {
+        0 => "begins anew".to_owned(),
+        steps => format!("goes on after {}", counted_steps(steps)),
+    };
+    let plural = if thrown_away == 1 { "" } else { "s" };
+    output.remark(match thrown_away {
+        0 => format!("{folder} {place}"),
+        lines => format!("{folder} {place}; {lines} line{plural} of its log that followed will be told again"),
+    });
+    Ok(Some((writer, checkpoints)))
+}
+
+/// What a run began on.
+fn adapter(started: &Event) -> Option<String> {
+    match started {
+        Event::Started { adapter, backend, .. } | Event::TrainStarted { adapter, backend, .. } => {
+            Some(format!("{adapter} ({backend})"))
+        }
+        _ => None,
+    }
+}
+
+/// The signal that asked to stop, once there is one; a second one stops at once.
+fn interrupts() -> io::Result<Arc<AtomicUsize>> {
+    let (signal, again) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    for kind in [SIGINT, SIGTERM] {
+        flag::register_conditional_shutdown(kind, 128 + kind, again.clone())?;
+        flag::register(kind, again.clone())?;
+        flag::register_usize(kind, signal.clone(), kind as usize)?;
+    }
+    Ok(signal)
+}

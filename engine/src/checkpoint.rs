@@ -1,0 +1,354 @@
+//! What a run leaves between two steps so that it can be taken up again bit for bit.
+//!
+//! A checkpoint is a file of
+//!
+//! ```text
+//! "DARTSRUN"  version: u32  a safetensors file  CRC-32: u32
+//! ```
+//!
+//! Numbers are little-endian. The checksum covers all before it and is compared before anything else is looked at. The
+//! safetensors file has the tensors, each F32 and of one dimension, and all else as JSON in its metadata, under `run`.
+
+use crate::event::Event;
+use burn::tensor::{ExecutionError, Tensor, TensorData, Transaction};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::collections::{BTreeMap, HashMap};
+
+/// What a checkpoint begins with.
+const MAGIC: &[u8; 8] = b"DARTSRUN";
+/// The only version there is.
+const VERSION: u32 = 1;
+/// The metadata that is not tensors.
+const METADATA: &str = "run";
+/// Bytes of a safetensors header beyond which none is read: many times what a run has.
+const HEADER_BYTES: u64 = 1 << 20;
+/// Bytes of a checkpoint beyond which none is read: weights as large as a device takes, with what four optimisers keep.
+pub const MOST_BYTES: u64 = 5 * (128 << 20) + (2 << 20);
+/// Seconds beyond which a run is not believed: thirty thousand years.
+const MOST_SECONDS: f64 = 1e12;
+
+/// Why a checkpoint cannot be read, or is not of the run it should be of. Each message continues the file's name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CheckpointError {
+    /// Not all of the bytes are there as they were written.
+    #[error("is truncated or corrupt: its checksum does not fit its bytes")]
+    Corrupt,
+    /// Something else, with a right checksum.
+    #[error("is no checkpoint")]
+    Kind,
+    /// Written by another version.
+    #[error("has format version {0}, but only version {VERSION} is known")]
+    Version(u32),
+    /// It holds something else than a run's state.
+    #[error("is not what a run writes: {0}")]
+    Contents(String),
+    /// A tensor that the run has is not there, or of another length.
+    #[error("is of another run: {name} has {found} values, and the run has {expected}")]
+    Tensor {
+        /// The tensor.
+        name: String,
+        /// Its length in the file, 0 where it is not there.
+        found: usize,
+        /// Its length in the run.
+        expected: usize,
+    },
+    /// A value is not finite.
+    #[error("has a value that is not finite in {0}")]
+    NotFinite(String),
+    /// It says that the run is where it cannot be.
+    #[error("is of another run: it says {what} is {value}")]
+    Progress {
+        /// What.
+        what: &'static str,
+        /// Its value.
+        value: String,
+    },
+}
+
+/// All that the next steps of a run depend on: tensors, and where the run is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    progress: serde_json::Value,
+    tensors: BTreeMap<String, Vec<f32>>,
+}
+
+impl State {
+    /// Reads tensors from their device, together; `progress` is all else, in the run's own type.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub async fn read<const N: usize>(
+        progress: &impl Serialize,
+        tensors: [(&str, Tensor<1>); N],
+    ) -> Result<Self, ExecutionError> {
+        let names: [String; N] = std::array::from_fn(|i| tensors[i].0.to_owned());
+        let transaction = tensors.into_iter().fold(Transaction::default(), |all, (_, tensor)| all.register(tensor));
+        let values = transaction.execute_async().await?;
+        let values = values.into_iter().map(|data| data.try_to_vec::<f32>().expect("a float tensor"));
+        Ok(Self::new(progress, names.into_iter().zip(values)))
+    }
+
+    /// A state of values on the host.
+    pub fn new(progress: &impl Serialize, tensors: impl IntoIterator<Item = (String, Vec<f32>)>) -> Self {
+        let progress = serde_json::to_value(progress).expect("progress is JSON");
+        Self { progress, tensors: tensors.into_iter().collect() }
+    }
+
+    /// Where the run is, in its own type.
+    ///
+    /// # Errors
+    /// It is of another type.
+    pub fn progress<T: DeserializeOwned>(&self) -> Result<T, CheckpointError> {
+        T::deserialize(&self.progress).map_err(|error| CheckpointError::Contents(error.to_string()))
+    }
+
+    /// A tensor of the state, in the shape and on the device of `like`.
+    ///
+    /// # Errors
+    /// It is not there, has another number of values, or one that is not finite.
+    pub fn tensor<const D: usize>(&self, name: &str, like: &Tensor<D>) -> Result<Tensor<D>, CheckpointError> {
+        let values = self.tensors.get(name).map_or(&[][..], Vec::as_slice);
+        let expected = like.shape().num_elements();
+        if values.len() != expected {
+            return Err(CheckpointError::Tensor { name: name.to_owned(), found: values.len(), expected });
+        }
+        if not_finite(values).is_some() {
+            return Err(CheckpointError::NotFinite(name.to_owned()));
+        }
+        Ok(Tensor::from_data(TensorData::new(values.to_vec(), like.shape()), &like.device()))
+    }
+
+    /// The tensors, flat, by name.
+    pub fn tensors(&self) -> impl Iterator<Item = (&str, &[f32])> {
+        self.tensors.iter().map(|(name, values)| (name.as_str(), values.as_slice()))
+    }
+
+    /// The first value of a tensor that is not finite: a run in such a state must not be saved.
+    pub fn not_finite(&self) -> Option<f32> {
+        self.tensors.values().find_map(|values| not_finite(values))
+    }
+}
+
+fn not_finite(values: &[f32]) -> Option<f32> {
+    values.iter().copied().find(|value| !value.is_finite())
+}
+
+/// Fails unless times read from a checkpoint can be times.
+pub(crate) fn check_seconds(times: [f64; 2]) -> Result<(), CheckpointError> {
+    match times.into_iter().find(|seconds| !(0.0..MOST_SECONDS).contains(seconds)) {
+        Some(seconds) => Err(CheckpointError::Progress { what: "a time in seconds", value: seconds.to_string() }),
+        None => Ok(()),
+    }
+}
+
+/// How much of the event log there is, and its CRC-32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogMark {
+    /// Bytes, all in whole lines.
+    pub bytes: u64,
+    /// CRC-32 of them.
+    pub crc32: u32,
+}
+
+/// A run between two steps: its state, and what that belongs to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// Steps done.
+    pub step: usize,
+    /// Fingerprint of the settings.
+    pub config: String,
+    /// The event log up to this step.
+    pub log: LogMark,
+    /// The state.
+    pub state: State,
+}
+
+/// What of a checkpoint is no tensor.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Metadata {
+    step: usize,
+    config: String,
+    log: LogMark,
+    progress: serde_json::Value,
+}
+
+impl Checkpoint {
+    /// The bytes of the file; the same checkpoint gives the same bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let Self { step, config, log, state } = self;
+        let metadata = Metadata { step: *step, config: config.clone(), log: *log, progress: state.progress.clone() };
+        let metadata = serde_json::to_string(&metadata).expect("metadata is JSON");
+        let tensors = state.tensors.iter().map(|(name, values)| {
+            let bytes = bytemuck::cast_slice(values);
+            (name.as_str(), TensorView::new(Dtype::F32, vec![values.len()], bytes).expect("bytes of the shape"))
+        });
+        let metadata = HashMap::from([(METADATA.to_owned(), metadata)]);
+        let body = safetensors::serialize(tensors, Some(metadata)).expect("names and shapes are fit to be written");
+        let mut bytes = Vec::with_capacity(MAGIC.len() + body.len() + 8);
+        bytes.extend(MAGIC);
+        bytes.extend(VERSION.to_le_bytes());
+        bytes.extend(body);
+        bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
+        bytes
+    }
+
+    /// Reads the bytes of a file, which may be anybody's.
+    ///
+    /// # Errors
+    /// They are no checkpoint.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
+        let contents = |problem: String| CheckpointError::Contents(problem);
+        let (content, sum) = bytes.split_last_chunk::<4>().ok_or(CheckpointError::Corrupt)?;
+        if crc32fast::hash(content).to_le_bytes() != *sum {
+            return Err(CheckpointError::Corrupt);
+        }
+        let rest = content.strip_prefix(MAGIC).ok_or(CheckpointError::Kind)?;
+        let (version, body) = rest.split_first_chunk::<4>().ok_or(CheckpointError::Kind)?;
+        let version = u32::from_le_bytes(*version);
+        if version != VERSION {
+            return Err(CheckpointError::Version(version));
+        }
+        let file = open_safetensors(body, HEADER_BYTES).map_err(contents)?;
+        let mut tensors = BTreeMap::new();
+        for (name, view) in file.iter() {
+            if view.dtype() != Dtype::F32 || view.shape().len() != 1 {
+                return Err(contents(format!("{name} is {:?} of shape {:?}", view.dtype(), view.shape())));
+            }
+            let words = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+            tensors.insert(name.to_owned(), words.collect());
+        }
+        let (_, metadata) = SafeTensors::read_metadata(body).map_err(|error| contents(error.to_string()))?;
+        let metadata = metadata.metadata().as_ref().and_then(|metadata| metadata.get(METADATA));
+        let metadata = metadata.ok_or_else(|| contents(format!("it has no {METADATA}")))?;
+        let Metadata { step, config, log, progress } =
+            serde_json::from_str(metadata).map_err(|error| contents(error.to_string()))?;
+        Ok(Self { step, config, log, state: State { progress, tensors } })
+    }
+}
+
+/// Opens a safetensors file whose header has at most so many bytes; what is parsed is several times as large.
+///
+/// # Errors
+/// It is none; says why.
+pub(crate) fn open_safetensors(bytes: &[u8], header_bytes: u64) -> Result<SafeTensors<'_>, String> {
+    if let Some((length, _)) = bytes.split_first_chunk::<8>() {
+        let length = u64::from_le_bytes(*length);
+        if length > header_bytes {
+            return Err(format!("its header says it has {length} bytes, and at most {header_bytes} are read"));
+        }
+    }
+    SafeTensors::deserialize(bytes).map_err(|error| error.to_string())
+}
+
+/// A search or a training run that is stepped from outside, can be saved between two steps and taken up again.
+pub trait Resumable {
+    /// Why it stops.
+    type Error: std::error::Error + 'static;
+
+    /// The event that opens the log.
+    fn started(&self) -> Event;
+
+    /// One step, and its events in order.
+    ///
+    /// # Errors
+    /// The device failed, a number is no longer finite, or the run is over.
+    fn step(&mut self) -> impl Future<Output = Result<Vec<Event>, Self::Error>>;
+
+    /// Steps done.
+    fn steps_done(&self) -> usize;
+
+    /// Whether the last step done was the last of an epoch.
+    fn ends_epoch(&self) -> bool;
+
+    /// Whether all epochs are done.
+    fn is_finished(&self) -> bool;
+
+    /// All that the next steps depend on. After [`Resumable::restore`] they are the same bit for bit.
+    ///
+    /// # Errors
+    /// The device failed, or a number is no longer finite.
+    fn state(&self) -> impl Future<Output = Result<State, Self::Error>>;
+
+    /// Goes on from a state of a run of the same settings and data.
+    ///
+    /// # Errors
+    /// The state is of another run; then this one is as it was.
+    fn restore(&mut self, state: &State) -> Result<(), CheckpointError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkpoint() -> Checkpoint {
+        let tensors = [("weights", vec![0.1, -2.5e-30, f32::MAX]), ("alphas", vec![1.0])];
+        let state = State::new(&(7, "words", 1.0f32 / 3.0), tensors.map(|(name, values)| (name.to_owned(), values)));
+        Checkpoint { step: 3, config: "abc".into(), log: LogMark { bytes: 9, crc32: 8 }, state }
+    }
+
+    fn sealed(mut content: Vec<u8>) -> Vec<u8> {
+        content.extend(crc32fast::hash(&content).to_le_bytes());
+        content
+    }
+
+    #[test]
+    fn a_checkpoint_reads_back_as_it_was_written() {
+        let bytes = checkpoint().to_bytes();
+        assert_eq!(bytes, checkpoint().to_bytes());
+        let read = Checkpoint::from_bytes(&bytes).unwrap();
+        assert_eq!(read, checkpoint());
+        assert_eq!(read.state.progress(), Ok((7, "words".to_owned(), 1.0f32 / 3.0)));
+        assert!(matches!(read.state.progress::<(String, u8)>(), Err(CheckpointError::Contents(_))));
+    }
+
+    #[test]
+    fn every_changed_bit_and_every_cut_is_noticed() {
+        let bytes = checkpoint().to_bytes();
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1 << (at % 8);
+            assert_eq!(Checkpoint::from_bytes(&changed), Err(CheckpointError::Corrupt), "byte {at}");
+            assert_eq!(Checkpoint::from_bytes(&bytes[..at]), Err(CheckpointError::Corrupt), "{at} bytes");
+        }
+    }
+
+    #[test]
+    fn what_has_a_right_checksum_and_is_none_is_refused() {
+        let told = |content: Vec<u8>| Checkpoint::from_bytes(&sealed(content)).unwrap_err().to_string();
+        assert_eq!(told(b"DARTSIMG".to_vec()), "is no checkpoint");
+        assert_eq!(told(b"DARTSRUN\x01".to_vec()), "is no checkpoint");
+        assert_eq!(told(b"DARTSRUN\x02\0\0\0".to_vec()), "has format version 2, but only version 1 is known");
+        let start = |more: &[u8]| [b"DARTSRUN\x01\0\0\0", more].concat();
+        let long = told(start(&(HEADER_BYTES + 1).to_le_bytes()));
+        assert_eq!(
+            long,
+            "is not what a run writes: its header says it has 1048577 bytes, and at most 1048576 are read"
+        );
+        assert!(told(start(b"\x02\0\0\0\0\0\0\0{}")).ends_with("it has no run"));
+        let bytes = [0; 8];
+        let tensors = [("weights", TensorView::new(Dtype::F64, vec![1], &bytes).unwrap())];
+        let wrong = told(start(&safetensors::serialize(tensors, None).unwrap()));
+        assert_eq!(wrong, "is not what a run writes: weights is F64 of shape [1]");
+    }
+
+    #[test]
+    fn a_tensor_must_fit_the_run() {
+        let device = crate::device::Compute::cpu().device;
+        let like = |count: usize| Tensor::<1>::zeros([count], &device);
+        let state = checkpoint().state;
+        assert_eq!(
+            state.tensor("weights", &like(3)).unwrap().into_data().try_to_vec::<f32>().unwrap(),
+            [0.1, -2.5e-30, f32::MAX]
+        );
+        let told = |name, count| state.tensor(name, &like(count)).unwrap_err().to_string();
+        assert_eq!(told("weights", 4), "is of another run: weights has 3 values, and the run has 4");
+        assert_eq!(told("moments", 4), "is of another run: moments has 0 values, and the run has 4");
+        let bad = State::new(&(), [("alphas".to_owned(), vec![0.0, f32::NAN])]);
+        assert!(bad.not_finite().is_some_and(f32::is_nan) && state.not_finite().is_none());
+        let refusal = bad.tensor("alphas", &like(2)).unwrap_err();
+        assert_eq!(refusal.to_string(), "has a value that is not finite in alphas");
+    }
+}

@@ -1,0 +1,129 @@
+//! The same numbers whatever the device's memory held before: nothing is read that was not written. And no more memory
+//! after many steps than after a few.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use darts_engine::{
+    checkpoint::Resumable,
+    data::Dataset,
+    device::{Compute, DeviceChoice},
+    search::{Bilevel, ConvSearch, Order, SearchConfig},
+    space::{CellKind::Normal, CellKind::Reduce, published},
+    supernet::{Kernels, Minibatch, Supernet},
+    train::{Network, Stem},
+};
+use darts_tests::*;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Images of a minibatch.
+const IMAGES: usize = 4;
+
+fn batch(side: usize, seed: u64, device: &Device) -> Minibatch {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let pixels: Vec<f32> = (0..IMAGES * 3 * side * side).map(|_| rng.random_range(-1.0..1.0)).collect();
+    let labels: Vec<i32> = (0..IMAGES).map(|_| rng.random_range(0..10)).collect();
+    Minibatch {
+        images: Tensor::from_data(TensorData::new(pixels, [IMAGES, 3, side, side]), device),
+        labels: Tensor::<1, Int>::from_data(TensorData::new(labels, [IMAGES]), device),
+    }
+}
+
+fn bits<const D: usize>(tensor: Tensor<D>) -> Vec<u32> {
+    read(tensor).into_iter().map(f32::to_bits).collect()
+}
+
+/// What a computation gives in fresh memory, and in memory full of what the same computation left of numbers that are none.
+fn the_same_in_any_memory(what: &str, compute: impl Fn(f32) -> Vec<Vec<u32>>) {
+    let fresh = compute(1.0);
+    assert!(fresh.iter().flatten().all(|bits| f32::from_bits(*bits).is_finite()), "{what}");
+    for _ in 0..2 {
+        let poisoned = compute(f32::NAN);
+        assert!(poisoned.iter().flatten().any(|bits| f32::from_bits(*bits).is_nan()), "{what}");
+        for (i, (again, fresh)) in compute(1.0).iter().zip(&fresh).enumerate() {
+            assert!(again == fresh, "{what}: number {i} of what it gives depends on what memory held");
+        }
+    }
+}
+
+#[test]
+fn a_search_step_reads_nothing_that_was_not_written() {
+    let device = device();
+    for (kernels, order) in
+        [(Kernels::Fused, Order::First), (Kernels::Fused, Order::Second), (Kernels::Reference, Order::Second)]
+    {
+        let config = SearchConfig { order, kernels, ..SearchConfig::default() };
+        let (weight, alpha) = (batch(8, 1, &device), batch(8, 2, &device));
+        the_same_in_any_memory(&format!("{kernels:?}, {order:?}"), |factor| {
+            let net = Supernet::with_cells(4, [Normal, Reduce], 10, kernels);
+            let mut bilevel = Bilevel::new(net, 3, &device);
+            bilevel.weights = bilevel.weights * factor;
+            let outcome = bilevel.step(&config, 0.025, &weight, &alpha);
+            vec![
+                bits(outcome.weight.logits),
+                bits(outcome.architecture.logits),
+                bits(bilevel.weights),
+                bits(bilevel.momentum),
+                bits(bilevel.alphas),
+                bits(bilevel.moments.0),
+                bits(bilevel.moments.1),
+            ]
+        });
+    }
+}
+
+#[test]
+fn a_training_step_reads_nothing_that_was_not_written() {
+    let device = device();
+    let batch = batch(32, 1, &device);
+    for cells in ["DARTS_V2", "AmoebaNet"] {
+        let network = Network::new(published(cells).unwrap(), Stem::Cifar10, 4, 3, 10, true);
+        let weights = network.layout().init(3, &device);
+        let statistics = network.statistics().init(3, &device);
+        let kept = Tensor::<2>::ones([network.paths(), IMAGES], &device);
+        the_same_in_any_memory(cells, |factor| {
+            let weights = weights.clone() * factor;
+            let pass = network.train_pass(&weights, &batch, 0.4, Some(kept.clone()));
+            let logits = network.logits(&weights, &statistics, batch.images.clone());
+            vec![bits(pass.loss), bits(pass.logits), bits(pass.statistics), bits(pass.gradient), bits(logits)]
+        });
+    }
+}
+
+/// Kibibytes of this process that are in memory.
+#[cfg(target_os = "linux")]
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// `DARTS_LONG_STEPS` makes it longer.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_long_search_takes_no_more_memory_than_a_short_one() {
+    let steps = std::env::var("DARTS_LONG_STEPS").map_or(240, |text| text.parse::<usize>().unwrap()).max(120);
+    let compute = block_on(Compute::acquire(DeviceChoice::Auto)).unwrap();
+    let (batch_size, images) = (2, 17);
+    let config = SearchConfig {
+        batch_size,
+        init_channels: 2,
+        layers: 2,
+        train_images: Some(images),
+        epochs: steps.div_ceil(images / 2 / batch_size),
+        ..SearchConfig::default()
+    };
+    let mut search = block_on(ConvSearch::new(config, &Dataset::textures(0, images, 0), &compute)).unwrap();
+    let mut memory = Vec::new();
+    for step in 0..steps {
+        block_on(search.step()).unwrap();
+        if step % 20 == 19 {
+            // What a checkpoint takes is given back too.
+            drop(block_on(Resumable::state(&search)).unwrap());
+            memory.push((resident(), compute.device.memory_pool_usage().map(|usage| usage.bytes_reserved)));
+        }
+    }
+    println!("kibibytes resident, bytes on the device, every 20 steps: {memory:?}");
+    let (early, last) = (memory[2], memory[memory.len() - 1]);
+    assert_eq!(early.1, last.1, "the device holds more than after 60 steps");
+    assert!(last.0 < early.0 + (4 << 10), "{} KiB more are resident than after 60 steps", last.0 - early.0);
+}
