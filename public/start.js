@@ -10,3 +10,17 @@ try {
     `The page could not start: ${error instanceof Error ? error.message : error}. It needs a browser with WebAssembly.`;
   console.error(error);
 }
+
+// Keep all of it for when there is no server; a page that the command line serves lives as long as that.
+if ("serviceWorker" in navigator && !document.querySelector("meta[name^=darts-]")) {
+  try {
+    await navigator.serviceWorker.register("offline.js");
+    const { active } = await navigator.serviceWorker.ready;
+    const loaded = [...document.querySelectorAll("link[href], script[src]")].map((element) => element.href || element.src);
+    const modules = [query.get("js"), query.get("wasm"), "browser.js"];
+    const engine = ["engine.js", "worker.js", "worker_bg.wasm", "data/cifar10.packed"];
+    active.postMessage(["./", ...loaded, ...modules, ...engine].map((file) => new URL(file, location.href).href));
+  } catch (error) {
+    console.info(`This page will not start without its server: ${error}`);
+  }
+}

@@ -311,7 +311,7 @@ fn damaged_files_are_noticed_and_the_last_whole_state_is_used() {
     let ends: Vec<usize> = (0..events.len()).filter(|&at| events[at] == b'\n').collect();
     fs::write(log.join("events.jsonl"), &events[..ends[2] + 20]).unwrap();
     let told = done(&mut resume("log"));
-    assert!(told.starts_with(&format!("passed over: log/events.jsonl has only {} of the ", ends[2] + 20)), "{told}");
+    assert!(told.starts_with(&format!("passed over: log/events.jsonl: has only {} of the ", ends[2] + 20)), "{told}");
     assert!(
         told.contains("\nlog goes on after 2 steps; 1 line of its log that followed will be told again\n"),
         "{told}"

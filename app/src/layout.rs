@@ -5,7 +5,7 @@
 //! right) and a narrow one (top to bottom).
 
 use crate::run::OPS;
-use darts_engine::space::{EDGES, Edge, Genotype, NODES, Op, edges};
+use darts_engine::space::{CellKind, EDGES, Genotype, NODES, Op, edges};
 
 /// Random orders tried besides the given one.
 const RESTARTS: usize = 24;
@@ -447,8 +447,12 @@ pub const STATES: usize = NODES + 3;
 pub struct Kept {
     /// The op.
     pub op: Op,
-    /// The row of the alpha matrix that it comes from.
+    /// The row of the alpha matrix that it comes from; for nodes beyond a search's, the row that there would be.
     pub edge: usize,
+    /// The state that it reads.
+    pub state: usize,
+    /// The node that it is part of, from 0.
+    pub node: usize,
 }
 
 /// A derived cell, placed. Boxes are the states, then the kept ops; links lead from states to ops, from ops to nodes, and
@@ -500,10 +504,9 @@ pub fn derived(
         let mut pair = pair.to_vec();
         pair.sort_by_key(|&(_, state)| state);
         layer.push(pair.iter().map(|&(_, state)| layer[state] + 2).max().unwrap_or(0));
-        kept.extend(pair.iter().map(|&(op, state)| Kept { op, edge: edge_index(state, node) }));
+        kept.extend(pair.iter().map(|&(op, state)| Kept { op, edge: edge_index(state, node), state, node }));
     }
     let output = layer.iter().max().map_or(1, |last| last + 1);
-    let places: Vec<Edge> = edges().collect();
     let mut vertices: Vec<Vertex> = layer
         .iter()
         .enumerate()
@@ -512,8 +515,7 @@ pub fn derived(
     vertices.push(sizes.vertex(sizes.terminal, output, direction));
     let states = vertices.len();
     let mut links = Vec::new();
-    for (i, one) in kept.iter().enumerate() {
-        let Edge { state, node } = places[one.edge];
+    for (i, &Kept { state, node, .. }) in kept.iter().enumerate() {
         vertices.push(sizes.vertex(sizes.op, layer[node + 2] - 1, direction));
         links.push(Link { from: state, to: states + i, weight: 2.0, breadth: 2.0 });
         links.push(Link { from: states + i, to: node + 2, weight: 2.0, breadth: 2.0 });
@@ -522,18 +524,15 @@ pub fn derived(
     DerivedCell { kept, layout: place(&vertices, &links, spacing) }
 }
 
-/// The cell of a genotype.
+/// The cell of a well-formed genotype, with any number of nodes.
 pub fn derived_cell(
     genotype: &Genotype,
-    reduce: bool,
+    kind: CellKind,
     sizes: BoxSizes,
     spacing: Spacing,
     direction: Direction,
 ) -> DerivedCell {
-    let (ops, concat) = match reduce {
-        false => (&genotype.normal, &genotype.normal_concat),
-        true => (&genotype.reduce, &genotype.reduce_concat),
-    };
+    let (ops, concat) = genotype.of(kind);
     derived(ops, concat, sizes, spacing, direction)
 }
 
@@ -556,7 +555,7 @@ pub fn relaxed(sizes: BoxSizes, spacing: Spacing, strand: f32, direction: Direct
 #[cfg(test)]
 mod tests {
     use super::*;
-    use darts_engine::space::published;
+    use darts_engine::space::{PUBLISHED, published};
 
     const SIZES: BoxSizes = BoxSizes { terminal: (40.0, 24.0), node: (24.0, 24.0), op: (54.0, 20.0) };
     const SPACING: Spacing = Spacing { length: 640.0, gap: (16.0, 60.0), between: 10.0 };
@@ -564,11 +563,11 @@ mod tests {
     fn cells() -> impl Iterator<Item = (String, DerivedCell)> {
         ["DARTS_V1", "DARTS_V2"].into_iter().flat_map(|name| {
             let genotype = published(name).unwrap();
-            [false, true].into_iter().flat_map(move |reduce| {
+            [CellKind::Normal, CellKind::Reduce].into_iter().flat_map(move |kind| {
                 let genotype = genotype.clone();
                 [Direction::Right, Direction::Down].into_iter().map(move |direction| {
-                    let cell = derived_cell(&genotype, reduce, SIZES, SPACING, direction);
-                    (format!("{name}, reduce {reduce}, {direction:?}"), cell)
+                    let cell = derived_cell(&genotype, kind, SIZES, SPACING, direction);
+                    (format!("{name}, {}, {direction:?}", kind.name()), cell)
                 })
             })
         })
@@ -596,6 +595,23 @@ mod tests {
                         || (a.across - b.across).abs() >= (bi + bj) / 2.0 - 1e-3;
                     assert!(apart, "{name}: boxes {i} and {j} overlap");
                 }
+            }
+        }
+    }
+
+    /// Cells of other searches have more nodes, and read inputs twice or put them out.
+    #[test]
+    fn every_published_cell_can_be_drawn() {
+        let random = (0..20).flat_map(|seed| Genotype::random(seed, 1));
+        for genotype in PUBLISHED.into_iter().filter_map(published).chain(random) {
+            for kind in [CellKind::Normal, CellKind::Reduce] {
+                let cell = derived_cell(&genotype, kind, SIZES, SPACING, Direction::Right);
+                let (ops, concat) = genotype.of(kind);
+                assert_eq!(cell.kept.len(), ops.len());
+                assert_eq!(cell.layout.at.len(), ops.len() + ops.len() / 2 + 3);
+                assert_eq!(cell.layout.routes.len(), 2 * ops.len() + concat.len());
+                assert!(cell.kept.iter().all(|kept| ops.contains(&(kept.op, kept.state))));
+                assert!(cell.layout.at.iter().all(|spot| spot.along.is_finite() && spot.across.is_finite()));
             }
         }
     }

@@ -3,7 +3,9 @@
 
 pub mod chart;
 pub mod layout;
+pub mod link;
 pub mod messages;
+pub mod recording;
 pub mod run;
 pub mod setup;
 

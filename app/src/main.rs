@@ -1,6 +1,7 @@
 //! The page: small, so that it paints at once. The engine runs in a Web Worker of its own (`worker`); here is what it says,
 //! drawn.
 
+mod browser;
 mod page;
 mod view;
 

@@ -2,7 +2,11 @@
 //!
 //! Every search has a number, so that what an abandoned one still says can be told apart from the current one.
 
-use darts_engine::{bench::StepBenchmark, event::Event, search::SearchConfig};
+use darts_engine::{
+    bench::StepBenchmark,
+    event::Event,
+    search::{Control, SearchConfig},
+};
 use serde::{Deserialize, Serialize};
 
 /// Page to worker.
@@ -18,14 +22,11 @@ pub enum Command {
         /// Its images.
         data: DataChoice,
     },
-    /// Hold after the step in flight.
-    Pause,
-    /// Go on.
-    Resume,
-    /// Hold after one more step.
-    Step,
-    /// Abandon the search.
-    Stop,
+    /// What any search can be asked while it runs.
+    Control {
+        /// What.
+        control: Control,
+    },
     /// Abandon the search, and time steps on random images.
     Bench {
         /// Number of the benchmark, among those of searches.
@@ -112,6 +113,13 @@ pub enum Message {
         run: u32,
         /// The event.
         event: Event,
+    },
+    /// A change that could not be made; the search goes on as before.
+    Refused {
+        /// Number of the search.
+        run: u32,
+        /// Why.
+        reason: String,
     },
     /// What a benchmark has timed.
     Timing {

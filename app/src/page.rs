@@ -1,19 +1,23 @@
 //! The page's state, the worker it listens to, and what the buttons do.
 
+use crate::browser;
 use darts_app::{
+    link::{CellView, HeatView, Link as Address, MOST_BESIDE, Other, View},
     messages::{Activity, Command, DataChoice, Message},
-    run::{End, Run},
+    recording::Reader,
+    run::{End, Moment, Run},
     setup::Setup,
 };
 use darts_engine::{
     event::Event,
-    search::{Kernels, Order, SearchConfig},
-    space::CellKind,
+    search::{Control, Kernels, Order, SearchConfig, Steering},
+    space::{CellKind, Genotype},
 };
 use leptos::prelude::*;
-use std::cell::RefCell;
-use wasm_bindgen::{JsCast, closure::Closure};
-use web_sys::{ErrorEvent, MessageEvent, Worker};
+use std::cell::{Cell, RefCell};
+use wasm_bindgen::{JsCast, JsValue, closure::Closure};
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{ErrorEvent, MessageEvent, Worker, js_sys::Uint8Array};
 
 /// Where the search stands, as the buttons see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +32,8 @@ pub enum Phase {
     Finished,
     /// Stopped with an error.
     Failed,
+    /// Done before: a log is shown.
+    Recorded,
 }
 
 impl Phase {
@@ -38,6 +44,7 @@ impl Phase {
             Self::Paused => "paused",
             Self::Finished => "finished",
             Self::Failed => "failed",
+            Self::Recorded => "recorded",
         }
     }
 }
@@ -78,14 +85,40 @@ pub enum Bench {
 /// Steps of each kind that a benchmark times.
 const BENCH_STEPS: usize = 3;
 
-/// How the cells are drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CellView {
-    /// The ops that would be kept now.
-    Derived,
-    /// Every edge with all its ops.
-    Relaxed,
+/// Where the events come from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Source {
+    /// The engine in this page's worker.
+    #[default]
+    Engine,
+    /// A search of the command line that serves this page.
+    Native,
+    /// A log that was written before.
+    Recording {
+        /// What it is called.
+        name: String,
+        /// How much of it has been read, from 0 to 1, until it is all there.
+        reading: Option<f64>,
+    },
 }
+
+/// What a file that is opened is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be shown.
+    Show,
+    /// To be compared with what is shown.
+    Beside,
+}
+
+/// Seconds that a run plays, however long it took.
+const PLAYED_SECONDS: f64 = 12.0;
+/// Milliseconds of reading before the page gets a turn.
+const TURN: f64 = 8.0;
+/// Milliseconds from one drawing to the next while events come.
+const DRAWN_EVERY: f64 = 60.0;
+/// Milliseconds from one change of the address to the next.
+const WRITTEN_EVERY: f64 = 300.0;
 
 /// Everything the views read.
 #[derive(Clone, Copy)]
@@ -97,11 +130,33 @@ pub struct Page {
     pub activity: RwSignal<Option<Activity>>,
     pub images: RwSignal<Option<Images>>,
     pub notices: RwSignal<Vec<Notice>>,
+    pub source: RwSignal<Source>,
     pub cell_view: RwSignal<CellView>,
+    pub heat_view: RwSignal<HeatView>,
     /// The edge pointed at: kind of cell and row of its alphas.
-    pub edge: RwSignal<Option<(CellKind, usize)>>,
+    pub hovered: RwSignal<Option<(CellKind, usize)>>,
+    /// The edge chosen by a click.
+    pub chosen: RwSignal<Option<(CellKind, usize)>>,
+    /// The one of these that everything shows.
+    pub edge: Memo<Option<(CellKind, usize)>>,
     /// The op pointed at.
     pub op: RwSignal<Option<usize>>,
+    /// The moment looked at, in steps done; the latest without.
+    pub cursor: RwSignal<Option<usize>>,
+    /// Whether the run plays from moment to moment.
+    pub playing: RwSignal<bool>,
+    /// Changes tried out on what is shown, where no search takes them.
+    pub what_if: RwSignal<Vec<Steering>>,
+    /// What the pictures show.
+    pub moment: Memo<Option<Moment>>,
+    /// The cells drawn.
+    pub genotype: Memo<Option<Genotype>>,
+    /// Cells that came with the address.
+    pub given: RwSignal<Option<Genotype>>,
+    /// Cells compared.
+    pub beside: RwSignal<Vec<Other>>,
+    /// The step of the guided tour.
+    pub tour: RwSignal<Option<usize>>,
     /// Whether the address asks for the benchmark.
     pub benching: bool,
     pub bench: RwSignal<Bench>,
@@ -120,34 +175,82 @@ thread_local! {
     /// Said before the worker could hear.
     static WAITING: RefCell<Vec<Command>> = const { RefCell::new(Vec::new()) };
     static RUN_NUMBER: RefCell<u32> = const { RefCell::new(0) };
-    static FRAME_DUE: RefCell<bool> = const { RefCell::new(false) };
+    static FRAME_DUE: Cell<bool> = const { Cell::new(false) };
+    static DRAWN_AT: Cell<f64> = const { Cell::new(0.0) };
+}
+
+fn clock() -> f64 {
+    window().performance().map_or(0.0, |performance| performance.now())
+}
+
+/// What the server of this page says in its head, if it is the command line.
+fn served(name: &str) -> Option<String> {
+    let found = document().query_selector(&format!("meta[name=darts-{name}]")).ok().flatten()?;
+    found.get_attribute("content")
 }
 
 impl Page {
     pub fn new() -> Self {
         let fragment = window().location().hash().unwrap_or_default();
-        let (setup, problems) = Setup::from_fragment(&fragment);
+        let (Address { setup, view }, problems) = Address::from_fragment(&fragment);
         let notices =
             problems.into_iter().map(|text| Notice { text: text + " The default is used.", error: true }).collect();
+        let run = RwSignal::new(Run::default());
+        let cursor = RwSignal::new(view.at);
+        let what_if = RwSignal::new(Vec::new());
+        let given = RwSignal::new(view.cell);
+        let (hovered, chosen) = (RwSignal::new(None), RwSignal::new(None));
+        let moment = Memo::new(move |_| what_if.with(|what_if| run.with(|run| run.moment(cursor.get(), what_if))));
         let page = Self {
             setup: RwSignal::new(setup),
-            run: RwSignal::new(Run::default()),
+            run,
             phase: RwSignal::new(Phase::Idle),
             engine: RwSignal::new(Engine::Loading { received: 0.0, total: None }),
             activity: RwSignal::new(None),
             images: RwSignal::new(None),
             notices: RwSignal::new(notices),
-            cell_view: RwSignal::new(CellView::Derived),
-            edge: RwSignal::new(None),
+            source: RwSignal::new(Source::Engine),
+            cell_view: RwSignal::new(view.cells),
+            heat_view: RwSignal::new(view.heat),
+            hovered,
+            chosen,
+            edge: Memo::new(move |_| hovered.get().or(chosen.get())),
             op: RwSignal::new(None),
+            cursor,
+            playing: RwSignal::new(false),
+            what_if,
+            moment,
+            genotype: Memo::new(move |_| {
+                moment.with(|moment| moment.as_ref().map(|moment| moment.genotype.clone())).or_else(|| given.get())
+            }),
+            given,
+            beside: RwSignal::new(view.beside),
+            tour: RwSignal::new(None),
             benching: window().location().search().is_ok_and(|query| query == "?bench"),
             bench: RwSignal::new(Bench::Idle),
             narrow: RwSignal::new(false),
         };
         page.watch_width();
         page.watch_address();
-        page.connect();
+        page.watch_files();
+        match (served("events"), served("recording")) {
+            (Some(address), _) => page.listen(&address),
+            (_, Some(address)) => page.open(JsValue::from_str(&address), served("name").unwrap_or(address), None),
+            _ => {}
+        }
+        if page.source.get_untracked() != Source::Native {
+            page.connect();
+        }
         page
+    }
+
+    /// The address of what is looked at now; `with_cells` for somebody who has not the run.
+    pub fn address(self, with_cells: bool) -> String {
+        let cell = if with_cells { self.genotype.get() } else { self.given.get() };
+        let at = if with_cells { None } else { self.cursor.get() };
+        let view =
+            View { cells: self.cell_view.get(), heat: self.heat_view.get(), at, cell, beside: self.beside.get() };
+        format!("#{}", Address { setup: self.setup.get(), view }.to_fragment())
     }
 
     fn watch_width(self) {
@@ -159,16 +262,33 @@ impl Page {
         changed.forget();
     }
 
-    /// Keeps the address and the setup the same, in both directions.
+    /// Keeps the address and what is looked at the same, in both directions.
     fn watch_address(self) {
+        let (written, latest) = (StoredValue::new(String::new()), StoredValue::new(String::new()));
+        let at = StoredValue::new(f64::NEG_INFINITY);
         Effect::new(move || {
-            let code = format!("#{}", self.setup.with(Setup::to_fragment));
-            if let Ok(history) = window().history() {
-                let _ = history.replace_state_with_url(&wasm_bindgen::JsValue::NULL, "", Some(&code));
+            // While it plays, the moment is none to come back to.
+            if self.playing.get() {
+                return;
+            }
+            latest.set_value(self.address(false));
+            let write = move || {
+                let code = latest.get_value();
+                if let Some(history) = window().history().ok().filter(|_| written.get_value() != code) {
+                    let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&code));
+                    written.set_value(code);
+                    at.set_value(clock());
+                }
+            };
+            // A browser takes only so many a minute.
+            match WRITTEN_EVERY - (clock() - at.get_value()) {
+                wait if wait > 0.0 => set_timeout(write, std::time::Duration::from_secs_f64(wait / 1000.0)),
+                _ => write(),
             }
         });
         let handle = window_event_listener(leptos::ev::hashchange, move |_| {
-            let (setup, problems) = Setup::from_fragment(&window().location().hash().unwrap_or_default());
+            let (Address { setup, view }, problems) =
+                Address::from_fragment(&window().location().hash().unwrap_or_default());
             for problem in problems {
                 self.tell(problem + " The default is used.", true);
             }
@@ -176,8 +296,185 @@ impl Page {
                 self.reset();
                 self.setup.set(setup);
             }
+            self.cell_view.set(view.cells);
+            self.heat_view.set(view.heat);
+            self.cursor.set(view.at);
+            self.given.set(view.cell);
+            self.beside.set(view.beside);
         });
         std::mem::forget(handle);
+    }
+
+    /// Takes files that are dropped anywhere.
+    fn watch_files(self) {
+        let over = window_event_listener(leptos::ev::dragover, |event| event.prevent_default());
+        let dropped = window_event_listener(leptos::ev::drop, move |event| {
+            event.prevent_default();
+            if let Some(file) = event.data_transfer().and_then(|data| data.files()).and_then(|files| files.get(0)) {
+                self.open_file(&file, Purpose::Show);
+            }
+        });
+        std::mem::forget((over, dropped));
+    }
+
+    /// Reads a file: a log of events, or cells in any form.
+    pub fn open_file(self, file: &web_sys::File, purpose: Purpose) {
+        let name = file.name();
+        self.notices.set(Vec::new());
+        if name.ends_with(".jsonl") {
+            return self.open(file.clone().into(), name, Some(purpose));
+        }
+        let file = file.clone();
+        spawn_local(async move {
+            if file.size() > f64::from(1 << 20) {
+                let hint = "a run\u{2019}s log is called events.jsonl, and a file of cells is smaller";
+                return self.tell(format!("{name} cannot be read: {hint}."), true);
+            }
+            let text = match wasm_bindgen_futures::JsFuture::from(file.text()).await {
+                Ok(text) => text.as_string().unwrap_or_default(),
+                Err(error) => return self.tell(format!("{name} cannot be read: {}.", browser::reason(&error)), true),
+            };
+            match darts_app::link::read_cells(&text) {
+                Ok(genotype) if purpose == Purpose::Show => self.show_cells(genotype),
+                Ok(genotype) => self.compare(Other::Given(genotype)),
+                Err(problem) => self.tell(format!("{name}: {problem}"), true),
+            }
+        });
+    }
+
+    /// Shows cells without a run.
+    pub fn show_cells(self, genotype: Genotype) {
+        self.reset();
+        self.given.set(Some(genotype));
+    }
+
+    /// Puts cells beside those that are shown.
+    pub fn compare(self, other: Other) {
+        self.beside.update(|beside| {
+            if beside.len() < MOST_BESIDE && !beside.contains(&other) {
+                beside.push(other);
+            }
+        });
+    }
+
+    /// Reads a log, a piece at a time, with a turn for the page in between.
+    fn open(self, source: JsValue, name: String, purpose: Option<Purpose>) {
+        let shown = purpose != Some(Purpose::Beside);
+        if shown {
+            let at = self.cursor.get_untracked().filter(|_| self.run.with_untracked(|run| run.started.is_none()));
+            self.reset();
+            self.cursor.set(at);
+            self.source.set(Source::Recording { name: name.clone(), reading: Some(0.0) });
+            self.phase.set(Phase::Recorded);
+        }
+        let number = RUN_NUMBER.with_borrow(|number| *number);
+        let current = move || RUN_NUMBER.with_borrow(|now| *now) == number;
+        let size = source.dyn_ref::<web_sys::File>().map(|file| file.size());
+        spawn_local(async move {
+            let mut apart = Run::default();
+            let outcome = self.read(source, size, shown, &current, &mut apart).await;
+            if !current() {
+                return;
+            }
+            if shown {
+                self.run.notify();
+                self.source.set(Source::Recording { name: name.clone(), reading: None });
+            } else if let Some(genotype) = apart.genotype {
+                self.compare(Other::Recorded { file: name.clone(), genotype });
+            }
+            if let Err(problem) = outcome {
+                let kept = if shown && self.run.with_untracked(|run| run.started.is_some()) {
+                    " What comes before is shown."
+                } else {
+                    ""
+                };
+                self.tell(format!("{name}, {}{kept}", sentence(&problem)), true);
+                if shown && kept.is_empty() {
+                    self.reset_keeping_notices();
+                }
+            }
+        });
+    }
+
+    async fn read(
+        self,
+        source: JsValue,
+        size: Option<f64>,
+        shown: bool,
+        current: &impl Fn() -> bool,
+        apart: &mut Run,
+    ) -> Result<(), String> {
+        let told = |error: JsValue| format!("it cannot be read: {}", browser::reason(&error));
+        let pieces = browser::open_pieces(&source).await.map_err(told)?;
+        let (mut reader, mut read) = (Reader::default(), 0.0);
+        let (mut turn, mut drawn) = (clock(), clock());
+        loop {
+            let piece = browser::next_piece(&pieces).await.map_err(told)?;
+            if !current() {
+                return Ok(());
+            }
+            if piece.is_undefined() {
+                return reader.end().map_err(|problem| problem.to_string());
+            }
+            for bytes in Uint8Array::new(&piece).to_vec().chunks(1 << 14) {
+                let fed = reader.feed(bytes, |event| match shown {
+                    true => self.run.update_untracked(|run| run.apply(&event)),
+                    false => apart.apply(&event),
+                });
+                fed.map_err(|problem| problem.to_string())?;
+                read += bytes.len() as f64;
+                if clock() - turn > TURN {
+                    if shown && clock() - drawn > 4.0 * DRAWN_EVERY {
+                        self.run.notify();
+                        self.source.update(|source| {
+                            if let Source::Recording { reading, .. } = source {
+                                *reading = Some(size.map_or(0.0, |size| read / size));
+                            }
+                        });
+                        drawn = clock();
+                    }
+                    browser::breathe().await;
+                    if !current() {
+                        return Ok(());
+                    }
+                    turn = clock();
+                }
+            }
+        }
+    }
+
+    /// Hears a search of the command line that serves this page.
+    fn listen(self, address: &str) {
+        self.source.set(Source::Native);
+        self.phase.set(Phase::Running);
+        let told = Closure::<dyn FnMut(String)>::new(move |line: String| {
+            let (mut event, line) = (None, line + "\n");
+            let mut reader = Reader::going_on();
+            match reader.feed(line.as_bytes(), |told| event = Some(told)) {
+                Ok(()) => event.into_iter().for_each(|event| self.take(event)),
+                Err(problem) => self.tell(format!("The search said something unreadable: {}.", problem.problem), true),
+            }
+        });
+        let state = Closure::<dyn FnMut(String)>::new(move |state: String| {
+            let held = state == "holding";
+            self.activity.set(Some(if held { Activity::Holding } else { Activity::Stepping }));
+            if matches!(self.phase.get_untracked(), Phase::Running | Phase::Paused) {
+                self.phase.set(if held { Phase::Paused } else { Phase::Running });
+            }
+        });
+        let lost = Closure::<dyn FnMut()>::new(move || {
+            if matches!(self.phase.get_untracked(), Phase::Running | Phase::Paused) {
+                self.activity.set(None);
+                self.phase.set(Phase::Failed);
+                self.tell("The search does not answer any more; what it told so far stays.".into(), true);
+            }
+        });
+        let refused = Closure::<dyn FnMut(String)>::new(move |reason: String| self.tell(sentence(&reason), true));
+        browser::listen(address, &told, &state, &refused, &lost);
+        refused.forget();
+        told.forget();
+        state.forget();
+        lost.forget();
     }
 
     fn connect(self) {
@@ -223,7 +520,9 @@ impl Page {
             }
             Message::Unsupported { reason } => {
                 WAITING.take();
-                self.phase.set(Phase::Idle);
+                if self.source.get_untracked() == Source::Engine {
+                    self.phase.set(Phase::Idle);
+                }
                 self.engine.set(Engine::Unsupported { reason });
             }
             Message::Data { run, data, images, notice } if current(run) => {
@@ -234,6 +533,7 @@ impl Page {
             }
             Message::Status { run, activity } if current(run) => self.activity.set(Some(activity)),
             Message::Event { run, event } if current(run) => self.take(event),
+            Message::Refused { run, reason } if current(run) => self.tell(sentence(&reason), true),
             Message::Timing { run, kind, done } if current(run) => {
                 self.bench.set(Bench::Running(format!("{kind}: {done} of {BENCH_STEPS} timed")));
             }
@@ -242,6 +542,7 @@ impl Page {
             Message::Data { .. }
             | Message::Status { .. }
             | Message::Event { .. }
+            | Message::Refused { .. }
             | Message::Timing { .. }
             | Message::Benchmark { .. } => {}
         }
@@ -259,10 +560,17 @@ impl Page {
             _ => {}
         }
         if !FRAME_DUE.replace(true) {
-            request_animation_frame(move || {
-                FRAME_DUE.set(false);
-                self.run.notify();
-            });
+            let draw = move || {
+                request_animation_frame(move || {
+                    FRAME_DUE.set(false);
+                    DRAWN_AT.set(clock());
+                    self.run.notify();
+                });
+            };
+            match DRAWN_EVERY - (clock() - DRAWN_AT.get()) {
+                wait if wait > 1.0 => set_timeout(draw, std::time::Duration::from_secs_f64(wait / 1000.0)),
+                _ => draw(),
+            }
         }
     }
 
@@ -326,9 +634,11 @@ impl Page {
         true
     }
 
-    /// Start, pause or resume.
+    /// Start, pause or resume; plays what is recorded.
     pub fn toggle(self) {
         match self.phase.get_untracked() {
+            Phase::Recorded => self.play(),
+            Phase::Finished | Phase::Failed if self.source.get_untracked() == Source::Native => self.play(),
             Phase::Idle | Phase::Finished | Phase::Failed => {
                 if self.start() {
                     self.phase.set(Phase::Running);
@@ -336,16 +646,17 @@ impl Page {
             }
             Phase::Running => {
                 self.phase.set(Phase::Paused);
-                self.send(Command::Pause);
+                self.ask(Control::Pause);
             }
             Phase::Paused => {
                 self.phase.set(Phase::Running);
-                self.send(Command::Resume);
+                self.look_at(None);
+                self.ask(Control::Resume);
             }
         }
     }
 
-    /// One search step, then hold.
+    /// One search step, then hold; the next moment of what is recorded.
     pub fn step(self) {
         match self.phase.get_untracked() {
             Phase::Idle => {
@@ -354,23 +665,156 @@ impl Page {
                 }
             }
             Phase::Running | Phase::Paused => {}
-            Phase::Finished | Phase::Failed => return,
+            Phase::Finished | Phase::Failed | Phase::Recorded => return self.walk(1),
         }
+        self.look_at(None);
         self.phase.set(Phase::Paused);
-        // Until the worker answers, it may still report that it holds from before.
+        // Until the search answers, it may still report that it holds from before.
         self.activity.set(None);
-        self.send(Command::Step);
+        self.ask(Control::Step);
     }
 
-    /// Back to before the first step.
+    /// Asks something of the search, wherever it runs.
+    fn ask(self, control: Control) {
+        if self.source.get_untracked() != Source::Native {
+            return self.send(Command::Control { control });
+        }
+        let Some(address) = served("control") else { return };
+        let Ok(body) = serde_json::to_string(&control) else { return };
+        spawn_local(async move {
+            if let Some(problem) = browser::send(&address, &body).await.as_string() {
+                self.tell(sentence(&problem), true);
+            }
+        });
+    }
+
+    /// Whether there is a search that takes changes.
+    pub fn steerable(self) -> bool {
+        matches!(self.phase.get(), Phase::Running | Phase::Paused) && self.cursor.get().is_none()
+    }
+
+    /// Changes the search; where none runs, or a moment of the past is looked at, tries the change out on what is shown.
+    pub fn steer(self, steering: Steering) {
+        if untrack(move || self.steerable()) {
+            self.ask(Control::Steer { steering });
+        } else if self.run.with_untracked(|run| run.started.is_some()) {
+            self.what_if.update(|changes| changes.push(steering));
+        }
+    }
+
+    /// Asks the search for a change of its course, whatever moment is looked at.
+    pub fn ask_change(self, steering: Steering) {
+        self.ask(Control::Steer { steering });
+    }
+
+    /// Chooses an edge, or lets go of it.
+    pub fn choose(self, kind: CellKind, row: usize) {
+        self.chosen.update(|chosen| *chosen = Some((kind, row)).filter(|new| *chosen != Some(*new)));
+    }
+
+    /// Looks at a moment, or goes along with the latest.
+    pub fn look_at(self, steps: Option<usize>) {
+        self.playing.set(false);
+        self.cursor.set(steps);
+    }
+
+    /// Goes some moments on or back.
+    pub fn walk(self, by: isize) {
+        let target = self.run.with_untracked(|run| {
+            let frames = run.frames.all();
+            let at = self.cursor.get_untracked().and_then(|steps| run.frames.at(steps));
+            let at = at.unwrap_or(frames.len().saturating_sub(1)).saturating_add_signed(by);
+            frames.get(at).filter(|_| at + 1 < frames.len()).map(|frame| frame.steps)
+        });
+        self.look_at(target);
+    }
+
+    /// Goes to the next moment at which the derived cells changed, or to the one before.
+    pub fn walk_to_change(self, forward: bool) {
+        let target = self.run.with_untracked(|run| {
+            let now = self.cursor.get_untracked().unwrap_or(run.steps);
+            let mut changes = run.changes.iter().copied();
+            if forward { changes.find(|&steps| steps > now) } else { changes.rfind(|&steps| steps < now) }
+        });
+        if forward || target.is_some() {
+            self.look_at(target);
+        }
+    }
+
+    /// Plays the run from the moment looked at, from its beginning where that is the last; or stops.
+    pub fn play(self) {
+        if self.playing.get_untracked() {
+            return self.playing.set(false);
+        }
+        let last = self.run.with_untracked(|run| run.steps);
+        if last == 0 {
+            return;
+        }
+        let from = self.cursor.get_untracked().filter(|&steps| steps < last).unwrap_or(0);
+        self.cursor.set(Some(from));
+        self.playing.set(true);
+        self.play_on(from as f64, clock());
+    }
+
+    fn play_on(self, at: f64, since: f64) {
+        request_animation_frame(move || {
+            if !self.playing.get_untracked() {
+                return;
+            }
+            let now = clock();
+            let last = self.run.with_untracked(|run| run.steps) as f64;
+            let at = at + last * (now - since).min(250.0) / 1000.0 / PLAYED_SECONDS;
+            if at >= last {
+                self.playing.set(false);
+                return self.cursor.set(None);
+            }
+            if self.cursor.get_untracked() != Some(at as usize) {
+                self.cursor.set(Some(at as usize));
+            }
+            self.play_on(at, now);
+        });
+    }
+
+    /// Films the run from its beginning to its end.
+    pub fn film(self) {
+        const MOMENTS: usize = 100;
+        self.playing.set(false);
+        let seek = Closure::<dyn FnMut(usize) -> String>::new(move |moment: usize| {
+            let last = self.run.with_untracked(|run| run.steps);
+            let at = (last as f64 * moment as f64 / (MOMENTS - 1) as f64).round() as usize;
+            self.cursor.set(Some(at));
+            self.moment.with_untracked(|moment| match moment {
+                Some(moment) => format!("step {} of {last}, epoch {}", moment.steps, moment.epoch + 1),
+                None => String::new(),
+            })
+        });
+        self.tell("The film takes about ten seconds; it is saved when it is done.".into(), false);
+        spawn_local(async move {
+            let made = browser::save_film("search.webm", "svg.heatmap, svg.cell-graph", MOMENTS, &seek).await;
+            self.look_at(None);
+            self.notices.set(Vec::new());
+            if let Err(error) = made {
+                self.tell(format!("The film cannot be made: {}.", browser::reason(&error)), true);
+            }
+        });
+    }
+
+    /// Back to before the first step; a search of the command line ends, a recording is closed.
     pub fn reset(self) {
+        self.notices.set(Vec::new());
+        self.reset_keeping_notices();
+    }
+
+    fn reset_keeping_notices(self) {
         WAITING.take();
+        if self.source.get_untracked() == Source::Native {
+            return self.ask(Control::Stop);
+        }
         match self.engine.get_untracked() {
-            Engine::Ready { .. } => self.post(&Command::Stop),
+            Engine::Ready { .. } => self.post(&Command::Control { control: Control::Stop }),
             Engine::Broken => self.connect(),
             Engine::Loading { .. } | Engine::Unsupported { .. } => {}
         }
-        self.notices.set(Vec::new());
         self.forget();
         self.phase.set(Phase::Idle);
     }
@@ -390,7 +834,13 @@ impl Page {
     /// Forgets the run; what an abandoned search still says is not heard.
     fn forget(self) {
         RUN_NUMBER.with_borrow_mut(|number| *number += 1);
+        self.source.set(Source::Engine);
         self.run.set(Run::default());
+        self.playing.set(false);
+        self.cursor.set(None);
+        self.what_if.set(Vec::new());
+        self.chosen.set(None);
+        self.given.set(None);
         self.activity.set(None);
         self.images.set(None);
         self.bench.set(Bench::Idle);

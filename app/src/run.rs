@@ -2,13 +2,17 @@
 
 use darts_engine::{
     event::{Event, Measure},
-    search::SearchConfig,
-    space::{Alphas, CellKind, Genotype, Op},
+    search::{Held, Order, SearchConfig, Steering},
+    space::{Alphas, CellKind, EDGES, Genotype, Op},
 };
 use std::collections::VecDeque;
 
 /// Points a series keeps before it halves its resolution.
 const POINTS: usize = 4096;
+/// Moments whose alphas are kept before every second of them is let go.
+const FRAMES: usize = 2048;
+/// Interventions and changes of the cells that are kept, the latest.
+const MARKS: usize = 1000;
 /// Steps that the speed is averaged over.
 const RECENT: usize = 16;
 /// Ops of an edge.
@@ -31,10 +35,16 @@ pub struct Run {
     pub epochs: Vec<EpochEnd>,
     /// The latest alphas.
     pub alphas: Option<Alphas>,
-    /// How often the derived cells changed, and when: steps done at each change.
-    pub changes: Vec<usize>,
+    /// The alphas over time.
+    pub frames: Frames,
+    /// When the derived cells changed: steps done at each change.
+    pub changes: VecDeque<usize>,
+    /// What somebody changed, and the steps done by then.
+    pub steered: VecDeque<(usize, Steering)>,
     /// The cells that would be derived now.
     pub genotype: Option<Genotype>,
+    /// What can be changed on the way, as it is now.
+    pub course: Course,
     /// How it ended.
     pub end: Option<End>,
     recent: VecDeque<f64>,
@@ -61,6 +71,19 @@ pub struct Started {
     pub alphas: Alphas,
 }
 
+/// What somebody can change in the whole search on its way.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Course {
+    /// First learning rate of the weights.
+    pub weight_rate: f64,
+    /// Learning rate of the alphas.
+    pub alpha_rate: f64,
+    /// How the gradient of the alphas is approximated.
+    pub order: Order,
+    /// Whether the alphas are held.
+    pub frozen: bool,
+}
+
 /// An epoch's end.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EpochEnd {
@@ -74,10 +97,6 @@ pub struct EpochEnd {
     pub learning_rate: f64,
     /// Images through the supernet for each second.
     pub images_per_second: f64,
-    /// The alphas.
-    pub architecture: Alphas,
-    /// The cells that would be derived.
-    pub genotype: Genotype,
 }
 
 /// A run's end.
@@ -167,6 +186,128 @@ impl Series {
     }
 }
 
+/// The alphas at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frame {
+    /// Search steps done by then.
+    pub steps: usize,
+    /// The epoch, from 0.
+    pub epoch: usize,
+    /// The alphas.
+    pub alphas: Alphas,
+    /// The entropy in bits of each edge's distribution over the ops, normal cells first.
+    pub entropy: Vec<f32>,
+    /// Kept when others are let go: the derived cells changed here, somebody changed the search, or an epoch ended.
+    marked: bool,
+}
+
+impl Frame {
+    fn new(steps: usize, epoch: usize, alphas: Alphas, marked: bool) -> Self {
+        let weights = alphas.softmax();
+        let entropy = weights.normal.iter().chain(&weights.reduce).map(|row| entropy(row)).collect();
+        Self { steps, epoch, alphas, entropy, marked }
+    }
+}
+
+/// The entropy of a distribution in bits: 3 for eight ops that count the same, 0 where one has all the weight.
+pub fn entropy(weights: &[f32]) -> f32 {
+    -weights.iter().filter(|&&weight| weight > 0.0).map(|weight| weight * weight.log2()).sum::<f32>()
+}
+
+/// The alphas over time in bounded memory: whenever there are too many moments, every second one that is not marked goes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frames {
+    frames: Vec<Frame>,
+    stride: usize,
+    since: usize,
+}
+
+impl Default for Frames {
+    fn default() -> Self {
+        Self { frames: Vec::new(), stride: 1, since: 0 }
+    }
+}
+
+impl Frames {
+    /// The moments in order; the last one is the latest.
+    pub fn all(&self) -> &[Frame] {
+        &self.frames
+    }
+
+    /// The place of the last moment at which no more than `steps` were done.
+    pub fn at(&self, steps: usize) -> Option<usize> {
+        let after = self.frames.partition_point(|frame| frame.steps <= steps);
+        after.checked_sub(1).or((!self.frames.is_empty()).then_some(0))
+    }
+
+    fn push(&mut self, frame: Frame) {
+        // The latest moment is always there; it stays if it is marked, or as many have passed as are passed over.
+        if let Some(last) = self.frames.last()
+            && self.frames.len() > 1
+            && !last.marked
+            && (self.since < self.stride || last.steps == frame.steps)
+        {
+            self.frames.pop();
+        } else {
+            self.since = 0;
+        }
+        self.since += 1;
+        self.frames.push(frame);
+        if self.frames.len() >= FRAMES {
+            let thin = |frames: &mut Vec<Frame>, marks: bool| {
+                let (mut i, last) = (0, frames.len() - 1);
+                frames.retain(|frame| {
+                    i += 1;
+                    (i - 1) % 2 == 0 || i - 1 == last || (marks && frame.marked)
+                });
+            };
+            thin(&mut self.frames, true);
+            if self.frames.len() > FRAMES * 3 / 4 {
+                thin(&mut self.frames, false);
+            }
+            self.stride *= 2;
+        }
+    }
+}
+
+/// What the pictures show: the alphas at one moment and all that follows from them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moment {
+    /// Search steps done.
+    pub steps: usize,
+    /// The epoch, from 0.
+    pub epoch: usize,
+    /// The alphas.
+    pub alphas: Alphas,
+    /// Their softmax.
+    pub weights: Alphas,
+    /// The cells that would be derived.
+    pub genotype: Genotype,
+    /// The entropy of each edge in bits, normal cells first.
+    pub entropy: Vec<f32>,
+}
+
+impl Run {
+    /// The moment when `at` steps were done, the latest one without; as it would be with these changes to its alphas.
+    pub fn moment(&self, at: Option<usize>, what_if: &[Steering]) -> Option<Moment> {
+        let frames = self.frames.all();
+        let frame = match at {
+            Some(steps) => frames.get(self.frames.at(steps)?)?,
+            None => frames.last()?,
+        };
+        let mut alphas = frame.alphas.clone();
+        let mut held = Held::new();
+        for change in what_if {
+            // A change that makes no sense at this moment changes nothing.
+            alphas = change.apply(&alphas, &mut held).unwrap_or(alphas);
+        }
+        let weights = alphas.softmax();
+        let entropy = weights.normal.iter().chain(&weights.reduce).map(|row| entropy(row)).collect();
+        let genotype = alphas.genotype();
+        Some(Moment { steps: frame.steps, epoch: frame.epoch, alphas, weights, genotype, entropy })
+    }
+}
+
 impl Run {
     /// The run that these events tell.
     pub fn replay<'a>(events: impl IntoIterator<Item = &'a Event>) -> Self {
@@ -201,16 +342,21 @@ impl Run {
                         steps_per_epoch: *steps_per_epoch,
                         alphas: alphas.clone(),
                     }),
-                    genotype: Some(alphas.genotype()),
-                    alphas: Some(alphas.clone()),
+                    course: Course {
+                        weight_rate: config.learning_rate,
+                        alpha_rate: config.arch_learning_rate,
+                        order: config.order,
+                        frozen: false,
+                    },
                     ..Self::default()
                 };
+                self.set_alphas(alphas, true);
             }
             Event::Step { epoch, step, weights, alphas, seconds, architecture, .. } => {
                 self.epoch = *epoch;
                 self.steps = step + 1;
                 if let Some(architecture) = architecture {
-                    self.set_alphas(architecture);
+                    self.set_alphas(architecture, false);
                 }
                 let shares = self.alphas.as_ref().map(shares).unwrap_or_default();
                 let point = Point { step: self.steps as f32, weights: *weights, alphas: *alphas, shares };
@@ -221,23 +367,38 @@ impl Run {
                 }
                 self.recent.push_back(*seconds);
             }
-            Event::Epoch {
-                epoch, learning_rate, weights, alphas, images_per_second, architecture, genotype, ..
-            } => {
+            Event::Epoch { epoch, learning_rate, weights, alphas, images_per_second, architecture, .. } => {
                 self.epoch = *epoch;
-                self.set_alphas(architecture);
+                self.set_alphas(architecture, true);
                 self.epochs.push(EpochEnd {
                     steps: self.steps,
                     weights: *weights,
                     alphas: *alphas,
                     learning_rate: *learning_rate,
                     images_per_second: *images_per_second,
-                    architecture: architecture.clone(),
-                    genotype: genotype.clone(),
                 });
             }
+            Event::Steered { step, steering, architecture } => {
+                self.steps = *step;
+                if self.steered.len() == MARKS {
+                    self.steered.pop_front();
+                }
+                self.steered.push_back((*step, *steering));
+                match *steering {
+                    Steering::Rates { weights, alphas } => {
+                        (self.course.weight_rate, self.course.alpha_rate) = (weights, alphas);
+                    }
+                    Steering::Order { order } => self.course.order = order,
+                    Steering::Freeze { frozen } => self.course.frozen = frozen,
+                    Steering::Pin { .. }
+                    | Steering::Prune { .. }
+                    | Steering::Release { .. }
+                    | Steering::Nudge { .. } => {}
+                }
+                self.set_alphas(architecture, true);
+            }
             Event::Finished { architecture, seconds, .. } => {
-                self.set_alphas(architecture);
+                self.set_alphas(architecture, true);
                 self.end = Some(End::Finished { seconds: *seconds });
             }
             Event::Failed { message } => self.end = Some(End::Failed { message: message.clone() }),
@@ -260,13 +421,72 @@ impl Run {
 
     /// Steps of the whole search.
     pub fn total_steps(&self) -> Option<usize> {
-        self.started.as_ref().map(|started| started.steps_per_epoch * started.config.epochs)
+        self.started.as_ref().map(|started| started.steps_per_epoch.saturating_mul(started.config.epochs))
     }
 
-    fn set_alphas(&mut self, alphas: &Alphas) {
+    /// The step of the curves that is nearest.
+    pub fn point_at(&self, steps: f64) -> Option<&Point> {
+        let points = self.series.points();
+        let after = points.partition_point(|p| f64::from(p.step) < steps);
+        let before = after.checked_sub(1).and_then(|i| points.get(i));
+        match (before, points.get(after)) {
+            (Some(a), Some(b)) if steps - f64::from(a.step) <= f64::from(b.step) - steps => Some(a),
+            (a, b) => b.or(a),
+        }
+    }
+
+    /// The curves as a table, a line a point: step, then loss and accuracy of both halves, then the share of each op.
+    pub fn csv(&self) -> String {
+        use std::fmt::Write;
+        let mut text = "step,train_loss,train_accuracy,validation_loss,validation_accuracy".to_owned();
+        for kind in [CellKind::Normal, CellKind::Reduce] {
+            for op in Op::CANDIDATES {
+                let _ = write!(text, ",{}_{op}", kind.name());
+            }
+        }
+        text.push('\n');
+        for point in self.series.points() {
+            let Point { step, weights, alphas, shares } = point;
+            let _ = write!(text, "{step},{},{},{},{}", weights.loss, weights.accuracy, alphas.loss, alphas.accuracy);
+            for share in shares.iter().flatten() {
+                let _ = write!(text, ",{share}");
+            }
+            text.push('\n');
+        }
+        text
+    }
+
+    /// The entropy of each edge over time as a table: steps done, then 28 columns in bits.
+    pub fn entropy_csv(&self) -> String {
+        use std::fmt::Write;
+        let mut text = "step".to_owned();
+        for kind in [CellKind::Normal, CellKind::Reduce] {
+            for edge in 0..EDGES {
+                let _ = write!(text, ",{}_{edge}", kind.name());
+            }
+        }
+        text.push('\n');
+        for frame in self.frames.all() {
+            let _ = write!(text, "{}", frame.steps);
+            for bits in &frame.entropy {
+                let _ = write!(text, ",{bits}");
+            }
+            text.push('\n');
+        }
+        text
+    }
+
+    fn set_alphas(&mut self, alphas: &Alphas, marked: bool) {
         let genotype = alphas.genotype();
-        if self.genotype.as_ref().is_some_and(|known| !same_cells(known, &genotype)) {
-            self.changes.push(self.steps);
+        let changed = self.genotype.as_ref().is_some_and(|known| !same_cells(known, &genotype));
+        if changed && self.changes.back() != Some(&self.steps) {
+            if self.changes.len() == MARKS {
+                self.changes.pop_front();
+            }
+            self.changes.push_back(self.steps);
+        }
+        if self.alphas.as_ref() != Some(alphas) || self.frames.all().last().is_none_or(|f| f.steps != self.steps) {
+            self.frames.push(Frame::new(self.steps, self.epoch, alphas.clone(), marked || changed));
         }
         self.genotype = Some(genotype);
         self.alphas = Some(alphas.clone());
@@ -274,7 +494,7 @@ impl Run {
 }
 
 /// Whether two genotypes are the same cells, whatever the order of a node's two ops.
-fn same_cells(a: &Genotype, b: &Genotype) -> bool {
+pub fn same_cells(a: &Genotype, b: &Genotype) -> bool {
     let sorted = |ops: &[(Op, usize)]| -> Vec<_> {
         ops.chunks(2)
             .map(|pair| {
@@ -350,6 +570,58 @@ mod tests {
 
         let again = Run::replay(events.iter().chain([&started(1)]));
         assert_eq!(again, Run::replay(&[started(1)]), "a new start forgets the old run");
+    }
+
+    #[test]
+    fn the_alphas_of_every_moment_can_be_looked_at() {
+        let favourite = |i: usize| if i < 12 { 4 } else { 3 };
+        let mut events = vec![started(2)];
+        events.extend((0..20).map(|i| step(i, Some(alphas(favourite(i))))));
+        events.push(Event::Steered { step: 20, steering: Steering::Freeze { frozen: true }, architecture: alphas(3) });
+        let run = Run::replay(&events);
+        assert_eq!(run.frames.all().len(), 21, "before the first step, and after each");
+        for (steps, op) in [(0, 4), (1, 4), (12, 4), (13, 3), (20, 3), (99, 3)] {
+            let frame = &run.frames.all()[run.frames.at(steps).unwrap()];
+            assert_eq!((frame.steps, &frame.alphas), (steps.min(20), &alphas(op)));
+        }
+        let moment = run.moment(Some(12), &[]).unwrap();
+        assert_eq!((moment.steps, &moment.alphas), (12, &alphas(4)));
+        assert_eq!(moment.genotype, alphas(4).genotype());
+        let pin = Steering::Pin { cell: CellKind::Normal, edge: 0, op: Op::DilConv5x5 };
+        let what_if = run.moment(Some(12), &[pin]).unwrap();
+        assert_eq!(what_if.genotype.normal[0], (Op::DilConv5x5, 0));
+        assert_eq!(run.moment(None, &[]).unwrap().steps, 20);
+        assert_eq!(run.changes, [13]);
+        assert_eq!(run.steered, [(20, Steering::Freeze { frozen: true })]);
+        assert!(run.course.frozen);
+        let row = &run.frames.all()[3].alphas.softmax().normal[0];
+        assert!((run.frames.all()[3].entropy[0] - entropy(row)).abs() < 1e-6);
+        assert_eq!((entropy(&[0.125; 8]), entropy(&[1.0, 0.0])), (3.0, 0.0));
+        assert_eq!(run.csv().lines().count(), 21);
+        assert!(run.csv().lines().all(|line| line.matches(',').count() == 20));
+        assert_eq!(run.entropy_csv().lines().count(), 22);
+    }
+
+    #[test]
+    fn a_long_run_keeps_its_marked_moments_in_bounded_memory() {
+        let mut frames = Frames::default();
+        let steps = 20 * FRAMES;
+        for i in 0..steps {
+            frames.push(Frame::new(i, 0, alphas(4), i % 1000 == 7));
+            assert_eq!(frames.all().last().unwrap().steps, i);
+        }
+        assert!(frames.all().len() < FRAMES, "{}", frames.all().len());
+        assert!(frames.all().len() > FRAMES / 4, "{}", frames.all().len());
+        assert!(frames.all().is_sorted_by(|a, b| a.steps < b.steps));
+        for mark in (7..steps).step_by(1000) {
+            assert_eq!(frames.all()[frames.at(mark).unwrap()].steps, mark);
+        }
+        let gap = frames.all().windows(2).map(|pair| pair[1].steps - pair[0].steps).max().unwrap();
+        assert!(gap <= 4 * steps / FRAMES, "{gap}");
+        // Marks alone do not break the bound.
+        let mut frames = Frames::default();
+        (0..5 * FRAMES).for_each(|i| frames.push(Frame::new(i, 0, alphas(4), true)));
+        assert!(frames.all().len() < FRAMES);
     }
 
     #[test]

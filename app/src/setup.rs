@@ -1,7 +1,7 @@
 //! What the controls set: a search's hyper-parameters and images, and their code in the URL fragment.
 
 use crate::messages::DataChoice;
-use darts_engine::search::SearchConfig;
+use darts_engine::search::{Order, SearchConfig};
 
 /// The settings of the top bar.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,6 +22,8 @@ pub struct Setup {
     pub weight_rate: f64,
     /// Learning rate of the alphas.
     pub alpha_rate: f64,
+    /// How the gradient of the alphas is approximated.
+    pub order: Order,
     /// Fixes weights, alphas, split, order and augmentation.
     pub seed: u64,
 }
@@ -74,6 +76,8 @@ impl Count {
     pub const BATCH: Self = Self { key: "batch", min: 1, max: 1024 };
     /// Epochs.
     pub const EPOCHS: Self = Self { key: "epochs", min: 1, max: 1000 };
+    /// A moment, in steps done.
+    pub const AT: Self = Self { key: "at", min: 0, max: 1 << 30 };
     /// Seed; larger numbers do not survive JavaScript.
     pub const SEED: Self = Self { key: "seed", min: 0, max: (1 << 53) - 1 };
 
@@ -113,7 +117,7 @@ impl Rate {
 }
 
 /// Foreign text cut to what a sentence can hold.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let mut short: String = text.chars().filter(|c| !c.is_control()).take(24).collect();
     if text.chars().count() > 24 {
         short.push('\u{2026}');
@@ -136,6 +140,7 @@ impl Setup {
                 epochs: 5,
                 weight_rate: 0.025,
                 alpha_rate: 0.01,
+                order: Order::First,
                 seed: 0,
             },
         },
@@ -151,6 +156,7 @@ impl Setup {
                 epochs: 10,
                 weight_rate: 0.025,
                 alpha_rate: 0.003,
+                order: Order::First,
                 seed: 0,
             },
         },
@@ -166,6 +172,7 @@ impl Setup {
                 epochs: 25,
                 weight_rate: 0.025,
                 alpha_rate: 0.001,
+                order: Order::First,
                 seed: 0,
             },
         },
@@ -181,14 +188,15 @@ impl Setup {
                 epochs: 50,
                 weight_rate: 0.025,
                 alpha_rate: 0.0003,
+                order: Order::First,
                 seed: 0,
             },
         },
     ];
 
-    /// This setup with a preset's sizes and rates; data and seed stay.
+    /// This setup with a preset's sizes and rates; data, order and seed stay.
     pub fn with_preset(self, preset: &Preset) -> Self {
-        Self { data: self.data, seed: self.seed, ..preset.setup }
+        Self { data: self.data, seed: self.seed, order: self.order, ..preset.setup }
     }
 
     /// The preset that these settings are, if any.
@@ -208,6 +216,7 @@ impl Setup {
             learning_rate: self.weight_rate,
             learning_rate_min: SearchConfig::default().learning_rate_min.min(self.weight_rate),
             arch_learning_rate: self.alpha_rate,
+            order: self.order,
             report_every: 1,
             ..SearchConfig::default()
         }
@@ -215,8 +224,9 @@ impl Setup {
 
     /// The code in the URL fragment, without `#`.
     pub fn to_fragment(&self) -> String {
+        let order = if self.order == Order::Second { "&order=second" } else { "" };
         format!(
-            "data={}&images={}&channels={}&cells={}&batch={}&epochs={}&lr={}&alr={}&seed={}",
+            "data={}&images={}&channels={}&cells={}&batch={}&epochs={}&lr={}&alr={}&seed={}{order}",
             self.data.name(),
             self.images,
             self.channels,
@@ -227,21 +237,6 @@ impl Setup {
             self.alpha_rate,
             self.seed
         )
-    }
-
-    /// The settings of a URL fragment. What it does not say stays at its default; so does what it says wrongly, each with a
-    /// sentence about it.
-    pub fn from_fragment(fragment: &str) -> (Self, Vec<String>) {
-        let mut setup = Self::default();
-        let mut problems = Vec::new();
-        for part in fragment.trim_start_matches('#').split('&').filter(|part| !part.is_empty()) {
-            let (key, value) = part.split_once('=').unwrap_or((part, ""));
-            if let Err(problem) = setup.set(key, value) {
-                problems.push(format!("In this page\u{2019}s address, {problem}"));
-            }
-        }
-        problems.truncate(3);
-        (setup, problems)
     }
 
     /// Sets the setting named `key` in the URL.
@@ -265,6 +260,13 @@ impl Setup {
             "batch" => self.batch = count(Count::BATCH)?,
             "epochs" => self.epochs = count(Count::EPOCHS)?,
             "seed" => self.seed = Count::SEED.parse(value)?,
+            "order" => {
+                self.order = match value {
+                    "first" => Order::First,
+                    "second" => Order::Second,
+                    _ => return Err(format!("order must be first or second, not \u{201c}{}\u{201d}.", shown(value))),
+                }
+            }
             "lr" => self.weight_rate = Rate::WEIGHTS.parse(value)?,
             "alr" => self.alpha_rate = Rate::ALPHAS.parse(value)?,
             _ => return Err(format!("\u{201c}{}\u{201d} is not a setting.", shown(key))),
@@ -276,23 +278,29 @@ impl Setup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::link::Link;
+
+    fn read(fragment: &str) -> (Setup, Vec<String>) {
+        let (link, problems) = Link::from_fragment(fragment);
+        (link.setup, problems)
+    }
 
     #[test]
     fn a_fragment_brings_back_its_setup() {
         for preset in &Setup::PRESETS {
             let setup = Setup { seed: Count::SEED.max, data: DataChoice::Textures, ..preset.setup };
-            let (again, problems) = Setup::from_fragment(&format!("#{}", setup.to_fragment()));
+            let (again, problems) = read(&format!("#{}", setup.to_fragment()));
             assert_eq!((again, problems), (setup, vec![]));
             assert_eq!(again.preset(), Some(preset));
             setup.config().check().unwrap();
             setup.config().split(preset.setup.images).unwrap();
         }
-        assert_eq!(Setup::from_fragment(""), (Setup::default(), vec![]));
+        assert_eq!(read(""), (Setup::default(), vec![]));
     }
 
     #[test]
     fn a_mangled_fragment_keeps_defaults_and_says_why() {
-        let (setup, problems) = Setup::from_fragment("batch=0&channels=4&alr=NaN&<script>=1&data=mnist");
+        let (setup, problems) = read("batch=0&channels=4&alr=NaN&<script>=1&data=mnist");
         assert_eq!(setup, Setup { channels: 4, ..Setup::default() });
         assert_eq!(problems.len(), 3, "no more than can be read");
         assert_eq!(
@@ -300,7 +308,7 @@ mod tests {
             "In this page\u{2019}s address, batch must be a whole number from 1 to 1024, not \u{201c}0\u{201d}."
         );
         assert!(problems[1].contains("alr must be a number above 0"));
-        let (_, problems) = Setup::from_fragment(&format!("seed={}", "9".repeat(10_000)));
+        let (_, problems) = read(&format!("seed={}", "9".repeat(10_000)));
         assert!(problems[0].len() < 200);
     }
 }

@@ -1,7 +1,7 @@
 //! The one stream of events: what a search or a training run tells while it goes on.
 
 use crate::{
-    search::SearchConfig,
+    search::{SearchConfig, Steering},
     space::{Alphas, Genotype},
     train::TrainConfig,
 };
@@ -67,6 +67,15 @@ pub enum Event {
         architecture: Alphas,
         /// The cell that would be derived now.
         genotype: Genotype,
+    },
+    /// Somebody changed the search between two steps.
+    Steered {
+        /// Search steps done by then.
+        step: usize,
+        /// The change.
+        steering: Steering,
+        /// The alphas after it.
+        architecture: Alphas,
     },
     /// The search is over.
     Finished {

@@ -1,83 +1,27 @@
 // The page in a real Chromium on software WebGPU. Build it first: `trunk build`.
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
+import { artefacts, built, fits, held, keptOps, ready, root, seek, shades, stepped, steps, text, until, withPage } from "./browser.js";
 import { serve } from "./server.js";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
-const artefacts = `${root}artefacts`;
 const SUBSET = "/data/cifar10.packed";
 // Small enough for a processor that emulates a GPU, on real images.
 const SMALL = "#channels=4&cells=3&batch=8&images=64&epochs=2&alr=0.01";
-const QUIET =
-  "--headless --no-sandbox --disable-background-networking --disable-component-update --disable-sync --disable-quic --no-first-run";
-const SOFTWARE = "--enable-unsafe-webgpu --use-webgpu-adapter=swiftshader --disable-gpu-watchdog";
-// An emulated GPU compiles some hundred shaders before the first step is done.
-const PATIENT = { timeout: 600_000 };
 
 let server;
 before(async () => {
-  assert.ok(existsSync(`${root}dist/index.html`), "dist holds no page: build it with `trunk build`");
-  mkdirSync(artefacts, { recursive: true });
+  built();
   server = await serve(`${root}dist`);
 });
 after(() => server?.close());
 
-/** Opens the page and runs `use` with it, noting every error it logs and every request that leaves its server. */
-async function withPage(url, options, use) {
-  const { flags = SOFTWARE, colorScheme = "light", webgpu = true } = options;
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: `${QUIET} ${flags}`.split(" ").filter(Boolean),
-  });
-  try {
-    const context = await browser.newContext({
-      viewport: { width: 1440, height: 900 },
-      colorScheme,
-      // So that no picture is taken in the middle of a movement.
-      reducedMotion: "reduce",
-    });
-    const page = await context.newPage();
-    const errors = [];
-    const strangers = [];
-    page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
-    page.on("pageerror", (error) => errors.push(String(error)));
-    page.on("request", (request) => {
-      const { origin } = new URL(request.url());
-      if (origin !== new URL(url).origin) strangers.push(request.url());
-    });
-    if (!webgpu) await page.addInitScript(() => delete Navigator.prototype.gpu);
-    await page.goto(url);
-    await use(page, errors);
-    assert.deepEqual(strangers, [], "every request stays on the page's own server");
-  } finally {
-    await browser.close();
-  }
-}
-
-const until = (page, condition, argument) => page.waitForFunction(condition, argument, PATIENT);
-const ready = (page) => until(page, () => document.querySelector("#status")?.textContent.startsWith("Ready"));
-const steps = (page) => page.evaluate(() => Number(document.querySelector("#main").dataset.steps));
-const text = (page, selector) => page.locator(selector).innerText();
-
-/** Waits until `least` steps are done; an error that stops the search is told instead. */
-async function stepped(page, least) {
-  await until(
-    page,
-    (n) => Number(document.querySelector("#main").dataset.steps) >= n || document.querySelector("#main").dataset.phase === "failed",
-    least,
-  );
-  assert.equal(await page.locator(".notice.error").count(), 0, (await page.locator(".notices").textContent()) ?? "");
-}
-
-/** Waits until the worker says that no step is in flight. */
-const held = (page) => until(page, () => document.querySelector("#main").dataset.activity === "holding");
-
-const shades = (page) =>
-  page.evaluate(() => [...document.querySelectorAll("rect.heat")].map((rect) => rect.getAttribute("fill-opacity")).join());
-const keptOps = (page, cell) => page.locator(`#${cell} figure.graph g[role=img][aria-label*=" from "]`).count();
+// Long tasks of the page's main thread, from before its first script on.
+const WATCH_TASKS = () => {
+  globalThis.longTasks = [];
+  new PerformanceObserver((list) => {
+    for (const task of list.getEntries()) longTasks.push(Math.round(task.duration));
+  }).observe({ type: "longtask", buffered: true });
+};
 
 test("a search on real images: alphas move, pause holds, a step is one, reset goes back", async () => {
   await withPage(server.url + SMALL, {}, async (page, errors) => {
@@ -105,14 +49,19 @@ test("a search on real images: alphas move, pause holds, a step is one, reset go
     }
     for (const cell of ["normal", "reduce"]) assert.equal(await keptOps(page, cell), 8, `${cell} cell drawn`);
     for (const [width, height] of [[1440, 900], [1024, 768], [390, 844]]) {
-      await page.setViewportSize({ width, height });
-      assert.ok(
-        await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth),
-        `nothing sticks out at ${width} pixels`,
-      );
+      await fits(page, width, height);
       await page.screenshot({ path: `${artefacts}/search-${width}.png`, fullPage: true });
     }
     await page.setViewportSize({ width: 1440, height: 900 });
+
+    // The moment before the first step is another picture, and the latest comes back.
+    const latest = await shades(page);
+    await seek(page, 0);
+    assert.notEqual(await shades(page), latest);
+    assert.match(await text(page, "#moment"), /^step 0/);
+    assert.equal(await steps(page), paused, "looking back changes nothing");
+    await page.click("#latest");
+    assert.equal(await shades(page), latest);
 
     // Had the search gone on meanwhile, the step asked for would not be the next one.
     await page.click("#step");
@@ -166,6 +115,47 @@ test("settings, address and keyboard", async () => {
   });
 });
 
+test("a search is steered, and its main thread stays free", async () => {
+  await withPage(server.url + SMALL.replace("epochs=2", "epochs=30"), { init: WATCH_TASKS }, async (page, errors) => {
+    await ready(page);
+    await page.click("#play");
+    await stepped(page, 1);
+    await page.evaluate(() => (longTasks.length = 0));
+    const began = Date.now();
+    const first = await steps(page);
+    await page.waitForTimeout(8000);
+    const tasks = await page.evaluate(() => longTasks);
+    console.log(`${(await steps(page)) - first} steps in ${Date.now() - began} ms; tasks above 50 ms: [${tasks}]`);
+    await page.click("#play");
+    await held(page);
+
+    await page.click("#normal-row-0");
+    assert.match(await text(page, "#edge"), /ck.2 . 0[^]*Changes go to the search/);
+    const skip = page.locator("#edge tr.op-3");
+    await skip.getByRole("button", { name: /Leave this edge only skip/ }).click();
+    await until(page, () => document.querySelector("#edge tr.op-3 .number").textContent === "1.000");
+    assert.equal(await text(page, "#edge tr.op-4 .number"), "out");
+    await until(page, () => document.querySelectorAll("#normal g[role=img][aria-label^='skip_connect from c k minus 2 to node 0']").length === 1);
+    await page.selectOption("#search-order", "second");
+    await page.check("#freeze");
+    await page.fill("#alr", "0.5");
+    await page.press("#alr", "Tab");
+    await until(page, () => /rates 0.025 and 0.5/.test(document.querySelector(".time-label").textContent));
+    const before = await shades(page);
+    const step = await steps(page);
+    await page.click("#step");
+    await stepped(page, step + 1);
+    await held(page);
+    assert.equal(await shades(page), before, "alphas that are held stay");
+    await page.fill("#alr", "0");
+    await page.press("#alr", "Tab");
+    assert.match(await text(page, ".notices"), /Alr must be a number above 0/);
+    assert.equal(await page.inputValue("#alr"), "0.5");
+    assert.deepEqual(errors, []);
+    assert.deepEqual(tasks, [], "no task of the page takes longer than 50 ms while a search runs");
+  });
+});
+
 test("asked to, the page times steps and tells what the command line tells", async () => {
   await withPage(`${server.url}?bench#channels=4&cells=3&batch=8`, {}, async (page, errors) => {
     await ready(page);
@@ -188,6 +178,7 @@ test("asked to, the page times steps and tells what the command line tells", asy
 test("without WebGPU the page says what to do", async () => {
   await withPage(server.url, { flags: "", webgpu: false }, async (page, errors) => {
     await page.waitForSelector("#unsupported");
+    assert.match(await text(page, ".unsupported"), /open the events\.jsonl of a recorded run/);
     assert.match(await text(page, ".unsupported"), /does not offer WebGPU[^]*Chrome[^]*Safari[^]*Firefox/);
     assert.ok(await page.isDisabled("#play"));
     await page.screenshot({ path: `${artefacts}/no-webgpu-1440.png`, fullPage: true });

@@ -8,6 +8,7 @@ const TYPES = {
   ".html": "text/html; charset=utf-8",
   ".js": "text/javascript; charset=utf-8",
   ".json": "application/json",
+  ".jsonl": "application/jsonl",
   ".packed": "application/octet-stream",
   ".png": "image/png",
   ".svg": "image/svg+xml",

@@ -6,7 +6,7 @@ use darts_engine::{
     data::{Dataset, TEXTURES_TRAIN},
     device::{Compute, DeviceChoice},
     event::Event,
-    search::{ConvSearch, SearchConfig},
+    search::{Control, ConvSearch, SearchConfig, SearchError},
 };
 use futures::{StreamExt, channel::mpsc};
 use js_sys::{Function, Promise, Reflect, Uint8Array};
@@ -162,7 +162,12 @@ async fn obey(command: Command, current: &mut Option<Current>, compute: &Compute
                 Err(message) => say(&Message::Event { run, event: Event::Failed { message } }),
             }
         }
-        Command::Stop => *current = None,
+        Command::Control { control: Control::Stop } => *current = None,
+        Command::Control { control } => {
+            if let Some(current) = current {
+                asked(control, current).await;
+            }
+        }
         Command::Bench { run, config, steps } => {
             *current = None;
             let told = |kind: &str, done| say(&Message::Timing { run, kind: kind.to_owned(), done });
@@ -172,21 +177,24 @@ async fn obey(command: Command, current: &mut Option<Current>, compute: &Compute
                 Err(error) => say(&Message::Failed { message: error.to_string() }),
             }
         }
-        Command::Pause => {
-            if let Some(current) = current {
-                (current.going, current.owed) = (false, 0);
+    }
+}
+
+/// What is asked of a search that is there.
+async fn asked(control: Control, current: &mut Current) {
+    match control {
+        Control::Pause => (current.going, current.owed) = (false, 0),
+        Control::Resume => current.going = true,
+        Control::Step => (current.going, current.owed) = (false, current.owed + 1),
+        Control::Steer { steering } => match current.search.steer(steering).await {
+            Ok(event) => say(&Message::Event { run: current.run, event }),
+            Err(error @ SearchError::Steering(_)) => {
+                say(&Message::Refused { run: current.run, reason: error.to_string() });
             }
-        }
-        Command::Resume => {
-            if let Some(current) = current {
-                current.going = true;
-            }
-        }
-        Command::Step => {
-            if let Some(current) = current {
-                (current.going, current.owed) = (false, current.owed + 1);
-            }
-        }
+            // The device may be gone, so the page replaces this worker.
+            Err(error) => say(&Message::Failed { message: error.to_string() }),
+        },
+        Control::Stop => {}
     }
 }
 

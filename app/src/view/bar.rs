@@ -1,13 +1,18 @@
 //! The top bar: name, transport, settings, figures.
 
-use super::{grouped, page};
-use crate::page::{Engine, Page, Phase, sentence};
+use super::{grouped, page, parts::Menu};
+use crate::{
+    browser,
+    page::{Engine, Page, Phase, Purpose, Source, sentence},
+};
 use darts_app::{
     messages::{Activity, DataChoice},
-    run::End,
+    run::{Course, End},
     setup::{Count, Rate, Setup},
 };
-use leptos::prelude::*;
+use darts_engine::search::{Order, Steering};
+use leptos::{html, prelude::*};
+use wasm_bindgen_futures::spawn_local;
 
 #[component]
 pub fn Bar() -> impl IntoView {
@@ -16,10 +21,11 @@ pub fn Bar() -> impl IntoView {
             <div class="bar-top">
                 <div class="brand">
                     <h1>"DARTS"</h1>
-                    <p>"A neural network\u{2019}s architecture, learned by gradient descent, in front of you"</p>
+                    <p>"A network\u{2019}s architecture, learned by gradient descent"</p>
                 </div>
                 <Transport />
                 <Figures />
+                <Actions />
             </div>
             <Settings />
         </header>
@@ -29,9 +35,22 @@ pub fn Bar() -> impl IntoView {
 #[component]
 fn Transport() -> impl IntoView {
     let page = page();
-    let unable = move || matches!(page.engine.get(), Engine::Unsupported { .. });
-    let running = move || page.phase.get() == Phase::Running;
+    let recorded = move || page.phase.get() == Phase::Recorded;
+    let native = move || page.source.get() == Source::Native;
+    let unable = move || {
+        matches!(page.engine.get(), Engine::Unsupported { .. }) && !recorded() && page.source.get() != Source::Native
+    };
+    let running = move || page.phase.get() == Phase::Running || page.playing.get();
+    let over = move || matches!(page.phase.get(), Phase::Finished | Phase::Failed);
+    let reset_label = move || match page.phase.get() {
+        Phase::Recorded => "Close the recorded run",
+        _ if native() => "Stop: end the search",
+        _ => "Reset: back to before the first step",
+    };
     let label = move || match page.phase.get() {
+        Phase::Recorded if page.playing.get() => "Pause the replay",
+        Phase::Recorded => "Replay",
+        Phase::Finished | Phase::Failed if native() => "Replay",
         Phase::Idle => "Start the search",
         Phase::Running => "Pause",
         Phase::Paused => "Resume",
@@ -43,14 +62,23 @@ fn Transport() -> impl IntoView {
                 type="button"
                 id="reset"
                 class="round"
-                aria-label="Reset"
-                title="Reset: back to before the first step"
-                disabled=move || page.phase.get() == Phase::Idle
+                aria-label=reset_label
+                title=reset_label
+                disabled=move || page.phase.get() == Phase::Idle || (native() && over())
                 on:click=move |_| page.reset()
             >
                 <svg viewBox="0 0 24 24" aria-hidden="true">
-                    <path d="M5.5 12a6.5 6.5 0 1 0 2.2-4.9" class="icon-line" />
-                    <path d="M8.6 3.2 7.2 7.7l4.6 1z" class="icon" />
+                    {move || match (native(), recorded()) {
+                        (true, _) => view! { <path d="M6.5 6.5h11v11h-11z" class="icon" /> }.into_any(),
+                        (_, true) => view! { <path d="M6.5 6.5l11 11M17.5 6.5l-11 11" class="icon-line" /> }.into_any(),
+                        _ => {
+                            view! {
+                                <path d="M5.5 12a6.5 6.5 0 1 0 2.2-4.9" class="icon-line" />
+                                <path d="M8.6 3.2 7.2 7.7l4.6 1z" class="icon" />
+                            }
+                            .into_any()
+                        }
+                    }}
                 </svg>
             </button>
             <button
@@ -71,8 +99,8 @@ fn Transport() -> impl IntoView {
                 id="step"
                 class="round"
                 aria-label="One step"
-                title="One search step: alphas, then weights; then hold"
-                disabled=move || unable() || matches!(page.phase.get(), Phase::Finished | Phase::Failed)
+                title=move || if recorded() { "The next moment" } else { "One search step: alphas, then weights; then hold" }
+                disabled=move || unable() || (over() && !native())
                 on:click=move |_| page.step()
             >
                 <svg viewBox="0 0 24 24" aria-hidden="true">
@@ -97,9 +125,20 @@ fn status(page: Page) -> String {
         Engine::Ready { .. } | Engine::Broken => None,
     };
     let activity = page.activity.get();
+    if let Source::Recording { reading, .. } = page.source.get() {
+        return match reading {
+            Some(share) if share > 0.0 => format!("Reading: {:.0}%", 100.0 * share),
+            Some(_) => "Reading".into(),
+            None if page.playing.get() => "Replaying".into(),
+            None => "Recorded run".into(),
+        };
+    }
+    // Until it says what it does, a search of the command line runs.
+    let loading = loading.filter(|_| page.source.get() == Source::Engine);
     match page.phase.get() {
         Phase::Idle => loading.unwrap_or_else(|| "Ready: press start".into()),
         Phase::Failed => "Stopped with an error".into(),
+        Phase::Recorded => "Recorded run".into(),
         Phase::Finished => page.run.with(|run| match run.end {
             Some(End::Finished { seconds }) => format!("Finished in {}", duration(seconds)),
             _ => "Finished".into(),
@@ -129,17 +168,30 @@ fn duration(seconds: f64) -> String {
 fn Figures() -> impl IntoView {
     let page = page();
     let run = page.run;
-    let epoch = move || run.with(|run| run.started.as_ref().map(|started| (run.epoch + 1, started.config.epochs)));
+    let epoch = move || {
+        let now = page
+            .moment
+            .with(|moment| moment.as_ref().map(|moment| moment.epoch))
+            .filter(|_| page.cursor.get().is_some());
+        run.with(|run| run.started.as_ref().map(|started| (now.unwrap_or(run.epoch) + 1, started.config.epochs)))
+    };
+    let steps = move || page.cursor.get().unwrap_or(usize::MAX).min(run.with(|run| run.steps));
     let speed = move || match run.with(|run| run.images_per_second()) {
         Some(speed) if speed >= 100.0 => format!("{speed:.0}"),
         Some(speed) => format!("{speed:.1}"),
         None => "\u{2013}".into(),
     };
+    let of_run = move || {
+        run.with(|run| run.started.as_ref().map(|started| format!("{} \u{b7} {}", started.adapter, started.backend)))
+    };
     let adapter = move || match page.engine.get() {
+        _ if page.source.get() != Source::Engine => of_run().unwrap_or("\u{2013}".into()),
         Engine::Ready { adapter, backend, .. } => format!("{adapter} \u{b7} {backend}"),
         _ => "\u{2013}".into(),
     };
-    let software = move || matches!(page.engine.get(), Engine::Ready { software: true, .. });
+    let software = move || {
+        page.source.get() == Source::Engine && matches!(page.engine.get(), Engine::Ready { software: true, .. })
+    };
     view! {
         <dl class="figures">
             <div class="figure wide">
@@ -156,7 +208,7 @@ fn Figures() -> impl IntoView {
             <div class="figure">
                 <dt>"Step"</dt>
                 <dd id="steps">
-                    {move || run.with(|run| grouped(run.steps))}
+                    {move || grouped(steps())}
                     <small>{move || run.with(|run| run.total_steps().map(|all| format!(" of {}", grouped(all))))}</small>
                 </dd>
             </div>
@@ -182,10 +234,12 @@ fn Settings() -> impl IntoView {
     let page = page();
     let setup = page.setup;
     let fixed = move || matches!(page.phase.get(), Phase::Running | Phase::Paused);
+    let own = move || page.source.get() == Source::Engine;
     let preset = move || setup.get().preset().map_or("", |preset| preset.name);
     view! {
         <form class="settings" aria-label="Settings" on:submit=|event| event.prevent_default()>
-            <fieldset disabled=fixed>
+            <Show when=move || !own()><OfRun /></Show>
+            <fieldset disabled=fixed hidden=move || !own() title=move || fixed().then_some("Reset to change these")>
                 <legend class="hidden">"Settings of the search"</legend>
                 <label class="field">
                     <span>"Preset"</span>
@@ -227,11 +281,9 @@ fn Settings() -> impl IntoView {
                 <Number label="Cells" hint="Cells of the supernet; those at one and two thirds reduce" count=Count::CELLS get=|s| s.cells as u64 />
                 <Number label="Batch" hint="Images of a minibatch" count=Count::BATCH get=|s| s.batch as u64 />
                 <Number label="Epochs" hint="Passes over the weight half" count=Count::EPOCHS get=|s| s.epochs as u64 />
-                <RateField label="Weight rate" hint="First learning rate of the weights (SGD with momentum, annealed along a cosine)" rate=Rate::WEIGHTS get=|s| s.weight_rate />
-                <RateField label="Alpha rate" hint="Learning rate of the alphas (Adam)" rate=Rate::ALPHAS get=|s| s.alpha_rate />
                 <Number label="Seed" hint="Fixes initial weights and alphas, the split, the order and the augmentation" count=Count::SEED get=|s| s.seed />
-                <p class="settings-hint">{move || fixed().then_some("Reset to change these.")}</p>
             </fieldset>
+            <Steered />
         </form>
     }
 }
@@ -271,11 +323,122 @@ fn Number(label: &'static str, hint: &'static str, count: Count, get: fn(&Setup)
     }
 }
 
+/// The settings of a run that is not this page's.
 #[component]
-fn RateField(label: &'static str, hint: &'static str, rate: Rate, get: fn(&Setup) -> f64) -> impl IntoView {
+fn OfRun() -> impl IntoView {
+    let page = page();
+    let name = move || match page.source.get() {
+        Source::Recording { name, .. } => name,
+        _ => "Search of the command line".into(),
+    };
+    let facts = move || {
+        page.run.with(|run| {
+            let started = run.started.as_ref()?;
+            let config = &started.config;
+            Some(format!(
+                "{} cells of {} channels, batch {}, {} epochs of {} steps, {} images, seed {}",
+                config.layers,
+                config.init_channels,
+                config.batch_size,
+                grouped(config.epochs),
+                grouped(started.steps_per_epoch),
+                grouped(started.weight_images + started.alpha_images),
+                config.seed
+            ))
+        })
+    };
+    view! { <p class="of-run" id="of-run"><b>{name}</b> " " {facts}</p> }
+}
+
+/// What can be changed while a search runs.
+#[component]
+fn Steered() -> impl IntoView {
     let page = page();
     let setup = page.setup;
+    let runs = move || {
+        matches!(page.phase.get(), Phase::Running | Phase::Paused) && page.run.with(|run| run.started.is_some())
+    };
+    let fixed = move || page.source.get() != Source::Engine && !runs();
+    let recorded = move || matches!(page.source.get(), Source::Recording { .. });
+    // That of the run while there is one, of the settings before.
+    let course = Memo::new(move |_| {
+        let Setup { weight_rate, alpha_rate, order, .. } = setup.get();
+        let of_run = page.run.with(|run| run.started.as_ref().map(|_| run.course));
+        let shows_run =
+            page.source.get() != Source::Engine || !matches!(page.phase.get(), Phase::Finished | Phase::Failed);
+        of_run.filter(|_| shows_run).unwrap_or(Course { weight_rate, alpha_rate, order, frozen: false })
+    });
+    let choose_order = move |event| {
+        let order = if event_target_value(&event) == "second" { Order::Second } else { Order::First };
+        if runs() { page.ask_change(Steering::Order { order }) } else { setup.update(|setup| setup.order = order) }
+    };
+    view! {
+        <fieldset disabled=fixed class="steered" hidden=recorded>
+            <legend class="hidden">"What can be changed while a search runs"</legend>
+            <RateField
+                label="Weight rate"
+                hint="Where the learning rate of the weights starts (SGD with momentum, annealed along a cosine)"
+                rate=Rate::WEIGHTS
+                value=Signal::derive(move || course.get().weight_rate)
+                steer=move |weights| Steering::Rates { weights, alphas: course.get_untracked().alpha_rate }
+                runs=Signal::derive(runs)
+            />
+            <RateField
+                label="Alpha rate"
+                hint="Learning rate of the alphas (Adam)"
+                rate=Rate::ALPHAS
+                value=Signal::derive(move || course.get().alpha_rate)
+                steer=move |alphas| Steering::Rates { weights: course.get_untracked().weight_rate, alphas }
+                runs=Signal::derive(runs)
+            />
+            <label class="field" title="First order takes the weights as they are; second order those one step ahead, at several times the cost">
+                <span>"Order"</span>
+                <select id="search-order" prop:value=move || if course.get().order == Order::Second { "second" } else { "first" } on:change=choose_order>
+                    <option value="first">"First"</option>
+                    <option value="second">"Second"</option>
+                </select>
+            </label>
+            <label class="field check" title="Only the weights learn while the alphas are held: a warm-up">
+                <span>"Hold alphas"</span>
+                <input
+                    id="freeze"
+                    type="checkbox"
+                    disabled=move || !runs()
+                    prop:checked=move || course.get().frozen
+                    on:change=move |event| page.ask_change(Steering::Freeze { frozen: event_target_checked(&event) })
+                />
+            </label>
+        </fieldset>
+    }
+}
+
+#[component]
+fn RateField(
+    label: &'static str,
+    hint: &'static str,
+    rate: Rate,
+    value: Signal<f64>,
+    /// The change of a search that runs.
+    steer: impl Fn(f64) -> Steering + Send + Sync + 'static,
+    /// Whether one does.
+    runs: Signal<bool>,
+) -> impl IntoView {
+    let page = page();
     let list = format!("{}-offered", rate.key);
+    let changed = move |event| {
+        let input: web_sys::HtmlInputElement = event_target(&event);
+        let old = value.get_untracked().to_string();
+        if !runs.get_untracked() {
+            return take(page, rate.key, &input, old);
+        }
+        match rate.parse(&input.value()) {
+            Ok(value) => page.ask_change(steer(value)),
+            Err(problem) => {
+                input.set_value(&old);
+                page.tell(sentence(&problem), true);
+            }
+        }
+    };
     view! {
         <label class="field rate" title=hint>
             <span>{label}</span>
@@ -284,12 +447,68 @@ fn RateField(label: &'static str, hint: &'static str, rate: Rate, get: fn(&Setup
                 type="text"
                 inputmode="decimal"
                 list=list.clone()
-                prop:value=move || setup.with(get).to_string()
-                on:change=move |event| take(page, rate.key, &event_target(&event), setup.with_untracked(get).to_string())
+                prop:value=move || value.get().to_string()
+                on:change=changed
             />
             <datalist id=list>
                 {rate.offered.iter().map(|value| view! { <option value=value.to_string()></option> }).collect_view()}
             </datalist>
         </label>
+    }
+}
+
+/// What leads beyond the search: other runs, a link, the tour.
+#[component]
+fn Actions() -> impl IntoView {
+    let page = page();
+    let file: NodeRef<html::Input> = NodeRef::new();
+    let copied = RwSignal::new(false);
+    let copy = move |with_cells: bool| {
+        let location = window().location();
+        let base = location.href().unwrap_or_default();
+        let base = base.split('#').next().unwrap_or_default().to_owned();
+        let link = base + &untrack(move || page.address(with_cells));
+        spawn_local(async move {
+            if browser::copy_text(&link).await.is_truthy() {
+                copied.set(true);
+                set_timeout(move || copied.set(false), std::time::Duration::from_secs(2));
+            } else {
+                page.tell(format!("The browser lets no page copy here; this is the link: {link}"), false);
+            }
+        });
+    };
+    view! {
+        <div class="actions">
+            <button type="button" class="button" id="open" title="Show a recorded run (events.jsonl) or cells from a file; dropping it on the page does the same"
+                on:click=move |_| file.get_untracked().into_iter().for_each(|input| input.click())
+            >
+                "Open\u{2026}"
+            </button>
+            <input
+                type="file"
+                class="hidden"
+                tabindex="-1"
+                id="open-file"
+                aria-label="A recorded run or a file of cells"
+                accept=".jsonl,.json,.py,.txt"
+                node_ref=file
+                on:change=move |event| {
+                    let input: web_sys::HtmlInputElement = event_target(&event);
+                    if let Some(file) = input.files().and_then(|files| files.get(0)) {
+                        page.open_file(&file, Purpose::Show);
+                    }
+                    input.set_value("");
+                }
+            />
+            <Menu label="Link" hint="An address that brings this back">
+                <button type="button" id="copy-link" on:click=move |_| copy(false)>"Copy a link to these settings"</button>
+                <button type="button" id="copy-cells" disabled=move || page.genotype.with(Option::is_none) on:click=move |_| copy(true)>
+                    "Copy a link to these cells"
+                </button>
+            </Menu>
+            <button type="button" class="button" id="start-tour" on:click=move |_| page.tour.set(Some(0))>"Tour"</button>
+            <span class="hidden" role="status">{move || copied.get().then_some("The link is copied")}</span>
+            <span class="copied" aria-hidden="true" class:shown=move || copied.get()>"copied"</span>
+        </div>
     }
 }

@@ -1,67 +1,109 @@
-//! Losses, accuracies and op shares over the steps of the search.
+//! Losses, accuracies, op shares and the entropy of the edges over the steps of the search.
 
-use super::{op_label, page};
+use super::{
+    edge_card::EdgeCard,
+    math, op_label, page,
+    parts::{Menu, SavePicture, Term},
+};
+use crate::browser;
 use darts_app::{
     chart::{Scale, nice_range, path, thin, tick_label, ticks},
-    run::{OPS, Point},
+    run::{OPS, Point, Run},
 };
-use darts_engine::space::Op;
+use darts_engine::space::{CellKind, EDGES, Op};
 use leptos::{prelude::*, svg};
 use std::sync::Arc;
 
-const HEIGHT: f64 = 132.0;
 const LEFT: f64 = 34.0;
 const RIGHT: f64 = 10.0;
 const BOTTOM: f64 = 18.0;
 const TOP: f64 = 6.0;
 /// Most points of a drawn line.
-const DRAWN: usize = 300;
+const DRAWN: usize = 240;
 
-type Value = Arc<dyn Fn(&Point) -> f64 + Send + Sync>;
+/// Where the points of a plot lie, in steps, and the values of each of its lines.
+type Columns = (Vec<f64>, Vec<Vec<f64>>);
 
 /// A line of a plot.
 #[derive(Clone)]
-struct Line {
-    class: String,
+pub struct Line {
+    /// Its classes.
+    pub class: String,
     /// The op it stands for, if any: pointing at the op shows the line.
-    op: Option<usize>,
-    get: Value,
+    pub op: Option<usize>,
+    /// The edge it stands for, if any.
+    pub edge: Option<(CellKind, usize)>,
 }
 
 /// What a plot's values are.
 #[derive(Clone, Copy)]
-struct Axis {
+pub struct Axis {
     /// Range of an empty plot.
-    empty: (f64, f64),
+    pub empty: (f64, f64),
     /// The axis never goes beyond.
-    limits: (f64, f64),
+    pub limits: (f64, f64),
     /// The least it spans.
-    least: f64,
+    pub least: f64,
     /// Every step as a thin line, and its running mean as a bold one.
-    smooth: bool,
+    pub smooth: bool,
+    /// Width and height.
+    pub size: (f64, f64),
 }
 
-/// A plot's geometry and paths.
-#[derive(Clone, Debug, PartialEq)]
-struct Drawn {
-    x: Scale,
-    y: Scale,
+/// A plot's axes.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Frame {
+    x: Option<Scale>,
+    y: Option<Scale>,
     x_ticks: Vec<f64>,
     y_ticks: Vec<f64>,
     epochs: Vec<f64>,
-    each: Vec<String>,
-    bold: Vec<String>,
 }
 
-fn draw(points: &[Point], epochs: &[usize], lines: &[Line], axis: Axis, width: f64) -> Drawn {
-    let last = points.last().map_or(0.0, |p| f64::from(p.step));
+/// A plot's geometry and paths.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Drawn {
+    frame: Frame,
+    each: Vec<String>,
+    bold: Vec<String>,
+    columns: Columns,
+}
+
+impl Frame {
+    fn x(&self, value: f64) -> f64 {
+        self.x.map_or(0.0, |scale| scale.at(value))
+    }
+
+    fn y(&self, value: f64) -> f64 {
+        self.y.map_or(0.0, |scale| scale.at(value))
+    }
+}
+
+impl Drawn {
+    /// The place of the point nearest to a step.
+    fn nearest(&self, step: f64) -> Option<usize> {
+        let xs = &self.columns.0;
+        let after = xs.partition_point(|&x| x < step);
+        let before = after.checked_sub(1);
+        match (before, xs.get(after)) {
+            (Some(a), Some(b)) if step - xs[a] > b - step => Some(after),
+            (Some(a), _) => Some(a),
+            (None, Some(_)) => Some(after),
+            (None, None) => None,
+        }
+    }
+}
+
+fn draw(columns: Columns, epochs: &[usize], axis: Axis) -> Drawn {
+    let (width, height) = axis.size;
+    let (xs, values) = &columns;
+    let last = xs.last().copied().unwrap_or(0.0);
     let x = Scale { from: 0.0, to: last.max(10.0), start: LEFT, end: width - RIGHT };
-    let window = (points.len() / 16).max(1);
-    let values: Vec<Vec<f64>> = lines.iter().map(|line| points.iter().map(|p| (line.get)(p)).collect()).collect();
-    let shown: Vec<Vec<f64>> =
-        values.iter().map(|v| if axis.smooth { running_mean(v, window) } else { v.clone() }).collect();
-    let of_range = if axis.smooth { values.iter().chain(&shown) } else { shown.iter().chain(&values) };
-    let finite = || of_range.clone().flatten().copied().filter(|v| v.is_finite());
+    let window = (xs.len() / 16).max(1);
+    let means: Vec<Vec<f64>> =
+        if axis.smooth { values.iter().map(|v| running_mean(v, window)).collect() } else { Vec::new() };
+    let shown = if axis.smooth { &means } else { values };
+    let finite = || values.iter().flatten().copied().filter(|v| v.is_finite());
     let (low, high) = if finite().next().is_none() {
         axis.empty
     } else {
@@ -69,23 +111,29 @@ fn draw(points: &[Point], epochs: &[usize], lines: &[Line], axis: Axis, width: f
     };
     let (low, high) = nice_range(low, high, axis.least, 4);
     let (low, high) = (low.max(axis.limits.0), high.min(axis.limits.1));
-    let y = Scale { from: low, to: high, start: HEIGHT - BOTTOM, end: TOP };
+    let y = Scale { from: low, to: high, start: height - BOTTOM, end: TOP };
     let trace = |values: &[f64]| {
-        let pairs: Vec<(f64, f64)> = points.iter().map(|p| f64::from(p.step)).zip(values.iter().copied()).collect();
+        let pairs: Vec<(f64, f64)> = xs.iter().copied().zip(values.iter().copied()).collect();
         let mean = |of: &[(f64, f64)]| {
             let n = of.len() as f64;
             (x.at(of.iter().map(|p| p.0).sum::<f64>() / n), y.at(of.iter().map(|p| p.1).sum::<f64>() / n))
         };
         path(thin(&pairs, DRAWN, mean).into_iter())
     };
-    Drawn {
-        x,
-        y,
+    // More verticals than can be told apart are none.
+    let few = epochs.len() as f64 <= (width - LEFT - RIGHT) / 4.0;
+    let frame = Frame {
+        x: Some(x),
+        y: Some(y),
         x_ticks: ticks(x.from, x.to, (width / 70.0) as usize).into_iter().filter(|t| t.fract() == 0.0).collect(),
         y_ticks: ticks(low, high, 4),
-        epochs: epochs.iter().map(|&step| x.at(step as f64)).collect(),
+        epochs: epochs.iter().filter(|_| few).map(|&step| x.at(step as f64)).collect(),
+    };
+    Drawn {
+        frame,
         each: if axis.smooth { values.iter().map(|v| trace(v)).collect() } else { Vec::new() },
         bold: shown.iter().map(|v| trace(v)).collect(),
+        columns,
     }
 }
 
@@ -106,44 +154,95 @@ fn running_mean(values: &[f64], window: usize) -> Vec<f64> {
 }
 
 #[component]
-fn Plot(label: String, lines: Vec<Line>, axis: Axis, width: f64, at: RwSignal<Option<f64>>) -> impl IntoView {
+pub fn Plot(
+    label: String,
+    lines: Vec<Line>,
+    /// The values of the lines; runs again whenever something that it reads changes.
+    columns: Arc<dyn Fn(&Run) -> Columns + Send + Sync>,
+    axis: Axis,
+    at: RwSignal<Option<f64>>,
+) -> impl IntoView {
     let page = page();
+    let (width, height) = axis.size;
     let node: NodeRef<svg::Svg> = NodeRef::new();
-    let traced = lines.clone();
     let drawn = Memo::new(move |_| {
         page.run.with(|run| {
             let epochs: Vec<usize> = run.epochs.iter().map(|epoch| epoch.steps).collect();
-            draw(run.series.points(), &epochs, &traced, axis, width)
+            draw(columns(run), &epochs, axis)
         })
     });
-    let on_move = move |event: leptos::ev::PointerEvent| {
-        let Some(node) = node.get_untracked() else { return };
-        let bounds = node.get_bounding_client_rect();
-        let x = (f64::from(event.client_x()) - bounds.left()) / bounds.width().max(1.0) * width;
-        let step = drawn.with_untracked(|drawn| drawn.x.value(x));
-        at.set((step >= 0.0).then_some(step));
+    // The lines that stand for edges answer to the pointer.
+    let edges: Vec<Option<(CellKind, usize)>> = lines.iter().map(|line| line.edge).collect();
+    let has_edges = edges.iter().any(Option::is_some);
+    let edges = StoredValue::new(edges);
+    let place = move |event: &web_sys::MouseEvent| {
+        let bounds = node.get_untracked()?.get_bounding_client_rect();
+        let unit = width / bounds.width().max(1.0);
+        Some((
+            (f64::from(event.client_x()) - bounds.left()) * unit,
+            (f64::from(event.client_y()) - bounds.top()) * unit,
+        ))
     };
+    let nearest_edge = move |(x, y): (f64, f64)| {
+        drawn.with_untracked(|drawn| {
+            let i = drawn.nearest(drawn.frame.x?.value(x))?;
+            let distance =
+                |line: &usize| drawn.columns.1[*line].get(i).map_or(f64::MAX, |v| (drawn.frame.y(*v) - y).abs());
+            let line = (0..drawn.columns.1.len()).min_by(|a, b| distance(a).total_cmp(&distance(b)))?;
+            edges.with_value(|edges| edges[line]).filter(|_| distance(&line) < 16.0)
+        })
+    };
+    let on_move = move |event: leptos::ev::PointerEvent| {
+        let Some(spot) = place(&event) else { return };
+        let step = drawn.with_untracked(|drawn| drawn.frame.x.map_or(-1.0, |x| x.value(spot.0)));
+        at.set((step >= 0.0).then_some(step));
+        if has_edges {
+            page.hovered.set(nearest_edge(spot));
+        }
+    };
+    let on_leave = move |_| {
+        at.set(None);
+        if has_edges {
+            page.hovered.set(None);
+        }
+    };
+    // A click goes to that moment, or chooses the line's edge.
+    let on_click = move |event: leptos::ev::MouseEvent| {
+        let Some(spot) = place(&event) else { return };
+        if let Some((kind, row)) = nearest_edge(spot).filter(|_| has_edges) {
+            return page.choose(kind, row);
+        }
+        let step = drawn.with_untracked(|drawn| drawn.frame.x.map(|x| x.value(spot.0)));
+        if let Some(step) = step.filter(|&step| step >= 0.0 && page.run.with_untracked(|run| run.started.is_some())) {
+            page.look_at(Some(step.round() as usize).filter(|&step| step < page.run.with_untracked(|run| run.steps)));
+        }
+    };
+    // The step pointed at, or the moment looked at.
+    let step = move || at.get().or_else(|| page.cursor.get().map(|steps| steps as f64));
     let marks = lines
-        .iter()
+        .into_iter()
         .enumerate()
-        .map(|(i, line)| {
-            let Line { class, op, get } = line.clone();
+        .map(|(i, Line { class, op, edge })| {
             let each = move || drawn.with(|drawn| drawn.each.get(i).cloned().unwrap_or_default());
             let bold = move || drawn.with(|drawn| drawn.bold.get(i).cloned().unwrap_or_default());
             let thin_class = format!("each {class}");
-            let bold_class = move || match (op, page.op.get()) {
-                (Some(op), Some(pointed)) if op == pointed => format!("bold lit {class}"),
-                (Some(_), Some(_)) => format!("bold dim {class}"),
+            let dot_class = format!("dot {class}");
+            let bold_class = move || match (op, page.op.get(), edge, page.edge.get()) {
+                (Some(op), Some(pointed), ..) if op == pointed => format!("bold lit {class}"),
+                (Some(_), Some(_), ..) => format!("bold dim {class}"),
+                (.., Some(edge), Some(pointed)) if edge == pointed => format!("bold lit {class}"),
+                (.., Some(_), Some(_)) => format!("bold dim {class}"),
                 _ => format!("bold {class}"),
             };
             let dot = move || {
-                let step = at.get()?;
-                let point = page.run.with(|run| nearest(run.series.points(), step).copied())?;
-                drawn.with(|drawn| Some((drawn.x.at(f64::from(point.step)), drawn.y.at(get(&point)))))
+                let step = step().filter(|_| !has_edges || edge == page.edge.get())?;
+                drawn.with(|drawn| {
+                    let i_x = drawn.nearest(step)?;
+                    Some((drawn.frame.x(drawn.columns.0[i_x]), drawn.frame.y(*drawn.columns.1.get(i)?.get(i_x)?)))
+                })
             };
-            let dot_class = format!("dot {}", line.class);
             view! {
-                <path class=thin_class d=each />
+                {axis.smooth.then(|| view! { <path class=thin_class d=each /> })}
                 <path class=bold_class d=bold />
                 {move || {
                     dot().filter(|(x, y)| x.is_finite() && y.is_finite()).map(|(x, y)| {
@@ -154,33 +253,34 @@ fn Plot(label: String, lines: Vec<Line>, axis: Axis, width: f64, at: RwSignal<Op
         })
         .collect_view();
     let crosshair = move || {
-        let step = at.get()?;
-        let point = page.run.with(|run| nearest(run.series.points(), step).map(|p| f64::from(p.step)))?;
-        let x = drawn.with(|drawn| drawn.x.at(point));
-        Some(view! { <line x1=x x2=x y1=TOP y2=HEIGHT - BOTTOM class="crosshair" /> })
+        let step = step()?;
+        let x = drawn.with(|drawn| drawn.nearest(step).map(|i| drawn.frame.x(drawn.columns.0[i])))?;
+        Some(view! { <line x1=x x2=x y1=TOP y2=height - BOTTOM class="crosshair" /> })
     };
+    let frame = Memo::new(move |_| drawn.with(|drawn| drawn.frame.clone()));
     view! {
         <svg
             node_ref=node
-            viewBox=format!("0 0 {width} {HEIGHT}")
+            viewBox=format!("0 0 {width} {height}")
             class="plot"
             role="img"
             aria-label=label
             on:pointermove=on_move
-            on:pointerleave=move |_| at.set(None)
+            on:pointerleave=on_leave
+            on:click=on_click
         >
             {move || {
-                drawn.with(|drawn| {
+                frame.with(|drawn| {
                     let epochs = drawn
                         .epochs
                         .iter()
-                        .map(|&x| view! { <line x1=x x2=x y1=TOP y2=HEIGHT - BOTTOM class="epoch" /> })
+                        .map(|&x| view! { <line x1=x x2=x y1=TOP y2=height - BOTTOM class="epoch" /> })
                         .collect_view();
                     let y_ticks = drawn
                         .y_ticks
                         .iter()
                         .map(|&value| {
-                            let y = drawn.y.at(value);
+                            let y = drawn.y(value);
                             view! {
                                 <line x1=LEFT x2=width - RIGHT y1=y y2=y class="grid" />
                                 <text x=LEFT - 5.0 y=y + 3.0 class="tick end">{tick_label(value, &drawn.y_ticks)}</text>
@@ -191,7 +291,7 @@ fn Plot(label: String, lines: Vec<Line>, axis: Axis, width: f64, at: RwSignal<Op
                         .x_ticks
                         .iter()
                         .map(|&value| {
-                            view! { <text x=drawn.x.at(value) y=HEIGHT - 5.0 class="tick middle">{format!("{value:.0}")}</text> }
+                            view! { <text x=drawn.x(value) y=height - 5.0 class="tick middle">{format!("{value:.0}")}</text> }
                         })
                         .collect_view();
                     view! {
@@ -207,66 +307,108 @@ fn Plot(label: String, lines: Vec<Line>, axis: Axis, width: f64, at: RwSignal<Op
     }
 }
 
-/// The point whose step is nearest.
-fn nearest(points: &[Point], step: f64) -> Option<&Point> {
-    let after = points.partition_point(|p| f64::from(p.step) < step);
-    let before = after.checked_sub(1).and_then(|i| points.get(i));
-    match (before, points.get(after)) {
-        (Some(a), Some(b)) if step - f64::from(a.step) <= f64::from(b.step) - step => Some(a),
-        (a, b) => b.or(a),
-    }
+/// The values of a run's steps.
+fn of_points(get: Vec<fn(&Point) -> f32>) -> Arc<dyn Fn(&Run) -> Columns + Send + Sync> {
+    Arc::new(move |run| {
+        let points = run.series.points();
+        let column = |get: &fn(&Point) -> f32| points.iter().map(|point| f64::from(get(point))).collect();
+        (points.iter().map(|point| f64::from(point.step)).collect(), get.iter().map(column).collect())
+    })
+}
+
+fn of_shares(cell: usize) -> Arc<dyn Fn(&Run) -> Columns + Send + Sync> {
+    Arc::new(move |run| {
+        let points = run.series.points();
+        let column = |op: usize| points.iter().map(|point| f64::from(point.shares[cell][op])).collect();
+        (points.iter().map(|point| f64::from(point.step)).collect(), (0..OPS).map(column).collect())
+    })
+}
+
+fn of_entropy(kind: CellKind) -> Arc<dyn Fn(&Run) -> Columns + Send + Sync> {
+    Arc::new(move |run| {
+        let frames = run.frames.all();
+        let first = if kind == CellKind::Normal { 0 } else { EDGES };
+        let column = |edge: usize| frames.iter().map(|frame| f64::from(frame.entropy[first + edge])).collect();
+        (frames.iter().map(|frame| frame.steps as f64).collect(), (0..EDGES).map(column).collect())
+    })
+}
+
+/// Skips among the kept ops of each kind of cell.
+fn kept_skips(page: crate::page::Page) -> Option<[usize; 2]> {
+    page.genotype.with(|genotype| {
+        let genotype = genotype.as_ref()?;
+        let skips = |kind| genotype.of(kind).0.iter().filter(|(op, _)| *op == Op::SkipConnect).count();
+        Some([CellKind::Normal, CellKind::Reduce].map(skips))
+    })
 }
 
 #[component]
 pub fn Curves() -> impl IntoView {
     let page = page();
     let at = RwSignal::new(None::<f64>);
-    let halves = |weights: fn(&Point) -> f64, alphas: fn(&Point) -> f64| {
-        vec![
-            Line { class: "weights".into(), op: None, get: Arc::new(weights) },
-            Line { class: "alphas".into(), op: None, get: Arc::new(alphas) },
-        ]
-    };
-    // The value pointed at, or the latest.
-    let value = move |get: fn(&Point) -> f64, decimals: usize, unit: &'static str| {
+    let halves = || ["weights", "alphas"].map(|class| Line { class: class.into(), op: None, edge: None }).to_vec();
+    // The value pointed at, that of the moment looked at, or the latest.
+    let value = move |get: fn(&Point) -> f32, decimals: usize, unit: &'static str| {
         move || {
             page.run.with(|run| {
-                let point = match at.get() {
-                    Some(step) => nearest(run.series.points(), step).copied(),
+                let point = match at.get().or_else(|| page.cursor.get().map(|steps| steps as f64)) {
+                    Some(step) => run.point_at(step).copied(),
                     None => run.last,
                 };
                 point.map_or("\u{2013}".into(), |p| format!("{:.decimals$}{unit}", get(&p)))
             })
         }
     };
-    let loss_of_weights: fn(&Point) -> f64 = |p| f64::from(p.weights.loss);
-    let loss_of_alphas: fn(&Point) -> f64 = |p| f64::from(p.alphas.loss);
-    let accuracy_of_weights: fn(&Point) -> f64 = |p| 100.0 * f64::from(p.weights.accuracy);
-    let accuracy_of_alphas: fn(&Point) -> f64 = |p| 100.0 * f64::from(p.alphas.accuracy);
-    let loss = Axis { empty: (1.5, 2.5), limits: (0.0, f64::INFINITY), least: 0.2, smooth: true };
-    let accuracy = Axis { empty: (0.0, 100.0), limits: (0.0, 100.0), least: 20.0, smooth: true };
-    let share = Axis { empty: (0.1, 0.15), limits: (0.0, 1.0), least: 0.01, smooth: false };
-    let shares = |cell: usize| {
+    let loss_of_weights: fn(&Point) -> f32 = |p| p.weights.loss;
+    let loss_of_alphas: fn(&Point) -> f32 = |p| p.alphas.loss;
+    let accuracy_of_weights: fn(&Point) -> f32 = |p| 100.0 * p.weights.accuracy;
+    let accuracy_of_alphas: fn(&Point) -> f32 = |p| 100.0 * p.alphas.accuracy;
+    let (wide, half) = ((340.0, 112.0), (168.0, 112.0));
+    let loss = Axis { empty: (1.5, 2.5), limits: (0.0, f64::INFINITY), least: 0.2, smooth: true, size: wide };
+    let accuracy = Axis { empty: (0.0, 100.0), limits: (0.0, 100.0), least: 20.0, smooth: true, size: wide };
+    let share = Axis { empty: (0.1, 0.15), limits: (0.0, 1.0), least: 0.01, smooth: false, size: half };
+    let entropy = Axis { empty: (2.9, 3.0), limits: (0.0, 3.0), least: 0.01, smooth: false, size: half };
+    let share_lines = || {
         (0..OPS)
-            .map(|op| Line {
-                class: format!("op-{op}"),
-                op: Some(op),
-                get: Arc::new(move |p: &Point| f64::from(p.shares[cell][op])),
+            .map(|op| {
+                let skip = if Op::CANDIDATES[op] == Op::SkipConnect { " skip" } else { "" };
+                Line { class: format!("op-{op}{skip}"), op: Some(op), edge: None }
             })
             .collect::<Vec<_>>()
     };
+    let edge_lines = |kind: CellKind| {
+        (0..EDGES).map(|row| Line { class: "entropy".into(), op: None, edge: Some((kind, row)) }).collect::<Vec<_>>()
+    };
     let where_at = move || {
         page.run.with(|run| {
-            let step = at.get().and_then(|step| nearest(run.series.points(), step)).map(|p| p.step);
-            step.map(|step| format!("step {step:.0}"))
+            let step = at.get().and_then(|step| run.point_at(step)).map(|p| p.step);
+            step.map(|step| format!(" Step {step:.0}."))
         })
     };
     let skip = move || {
-        let skip = Op::CANDIDATES.iter().position(|&op| op == Op::SkipConnect)?;
+        let [normal, reduce] = kept_skips(page)?;
         let (what, _) = op_label(Op::SkipConnect);
-        page.run.with(|run| {
-            run.last.map(|p| format!("{what}: {:.3} normal, {:.3} reduction", p.shares[0][skip], p.shares[1][skip]))
+        // Cells of more than two skips are what the literature calls collapsed (DARTS+, Liang et al., 2019).
+        let class = if normal > 2 { "now collapse" } else { "now" };
+        let warning = if normal > 2 { "collapse: " } else { "" };
+        Some(view! { <p class=class id="skips">{format!("{warning}{normal} + {reduce} {what}s kept")}</p> })
+    };
+    let undecided = move || {
+        page.moment.with(|moment| {
+            let moment = moment.as_ref()?;
+            let mean = moment.entropy.iter().sum::<f32>() / moment.entropy.len() as f32;
+            Some(format!("mean {mean:.3} bits"))
         })
+    };
+    let save_csv = move |label: &'static str, file: &'static str, text: fn(&Run) -> String| {
+        view! {
+            <button
+                type="button"
+                on:click=move |_| browser::save_text(file, "text/csv", &page.run.with_untracked(text))
+            >
+                {label}
+            </button>
+        }
     };
     view! {
         <div class="curves">
@@ -274,10 +416,21 @@ pub fn Curves() -> impl IntoView {
                 <header class="card-head">
                     <h2 id="loss-title">"Loss"</h2>
                     <Halves weights=value(loss_of_weights, 3, "") alphas=value(loss_of_alphas, 3, "") />
+                    <Menu label="Save" hint="Keep the curves">
+                        {save_csv("All curves as CSV", "curves.csv", Run::csv)}
+                        <SavePicture what="Loss" selector="#loss svg.plot".into() file="loss".into() />
+                        <SavePicture what="Accuracy" selector="#accuracy svg.plot".into() file="accuracy".into() />
+                    </Menu>
                 </header>
-                <Plot label="Loss of both halves over the steps".into() lines=halves(loss_of_weights, loss_of_alphas) axis=loss width=340.0 at=at />
+                <Plot
+                    label="Loss of both halves over the steps".into()
+                    lines=halves()
+                    columns=of_points(vec![loss_of_weights, loss_of_alphas])
+                    axis=loss
+                    at=at
+                />
                 <p class="caption">
-                    "Cross-entropy on each step\u{2019}s two batches. Weights learn on the training half, alphas on the validation half. " {where_at}
+                    {math::losses()} " of each step\u{2019}s batches; alphas learn on the " <Term word="validation half" /> "." {where_at}
                 </p>
             </section>
             <section class="card" id="accuracy" aria-labelledby="accuracy-title">
@@ -287,29 +440,72 @@ pub fn Curves() -> impl IntoView {
                 </header>
                 <Plot
                     label="Accuracy of both halves over the steps".into()
-                    lines=halves(accuracy_of_weights, accuracy_of_alphas)
+                    lines=halves()
+                    columns=of_points(vec![accuracy_of_weights, accuracy_of_alphas])
                     axis=accuracy
-                    width=340.0
                     at=at
                 />
-                <p class="caption">"Share of images classified right; guessing gets 10%. Thin: each step; bold: running mean; verticals: epochs."</p>
+                <p class="caption">"Images classified right; guessing gets 10%. Bold: running mean."</p>
             </section>
             <section class="card" id="shares" aria-labelledby="shares-title">
                 <header class="card-head">
-                    <h2 id="shares-title">"Share of each op"</h2>
-                    <p class="now">{skip}</p>
+                    <h2 id="shares-title">"Share of ops"</h2>
+                    {skip}
+                    <Menu label="Save" hint="Keep these pictures">
+                        <SavePicture what="Normal" selector="#shares figure:first-child svg.plot".into() file="shares-normal".into() />
+                        <SavePicture what="Reduction" selector="#shares figure:last-child svg.plot".into() file="shares-reduce".into() />
+                    </Menu>
                 </header>
                 <div class="pair">
                     <figure>
                         <figcaption>"normal"</figcaption>
-                        <Plot label="Mean weight of each op in the normal cell".into() lines=shares(0) axis=share width=168.0 at=at />
+                        <Plot label="Mean weight of each op in the normal cell".into() lines=share_lines() columns=of_shares(0) axis=share at=at />
                     </figure>
                     <figure>
                         <figcaption>"reduction"</figcaption>
-                        <Plot label="Mean weight of each op in the reduction cell".into() lines=shares(1) axis=share width=168.0 at=at />
+                        <Plot label="Mean weight of each op in the reduction cell".into() lines=share_lines() columns=of_shares(1) axis=share at=at />
                     </figure>
                 </div>
-                <p class="caption">"Softmax weight, averaged over the edges. An even share is 0.125; searches often drift to skip."</p>
+                <p class="caption">
+                    "Mean weight over the edges; even is 0.125. Thick: " <Term word="skip" /> ", which leads to " <Term word="collapse" /> "."
+                </p>
+            </section>
+            <section class="card" id="entropy" aria-labelledby="entropy-title">
+                <header class="card-head">
+                    <h2 id="entropy-title">"Undecided edges"</h2>
+                    <p class="now">{undecided}</p>
+                    <Menu label="Save" hint="Keep these pictures and figures">
+                        {save_csv("Entropy as CSV", "entropy.csv", Run::entropy_csv)}
+                        <SavePicture what="Normal" selector="#entropy figure:first-child svg.plot".into() file="entropy-normal".into() />
+                        <SavePicture what="Reduction" selector="#entropy figure:last-child svg.plot".into() file="entropy-reduce".into() />
+                    </Menu>
+                </header>
+                <div class="pair">
+                    <figure>
+                        <figcaption>"normal"</figcaption>
+                        <Plot
+                            label="Entropy of each edge of the normal cell".into()
+                            lines=edge_lines(CellKind::Normal)
+                            columns=of_entropy(CellKind::Normal)
+                            axis=entropy
+                            at=at
+                        />
+                    </figure>
+                    <figure>
+                        <figcaption>"reduction"</figcaption>
+                        <Plot
+                            label="Entropy of each edge of the reduction cell".into()
+                            lines=edge_lines(CellKind::Reduce)
+                            columns=of_entropy(CellKind::Reduce)
+                            axis=entropy
+                            at=at
+                        />
+                    </figure>
+                </div>
+                <p class="caption">
+                    <Term word="entropy" /> " " {math::entropy()} " of each " <Term word="edge" /> " in bits; click a line or a row."
+                </p>
+                <EdgeCard />
             </section>
         </div>
     }

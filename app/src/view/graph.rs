@@ -1,13 +1,14 @@
 //! A cell as a graph: what would be derived, or the relaxed cell with all its ops.
 
-use super::{kind_name, op_index, op_label, page, state_text};
-use crate::page::CellView;
+use super::{edge_text, kind_name, op_index, op_label, page, state_text};
 use darts_app::{
     layout::{self, BoxSizes, DerivedCell, Direction, Layout, STATES, Spacing, Spot},
+    link::CellView,
     run::OPS,
 };
-use darts_engine::space::{Alphas, CellKind, EDGES, NODES, edges};
+use darts_engine::space::{CellKind, Cost, EDGES, Genotype, NODES, NetworkSize, Op, edges};
 use leptos::prelude::*;
+use std::{cell::RefCell, collections::HashMap};
 
 /// Size of the drawing for a direction.
 const fn canvas(direction: Direction) -> (f32, f32) {
@@ -33,6 +34,26 @@ const fn spacing(direction: Direction) -> Spacing {
 
 /// Distance between the strands of a relaxed edge.
 const STRAND: f32 = 2.6;
+/// Placed cells that are kept, so that going back and forth in time does not place them again.
+const PLACED: usize = 512;
+
+type Key = (Genotype, CellKind, bool);
+
+thread_local! {
+    static KNOWN: RefCell<HashMap<Key, DerivedCell>> = RefCell::new(HashMap::new());
+}
+
+/// A cell placed, anew or from memory.
+fn placed(genotype: Genotype, kind: CellKind, direction: Direction) -> DerivedCell {
+    let key = (genotype, kind, direction == Direction::Down);
+    KNOWN.with_borrow_mut(|known| {
+        if known.len() >= PLACED {
+            known.clear();
+        }
+        let place = |key: &Key| layout::derived_cell(&key.0, kind, sizes(direction), spacing(direction), direction);
+        known.entry(key.clone()).or_insert_with(|| place(&key)).clone()
+    })
+}
 
 /// A layout's shift and scale that centre it on the canvas.
 fn fit(layout: &Layout, direction: Direction) -> String {
@@ -42,22 +63,47 @@ fn fit(layout: &Layout, direction: Direction) -> String {
     format!("translate({:.1} {:.1}) scale({scale:.3})", (width - w * scale) / 2.0, (height - h * scale) / 2.0)
 }
 
+fn view_box(direction: Direction) -> String {
+    let (width, height) = canvas(direction);
+    format!("0 0 {width} {height}")
+}
+
+/// Where the first op of its kind stands in the paper's network for CIFAR-10, and what it costs there.
+pub fn op_cost(op: Op, kind: CellKind, state: usize) -> Cost {
+    let NetworkSize { init_channels, image, .. } = NetworkSize::CIFAR10;
+    match kind {
+        CellKind::Normal => op.cost(init_channels, image, 1),
+        CellKind::Reduce => op.cost(2 * init_channels, image / 2, if state < 2 { 2 } else { 1 }),
+    }
+}
+
+/// Parameters and multiply-accumulates in few characters.
+pub fn cost_text(cost: Cost) -> String {
+    let short = |count: u64| match count as f64 {
+        0.0 => "no".to_owned(),
+        few if few < 1e3 => count.to_string(),
+        some if some < 1e6 => format!("{:.1}k", some / 1e3),
+        more if more < 1e8 => format!("{:.2}M", more / 1e6),
+        most => format!("{:.0}M", most / 1e6),
+    };
+    match cost {
+        Cost { params: 0, macs: 0 } => "no parameters, no multiply-accumulates".into(),
+        Cost { params, macs } => format!("{} parameters, {} multiply-accumulates", short(params), short(macs)),
+    }
+}
+
 #[component]
 pub fn Graph(kind: CellKind) -> impl IntoView {
     let page = page();
     let direction = Memo::new(move |_| if page.narrow.get() { Direction::Down } else { Direction::Right });
-    let relaxed =
-        Memo::new(move |_| page.cell_view.get() == CellView::Relaxed || page.run.with(|run| run.genotype.is_none()));
+    let relaxed = Memo::new(move |_| page.cell_view.get() == CellView::Relaxed || page.genotype.with(Option::is_none));
     let label = move || match relaxed.get() {
         true => format!("The relaxed {} cell: 14 edges, each with 8 ops", kind_name(kind)),
         false => format!("The {} cell that would be derived now", kind_name(kind)),
     };
     view! {
         <svg
-            viewBox=move || {
-                let (width, height) = canvas(direction.get());
-                format!("0 0 {width} {height}")
-            }
+            viewBox=move || view_box(direction.get())
             class=move || if page.edge.get().is_some_and(|(of, _)| of == kind) || page.op.get().is_some() {
                 "cell-graph pointed"
             } else {
@@ -68,20 +114,42 @@ pub fn Graph(kind: CellKind) -> impl IntoView {
         >
             {move || match relaxed.get() {
                 true => view! { <Relaxed kind=kind direction=direction /> }.into_any(),
-                false => view! { <Derived kind=kind direction=direction /> }.into_any(),
+                false => view! { <Derived kind=kind direction=direction genotype=page.genotype reference=None /> }.into_any(),
             }}
         </svg>
     }
 }
 
+/// Cells as a picture to compare; what the reference has not is marked.
+#[component]
+pub fn Still(
+    kind: CellKind,
+    genotype: Memo<Option<Genotype>>,
+    reference: Memo<Option<Genotype>>,
+    title: String,
+) -> impl IntoView {
+    let page = page();
+    let direction = Memo::new(move |_| if page.narrow.get() { Direction::Down } else { Direction::Right });
+    view! {
+        <svg
+            viewBox=move || view_box(direction.get())
+            class=move || if page.op.get().is_some() { "still pointed" } else { "still" }
+            role="group"
+            aria-label=format!("{title}, {} cell", kind_name(kind))
+        >
+            <Derived kind=kind direction=direction genotype=genotype reference=Some(reference) />
+        </svg>
+    }
+}
+
 /// The boxes of the states; `at` gives their centres.
-fn states(at: Signal<Vec<Spot>>, direction: Memo<Direction>) -> impl IntoView {
-    (0..STATES)
+fn states(at: Signal<Vec<Spot>>, count: usize, direction: Memo<Direction>) -> impl IntoView {
+    (0..count)
         .map(|state| {
             let (role, label) = match state {
                 0 => ("terminal", "k\u{2212}2"),
                 1 => ("terminal", "k\u{2212}1"),
-                n if n == STATES - 1 => ("terminal", "k"),
+                n if n == count - 1 => ("terminal", "k"),
                 _ => ("node", ""),
             };
             let size = move || {
@@ -118,47 +186,74 @@ fn states(at: Signal<Vec<Spot>>, direction: Memo<Direction>) -> impl IntoView {
         .collect_view()
 }
 
-/// The ops kept, in fixed slots (two a node), so that a change moves them instead of replacing them.
+/// The ops kept, in fixed slots (two a node), so that a change moves them instead of replacing them. With a reference, what
+/// that has not is marked and nothing reacts.
 #[component]
-fn Derived(kind: CellKind, direction: Memo<Direction>) -> impl IntoView {
+fn Derived(
+    kind: CellKind,
+    direction: Memo<Direction>,
+    genotype: Memo<Option<Genotype>>,
+    reference: Option<Memo<Option<Genotype>>>,
+) -> impl IntoView {
+    let cell =
+        Memo::new(move |_| genotype.get().map(|genotype| placed(genotype, kind, direction.get())).unwrap_or_default());
+    // Ops and outputs; only where their numbers change are there other slots.
+    let slots = Memo::new(move |_| cell.with(|cell| (cell.kept.len(), cell.layout.routes.len())));
+    move || {
+        let (ops, routes) = slots.get();
+        view! { <Slots kind=kind direction=direction cell=cell genotype=genotype ops=ops concat=routes.saturating_sub(2 * ops) reference=reference /> }
+    }
+}
+
+#[component]
+fn Slots(
+    kind: CellKind,
+    direction: Memo<Direction>,
+    cell: Memo<DerivedCell>,
+    genotype: Memo<Option<Genotype>>,
+    ops: usize,
+    concat: usize,
+    reference: Option<Memo<Option<Genotype>>>,
+) -> impl IntoView {
     let page = page();
-    let cell = Memo::new(move |_| {
-        let direction = direction.get();
-        page.run
-            .with(|run| {
-                run.genotype.as_ref().map(|genotype| {
-                    layout::derived_cell(
-                        genotype,
-                        kind == CellKind::Reduce,
-                        sizes(direction),
-                        spacing(direction),
-                        direction,
-                    )
-                })
-            })
-            .unwrap_or_default()
-    });
+    let live = reference.is_none();
+    let state_count = if ops == 0 { 0 } else { ops / 2 + 3 };
     let route = move |link: usize| {
         cell.with(|DerivedCell { layout, .. }| {
             layout.routes.get(link).map(|route| layout::curve(route, direction.get(), 0.0)).unwrap_or_default()
         })
     };
     let slot = move |i: usize| cell.with(|cell| cell.kept.get(i).copied());
+    // The reference itself is drawn in full.
+    let first = Memo::new(move |_| reference.is_none_or(|reference| reference.get() == genotype.get()));
+    // Whether the reference has the same op from the same state in the same node.
+    let shared = move |i: usize| {
+        let (Some(kept), Some(reference)) = (slot(i), reference) else { return true };
+        reference.with(|reference| {
+            let Some(reference) = reference else { return true };
+            let (ops, _) = reference.of(kind);
+            ops.chunks(2).nth(kept.node).is_some_and(|pair| pair.contains(&(kept.op, kept.state)))
+        })
+    };
     // The classes of whatever belongs to a slot: its op's colour, and whether it is pointed at.
     let class = move |base: &'static str, i: usize| {
         let Some(kept) = slot(i) else { return base.to_owned() };
         let op = op_index(kept.op);
-        let lit = page.edge.get() == Some((kind, kept.edge)) || page.op.get() == Some(op);
-        format!("{base} op-{op}{}", if lit { " lit" } else { "" })
+        let lit = (live && page.edge.get() == Some((kind, kept.edge))) || page.op.get() == Some(op);
+        let differs = if live || first.get() {
+            ""
+        } else if shared(i) {
+            " shared"
+        } else {
+            " differs"
+        };
+        format!("{base} op-{op}{}{differs}", if lit { " lit" } else { "" })
     };
     let weight = move |i: usize| {
-        let kept = slot(i)?;
-        page.run.with(|run| {
-            let row = Alphas::softmax(run.alphas.as_ref()?).of(kind)[kept.edge].clone();
-            row.get(op_index(kept.op)).copied()
-        })
+        let kept = slot(i).filter(|_| live)?;
+        page.moment.with(|moment| moment.as_ref()?.weights.of(kind).get(kept.edge)?.get(op_index(kept.op)).copied())
     };
-    let links = (0..2 * NODES)
+    let links = (0..ops)
         .map(|i| {
             view! {
                 <path class=move || class("link", i) d=move || route(2 * i) />
@@ -166,31 +261,48 @@ fn Derived(kind: CellKind, direction: Memo<Direction>) -> impl IntoView {
             }
         })
         .collect_view();
-    let concat = (0..NODES).map(|i| view! { <path class="concat" d=move || route(4 * NODES + i) /> }).collect_view();
-    let ops = (0..2 * NODES)
+    let outputs = (0..concat).map(|i| view! { <path class="concat" d=move || route(2 * ops + i) /> }).collect_view();
+    let boxes = (0..ops)
         .map(|i| {
             let place = move || {
-                let (x, y) =
-                    direction.get().xy(cell.with(|cell| cell.layout.at.get(STATES + i).copied().unwrap_or_default()));
+                let (x, y) = direction
+                    .get()
+                    .xy(cell.with(|cell| cell.layout.at.get(state_count + i).copied().unwrap_or_default()));
                 format!("translate({x:.1}px, {y:.1}px)")
             };
             let label = move || slot(i).map(|kept| op_label(kept.op)).unwrap_or_default();
             let text = move || {
                 let Some(kept) = slot(i) else { return String::new() };
-                let Some(edge) = edges().nth(kept.edge) else { return String::new() };
                 let weight = weight(i).map(|w| format!(", weight {w:.3}")).unwrap_or_default();
-                format!("{} from {} to node {}{weight}", kept.op.name(), state_text(edge.state), edge.node)
+                let differs = if shared(i) { "" } else { ", not in the first" };
+                let cost = cost_text(op_cost(kept.op, kind, kept.state));
+                format!(
+                    "{} from {} to node {}{weight}{differs}; {cost}",
+                    kept.op.name(),
+                    state_text(kept.state),
+                    kept.node
+                )
             };
             let size = move || sizes(direction.get()).op;
+            let hover = move |over: bool| {
+                if live {
+                    page.hovered.set(slot(i).filter(|_| over).map(|kept| (kind, kept.edge)));
+                }
+            };
+            let choose = move || {
+                if let Some(kept) = slot(i).filter(|kept| live && kept.edge < EDGES) {
+                    page.choose(kind, kept.edge);
+                }
+            };
             view! {
                 <g
                     class=move || class("op", i)
                     style:transform=place
                     role="img"
                     aria-label=text
-                    on:pointerenter=move |_| page.edge.set(slot(i).map(|kept| (kind, kept.edge)))
-                    on:pointerleave=move |_| page.edge.set(None)
-                    on:click=move |_| page.edge.set(slot(i).map(|kept| (kind, kept.edge)))
+                    on:pointerenter=move |_| hover(true)
+                    on:pointerleave=move |_| hover(false)
+                    on:click=move |_| choose()
                 >
                     <title>{text}</title>
                     <rect
@@ -219,7 +331,7 @@ fn Derived(kind: CellKind, direction: Memo<Direction>) -> impl IntoView {
     let at = Signal::derive(move || cell.with(|cell| cell.layout.at.clone()));
     view! {
         <g transform=move || cell.with(|cell| fit(&cell.layout, direction.get()))>
-            {concat} {links} {states(at, direction)} {ops}
+            {outputs} {links} {states(at, state_count, direction)} {boxes}
         </g>
     }
 }
@@ -236,7 +348,8 @@ fn Relaxed(kind: CellKind, direction: Memo<Direction>) -> impl IntoView {
         };
         layout::relaxed(sizes(direction), gaps, STRAND, direction)
     });
-    let weights = Memo::new(move |_| page.run.with(|run| run.alphas.as_ref().map(|a| a.softmax().of(kind).to_vec())));
+    let weights =
+        Memo::new(move |_| page.moment.with(|moment| moment.as_ref().map(|moment| moment.weights.of(kind).to_vec())));
     let edges = edges()
         .enumerate()
         .map(|(i, edge)| {
@@ -256,7 +369,7 @@ fn Relaxed(kind: CellKind, direction: Memo<Direction>) -> impl IntoView {
                         <path
                             class=class
                             d=path
-                            stroke-width=move || format!("{:.2}", 0.5 + 5.0 * strength().sqrt() - 1.2)
+                            stroke-width=move || format!("{:.2}", (0.5 + 5.0 * strength().sqrt() - 1.2).max(0.1))
                             stroke-opacity=move || format!("{:.2}", (0.12 + 2.6 * strength()).min(1.0))
                         />
                     }
@@ -265,10 +378,11 @@ fn Relaxed(kind: CellKind, direction: Memo<Direction>) -> impl IntoView {
             let hit = move || placed.with(|placed| layout::curve(&placed.routes[i], direction.get(), 0.0));
             view! {
                 <g
-                    on:pointerenter=move |_| page.edge.set(Some((kind, i)))
-                    on:pointerleave=move |_| page.edge.set(None)
+                    on:pointerenter=move |_| page.hovered.set(Some((kind, i)))
+                    on:pointerleave=move |_| page.hovered.set(None)
+                    on:click=move |_| page.choose(kind, i)
                 >
-                    <title>{format!("{} to node {}", state_text(edge.state), edge.node)}</title>
+                    <title>{edge_text(edge.state, edge.node)}</title>
                     <path class="hit-line" d=hit />
                     {strands}
                 </g>
@@ -284,7 +398,7 @@ fn Relaxed(kind: CellKind, direction: Memo<Direction>) -> impl IntoView {
     let at = Signal::derive(move || placed.with(|placed| placed.at.clone()));
     view! {
         <g transform=move || placed.with(|placed| fit(placed, direction.get()))>
-            {concat} {edges} {states(at, direction)}
+            {concat} {edges} {states(at, STATES, direction)}
         </g>
     }
 }

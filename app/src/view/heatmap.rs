@@ -1,9 +1,16 @@
-//! The alphas of one kind of cell after the softmax: an edge a row, an op a column.
+//! The alphas of one kind of cell, an edge a row, an op a column: after the softmax, as they are, or as they changed.
 
-use super::{kind_name, op_index, op_label, page};
+use super::{edge_text, kind_name, op_index, op_label, page};
 use crate::page::Page;
-use darts_app::{layout::edge_index, run::OPS};
-use darts_engine::space::{Alphas, CellKind, EDGES, Edge, Op, edges};
+use darts_app::{
+    layout::edge_index,
+    link::HeatView,
+    run::{Moment, OPS},
+};
+use darts_engine::{
+    search::PRUNED,
+    space::{Alphas, CellKind, EDGES, Edge, NODES, Op, edges},
+};
 use leptos::prelude::*;
 
 const WIDTH: f32 = 372.0;
@@ -17,26 +24,68 @@ const HEIGHT: f32 = TOP + EDGES as f32 * ROW + 3.0 * GROUP + 24.0;
 /// The scale spans at least this much, so that a search's first noise does not look like a result.
 const LEAST_SPAN: f32 = 0.01;
 
-/// Softmax weights of both kinds of cell, with the range that the shades span.
+/// What the map shows of both kinds of cell, with the range that the shades span.
 #[derive(Clone, Debug, PartialEq)]
-struct Weights {
+struct Shown {
     of: Alphas,
     low: f32,
     high: f32,
+    view: HeatView,
 }
 
-impl Weights {
+impl Shown {
+    fn value(&self, kind: CellKind, edge: usize, op: usize) -> f32 {
+        self.of.of(kind)[edge][op]
+    }
+
+    /// From 0 to 1; a change is shaded by its size.
     fn shade(&self, kind: CellKind, edge: usize, op: usize) -> f32 {
-        ((self.of.of(kind)[edge][op] - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
+        let value = self.value(kind, edge, op);
+        match self.view {
+            HeatView::Change => (value.abs() / self.high).clamp(0.0, 1.0),
+            _ => ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0),
+        }
+    }
+
+    fn text(&self, value: f32) -> String {
+        match self.view {
+            HeatView::Weights => format!("{value:.3}"),
+            _ if value <= PRUNED => "out".into(),
+            // No sign for what rounds to nothing.
+            _ if value.abs() < 5e-4 => "0.000".into(),
+            _ => format!("{value:+.3}").replace('-', "\u{2212}"),
+        }
     }
 }
 
-fn weights(page: Page) -> Option<Weights> {
-    let of = page.run.with(|run| run.alphas.as_ref().map(Alphas::softmax))?;
-    let all = || of.normal.iter().chain(&of.reduce).flatten().copied().filter(|w| w.is_finite());
-    let (low, high) = (all().fold(1.0, f32::min), all().fold(0.0, f32::max));
-    let short = (LEAST_SPAN - (high - low)).max(0.0) / 2.0;
-    Some(Weights { of, low: low - short, high: high + short })
+fn shown(page: Page) -> Option<Shown> {
+    let view = page.heat_view.get();
+    let start = page.run.with(|run| run.started.as_ref().map(|started| started.alphas.softmax()))?;
+    page.moment.with(|moment| {
+        let Moment { alphas, weights, .. } = moment.as_ref()?;
+        let of = match view {
+            HeatView::Weights => weights.clone(),
+            HeatView::Alphas => alphas.clone(),
+            HeatView::Change => {
+                let less: Vec<f32> =
+                    weights.to_flat().iter().zip(start.to_flat()).map(|(now, then)| now - then).collect();
+                Alphas::from_flat(&less)
+            }
+        };
+        let all = || of.normal.iter().chain(&of.reduce).flatten().copied().filter(|&v| v.is_finite() && v > PRUNED);
+        let (low, high) = (all().fold(f32::INFINITY, f32::min), all().fold(f32::NEG_INFINITY, f32::max));
+        let (low, high) = match view {
+            HeatView::Change => {
+                let most = low.abs().max(high.abs()).max(LEAST_SPAN / 2.0);
+                (-most, most)
+            }
+            _ => {
+                let short = (LEAST_SPAN - (high - low)).max(0.0) / 2.0;
+                (low - short, high + short)
+            }
+        };
+        Some(Shown { of, low, high, view })
+    })
 }
 
 fn row_top(edge: usize, node: usize) -> f32 {
@@ -55,13 +104,13 @@ fn input_label(state: usize) -> impl IntoView {
 pub fn Heatmap(kind: CellKind) -> impl IntoView {
     let page = page();
     let name = kind_name(kind);
-    let weights = Memo::new(move |_| weights(page));
+    let shown = Memo::new(move |_| shown(page));
     // For each edge the op that would be kept, if any.
     let kept = Memo::new(move |_| {
         let mut kept = [None; EDGES];
-        page.run.with(|run| {
-            let Some(genotype) = &run.genotype else { return };
-            let ops = if kind == CellKind::Normal { &genotype.normal } else { &genotype.reduce };
+        page.moment.with(|moment| {
+            let Some(moment) = moment else { return };
+            let (ops, _) = moment.genotype.of(kind);
             for (i, &(op, state)) in ops.iter().enumerate() {
                 kept[edge_index(state, i / 2)] = Some(op_index(op));
             }
@@ -69,6 +118,7 @@ pub fn Heatmap(kind: CellKind) -> impl IntoView {
         kept
     });
     let pointed = move || page.edge.get().filter(|(of, _)| *of == kind).map(|(_, edge)| edge);
+    let chosen = move || page.chosen.get().filter(|(of, _)| *of == kind).map(|(_, edge)| edge);
 
     let columns = Op::CANDIDATES
         .into_iter()
@@ -94,14 +144,25 @@ pub fn Heatmap(kind: CellKind) -> impl IntoView {
             let top = row_top(row, node);
             let cells = (0..OPS)
                 .map(|op| {
-                    let shade = move || weights.with(|w| w.as_ref().map_or(0.0, |w| w.shade(kind, row, op)));
+                    let shade = move || shown.with(|w| w.as_ref().map_or(0.0, |w| w.shade(kind, row, op)));
+                    let falls = move || {
+                        shown.with(|w| {
+                            w.as_ref().is_some_and(|w| w.view == HeatView::Change && w.value(kind, row, op) < 0.0)
+                        })
+                    };
+                    let class = move || match (page.op.get().is_none_or(|pointed| pointed == op), falls()) {
+                        (true, false) => "heat",
+                        (true, true) => "heat falls",
+                        (false, false) => "heat dim",
+                        (false, true) => "heat falls dim",
+                    };
                     view! {
                         <rect
                             x=LEFT + op as f32 * COLUMN + 1.0
                             y=top + 1.0
                             width=COLUMN - 2.0
                             height=ROW - 2.0
-                            class=move || if page.op.get().is_none_or(|pointed| pointed == op) { "heat" } else { "heat dim" }
+                            class=class
                             fill-opacity=move || format!("{:.3}", shade())
                         />
                     }
@@ -121,14 +182,14 @@ pub fn Heatmap(kind: CellKind) -> impl IntoView {
                 })
             };
             let label = move || {
-                let kept = kept.get()[row].map(|op| format!(", kept with {}", Op::CANDIDATES[op].name())).unwrap_or_default();
+                let kept =
+                    kept.get()[row].map(|op| format!(", kept with {}", Op::CANDIDATES[op].name())).unwrap_or_default();
                 // As it is written on the row, so that who speaks to the page can name what is seen.
-                let written = match state {
-                    0 => "ck\u{2212}2".to_owned(),
-                    1 => "ck\u{2212}1".to_owned(),
-                    node => (node - 2).to_string(),
-                };
-                format!("{written} \u{2192} {node}: {}{kept}", strongest(weights.get(), kind, row))
+                format!(
+                    "{}: {}{kept}",
+                    edge_text(state, node),
+                    page.moment.with(|moment| strongest(moment.as_ref(), kind, row))
+                )
             };
             view! {
                 <g
@@ -136,14 +197,15 @@ pub fn Heatmap(kind: CellKind) -> impl IntoView {
                     role="option"
                     aria-label=label
                     aria-selected=move || (pointed() == Some(row)).to_string()
-                    class=move || match pointed() {
-                        Some(edge) if edge == row => "row lit",
-                        Some(_) => "row dim",
-                        None => "row",
+                    class=move || match (pointed(), chosen()) {
+                        (Some(edge), Some(chosen)) if edge == row && chosen == row => "row lit chosen",
+                        (Some(edge), _) if edge == row => "row lit",
+                        (Some(_), _) => "row dim",
+                        (None, _) => "row",
                     }
-                    on:pointerenter=move |_| page.edge.set(Some((kind, row)))
-                    on:pointerleave=move |_| page.edge.set(None)
-                    on:click=move |_| page.edge.set(Some((kind, row)))
+                    on:pointerenter=move |_| page.hovered.set(Some((kind, row)))
+                    on:pointerleave=move |_| page.hovered.set(None)
+                    on:click=move |_| page.choose(kind, row)
                 >
                     <rect x="0" y=top width=WIDTH height=ROW class="hit" />
                     <text x=LEFT - 8.0 y=top + 11.5 class="row-label">
@@ -157,7 +219,7 @@ pub fn Heatmap(kind: CellKind) -> impl IntoView {
         })
         .collect_view();
 
-    // Arrow keys move along the rows while the map has the focus.
+    // Arrow keys move along the rows while the map has the focus; Enter chooses one.
     let on_key = move |event: leptos::ev::KeyboardEvent| {
         let at = pointed();
         let next = match event.key().as_str() {
@@ -165,23 +227,40 @@ pub fn Heatmap(kind: CellKind) -> impl IntoView {
             "ArrowUp" => at.map_or(EDGES - 1, |row| row.saturating_sub(1)),
             "Home" => 0,
             "End" => EDGES - 1,
-            "Escape" => return page.edge.set(None),
+            "Enter" | " " => {
+                event.prevent_default();
+                return at.into_iter().for_each(|row| page.choose(kind, row));
+            }
+            "Escape" => {
+                page.hovered.set(None);
+                return page.chosen.set(None);
+            }
             _ => return,
         };
         event.prevent_default();
-        page.edge.set(Some((kind, next)));
+        page.hovered.set(Some((kind, next)));
     };
-    let readout = move || match (pointed(), weights.get()) {
-        (Some(row), Some(weights)) => Some(weights.of.of(kind)[row].clone()),
+    let readout = move || match (pointed(), shown.get()) {
+        (Some(row), Some(shown)) => {
+            Some(shown.of.of(kind)[row].iter().map(|&value| shown.text(value)).collect::<Vec<_>>())
+        }
         _ => None,
     };
-    let scale = || {
+    let scale = move || {
         const PARTS: usize = 13;
         let y = HEIGHT - 13.0;
         let parts = (0..PARTS)
             .map(|part| {
-                let shade = format!("{:.3}", part as f32 / (PARTS - 1) as f32);
-                view! { <rect x=LEFT + 70.0 + 10.0 * part as f32 y=y width="10" height="8" fill-opacity=shade class="scale-part" /> }
+                let share = part as f32 / (PARTS - 1) as f32;
+                let shade = move || match page.heat_view.get() {
+                    HeatView::Change => format!("{:.3}", (2.0 * share - 1.0).abs()),
+                    _ => format!("{share:.3}"),
+                };
+                let class = move || match page.heat_view.get() {
+                    HeatView::Change if share < 0.5 => "scale-part falls",
+                    _ => "scale-part",
+                };
+                view! { <rect x=LEFT + 70.0 + 10.0 * part as f32 y=y width="10" height="8" fill-opacity=shade class=class /> }
             })
             .collect_view();
         view! {
@@ -189,18 +268,17 @@ pub fn Heatmap(kind: CellKind) -> impl IntoView {
             <rect x=LEFT + 70.0 y=y width=10.0 * PARTS as f32 height="8" class="scale" />
         }
     };
-    let bound =
-        move |high: bool| weights.with(|w| w.as_ref().map(|w| format!("{:.3}", if high { w.high } else { w.low })));
+    let bound = move |high: bool| shown.with(|w| w.as_ref().map(|w| w.text(if high { w.high } else { w.low })));
     view! {
         <svg
             viewBox=format!("0 0 {WIDTH} {HEIGHT}")
             class="heatmap"
             tabindex="0"
             role="listbox"
-            aria-label=format!("Softmax weights of the {name} cell\u{2019}s 14 edges; arrow keys move along them")
+            aria-label=format!("The {name} cell\u{2019}s {EDGES} edges; arrow keys move along them, Enter chooses one")
             aria-activedescendant=move || pointed().map(|row| format!("{name}-row-{row}"))
             on:keydown=on_key
-            on:blur=move |_| page.edge.set(None)
+            on:blur=move |_| page.hovered.set(None)
         >
             <g role="presentation">{columns}</g>
             {rows}
@@ -208,17 +286,15 @@ pub fn Heatmap(kind: CellKind) -> impl IntoView {
                 Some(row) => {
                     row.into_iter()
                         .enumerate()
-                        .map(|(op, weight)| {
-                            view! {
-                                <text x=LEFT + (op as f32 + 0.5) * COLUMN y=HEIGHT - 5.0 class="value">{format!("{weight:.3}")}</text>
-                            }
+                        .map(|(op, value)| {
+                            view! { <text x=LEFT + (op as f32 + 0.5) * COLUMN y=HEIGHT - 5.0 class="value">{value}</text> }
                         })
                         .collect_view()
                         .into_any()
                 }
                 None => {
                     view! {
-                        <Show when=move || weights.with(Option::is_some)>
+                        <Show when=move || shown.with(Option::is_some)>
                             <text x=LEFT + 64.0 y=HEIGHT - 5.0 class="value end">{move || bound(false)}</text>
                             {scale()}
                             <text x=LEFT + 206.0 y=HEIGHT - 5.0 class="value start">{move || bound(true)}</text>
@@ -232,9 +308,14 @@ pub fn Heatmap(kind: CellKind) -> impl IntoView {
 }
 
 /// The edge's strongest op and its weight.
-fn strongest(weights: Option<Weights>, kind: CellKind, edge: usize) -> String {
-    let Some(weights) = weights else { return "no weights yet".into() };
-    let row = &weights.of.of(kind)[edge];
+pub fn strongest(moment: Option<&Moment>, kind: CellKind, edge: usize) -> String {
+    let Some(moment) = moment else { return "no weights yet".into() };
+    let row = &moment.weights.of(kind)[edge];
     let best = (0..OPS).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap_or(0);
     format!("strongest is {} with {:.3}", Op::CANDIDATES[best].name(), row[best])
+}
+
+/// The place in a cell of the edge in this row.
+pub fn place(row: usize) -> Edge {
+    edges().nth(row).unwrap_or(Edge { state: 0, node: NODES - 1 })
 }

@@ -3,13 +3,19 @@
 mod bar;
 mod bench;
 mod cell;
+mod compare;
 mod curves;
+mod edge_card;
 mod explain;
 mod graph;
 mod heatmap;
+mod math;
+mod parts;
 mod supernet;
+mod time;
+mod tour;
 
-use crate::page::{Engine, Page};
+use crate::page::{Engine, Page, Source};
 use darts_app::run::OPS;
 use darts_engine::space::{CellKind, Op};
 use leptos::prelude::*;
@@ -45,6 +51,14 @@ const fn op_hint(op: Op) -> &'static str {
     }
 }
 
+/// An op's name in one piece.
+fn op_name(op: Op) -> String {
+    match op_label(op) {
+        (what, "") => what.to_owned(),
+        (what, window) => format!("{what} {window}"),
+    }
+}
+
 /// Place of an op in an alpha row, by which it is coloured; published cells' other ops have no colour of their own.
 fn op_index(op: Op) -> usize {
     Op::CANDIDATES.iter().position(|&candidate| candidate == op).unwrap_or(OPS)
@@ -64,6 +78,20 @@ fn state_text(state: usize) -> String {
         1 => "c k minus 1".into(),
         node => format!("node {}", node - 2),
     }
+}
+
+/// A state's name as it is written.
+fn state_name(state: usize) -> String {
+    match state {
+        0 => "ck\u{2212}2".into(),
+        1 => "ck\u{2212}1".into(),
+        node => (node - 2).to_string(),
+    }
+}
+
+/// An edge's name as it is written.
+fn edge_text(state: usize, node: usize) -> String {
+    format!("{} \u{2192} {node}", state_name(state))
 }
 
 /// A count with commas between thousands.
@@ -94,6 +122,7 @@ pub fn App() -> impl IntoView {
             data-phase=move || page.phase.get().name()
             data-activity=move || page.activity.get().map(|activity| format!("{activity:?}").to_lowercase()).unwrap_or_default()
             data-steps=move || page.run.with(|run| run.steps)
+            data-reading=move || matches!(page.source.get(), Source::Recording { reading: Some(_), .. }).to_string()
         >
             <Notices />
             <Unsupported />
@@ -109,9 +138,12 @@ pub fn App() -> impl IntoView {
                 </div>
                 <curves::Curves />
             </div>
+            <compare::Compare />
             <explain::Explain />
         </main>
         <explain::Foot />
+        <time::TimeBar />
+        <tour::Tour />
     }
 }
 
@@ -144,11 +176,16 @@ fn Unsupported() -> impl IntoView {
         Engine::Unsupported { reason } => Some(reason),
         _ => None,
     });
+    // Where there is something to look at, that comes first.
+    let shown = move || reason.with(Option::is_some) && page.genotype.with(Option::is_none);
     view! {
-        <Show when=move || reason.with(Option::is_some)>
+        <Show when=shown>
             <section class="unsupported" aria-labelledby="unsupported">
-                <h2 id="unsupported">"The search needs WebGPU"</h2>
-                <p>{move || reason.get()} " The search computes on your graphics card through WebGPU, so it cannot start here. One of these will do:"</p>
+                <h2 id="unsupported">"A search needs WebGPU"</h2>
+                <p>
+                    {move || reason.get()}
+                    " So no search can start here. All else works: open the events.jsonl of a recorded run, look at cells, compare them. For a search one of these will do:"
+                </p>
                 <ul>
                     <li><b>"Chrome or Edge"</b>" 113 or later on Windows, macOS or ChromeOS, 121 or later on Android."</li>
                     <li><b>"Chrome on Linux"</b>": open "<code>"chrome://flags/#enable-unsafe-webgpu"</code>", choose Enabled, and restart."</li>

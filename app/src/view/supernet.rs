@@ -9,13 +9,20 @@ use leptos::prelude::*;
 #[component]
 pub fn Supernet() -> impl IntoView {
     let page = page();
-    let cells = move || page.setup.with(|setup| setup.cells);
+    // Those of the run that is shown, or of the settings.
+    let plan = Memo::new(move |_| {
+        let of_run = page
+            .run
+            .with(|run| run.started.as_ref().map(|started| (started.config.layers, started.config.init_channels)));
+        of_run.unwrap_or_else(|| page.setup.with(|setup| (setup.cells, setup.channels)))
+    });
+    let cells = move || plan.get().0;
     let sizes = move || {
-        let (cells, channels) = page.setup.with(|setup| (setup.cells, setup.channels));
+        let (cells, channels) = plan.get();
         let reductions = (0..cells).filter(|&cell| is_reduction(cell, cells)).count();
         format!(
             "from 32\u{d7}32 pixels to {0}\u{d7}{0} pixels in {1} channels",
-            32 >> reductions,
+            32usize >> reductions,
             (channels * 4) << reductions
         )
     };

@@ -25,6 +25,8 @@ pub use fetch::{FetchEvent, Fetched, OFFICIAL_URL, Source, fetch_cifar10};
 pub use folder::{PictureSet, Pictures, threads};
 pub use loader::{Augment, Batch, Drawn, Loader, Position, Unreadable, evaluation};
 #[cfg(not(target_arch = "wasm32"))]
+pub(crate) use open::without_path;
+#[cfg(not(target_arch = "wasm32"))]
 pub use open::{Verified, verify, write_packed};
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use pipeline::stage_times;

@@ -160,7 +160,7 @@ pub fn write_packed(data: &Dataset, out: impl AsRef<Path>) -> Result<u64, DataEr
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.prefix(".darts-").tempfile_in(parent).map_err(|e| error(without_path(e)))?;
-    file.write_all(&bytes).map_err(error)?;
+    file.write_all(&bytes).map_err(|e| error(without_path(e)))?;
     file.persist_noclobber(out).map_err(|e| error(e.error))?;
     Ok(bytes.len() as u64)
 }
@@ -176,11 +176,15 @@ pub(super) fn make_folder(path: &Path) -> Result<(), DataError> {
 }
 
 /// The error of a temporary file without its random path, which means nothing to anybody.
-pub(super) fn without_path(error: io::Error) -> io::Error {
-    match error.raw_os_error() {
-        Some(code) => io::Error::from_raw_os_error(code),
-        None => error,
+pub(crate) fn without_path(error: io::Error) -> io::Error {
+    let mut found: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(cause) = found {
+        if let Some(code) = cause.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
+            return io::Error::from_raw_os_error(code);
+        }
+        found = cause.source();
     }
+    error
 }
 
 /// The lines of a list of checksums for `files`.

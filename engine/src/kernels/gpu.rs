@@ -15,6 +15,14 @@ use std::{
 /// Added to a variance before its root is taken.
 pub(super) const EPSILON: &str = "const EPSILON: f32 = 1e-5;\n";
 
+/// How the entry point begins of every shader that knows a thread by its place among all alone.
+pub(super) const ENTRY: &str = "@compute @workgroup_size(64)\nfn main(@builtin(global_invocation_id) id: vec3<u32>)";
+
+/// The most workgroups along one dimension that WebGPU grants everywhere.
+const MOST_GROUPS: usize = 65535;
+/// The argument of a launch of more workgroups along x than that: how many there are along y without those of x.
+const ROWS: &str = "FOLDED_ROWS";
+
 /// Launches since the process began, and the floats that they moved, counted from shapes.
 static DISPATCHES: AtomicU64 = AtomicU64::new(0);
 static FLOATS_MOVED: AtomicU64 = AtomicU64::new(0);
@@ -208,18 +216,41 @@ impl Launch {
             body = replace_word(&body, name, &argument(i, float));
         }
         text.push_str(&unroll(&body, &self.constants));
-        text
+        match self.arguments.iter().position(|&(name, ..)| name == ROWS) {
+            Some(at) => unfolded(&text, &argument(at, false)),
+            None => text,
+        }
     }
 
     /// Runs it with `threads` threads along x, 64 a workgroup, and `y` by `z` workgroups; `moved` floats are read or
     /// written.
     pub fn run(mut self, client: &Client, threads: usize, [y, z]: [usize; 2], buffers: &[&Handle], moved: usize) {
         self.buffers = buffers.len();
+        let mut groups = [threads.div_ceil(64), y, z];
+        if groups[0] > MOST_GROUPS {
+            self = self.all(&[(ROWS, y)]);
+            groups = [MOST_GROUPS, y * groups[0].div_ceil(MOST_GROUPS), z];
+        }
         watch::keep_source(|| Launch::source(&self), &self.files);
         watch::name_next(|| self.title(), 4 * moved as u64);
         let words: Vec<u32> = self.arguments.iter().map(|&(_, bits, _)| bits).collect();
-        dispatch(client, self, &words, [threads.div_ceil(64), y, z], buffers, moved);
+        dispatch(client, self, &words, groups, buffers, moved);
     }
+}
+
+/// A shader whose workgroups along x beyond the most that are granted go along y, `rows` of them to a turn.
+fn unfolded(text: &str, rows: &str) -> String {
+    assert!(
+        text.contains(ENTRY),
+        "a launch of more than {MOST_GROUPS} workgroups of a shader that asks for their places"
+    );
+    let threads = 64 * MOST_GROUPS;
+    let entry = ENTRY.replace(" id:", " folded:");
+    let body = text.replace(ENTRY, "fn unfolded_main(id: vec3<u32>)");
+    format!(
+        "{body}\n{entry} {{\n    let x = folded.x + folded.y / {rows} * {threads}u;\n    \
+         unfolded_main(vec3<u32>(x, folded.y % {rows}, folded.z));\n}}\n"
+    )
 }
 
 /// Launches `kernel` on workgroups of 64 threads, with `words` as what its uniform holds.
@@ -240,6 +271,7 @@ pub(super) fn dispatch(
     let mut arguments =
         buffers.iter().fold(KernelArguments::new(), |all, &handle| all.with_buffer(handle.clone().binding()));
     arguments.info = MetadataBindingInfo::custom(pairs);
+    assert!(groups.iter().all(|&count| count <= MOST_GROUPS), "{groups:?} workgroups");
     let [x, y, z] = groups.map(|count| count as u32);
     client.launch(Box::new(SourceKernel::new(kernel, CubeDim::new_1d(64))), CubeCount::Static(x, y, z), arguments);
 }
@@ -348,4 +380,33 @@ fn evaluate(expression: &str, constants: &[(&'static str, usize)]) -> usize {
 /// The largest divisor of `n` that is at most `most`.
 pub(super) fn tile(n: usize, most: usize) -> usize {
     (1..=most.min(n)).rev().find(|t| n.is_multiple_of(*t)).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::op::wrap, *};
+    use crate::device::{Compute, DeviceChoice, block_on};
+    use burn::{
+        backend::wgpu::{CubeBackend, into_contiguous},
+        tensor::{Int, Shape, Tensor},
+    };
+
+    /// One thread a number: more workgroups along x than WebGPU grants, and two of each along y.
+    #[test]
+    fn any_number_of_threads_can_be_launched() {
+        let device = block_on(Compute::acquire(DeviceChoice::Auto)).unwrap().device;
+        let plane = 16 * MOST_GROUPS + 1000;
+        let count = 4 * plane;
+        let source = Tensor::<1, Int>::arange(0..count as i64, &device).float();
+        let source = into_contiguous(source.try_into_primitive::<CubeBackend>().unwrap());
+        let client = source.client.clone();
+        let result = client.empty(4 * count);
+        Launch::new(1, &["gather_nodes"])
+            .all(&[("N", 1), ("C", 1), ("PLANE", plane), ("INPUT", 0), ("NODE", plane)])
+            .run(&client, count, [2, 1], &[&source.handle, &result], 2 * count);
+        let read = wrap(&client, &source, result, Shape::from([count]));
+        let read = Tensor::<1>::from_primitive::<CubeBackend>(read).into_data().try_to_vec::<f32>().unwrap();
+        let wrong = read.iter().enumerate().find(|&(i, &value)| value != i as f32);
+        assert_eq!(wrong, None);
+    }
 }

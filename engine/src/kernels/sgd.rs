@@ -7,8 +7,8 @@ use burn::{
 
 /// Threads that share the sum of squares.
 const CHUNKS: usize = 1024;
-/// Threads that take the weights in turns: 65535 workgroups are the most that WebGPU grants.
-const MOST_THREADS: usize = 65535 * 64;
+/// Threads that take the weights in turns.
+const MOST_THREADS: usize = 1 << 20;
 
 /// A step of stochastic gradient descent: the next weights and momentum, and the gradient's norm [1] before clipping. All
 /// vectors are as long as the weights.

@@ -1,7 +1,7 @@
 //! Several launches as one.
 
 use super::{
-    gpu::{EPSILON, Launch, argument, declare_arguments, dispatch, replace_word, shader, unroll},
+    gpu::{ENTRY, EPSILON, Launch, argument, declare_arguments, dispatch, replace_word, shader, unroll},
     watch,
 };
 use burn::backend::wgpu::{KernelSource, SourceTemplate};
@@ -13,9 +13,6 @@ use std::{collections::BTreeMap, fmt::Write};
 
 /// Numbers that mean the same in every part.
 const SHARED: [&str; 8] = ["N", "C", "H", "W", "PLANE", "COLUMNS", "INPUT", "NODE"];
-
-/// How every part's entry point begins.
-const ENTRY: &str = "@compute @workgroup_size(64)\nfn main(@builtin(global_invocation_id) id: vec3<u32>)";
 
 /// Launches that do not wait for each other, made one: groups that lie one after the other along y, each of parts that a
 /// thread runs one after the other.

@@ -1,6 +1,6 @@
 //! The checkpoints of a run folder: written whole while the run goes on, and what a run is taken up again from.
 
-use super::{CONFIG_FILE, EVENTS_FILE, Run, RunConfig, RunError, RunWriter, UNFINISHED, name, without_path, write_new};
+use super::{CONFIG_FILE, EVENTS_FILE, Run, RunConfig, RunError, RunWriter, UNFINISHED, name, write_new};
 use crate::{
     checkpoint::{Checkpoint, CheckpointError, LogMark, MOST_BYTES, State},
     event::Event,
@@ -215,7 +215,7 @@ fn names(folder: &Path) -> Result<Vec<String>, RunError> {
 }
 
 fn remove(path: &Path) -> Result<(), RunError> {
-    fs::remove_file(path).map_err(|source| RunError::Write { file: name(path), source: without_path(source) })
+    fs::remove_file(path).map_err(|source| RunError::Write { file: name(path), source })
 }
 
 fn read(path: &Path) -> Result<Checkpoint, RunError> {

@@ -14,7 +14,7 @@ pub use checkpoints::{CHECKPOINTS_FOLDER, Checkpoints, Resumed};
 
 use crate::{
     checkpoint::{CheckpointError, LogMark},
-    data::{Dataset, Pictures},
+    data::{Dataset, Pictures, without_path},
     device::DeviceChoice,
     event::Event,
     search::SearchConfig,
@@ -575,7 +575,7 @@ fn write_new(folder: &Path, file: &str, bytes: &[u8], replace: bool) -> Result<(
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut write = || {
         let mut new = builder.prefix(UNFINISHED).tempfile_in(folder)?;
-        new.write_all(bytes)?;
+        new.as_file_mut().write_all(bytes)?;
         new.as_file().sync_all()?;
         if replace { new.persist(&path) } else { new.persist_noclobber(&path) }.map_err(|error| error.error)?;
         // The name too has to reach the disk.
@@ -584,11 +584,6 @@ fn write_new(folder: &Path, file: &str, bytes: &[u8], replace: bool) -> Result<(
         Ok(())
     };
     write().map_err(|e| RunError::Write { file: name(&path), source: without_path(e) })
-}
-
-/// The error of a temporary file without its random path.
-fn without_path(error: io::Error) -> io::Error {
-    error.raw_os_error().map_or(error, io::Error::from_raw_os_error)
 }
 
 /// What JSON says is wrong; each line of a log is a document of its own, so that its line is always 1.

@@ -6,7 +6,7 @@ use crate::{
     checkpoint::{CheckpointError, State},
     supernet::{Minibatch, Pass, Supernet, Wrt},
 };
-use burn::tensor::{Device, ExecutionError, Tensor, TensorData};
+use burn::tensor::{Bool, Device, ExecutionError, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -32,6 +32,10 @@ pub struct Bilevel {
     pub moments: (Tensor<2>, Tensor<2>),
     /// Architecture steps taken.
     pub architecture_steps: i32,
+    /// The alphas stay as they are.
+    pub frozen: bool,
+    /// Alphas that somebody holds: a mask [28, 8], and the values there.
+    pub held: Option<(Tensor<2, Bool>, Tensor<2>)>,
 }
 
 /// What a search step leaves to look at, still on the device.
@@ -66,6 +70,8 @@ impl Bilevel {
             weights,
             alphas,
             architecture_steps: 0,
+            frozen: false,
+            held: None,
         }
     }
 
@@ -151,6 +157,9 @@ impl Bilevel {
 
     /// Adam on the alphas with their gradient [28, 8].
     pub fn update_alphas(&mut self, config: &SearchConfig, gradient: Tensor<2>) {
+        if self.frozen {
+            return;
+        }
         self.architecture_steps += 1;
         let (beta1, beta2) = config.arch_betas;
         let gradient = gradient + self.alphas.clone() * config.arch_weight_decay;
@@ -160,6 +169,9 @@ impl Bilevel {
         let scale = (1.0 - beta2.powi(self.architecture_steps)).sqrt();
         self.alphas = self.alphas.clone() - first.clone() / (second.clone().sqrt() / scale + ADAM_EPSILON) * step_size;
         self.moments = (first, second);
+        if let Some((mask, values)) = self.held.clone() {
+            self.alphas = self.alphas.clone().mask_where(mask, values);
+        }
     }
 
     /// SGD with momentum, weight decay and gradient clipping on the weights. Returns the pass and the gradient's norm

@@ -1,4 +1,4 @@
-use super::{Bilevel, ConfigError, SearchConfig};
+use super::{Bilevel, ConfigError, Held, Order, SearchConfig, SteerError, Steering};
 use crate::{
     checkpoint::{CheckpointError, Resumable, State, check_seconds},
     data::{Augment, DataError, Dataset, Loader, Position, split},
@@ -7,7 +7,7 @@ use crate::{
     space::Alphas,
     supernet::{Kernels, Minibatch, Supernet},
 };
-use burn::tensor::{ExecutionError, TensorData, Transaction};
+use burn::tensor::{ExecutionError, Tensor, TensorData, Transaction};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -84,6 +84,9 @@ pub enum SearchError {
         /// The backend.
         backend: String,
     },
+    /// A change that cannot be made; the search goes on as before.
+    #[error(transparent)]
+    Steering(#[from] SteerError),
     /// The search is over.
     #[error("the search is finished")]
     Finished,
@@ -103,6 +106,7 @@ pub struct ConvSearch {
     epoch_seconds: f64,
     seconds: f64,
     initial: Alphas,
+    held: Held,
 }
 
 impl ConvSearch {
@@ -141,6 +145,7 @@ impl ConvSearch {
             epoch_seconds: 0.0,
             seconds: 0.0,
             initial,
+            held: Held::new(),
         })
     }
 
@@ -269,6 +274,19 @@ struct Progress {
     epoch_sums: (Measure, Measure),
     epoch_seconds: f64,
     seconds: f64,
+    steered: Steered,
+}
+
+/// What steering has changed in all.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Steered {
+    held: Held,
+    frozen: bool,
+    order: Order,
+    learning_rate: f64,
+    learning_rate_min: f64,
+    arch_learning_rate: f64,
 }
 
 impl Resumable for ConvSearch {
@@ -302,6 +320,14 @@ impl Resumable for ConvSearch {
             epoch_sums: self.epoch_sums,
             epoch_seconds: self.epoch_seconds,
             seconds: self.seconds,
+            steered: Steered {
+                held: self.held.clone(),
+                frozen: self.bilevel.frozen,
+                order: self.config.order,
+                learning_rate: self.config.learning_rate,
+                learning_rate_min: self.config.learning_rate_min,
+                arch_learning_rate: self.config.arch_learning_rate,
+            },
         };
         let state = self.bilevel.state(&progress).await.map_err(|e| device_error(self.step, &self.config, &e))?;
         memory_left(&self.config)?;
@@ -316,7 +342,7 @@ impl Resumable for ConvSearch {
 
     fn restore(&mut self, state: &State) -> Result<(), CheckpointError> {
         let progress: Progress = state.progress()?;
-        let Progress { step, weight_position, alpha_position, epoch_sums, epoch_seconds, seconds } = progress;
+        let Progress { step, weight_position, alpha_position, epoch_sums, epoch_seconds, seconds, steered } = progress;
         let refused = |what, value: String| Err(CheckpointError::Progress { what, value });
         if step > self.config.epochs * self.steps_per_epoch() {
             return refused("the step", step.to_string());
@@ -328,11 +354,58 @@ impl Resumable for ConvSearch {
                 return refused("the place in the data", format!("{position:?}"));
             }
         }
+        let Steered { held, frozen, order, learning_rate, learning_rate_min, arch_learning_rate } = steered;
+        if held.len() != self.held.len() {
+            return refused("the alphas taken out", format!("{} rows", held.len()));
+        }
+        let config =
+            SearchConfig { order, learning_rate, learning_rate_min, arch_learning_rate, ..self.config.clone() };
+        if let Err(error) = config.check() {
+            return refused("a changed setting", error.to_string());
+        }
         self.bilevel.restore(state, step)?;
+        (self.config, self.held, self.bilevel.frozen) = (config, held, frozen);
+        self.hold();
         self.weight_loader.seek(weight_position);
         self.alpha_loader.seek(alpha_position);
         (self.step, self.epoch_sums, self.epoch_seconds, self.seconds) = (step, epoch_sums, epoch_seconds, seconds);
         Ok(())
+    }
+}
+
+impl ConvSearch {
+    /// Changes the search from the next step on; the event tells the change and the alphas after it.
+    ///
+    /// # Errors
+    /// A change that cannot be made, or the device failed.
+    pub async fn steer(&mut self, steering: Steering) -> Result<Event, SearchError> {
+        let before = read_alphas(&self.bilevel, &self.config).await?;
+        let architecture = steering.apply(&before, &mut self.held)?;
+        match steering {
+            Steering::Freeze { frozen } => self.bilevel.frozen = frozen,
+            Steering::Rates { weights, alphas } => {
+                self.config.learning_rate = weights;
+                self.config.learning_rate_min = self.config.learning_rate_min.min(weights);
+                self.config.arch_learning_rate = alphas;
+            }
+            Steering::Order { order } => self.config.order = order,
+            Steering::Pin { .. } | Steering::Prune { .. } | Steering::Release { .. } | Steering::Nudge { .. } => {
+                let shape = self.bilevel.alphas.dims();
+                let flat = TensorData::new(architecture.to_flat(), shape);
+                self.bilevel.alphas = Tensor::from_data(flat, &self.compute.device);
+                self.hold();
+            }
+        }
+        Ok(Event::Steered { step: self.step, steering, architecture })
+    }
+
+    /// Holds the alphas that were taken out where they are.
+    fn hold(&mut self) {
+        let alphas = self.bilevel.alphas.clone();
+        let mask: Vec<bool> = self.held.iter().flatten().copied().collect();
+        let mask =
+            mask.contains(&true).then(|| Tensor::from_data(TensorData::new(mask, alphas.dims()), &self.compute.device));
+        self.bilevel.held = mask.map(|mask| (mask, alphas));
     }
 }
 
@@ -415,7 +488,11 @@ pub(crate) fn add(sum: &mut Measure, measure: Measure) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::{DeviceChoice, block_on};
+    use crate::{
+        device::{DeviceChoice, block_on},
+        search::{Order, PRUNED},
+        space::{CellKind, Op},
+    };
 
     fn tiny() -> SearchConfig {
         SearchConfig {
@@ -495,6 +572,39 @@ mod tests {
         assert_eq!(told.len(), again.len());
         told.iter().zip(&again).for_each(|(event, again)| assert_eq!(event, again));
         assert_ne!(told[1], events(SearchConfig { seed: 8, epochs: 1, ..tiny() })[1]);
+    }
+
+    #[test]
+    fn a_change_holds_from_the_next_step_on_and_is_told() {
+        let mut search = start(tiny()).unwrap();
+        let (cell, edge) = (CellKind::Normal, 2);
+        let steer = |search: &mut ConvSearch, steering| {
+            let told = block_on(search.steer(steering)).unwrap();
+            let Event::Steered { step, steering: as_told, architecture } = told else { panic!("{told:?}") };
+            assert_eq!((step, as_told), (search.step, steering));
+            architecture
+        };
+        let stepped = |search: &mut ConvSearch| {
+            let events = block_on(search.step()).unwrap();
+            let Event::Step { architecture: Some(alphas), .. } = &events[0] else { panic!("{:?}", events[0]) };
+            alphas.clone()
+        };
+        let told = steer(&mut search, Steering::Prune { cell, edge, op: Op::SepConv3x3 });
+        let after = stepped(&mut search);
+        assert_eq!((told.normal[edge][4], after.normal[edge][4]), (PRUNED, PRUNED));
+        assert_ne!(after.normal[edge][3], told.normal[edge][3], "the other ops still learn");
+        steer(&mut search, Steering::Freeze { frozen: true });
+        assert_eq!(stepped(&mut search), after, "frozen alphas stay");
+        steer(&mut search, Steering::Freeze { frozen: false });
+        let order = Steering::Order { order: Order::Second };
+        steer(&mut search, order);
+        steer(&mut search, Steering::Rates { weights: 0.01, alphas: 0.5 });
+        let free = steer(&mut search, Steering::Release { cell, edge });
+        assert!(free.normal[edge][4].abs() < 1.0);
+        let moved = block_on(search.step()).unwrap();
+        assert!(matches!(&moved[0], Event::Step { .. }));
+        let refused = block_on(search.steer(Steering::Release { cell, edge: 14 })).unwrap_err();
+        assert!(matches!(refused, SearchError::Steering(_)), "{refused}");
     }
 
     #[test]

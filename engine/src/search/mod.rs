@@ -8,6 +8,7 @@ mod config;
 mod conv;
 #[cfg(feature = "compute")]
 mod sgd;
+mod steer;
 
 #[cfg(feature = "compute")]
 pub use bilevel::{Bilevel, StepOutcome};
@@ -19,3 +20,4 @@ pub use conv::{ConvSearch, SearchError};
 pub(crate) use conv::{MOST_WEIGHTS, accuracy, add, device_error, floats, memory_left, reason, right, supernet_for};
 #[cfg(feature = "compute")]
 pub(crate) use sgd::Sgd;
+pub use steer::{Control, Held, PRUNED, SteerError, Steering};

@@ -172,7 +172,6 @@ mod tests {
 
     fn cells() -> Vec<Genotype> {
         let mut cells: Vec<Genotype> = PUBLISHED.into_iter().map(|name| published(name).unwrap()).collect();
-        #[cfg(feature = "compute")]
         cells.extend(Genotype::random(5, 500));
         let wide = (0..Genotype::MAX_NODES).flat_map(|node| [(Op::DilConv5x5, node), (Op::SepConv3x3, node + 1)]);
         let wide: Vec<_> = wide.collect();

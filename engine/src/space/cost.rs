@@ -64,6 +64,16 @@ pub struct DerivedCost {
     pub auxiliary: Option<Cost>,
 }
 
+impl Op {
+    /// What one op of a cell costs, BatchNorm with scale and offset: `channels` in and out, its output of side `side`, its
+    /// input larger by `stride`.
+    pub fn cost(self, channels: usize, side: usize, stride: usize) -> Cost {
+        let mut counter = Counter::affine();
+        counter.op(self, channels, side * stride, side);
+        counter.cost
+    }
+}
+
 impl Genotype {
     /// What the network of these cells costs in the structure of the authors' implementation: every BatchNorm with scale
     /// and offset, pools and skips without any, biases in the classifier only. The genotype must be well formed.
@@ -279,6 +289,15 @@ mod tests {
             + 24;
         assert_eq!(cost.network.macs, macs);
         assert_eq!(cost.auxiliary, None, "the head is made for 8x8");
+    }
+
+    #[test]
+    fn an_op_costs_what_its_layers_do() {
+        let twice = Cost { params: 2 * (36 * 9 + 36 * 36 + 72), macs: 2 * 1024 * (36 * 9 + 36 * 36) };
+        assert_eq!(Op::SepConv3x3.cost(36, 32, 1), twice);
+        assert_eq!(Op::MaxPool3x3.cost(36, 32, 2), Cost::default());
+        assert_eq!(Op::SkipConnect.cost(36, 32, 1), Cost::default());
+        assert_eq!(Op::SkipConnect.cost(72, 16, 2).params, 72 * 72 + 144);
     }
 
     #[test]

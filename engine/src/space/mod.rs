@@ -10,7 +10,6 @@ mod genotype;
 mod op;
 mod published;
 mod python;
-#[cfg(feature = "compute")]
 mod random;
 mod reported;
 

@@ -215,6 +215,27 @@ impl Network {
         self.paths
     }
 
+    /// Bytes of the largest buffer that the fused kernels need for minibatches of `batch` images of `side` by `side` pixels.
+    pub fn largest_buffer(&self, batch: usize, side: usize) -> u64 {
+        let stem = self.cells.first().map_or(0, |cell| cell.channels_before_last);
+        // The stem for small images reads all neighbourhoods of its three colours.
+        let (mut side, mut largest) = match self.stem {
+            Stem::Cifar10 => (side, stem.max(27) * side * side),
+            Stem::ImageNet => (side / 8, stem * (side / 4) * (side / 4)),
+        };
+        for cell in &self.cells {
+            let input = side * side;
+            if cell.kind == CellKind::Reduce {
+                side /= 2;
+            }
+            let (_, concat) = of(&self.genotype, cell.kind);
+            let halves = if cell.after_reduction { 2 * cell.channels_before_last } else { 0 };
+            let read = input * halves.max(cell.channels_last).max(cell.channels);
+            largest = largest.max(read).max(side * side * cell.channels * concat.len());
+        }
+        4 * (batch * largest) as u64
+    }
+
     /// Forward and backward pass in training mode: BatchNorm uses the minibatch's own statistics.
     ///
     /// `weights` is the flat vector; the loss of the auxiliary head counts `auxiliary_weight` times, where there is one.

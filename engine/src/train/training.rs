@@ -7,7 +7,7 @@ use super::{
 use crate::data::Pictures;
 use crate::{
     checkpoint::{CheckpointError, Resumable, State, check_seconds},
-    data::{DataError, Dataset, Drawn, Images, Normalisation, Position, Unreadable},
+    data::{DataError, Dataset, Drawn, Images, Normalisation, Position, SIDE, Unreadable},
     device::{Compute, out_of_memory},
     event::{Event, Measure, Tested},
     search::{ConfigError, Kernels, MOST_WEIGHTS, Sgd, accuracy, add, floats, reason, right},
@@ -59,6 +59,21 @@ pub enum TrainError {
     TooLarge {
         /// Its weights.
         weights: usize,
+    },
+    /// A buffer is beyond the device's limit.
+    #[error(
+        "a buffer of {} MB is needed, and this device allows {} MB: lower batch-size (now {batch_size}) or init-channels \
+         (now {init_channels})", needed >> 20, limit >> 20
+    )]
+    BufferTooLarge {
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes allowed.
+        limit: u64,
+        /// Images of a minibatch.
+        batch_size: usize,
+        /// Channels of the first cell.
+        init_channels: usize,
     },
     /// An allocation failed.
     #[error("the device ran out of memory: lower batch-size (now {batch_size})")]
@@ -144,6 +159,11 @@ impl Training {
         }
         if config.kernels == Kernels::Fused && !compute.runs_shaders() {
             return Err(TrainError::NoShaders { backend: compute.backend.clone() });
+        }
+        let &TrainConfig { batch_size, init_channels, image_size, kernels, .. } = &config;
+        let needed = network.largest_buffer(batch_size, image_size.unwrap_or(SIDE));
+        if let Some(limit) = compute.largest_buffer.filter(|&limit| kernels == Kernels::Fused && limit < needed) {
+            return Err(TrainError::BufferTooLarge { needed, limit, batch_size, init_channels });
         }
         let weights = network.layout().init(config.seed, &compute.device);
         Ok(Self {
@@ -499,4 +519,30 @@ async fn read<const N: usize>(tensors: [Tensor<1>; N], batch_size: usize) -> Res
     }
     let read = read.map_err(|error| TrainError::Device(reason(&error)))?;
     Ok(read.into_iter().map(floats).collect::<Vec<_>>().try_into().expect("as many as were registered"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{device::DeviceChoice, device::block_on, space::published};
+
+    #[test]
+    fn a_buffer_beyond_the_device_s_limit_is_refused_before_it_is_made() {
+        let compute = block_on(Compute::acquire(DeviceChoice::Auto)).unwrap();
+        let data = Dataset::textures(0, 64, 4);
+        let config = TrainConfig { batch_size: 64, init_channels: 4, layers: 3, ..TrainConfig::default() };
+        let new = |config: &TrainConfig, limit| {
+            let compute = Compute { largest_buffer: Some(limit), ..compute.clone() };
+            Training::new(config.clone(), published("DARTS_V2").unwrap(), &data, &compute)
+        };
+        // The neighbourhoods that the stem reads: 27 numbers for each pixel.
+        let limit = 4 * 27 * 64 * 1024;
+        assert!(new(&config, limit).is_ok());
+        let error = new(&config, limit - 1).err().unwrap().to_string();
+        assert_eq!(
+            error,
+            "a buffer of 6 MB is needed, and this device allows 6 MB: lower batch-size (now 64) or init-channels (now 4)"
+        );
+        assert!(new(&TrainConfig { kernels: Kernels::Reference, ..config }, limit - 1).is_ok());
+    }
 }

@@ -152,13 +152,23 @@ pub trait Show {
 /// A file of the run's folder that must be there before an event is told: its name and bytes.
 pub type RunFile = Option<(&'static str, Vec<u8>)>;
 
+/// What is done before a step, and what to tell of that.
+pub enum Before {
+    /// The step is next.
+    Step(Vec<Event>),
+    /// The run is to end here, saved, for that reason.
+    Stop(Vec<Event>, &'static str),
+}
+
 /// Runs to the end, a failure or an interruption: writes the log, checkpoints and what `file` wants written, and shows it.
-/// `config` is what a new run was asked.
+/// `config` is what a new run was asked; `before` each step may change the run, and hears whether it is interrupted.
+#[allow(clippy::too_many_arguments)]
 pub fn drive<R: Resumable>(
     begin: Begin,
     config: &RunConfig,
     keeping: &Keeping,
     run: &mut R,
+    mut before: impl FnMut(&mut R, &dyn Fn() -> bool) -> Outcome<Before>,
     file: impl Fn(&R, &Event) -> Outcome<RunFile>,
     view: &mut impl Show,
     output: &Output,
@@ -176,6 +186,8 @@ pub fn drive<R: Resumable>(
         },
     };
     let interrupts = interrupts()?;
+    let interrupted = || interrupts.load(Ordering::SeqCst) != 0;
+    let mut stopped = false;
     let outcome = contain(|| {
         if new {
             writer.record(&started)?;
@@ -187,7 +199,20 @@ pub fn drive<R: Resumable>(
             view.bar().reset_eta();
         }
         while !run.is_finished() {
-            let events = block_on(run.step())?;
+            let (asked, stop) = match before(run, &interrupted)? {
+                Before::Step(events) => (events, None),
+                Before::Stop(events, reason) => (events, Some(reason)),
+            };
+            for event in asked {
+                writer.record(&event)?;
+                view.show(event);
+            }
+            if let Some(reason) = stop {
+                stopped = true;
+                checkpoints.save(run.steps_done(), block_on(run.state())?, &writer)?;
+                return Err(reason.into());
+            }
+            let events = if interrupted() { Vec::new() } else { block_on(run.step())? };
             view.stepped(run.steps_done());
             for event in events {
                 if let Some((name, bytes)) = file(run, &event)? {
@@ -208,7 +233,7 @@ pub fn drive<R: Resumable>(
     });
     view.bar().finish_and_clear();
     let outcome = outcome.map_err(|error| match checkpoints.latest() {
-        Some(step) if !error.is::<Interrupted>() => {
+        Some(step) if !stopped && !error.is::<Interrupted>() => {
             format!("{error}; the last good checkpoint is the one after {}", counted_steps(step)).into()
         }
         _ => error,

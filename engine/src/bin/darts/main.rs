@@ -14,6 +14,7 @@ mod search;
 mod table;
 mod test;
 mod train;
+mod watch;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use output::Output;
@@ -54,6 +55,10 @@ enum Command {
     /// Parameters and multiply-accumulates are computed for any cells, at the paper's sizes for CIFAR-10 and ImageNet; test
     /// errors, costs and GPU days of the search are quoted from its tables 1 and 3, where it has them.
     Table(table::Table),
+    /// Show a recorded search on the page, in a browser of this machine.
+    ///
+    /// The page is served by this program until it is stopped, and its address is printed.
+    Replay(watch::Replay),
     /// Measure how fast this machine is.
     #[command(subcommand)]
     Bench(bench::Command),
@@ -77,6 +82,7 @@ fn main() -> ExitCode {
         Command::Reproduce(command) => reproduce::run(command, &cli.output),
         Command::Genotype(command) => genotype::run(command, &cli.output),
         Command::Table(table) => table::run(table, &cli.output),
+        Command::Replay(args) => watch::replay(&args, &cli.output),
         Command::Bench(command) => bench::run(command, &cli.output),
     })
 }

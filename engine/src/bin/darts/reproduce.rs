@@ -324,7 +324,7 @@ impl Protocol<'_> {
                 let title = format!("{name}: search {i} of {count}");
                 let events = self.stage(&folder.join(format!("search-{i}")), &title, &run, |begin| {
                     let search = contain(|| Ok(block_on(ConvSearch::new(config, &self.data, &self.compute))?))?;
-                    search::perform(search, begin, &run, &Keeping::of_stage(), self.output).map(drop)
+                    search::perform(search, begin, &run, &Keeping::of_stage(), None, self.output).map(drop)
                 })?;
                 match events {
                     (_, Event::Finished { genotype, seconds, .. }) => Ok((genotype, seconds)),

@@ -3,15 +3,16 @@
 use crate::{
     data,
     device::{DEVICES, Words, acquire, contain, devices, told_time, word, words},
-    drive::{Begin, Keeping, Show, drive},
+    drive::{Before, Begin, Keeping, Show, drive},
     output::{Outcome, Output},
+    watch::{self, PageFolder, Watch},
 };
 use clap::{Args, Subcommand, builder::TypedValueParser};
 use darts_engine::{
     device::{DeviceChoice, block_on},
     event::{Event, Measure},
     run::{DataSource, RunConfig},
-    search::{ConvSearch, Order, SearchConfig},
+    search::{Control, ConvSearch, Order, SearchConfig, SearchError},
     space::{Alphas, Genotype},
     supernet::Kernels,
 };
@@ -25,7 +26,8 @@ pub enum Command {
     ///
     /// One half of the training images trains the weights of a network in which every edge mixes all candidate ops, the
     /// other half trains how much each op counts. The folder RUN then has config.json, every event of the search in
-    /// events.jsonl while it goes on, and the cells derived in genotype.json. The defaults are the paper's.
+    /// events.jsonl while it goes on, checkpoints that --resume goes on from, and the cells derived in genotype.json. The
+    /// defaults are the paper's.
     Conv(Box<Conv>),
 }
 
@@ -90,6 +92,13 @@ pub struct Conv {
     /// Steps from one logged set of alphas to the next; an epoch's last are always logged.
     #[arg(long, value_name = "STEPS", default_value_t = paper().report_every, help_heading = "Run")]
     report_every: usize,
+
+    /// Show the search on the page while it runs, and let the page pause, stop and change it; ADDR is a host of this machine
+    /// and a port [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = watch::ADDRESS, help_heading = "Page")]
+    watch: Option<String>,
+    #[command(flatten, next_help_heading = "Page")]
+    page: PageFolder,
 
     /// How the gradient of the alphas is approximated.
     #[arg(long, value_name = "ORDER", default_value = word(ORDERS, paper().order), value_parser = orders(),
@@ -181,6 +190,8 @@ fn conv(args: &Conv, output: &Output) -> Outcome {
     let source = DataSource::new(&path, &data);
     begin.check(&source)?;
     config.split(data.train.len())?;
+    let watched = args.watch.as_ref().map(|address| Watch::start(address, &args.page, begin.folder(), output));
+    let watched = watched.transpose()?;
     let device = begin.device(args.device);
     let (compute, remark) = contain(|| Ok(acquire(device)?))?;
     if begin.run().is_none() && args.kernels.is_none() {
@@ -192,21 +203,42 @@ fn conv(args: &Conv, output: &Output) -> Outcome {
     }
     drop(data);
     let run = RunConfig::search(device, source, config);
-    let summary = perform(search, begin, &run, &args.keeping, output)?;
+    let summary = perform(search, begin, &run, &args.keeping, watched.as_ref(), output)?;
     output.print(&summary, summary.text())
 }
 
-/// Searches to the end, shows how it goes, and writes all of it to the run's folder.
+/// Searches to the end, shows how it goes, on a page too where it is watched, and writes all of it to the run's folder.
 pub fn perform(
     mut search: ConvSearch,
     begin: Begin,
     run: &RunConfig,
     keeping: &Keeping,
+    watched: Option<&Watch>,
     output: &Output,
 ) -> Outcome<Summary> {
     let mut view = View::new(begin.folder(), output);
-    drive(begin, run, keeping, &mut search, |_, _| Ok(None), &mut view, output)?;
+    let steer = |search: &mut ConvSearch, interrupted: &dyn Fn() -> bool| match watched {
+        Some(watch) => steer(search, watch, interrupted),
+        None => Ok(Before::Step(Vec::new())),
+    };
+    drive(begin, run, keeping, &mut search, steer, |_, _| Ok(None), &mut view, output)?;
     Ok(view.summary)
+}
+
+/// Does what is asked on the page before the next step.
+fn steer(search: &mut ConvSearch, watch: &Watch, interrupted: &dyn Fn() -> bool) -> Outcome<Before> {
+    let mut events = Vec::new();
+    while let Some(control) = watch.asked(interrupted) {
+        let Control::Steer { steering } = control else {
+            return Ok(Before::Stop(events, "the search was stopped on its page"));
+        };
+        match block_on(search.steer(steering)) {
+            Ok(event) => events.push(event),
+            Err(SearchError::Steering(refused)) => watch.refuse(refused.to_string()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Before::Step(events))
 }
 
 /// What a search comes to; the measures are the last epoch's.

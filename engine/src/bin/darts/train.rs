@@ -3,7 +3,7 @@
 use crate::{
     data,
     device::{DEVICES, acquire, contain, devices, told_time, word},
-    drive::{Begin, Keeping, RunFile, Show, drive},
+    drive::{Before, Begin, Keeping, RunFile, Show, drive},
     genotype, imagenet,
     output::{Outcome, Output},
     search::{kernels, kernels_help},
@@ -25,9 +25,9 @@ use std::path::{Path, PathBuf};
 pub enum Command {
     /// Train a network of derived cells on CIFAR-10 and test it.
     ///
-    /// The folder RUN then has config.json, the cells in genotype.json, every event in events.jsonl while it goes on, and
-    /// the weights: last.safetensors after each epoch, best.safetensors after each test of lower error than any before.
-    /// Tensors are named as in the authors' implementation. The defaults are the paper's.
+    /// The folder RUN then has config.json, the cells in genotype.json, every event in events.jsonl while it goes on,
+    /// checkpoints that --resume goes on from, and the weights: last.safetensors after each epoch, best.safetensors after
+    /// each test of lower error than any before. Tensors are named as in the authors' implementation. The defaults are the paper's.
     Cifar10(Box<Cifar10>),
     /// Train a network of derived cells on ImageNet, or on other pictures in folders, and test it.
     ///
@@ -205,7 +205,8 @@ pub fn perform(
     output: &Output,
 ) -> Outcome<Summary> {
     let mut view = View::new(begin.folder(), output);
-    drive(begin, run, keeping, &mut training, weights, &mut view, output)?;
+    let before = |_: &mut Training, _: &dyn Fn() -> bool| Ok(Before::Step(Vec::new()));
+    drive(begin, run, keeping, &mut training, before, weights, &mut view, output)?;
     Ok(view.summary)
 }
 

@@ -1,0 +1,216 @@
+//! Cells side by side in the same drawing, with what differs marked.
+
+use super::{cell::network_cost, graph::Still, page, parts::Menu, parts::SavePicture};
+use crate::page::{Purpose, Source};
+use darts_app::link::{MOST_BESIDE, Other, read_cells, title};
+use darts_engine::space::{CellKind, Genotype, PUBLISHED, REPORTED_CIFAR10};
+use leptos::{html, prelude::*};
+use wasm_bindgen::JsCast;
+
+/// The largest seed drawn for random cells.
+const SEEDS: f64 = 1e5;
+
+#[component]
+pub fn Compare() -> impl IntoView {
+    let page = page();
+    // The first column is the run's cells, or the first of the others where there is none.
+    let own = page.genotype;
+    let reference = Memo::new(move |_| own.get().or_else(|| page.beside.with(|beside| beside.first()?.genotype())));
+    let own_title = move || match page.source.get() {
+        Source::Recording { name, .. } => name,
+        _ if page.moment.with(Option::is_some) => "This search".into(),
+        _ => "Cells of this address".into(),
+    };
+    let full = move || page.beside.with(|beside| beside.len() >= MOST_BESIDE);
+    view! {
+        <section class="compare" id="compare" aria-labelledby="compare-title">
+            <header class="section-head">
+                <h2 id="compare-title">"Compare cells"</h2>
+                <p class="caption">
+                    "Pale: the same op on the same edge as in the first. Outlined: different. Order of nodes matters."
+                </p>
+                <Add full=Signal::derive(full) />
+            </header>
+            <div class="columns">
+                <Show when=move || own.with(Option::is_some)>
+                    <Column title=Signal::derive(own_title) genotype=own reference=reference other=None />
+                </Show>
+                <For each=move || page.beside.get() key=|other| format!("{}{:?}", other.title(), other.code()) let:other>
+                    {
+                        let genotype = other.genotype();
+                        let title = other.title();
+                        view! {
+                            <Column
+                                title=Signal::derive(move || title.clone())
+                                genotype=Memo::new(move |_| genotype.clone())
+                                reference=reference
+                                other=Some(other)
+                            />
+                        }
+                    }
+                </For>
+                <Show when=move || own.with(Option::is_none) && page.beside.with(Vec::is_empty)>
+                    <p class="caption empty">
+                        "Add published or random cells; the cells of a search or of a recorded run join them as soon as there are any."
+                    </p>
+                </Show>
+            </div>
+        </section>
+    }
+}
+
+/// What the paper reports of these cells.
+fn reported(other: Option<&Other>) -> Option<String> {
+    let Some(Other::Published(name)) = other else { return None };
+    let row = REPORTED_CIFAR10.iter().find(|row| row.cell == Some(name))?;
+    let deviation = row.deviation.map(|deviation| format!(" \u{b1} {deviation}")).unwrap_or_default();
+    Some(format!(
+        "{}: {}{deviation}% test error on CIFAR-10, {} GPU days of search, as the paper reports.",
+        row.network, row.test_error, row.gpu_days
+    ))
+}
+
+#[component]
+fn Column(
+    title: Signal<String>,
+    genotype: Memo<Option<Genotype>>,
+    reference: Memo<Option<Genotype>>,
+    other: Option<Other>,
+) -> impl IntoView {
+    let page = page();
+    let report = reported(other.as_ref());
+    let differences = move || {
+        let (genotype, reference) = (genotype.get()?, reference.get()?);
+        if genotype == reference {
+            return None;
+        }
+        let count = |kind| {
+            let ((ops, _), (of, _)) = (genotype.of(kind), reference.of(kind));
+            let same = |node: usize, one| of.chunks(2).nth(node).is_some_and(|pair: &[_]| pair.contains(one));
+            ops.iter().enumerate().filter(|(i, one)| !same(i / 2, one)).count()
+        };
+        Some(format!(
+            "{} of {} and {} of {} ops differ.",
+            count(CellKind::Normal),
+            genotype.normal.len(),
+            count(CellKind::Reduce),
+            genotype.reduce.len()
+        ))
+    };
+    let cost = move || genotype.with(|genotype| genotype.as_ref().map(network_cost));
+    let code = move || genotype.with(|genotype| genotype.as_ref().and_then(|genotype| genotype.code().ok()));
+    // Names of files saved need no more than letters.
+    let file: String =
+        title.get_untracked().chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+    let removable = other.clone();
+    let show = other.clone();
+    let id = format!("still-{file}-{}", other.as_ref().and_then(Other::code).unwrap_or_default().replace('.', "-"));
+    let element = id.clone();
+    view! {
+        <article class="card column" id=element>
+            <header class="card-head">
+                <h3>{title}</h3>
+                <div class="tools">
+                    <Menu label="Save" hint="Keep these pictures">
+                        <SavePicture what="Normal cell" selector=format!("#{id} figure:nth-of-type(1) svg") file=format!("{file}-normal") />
+                        <SavePicture what="Reduction cell" selector=format!("#{id} figure:nth-of-type(2) svg") file=format!("{file}-reduce") />
+                        {show.map(|other| {
+                            view! {
+                                <button type="button" on:click=move |_| other.genotype().into_iter().for_each(|g| page.show_cells(g))>
+                                    "Show them above"
+                                </button>
+                            }
+                        })}
+                    </Menu>
+                    {removable.map(|other| {
+                        view! {
+                            <button
+                                type="button"
+                                class="dismiss"
+                                aria-label="Remove"
+                                on:click=move |_| page.beside.update(|beside| beside.retain(|one| *one != other))
+                            >
+                                "\u{d7}"
+                            </button>
+                        }
+                    })}
+                </div>
+            </header>
+            <figure><figcaption>"normal"</figcaption><Still kind=CellKind::Normal genotype=genotype reference=reference title=title.get_untracked() /></figure>
+            <figure><figcaption>"reduction"</figcaption><Still kind=CellKind::Reduce genotype=genotype reference=reference title=title.get_untracked() /></figure>
+            <p class="caption">{differences} " " {cost} " " {report}</p>
+            <p class="code"><code>{code}</code></p>
+        </article>
+    }
+}
+
+/// What can be put beside.
+#[component]
+fn Add(full: Signal<bool>) -> impl IntoView {
+    let page = page();
+    let pasted: NodeRef<html::Textarea> = NodeRef::new();
+    let file: NodeRef<html::Input> = NodeRef::new();
+    let problem = RwSignal::new(None::<String>);
+    let read = move |show: bool| {
+        let Some(area) = pasted.get_untracked() else { return };
+        match read_cells(&area.value()) {
+            Ok(genotype) => {
+                area.set_value("");
+                problem.set(None);
+                if show { page.show_cells(genotype) } else { page.compare(Other::Given(genotype)) }
+            }
+            Err(text) => problem.set(Some(text)),
+        }
+    };
+    view! {
+        <div class="tools">
+            <select
+                id="add-cells"
+                aria-label="Add cells"
+                disabled=full
+                on:change=move |event| {
+                    let value = event_target_value(&event);
+                    if let Some(select) = event.target().and_then(|target| target.dyn_into::<web_sys::HtmlSelectElement>().ok()) {
+                        select.set_value("");
+                    }
+                    match value.as_str() {
+                        "random" => page.compare(Other::Random((web_sys::js_sys::Math::random() * SEEDS) as u64)),
+                        "recorded" => file.get_untracked().into_iter().for_each(|input| input.click()),
+                        name => Other::parse(name).into_iter().for_each(|other| page.compare(other)),
+                    }
+                }
+            >
+                <option value="">"Add\u{2026}"</option>
+                {PUBLISHED.into_iter().map(|name| view! { <option value=name>{title(name).to_owned()}</option> }).collect_view()}
+                <option value="random">"Random cells"</option>
+                <option value="recorded">"A recorded run or a file\u{2026}"</option>
+            </select>
+            <input
+                type="file"
+                class="hidden"
+                tabindex="-1"
+                id="add-file"
+                aria-label="A recorded run or a file of cells to compare"
+                accept=".jsonl,.json,.py,.txt"
+                node_ref=file
+                on:change=move |event| {
+                    let input: web_sys::HtmlInputElement = event_target(&event);
+                    if let Some(file) = input.files().and_then(|files| files.get(0)) {
+                        page.open_file(&file, Purpose::Beside);
+                    }
+                    input.set_value("");
+                }
+            />
+            <details class="menu paste">
+                <summary title="From a share code, an address, JSON or Python">"Paste"</summary>
+                <div class="menu-list">
+                    <label for="pasted">"A share code, an address of this page, JSON, or Python"</label>
+                    <textarea id="pasted" node_ref=pasted rows="5" spellcheck="false" placeholder="Genotype(normal=[('sep_conv_3x3', 0), \u{2026}"></textarea>
+                    <p class="problem" role="status">{problem}</p>
+                    <button type="button" id="paste-compare" disabled=full on:click=move |_| read(false)>"Compare"</button>
+                    <button type="button" id="paste-show" on:click=move |_| read(true)>"Show above"</button>
+                </div>
+            </details>
+        </div>
+    }
+}

@@ -1,0 +1,79 @@
+//! The chosen edge: what its ops weigh, and what can be changed about them.
+
+use super::{heatmap::place, kind_name, op_hint, op_name, page, state_name};
+use darts_app::run::OPS;
+use darts_engine::{
+    search::{PRUNED, Steering},
+    space::{CellKind, Op},
+};
+use leptos::prelude::*;
+
+/// What a press of a button adds to an alpha.
+const NUDGE: f32 = 0.05;
+
+#[component]
+pub fn EdgeCard() -> impl IntoView {
+    let page = page();
+    let chosen = move || page.chosen.get().filter(|_| page.moment.with(Option::is_some));
+    move || chosen().map(|(kind, row)| view! { <Chosen kind=kind row=row /> })
+}
+
+#[component]
+fn Chosen(kind: CellKind, row: usize) -> impl IntoView {
+    let page = page();
+    let edge = place(row);
+    let first = if kind == CellKind::Normal { 0 } else { darts_engine::space::EDGES };
+    let bits =
+        move || page.moment.with(|moment| moment.as_ref().map(|m| format!("{:.3} bits", m.entropy[first + row])));
+    let takes = move || {
+        if page.steerable() { "Changes go to the search and into its log." } else { "Changes are tried out here only." }
+    };
+    let ops = (0..OPS)
+        .map(|op| {
+            let candidate = Op::CANDIDATES[op];
+            let value = move || {
+                page.moment.with(|moment| moment.as_ref().map_or((0.0, 0.0), |m| (m.weights.of(kind)[row][op], m.alphas.of(kind)[row][op])))
+            };
+            let out = move || value().1 <= PRUNED;
+            let label = op_name(candidate);
+            let act = move |sign: &'static str, text: String, steering: Steering| {
+                view! {
+                    <button type="button" title=text.clone() aria-label=text disabled=out on:click=move |_| page.steer(steering)>
+                        {sign}
+                    </button>
+                }
+            };
+            view! {
+                <tr class=format!("op-{op}") class:out=out>
+                    <th scope="row" title=op_hint(candidate)><span class="swatch"></span>{label.clone()}</th>
+                    <td class="bar"><div style:width=move || format!("{:.1}%", 100.0 * value().0)></div></td>
+                    <td class="number">{move || if out() { "out".to_owned() } else { format!("{:.3}", value().0) }}</td>
+                    <td class="acts">
+                        {act("\u{2212}", format!("Lower the alpha of {label} by {NUDGE}"), Steering::Nudge { cell: kind, edge: row, op: candidate, by: -NUDGE })}
+                        {act("+", format!("Raise the alpha of {label} by {NUDGE}"), Steering::Nudge { cell: kind, edge: row, op: candidate, by: NUDGE })}
+                        {act("only", format!("Leave this edge only {label}"), Steering::Pin { cell: kind, edge: row, op: candidate })}
+                        {act("out", format!("Take {label} out of this edge"), Steering::Prune { cell: kind, edge: row, op: candidate })}
+                    </td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <div class="chosen-edge" id="edge">
+            <p class="chosen-head">
+                <b>{state_name(edge.state)} " \u{2192} " {edge.node}</b>
+                {format!(", {} cell, ", kind_name(kind))}
+                {bits}
+                <button type="button" class="link" on:click=move |_| page.steer(Steering::Release { cell: kind, edge: row })>
+                    "Release"
+                </button>
+                <button type="button" class="dismiss" aria-label="Close" on:click=move |_| page.chosen.set(None)>"\u{d7}"</button>
+            </p>
+            <table>
+                <caption class="hidden">"The ops of the chosen edge"</caption>
+                <tbody>{ops}</tbody>
+            </table>
+            <p class="caption">{takes}</p>
+        </div>
+    }
+}

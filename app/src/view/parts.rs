@@ -1,0 +1,140 @@
+//! Small parts that many views have: choices, menus, words with an explanation.
+
+use crate::browser;
+use leptos::{html, prelude::*};
+use wasm_bindgen_futures::spawn_local;
+
+/// One of a few, all of them visible.
+#[component]
+pub fn Choice<T: Copy + PartialEq + Send + Sync + 'static>(
+    name: &'static str,
+    legend: &'static str,
+    value: RwSignal<T>,
+    /// Value, label, and what it means.
+    offered: Vec<(T, &'static str, &'static str)>,
+) -> impl IntoView {
+    view! {
+        <fieldset class="choice">
+            <legend class="hidden">{legend}</legend>
+            {offered
+                .into_iter()
+                .map(|(one, label, hint)| {
+                    view! {
+                        <label title=hint>
+                            <input
+                                type="radio"
+                                name=name
+                                prop:checked=move || value.get() == one
+                                on:change=move |_| value.set(one)
+                            />
+                            <span>{label}</span>
+                        </label>
+                    }
+                })
+                .collect_view()}
+        </fieldset>
+    }
+}
+
+/// A button that opens a list of buttons; it closes when one is pressed or the focus goes elsewhere.
+#[component]
+pub fn Menu(label: &'static str, hint: &'static str, children: Children) -> impl IntoView {
+    let node: NodeRef<html::Details> = NodeRef::new();
+    let close = move || {
+        if let Some(node) = node.get_untracked() {
+            let _ = node.remove_attribute("open");
+        }
+    };
+    let leave = move |event: leptos::ev::FocusEvent| {
+        use wasm_bindgen::JsCast;
+        let inside = event
+            .related_target()
+            .and_then(|target| target.dyn_into::<web_sys::Node>().ok())
+            .zip(node.get_untracked())
+            .is_some_and(|(target, node)| node.contains(Some(&target)));
+        if !inside {
+            close();
+        }
+    };
+    view! {
+        <details
+            class="menu"
+            node_ref=node
+            on:focusout=leave
+            on:keydown=move |event| {
+                if event.key() == "Escape" {
+                    close();
+                }
+            }
+        >
+            <summary title=hint>{label}</summary>
+            <div class="menu-list" on:click=move |_| close()>{children()}</div>
+        </details>
+    }
+}
+
+/// Saves a picture of the page in both forms; `selector` finds it.
+#[component]
+pub fn SavePicture(what: &'static str, selector: String, file: String) -> impl IntoView {
+    let find = StoredValue::new(move || document().query_selector(&selector).ok().flatten());
+    let file = StoredValue::new(file);
+    view! {
+        <button
+            type="button"
+            on:click=move |_| {
+                if let Some(svg) = find.with_value(|find| find()) {
+                    browser::save_text(&format!("{}.svg", file.get_value()), "image/svg+xml", &browser::picture_text(&svg));
+                }
+            }
+        >
+            {format!("{what} as SVG")}
+        </button>
+        <button
+            type="button"
+            on:click=move |_| {
+                if let Some(svg) = find.with_value(|find| find()) {
+                    spawn_local(async move {
+                        if let Err(error) = browser::save_png(&format!("{}.png", file.get_value()), &svg).await {
+                            web_sys::console::warn_1(&error);
+                        }
+                    });
+                }
+            }
+        >
+            {format!("{what} as PNG")}
+        </button>
+    }
+}
+
+/// Words of the trade, each with what it means here.
+const GLOSSARY: [(&str, &str); 11] = [
+    (
+        "alphas",
+        "Numbers that are learned: for every edge one an op, 2 \u{d7} 14 \u{d7} 8 in all. They decide the architecture.",
+    ),
+    ("softmax", "Turns the alphas of an edge into weights that are positive and add up to one."),
+    ("edge", "Leads from one state of the cell to a later node; what passes is changed by its op."),
+    ("node", "Adds up what its edges bring."),
+    ("derived cell", "What is left when every node keeps its two strongest edges and every edge its strongest op."),
+    ("supernet", "The network that is trained during the search: all edges, all ops, at once."),
+    ("validation half", "Images that only the alphas learn from. The weights never see them."),
+    ("skip", "Passes its input on as it is. Without weights of its own it is the easiest op to rely on."),
+    (
+        "collapse",
+        "A search that ends in mostly skip connections. Such cells train badly; it is the best known weakness of DARTS.",
+    ),
+    ("entropy", "How undecided an edge is: 3 bits when eight ops count the same, 0 when one has all the weight."),
+    ("multiply-accumulates", "Products summed up in convolutions and linear layers, for one image."),
+];
+
+/// A word with its explanation, on hover and for whoever reaches it by keyboard.
+#[component]
+pub fn Term(word: &'static str) -> impl IntoView {
+    let text = GLOSSARY.iter().find(|(known, _)| *known == word).map_or("", |(_, text)| text);
+    view! {
+        <span class="term" tabindex="0">
+            {word}
+            <span class="tip" role="tooltip">{text}</span>
+        </span>
+    }
+}

@@ -1,0 +1,109 @@
+// What all tests of the page share: a browser, and ways to wait for the page.
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+export const root = fileURLToPath(new URL("../../", import.meta.url));
+export const artefacts = `${root}artefacts`;
+const QUIET =
+  "--headless --no-sandbox --disable-background-networking --disable-component-update --disable-sync --disable-quic --no-first-run";
+const SOFTWARE = "--enable-unsafe-webgpu --use-webgpu-adapter=swiftshader --disable-gpu-watchdog";
+// An emulated GPU compiles some hundred shaders before the first step is done.
+const PATIENT = { timeout: 600_000 };
+
+export function built() {
+  assert.ok(existsSync(`${root}dist/index.html`), "dist holds no page: build it with `trunk build`");
+  mkdirSync(artefacts, { recursive: true });
+}
+
+/** Opens the page and runs `use` with it, noting every error it logs and every request that leaves its server. */
+export async function withPage(url, options, use) {
+  const { flags = SOFTWARE, colorScheme = "light", webgpu = true, width = 1440, height = 900, init, permissions } = options;
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: `${QUIET} ${flags}`.split(" ").filter(Boolean),
+  });
+  try {
+    const context = await browser.newContext({
+      viewport: { width, height },
+      colorScheme,
+      // So that no picture is taken in the middle of a movement.
+      reducedMotion: "reduce",
+      permissions,
+      acceptDownloads: true,
+    });
+    const page = await context.newPage();
+    const errors = [];
+    const strangers = [];
+    page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+    page.on("pageerror", (error) => errors.push(String(error)));
+    page.on("request", (request) => {
+      const { origin, protocol } = new URL(request.url());
+      if (origin !== new URL(url).origin && !["blob:", "data:"].includes(protocol)) strangers.push(request.url());
+    });
+    if (!webgpu) await page.addInitScript(() => delete Navigator.prototype.gpu);
+    if (init) await page.addInitScript(init);
+    await page.goto(url);
+    await use(page, errors, context);
+    assert.deepEqual(strangers, [], "every request stays on the page's own server");
+  } finally {
+    await browser.close();
+  }
+}
+
+export const until = (page, condition, argument) => page.waitForFunction(condition, argument, PATIENT);
+export const ready = (page) => until(page, () => document.querySelector("#status")?.textContent.startsWith("Ready"));
+export const steps = (page) => page.evaluate(() => Number(document.querySelector("#main").dataset.steps));
+export const text = (page, selector) => page.locator(selector).innerText();
+
+/** Waits until `least` steps are done; an error that stops the search is told instead. */
+export async function stepped(page, least) {
+  await until(
+    page,
+    (n) => Number(document.querySelector("#main").dataset.steps) >= n || document.querySelector("#main").dataset.phase === "failed",
+    least,
+  );
+  assert.equal(await page.locator(".notice.error").count(), 0, (await page.locator(".notices").textContent()) ?? "");
+}
+
+/** Waits until the worker says that no step is in flight. */
+export const held = (page) => until(page, () => document.querySelector("#main").dataset.activity === "holding");
+
+export const shades = (page) =>
+  page.evaluate(() => [...document.querySelectorAll("rect.heat")].map((rect) => rect.getAttribute("fill-opacity")).join());
+export const keptOps = (page, cell) => page.locator(`#${cell} figure.graph g[role=img][aria-label*=" from "]`).count();
+
+/** Waits until a recorded run is read. */
+export const read = (page) =>
+  until(page, () => document.querySelector("#main").dataset.phase === "recorded" && document.querySelector("#main").dataset.reading === "false");
+
+/** Opens a file as the button does. */
+export const open = (page, file) => page.setInputFiles("#open-file", file);
+
+/** What a click saves: its name and its bytes. */
+export async function saved(page, click) {
+  const [download] = await Promise.all([page.waitForEvent("download"), click()]);
+  const parts = [];
+  for await (const part of await download.createReadStream()) parts.push(part);
+  return { name: download.suggestedFilename(), bytes: Buffer.concat(parts) };
+}
+
+/** Moves the bar of time to a step. */
+export async function seek(page, step) {
+  await page.evaluate((step) => {
+    const bar = document.querySelector("#scrubber");
+    bar.value = String(step);
+    bar.dispatchEvent(new Event("input", { bubbles: true }));
+  }, step);
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+}
+
+/** Nothing sticks out to the side. */
+export async function fits(page, width, height) {
+  await page.setViewportSize({ width, height });
+  assert.ok(
+    await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth),
+    `nothing sticks out at ${width} pixels`,
+  );
+}

@@ -1,0 +1,96 @@
+// Logs of searches as the engine writes them, made up, so that every moment of them is known.
+import { writeFile, open } from "node:fs/promises";
+
+const OPS = 8;
+const EDGES = 14;
+
+/** Alphas at a step: every edge drifts towards an op of its own, which changes half way through the run. */
+function alphas(step, steps) {
+  const late = step > steps / 2;
+  const rows = (shift) =>
+    Array.from({ length: EDGES }, (_, edge) =>
+      Array.from({ length: OPS }, (_, op) => {
+        const favourite = 1 + ((edge + shift + (late ? 2 : 0)) % (OPS - 1));
+        return Number((((op === favourite ? 1 : 0) * step) / steps + 0.001 * ((edge * 7 + op * 3) % 5)).toFixed(6));
+      }),
+    );
+  return { normal: rows(0), reduce: rows(3) };
+}
+
+const SEARCH = {
+  order: "first", epochs: 3, batch_size: 16, init_channels: 4, layers: 3, train_images: 320, train_portion: 0.5, seed: 3,
+  learning_rate: 0.025, learning_rate_min: 0.001, momentum: 0.9, weight_decay: 0.0003, grad_clip: 5, arch_learning_rate: 0.01,
+  arch_betas: [0.5, 0.999], arch_weight_decay: 0.001, kernels: "fused", report_every: 1,
+};
+
+/** The derived cells, as the engine has them. */
+function genotype({ normal, reduce }) {
+  const cell = (rows) => {
+    const names = ["none", "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5"];
+    const ops = [];
+    for (let node = 0, first = 0; node < 4; first += node + 2, node += 1) {
+      const ranked = rows.slice(first, first + node + 2).map((row, state) => {
+        const total = row.reduce((sum, alpha) => sum + Math.exp(alpha), 0);
+        const best = row.reduce((known, alpha, op) => (op > 0 && (known === 0 || alpha > row[known]) ? op : known), 0);
+        return [names[best], state, Math.exp(row[best]) / total];
+      });
+      ranked.sort((a, b) => b[2] - a[2]);
+      ops.push(...ranked.slice(0, 2).map(([name, state]) => [name, state]));
+    }
+    return ops;
+  };
+  return { normal: cell(normal), normal_concat: [2, 3, 4, 5], reduce: cell(reduce), reduce_concat: [2, 3, 4, 5] };
+}
+
+/** The lines of a log. */
+export function* lines(epochs, stepsPerEpoch, { every = 1 } = {}) {
+  const steps = epochs * stepsPerEpoch;
+  const config = { ...SEARCH, epochs };
+  yield JSON.stringify({
+    type: "started", config, adapter: "an <img src=x onerror=alert(1)> adapter", backend: "Vulkan", parameters: 72854,
+    weight_images: 160, alpha_images: 160, steps_per_epoch: stepsPerEpoch, alphas: alphas(0, steps),
+  });
+  for (let step = 0; step < steps; step += 1) {
+    const share = step / steps;
+    const weights = { loss: 2.4 - share, accuracy: 0.1 + 0.5 * share };
+    const held = { loss: 2.45 - 0.8 * share, accuracy: 0.1 + 0.4 * share };
+    const event = { type: "step", epoch: Math.floor(step / stepsPerEpoch), step, weights, alphas: held, gradient_norm: 1.5, seconds: 0.2 };
+    if (step % every === 0) event.architecture = alphas(step + 1, steps);
+    yield JSON.stringify(event);
+    if (step === Math.floor(steps / 4)) {
+      yield JSON.stringify({
+        type: "steered", step: step + 1, steering: { change: "rates", weights: 0.02, alphas: 0.02 }, architecture: alphas(step + 1, steps),
+      });
+    }
+    if ((step + 1) % stepsPerEpoch === 0) {
+      const architecture = alphas(step + 1, steps);
+      yield JSON.stringify({
+        type: "epoch", epoch: event.epoch, learning_rate: 0.02, weights, alphas: held, images_per_second: 160, seconds: step * 0.2,
+        architecture, genotype: genotype(architecture),
+      });
+    }
+  }
+  const architecture = alphas(steps, steps);
+  yield JSON.stringify({ type: "finished", genotype: genotype(architecture), architecture, epochs, seconds: steps * 0.2 });
+}
+
+/** Writes a small log. */
+export const writeLog = (file, ...run) => writeFile(file, [...lines(...run)].map((line) => `${line}\n`).join(""));
+
+/** Writes a log of at least so many bytes, and tells how many steps it has. */
+export async function writeLongLog(file, bytes) {
+  const text = [...lines(1000, 1)].join("\n").length / 1000;
+  const stepsPerEpoch = Math.ceil(bytes / text / 1000);
+  const out = await open(file, "w");
+  let part = "";
+  for (const line of lines(1000, stepsPerEpoch)) {
+    part += `${line}\n`;
+    if (part.length > 1 << 22) {
+      await out.write(part);
+      part = "";
+    }
+  }
+  await out.write(part);
+  await out.close();
+  return 1000 * stepsPerEpoch;
+}

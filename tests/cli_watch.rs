@@ -1,0 +1,248 @@
+//! The page that the command line serves, with a search that goes on and with a recorded one.
+
+mod cli;
+
+use cli::{darts, document, refusal};
+use darts_engine::{event::Event, run::Run, search::Steering};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+use tempfile::{TempDir, tempdir};
+
+/// A folder with a page, and a run to come.
+fn place() -> TempDir {
+    let dir = tempdir().unwrap();
+    fs::create_dir_all(dir.path().join("page/data")).unwrap();
+    fs::write(dir.path().join("page/index.html"), "<!doctype html><html><head><title>x</title></head></html>").unwrap();
+    fs::write(dir.path().join("page/worker.js"), "0").unwrap();
+    fs::write(dir.path().join("page/data/cifar10.packed"), [1, 2, 3]).unwrap();
+    fs::write(dir.path().join("secret"), "mine").unwrap();
+    dir
+}
+
+fn search(dir: &Path, out: &str, epochs: &str) -> Command {
+    let mut command = darts();
+    command.current_dir(dir).args(["search", "conv", "--data", "textures", "--train-images", "8", "--batch-size", "2"]);
+    command.args([
+        "--init-channels",
+        "2",
+        "--layers",
+        "3",
+        "--epochs",
+        epochs,
+        "--report-every",
+        "1",
+        "--device",
+        "cpu",
+    ]);
+    command.args(["--page", "page", "--out", out]);
+    command
+}
+
+/// A program that serves; it ends with the test.
+struct Serving {
+    child: Child,
+    address: String,
+}
+
+impl Serving {
+    /// Starts `darts replay`, which prints its address.
+    fn replay(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().trim_start_matches("http://").trim_end_matches('/').to_owned();
+        Self { child, address }
+    }
+
+    /// Starts a search that is watched; it tells its address on standard error.
+    fn search(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut error = BufReader::new(child.stderr.take().unwrap());
+        let mut told = String::new();
+        let address = loop {
+            let mut line = String::new();
+            assert!(error.read_line(&mut line).unwrap() > 0, "an address is told: {told}");
+            if let Some((_, rest)) = line.split_once("http://") {
+                break rest.trim().trim_end_matches('/').to_owned();
+            }
+            told += &line;
+        };
+        // Somebody has to read on, or the search waits for it.
+        std::thread::spawn(move || error.read_to_string(&mut String::new()));
+        Self { child, address }
+    }
+
+    /// Sends a request as it is; tells status and body.
+    fn ask(&self, request: &str, headers: &str, body: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let length = body.len();
+        write!(stream, "{request} HTTP/1.1\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+    }
+
+    fn get(&self, path: &str) -> (u16, String) {
+        self.ask(&format!("GET {path}"), &format!("Host: {}\r\n", self.address), "")
+    }
+
+    fn control(&self, body: &str) -> (u16, String) {
+        let origin = format!("Host: {0}\r\nOrigin: http://{0}\r\nContent-Type: application/json\r\n", self.address);
+        self.ask("POST /control", &origin, body)
+    }
+
+    /// The server-sent events from after line `after` on.
+    fn listen(&self, after: usize) -> impl Iterator<Item = (String, String)> + use<> {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        write!(stream, "GET /events HTTP/1.1\r\nHost: {}\r\nLast-Event-ID: {after}\r\n\r\n", self.address).unwrap();
+        let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+        std::iter::from_fn(move || {
+            let mut kind = "message".to_owned();
+            loop {
+                let line = lines.next()?;
+                if let Some(name) = line.strip_prefix("event: ") {
+                    kind = name.to_owned();
+                } else if let Some(data) = line.strip_prefix("data: ") {
+                    return Some((kind, data.to_owned()));
+                }
+            }
+        })
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_search_is_watched_paused_steered_and_stopped() {
+    let dir = place();
+    let serving = Serving::search(search(dir.path(), "run", "100000").args(["--watch", "127.0.0.1:0"]));
+    let mut told = serving.listen(0);
+    let mut next = |wanted: &str| told.by_ref().find(|(kind, _)| kind == wanted).expect("the search goes on").1;
+    let parse = |line: &str| serde_json::from_str::<Event>(line).unwrap();
+    assert!(matches!(parse(&next("message")), Event::Started { .. }));
+    assert!(matches!(parse(&next("message")), Event::Step { step: 0, .. }));
+    assert_eq!(serving.control(r#"{"type":"pause"}"#).0, 200);
+    while next("state") != "holding" {}
+    // What a search that is held takes is told at once.
+    let prune = r#"{"type":"steer","steering":{"change":"prune","cell":"normal","edge":3,"op":"skip_connect"}}"#;
+    assert_eq!(serving.control(prune).0, 200);
+    let pruned =
+        std::iter::repeat_with(|| parse(&next("message"))).find(|event| matches!(event, Event::Steered { .. }));
+    let Some(Event::Steered { steering: Steering::Prune { edge: 3, .. }, architecture, step }) = pruned else {
+        panic!("{pruned:?}");
+    };
+    assert!(architecture.normal[3][3] < -19.0);
+    let wrong = r#"{"type":"steer","steering":{"change":"release","cell":"normal","edge":77}}"#;
+    assert_eq!(serving.control(wrong).0, 200);
+    assert_eq!(next("refused"), "a cell has edges 0 to 13, not 77");
+    assert_eq!(serving.control(r#"{"type":"step"}"#).0, 200);
+    let Event::Step { step: stepped, architecture: Some(after), .. } = parse(&next("message")) else {
+        panic!("a step")
+    };
+    assert_eq!((stepped, after.normal[3][3]), (step, architecture.normal[3][3]), "what is out stays out");
+    // A listener that comes back hears what it has missed, and no more.
+    let (kind, line) = serving.listen(2).next().unwrap();
+    let missed = match parse(&line) {
+        Event::Step { step, .. } => step,
+        other => panic!("{kind}: {other:?}"),
+    };
+    assert_eq!(missed, 1);
+
+    for (body, problem) in [
+        ("", "this is no command: EOF"),
+        (r#"{"type":"explode"}"#, "this is no command: unknown variant `explode`"),
+        (r#"{"type":"steer","steering":{"change":"nudge"}}"#, "this is no command: missing field"),
+        (&" ".repeat(5000), "this is longer than any command"),
+    ] {
+        let (status, told) = serving.control(body);
+        assert!(status == 400 && told.starts_with(problem), "{status}: {told}");
+    }
+    assert_eq!(serving.control(r#"{"type":"stop"}"#).0, 200);
+    assert!(matches!(parse(&next("message")), Event::Failed { .. }));
+    next("end");
+    let events: Vec<Event> = Run::open(dir.path().join("run")).unwrap().events().unwrap().map(Result::unwrap).collect();
+    let Some(Event::Failed { message }) = events.last() else { panic!("{:?}", events.last()) };
+    assert_eq!(message, "the search was stopped on its page");
+}
+
+#[test]
+fn a_recorded_run_is_served_with_the_page_and_nothing_else() {
+    let dir = place();
+    assert_eq!(document(&mut search(dir.path(), "a \"<run>&", "2"))["epochs"], 2);
+    let mut replay = darts();
+    replay.current_dir(dir.path()).args(["replay", "a \"<run>&", "--page", "page", "--address", "127.0.0.1:0"]);
+    let serving = Serving::replay(&mut replay);
+    let (status, page) = serving.get("/");
+    assert_eq!(status, 200);
+    assert!(page.contains(r#"<head><meta name="darts-recording" content="events.jsonl">"#), "{page}");
+    assert!(page.contains(r#"content="a &quot;&lt;run&gt;&amp;"><title>"#), "{page}");
+    let log = fs::read_to_string(dir.path().join("a \"<run>&/events.jsonl")).unwrap();
+    assert_eq!(serving.get("/events.jsonl"), (200, log));
+    assert_eq!(serving.get("/worker.js"), (200, "0".into()));
+    for path in [
+        "/../secret",
+        "/%2e%2e/secret",
+        "//secret",
+        "/data",
+        "/none.js",
+        "/..\\secret",
+        "/events",
+        "/data/../../secret",
+    ] {
+        assert_eq!(serving.get(path).0, 404, "{path}");
+    }
+    assert_eq!(serving.control(r#"{"type":"stop"}"#).0, 405, "what is over takes no command");
+
+    // Only by this machine's own name, and only from this page.
+    let port = serving.address.rsplit(':').next().unwrap();
+    for (host, origin, expected) in [
+        (format!("localhost:{port}"), String::new(), 200),
+        (format!("[::1]:{port}"), String::new(), 200),
+        (format!("evil.example:{port}"), String::new(), 403),
+        (format!("127.0.0.1.evil.example:{port}"), String::new(), 403),
+        (format!("192.168.1.7:{port}"), String::new(), 403),
+        ("127.0.0.1:1".to_owned(), String::new(), 403),
+        (serving.address.clone(), format!("Origin: http://{}\r\n", serving.address), 200),
+        (serving.address.clone(), "Origin: https://evil.example\r\n".to_owned(), 403),
+        (serving.address.clone(), "Origin: null\r\n".to_owned(), 403),
+    ] {
+        let told = serving.ask("GET /worker.js", &format!("Host: {host}\r\n{origin}"), "");
+        assert_eq!(told.0, expected, "{host} {origin}: {}", told.1);
+    }
+    assert_eq!(serving.ask("GET /worker.js", "", "").0, 403, "a request names its host");
+}
+
+#[test]
+fn what_cannot_be_served_is_told_before_anything_long_begins() {
+    let dir = place();
+    fs::remove_file(dir.path().join("page/index.html")).unwrap();
+    let watched = |more: &[&str]| {
+        let told = refusal(search(dir.path(), "run", "1").args(["--quiet"]).args(more), 1);
+        assert!(!dir.path().join("run").exists());
+        told
+    };
+    let unbuilt = "the page is not built: page has no index.html (trunk build makes it, --page names its folder)";
+    assert_eq!(watched(&["--watch", "127.0.0.1:0"]), unbuilt);
+    fs::write(dir.path().join("page/index.html"), "<head>").unwrap();
+    assert!(watched(&["--watch", "nowhere"]).starts_with("cannot listen at nowhere: "));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    assert!(
+        watched(&["--watch", &address]).starts_with(&format!("cannot listen at {address}: Address already in use"))
+    );
+    let mut replay = darts();
+    replay.current_dir(dir.path()).args(["replay", "page", "--page", "page"]);
+    assert_eq!(refusal(&mut replay, 1), "page holds no run: it has no config.json");
+}
