@@ -69,7 +69,8 @@ fn a_network_trains_on_pictures_and_tests_alike_whatever_the_threads() {
     let told = document(&mut train(dir.path(), "run", 8, &["--threads", "1", "--seed", "3"]));
     assert_eq!((&told["train_images"], &told["epochs"]), (&json!(30), &json!(2)));
     let run = dir.path().join("run");
-    assert_eq!(files(&run), ["best.safetensors", "config.json", "events.jsonl", "genotype.json", "last.safetensors"]);
+    let left = ["best.safetensors", "checkpoints", "config.json", "events.jsonl", "genotype.json", "last.safetensors"];
+    assert_eq!(files(&run), left);
     let events = self::events(dir.path(), "run");
     let Event::TrainStarted { config, train_images: 30, test_images: 12, steps_per_epoch: 3, .. } = &events[0] else {
         panic!("{:?}", events[0]);
@@ -142,7 +143,7 @@ fn broken_pictures_are_told_once_counted_and_left_out() {
         let whole = fs::read(&path).unwrap();
         fs::write(path, &whole[..whole.len() / 2]).unwrap();
     }
-    let flags = ["--threads", "3", "--test-every", "2"];
+    let flags = ["--threads", "3", "--test-every", "2", "--checkpoint-minutes", "0", "--keep", "9"];
     let output = train(dir.path(), "run", 15, &flags).output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{error}");
@@ -169,6 +170,17 @@ fn broken_pictures_are_told_once_counted_and_left_out() {
     assert_eq!(told["test"]["images"], json!(11));
     let unreadable = told["unreadable"][0].as_str().unwrap();
     assert!(unreadable.starts_with("data/val/class 0/6.JPEG is no JPEG that can be read: "), "{unreadable}");
+
+    // Taken up again in the middle of an epoch it ends alike, down to what was told and counted before.
+    let weights = || fs::read(dir.path().join("run/last.safetensors")).unwrap();
+    let (whole, checkpoints) = (weights(), dir.path().join("run/checkpoints"));
+    let steps: Vec<String> = files(&checkpoints).into_iter().filter(|file| file.starts_with("step-")).collect();
+    assert_eq!(steps.len(), 5, "one before the first step, and one after each");
+    fs::remove_file(checkpoints.join(&steps[4])).unwrap();
+    let mut again = darts();
+    document(again.current_dir(dir.path()).args(["train", "imagenet", "--resume", "run", "--threads", "2"]));
+    assert_eq!(timeless(&self::events(dir.path(), "run")), timeless(&events));
+    assert!(weights() == whole, "the same bits");
 }
 
 #[test]

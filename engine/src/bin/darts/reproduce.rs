@@ -477,6 +477,8 @@ impl Row {
         match self.searcher {
             Searcher::First => "DARTS (first order) + cutout",
             Searcher::Second => "DARTS (second order) + cutout",
+            // Without a choice it is none.
+            Searcher::Random if self.candidates.iter().all(|one| one.brief.is_none()) => "random cells + cutout",
             Searcher::Random => "random search + cutout",
         }
     }
