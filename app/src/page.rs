@@ -424,7 +424,7 @@ impl Page {
                 fed.map_err(|problem| problem.to_string())?;
                 read += bytes.len() as f64;
                 if clock() - turn > TURN {
-                    if shown && clock() - drawn > 4.0 * DRAWN_EVERY {
+                    if shown && clock() - drawn > 8.0 * DRAWN_EVERY {
                         self.run.notify();
                         self.source.update(|source| {
                             if let Source::Recording { reading, .. } = source {
