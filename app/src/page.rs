@@ -669,8 +669,10 @@ impl Page {
         }
         self.look_at(None);
         self.phase.set(Phase::Paused);
-        // Until the search answers, it may still report that it holds from before.
-        self.activity.set(None);
+        // Until the worker answers, it may still report that it holds from before.
+        if self.source.get_untracked() == Source::Engine {
+            self.activity.set(None);
+        }
         self.ask(Control::Step);
     }
 
