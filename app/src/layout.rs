@@ -108,20 +108,25 @@ pub fn place(vertices: &[Vertex], links: &[Link], spacing: Spacing) -> Layout {
     let graph = Layered::new(vertices, links, &mut order);
 
     let mut rng = fastrand::Rng::with_seed(7);
-    let mut best: Option<(f32, Order, Vec<f32>)> = None;
+    // Fewest crossings first; among those the links that bend least.
+    let mut best: Option<(f32, f32, Order, Vec<f32>)> = None;
     for restart in 0..=RESTARTS {
         let mut order = order.clone();
         if restart > 0 {
             order.iter_mut().for_each(|layer| rng.shuffle(layer));
         }
         graph.improve(&mut order);
+        let crossings = graph.crossing_cost(&order);
+        if best.as_ref().is_some_and(|(known, ..)| crossings > *known) {
+            continue;
+        }
         let across = graph.across(&order, spacing.between);
-        let cost = 1e3 * graph.crossing_cost(&order) + graph.bend_cost(&across);
-        if best.as_ref().is_none_or(|(known, ..)| cost < known - 1e-3) {
-            best = Some((cost, order, across));
+        let bends = graph.bend_cost(&across);
+        if best.as_ref().is_none_or(|(known, least, ..)| crossings < *known || bends < least - 1e-3) {
+            best = Some((crossings, bends, order, across));
         }
     }
-    let Some((_, order, mut across)) = best else { return Layout::default() };
+    let Some((.., order, mut across)) = best else { return Layout::default() };
 
     // Its mirror image is as good, so of the first layer the box named first comes first.
     if order[0].len() > 1 && across[order[0].iter().copied().min().unwrap_or(0)] > across[order[0][0]] {

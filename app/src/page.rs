@@ -424,7 +424,7 @@ impl Page {
                 fed.map_err(|problem| problem.to_string())?;
                 read += bytes.len() as f64;
                 if clock() - turn > TURN {
-                    if shown && clock() - drawn > 4.0 * DRAWN_EVERY {
+                    if shown && clock() - drawn > 8.0 * DRAWN_EVERY {
                         self.run.notify();
                         self.source.update(|source| {
                             if let Source::Recording { reading, .. } = source {
@@ -669,8 +669,10 @@ impl Page {
         }
         self.look_at(None);
         self.phase.set(Phase::Paused);
-        // Until the search answers, it may still report that it holds from before.
-        self.activity.set(None);
+        // Until the worker answers, it may still report that it holds from before.
+        if self.source.get_untracked() == Source::Engine {
+            self.activity.set(None);
+        }
         self.ask(Control::Step);
     }
 

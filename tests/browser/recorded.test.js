@@ -162,23 +162,23 @@ test("cells of anybody are compared, and the address brings all of it back", asy
   await withPage(`${server.url}#beside=DARTS_V2,NASNet`, PLAIN, async (page, errors) => {
     await open(page, log);
     await read(page);
-    assert.equal(await page.locator(".column").count(), 3);
-    assert.ok((await page.locator(".column >> nth=1 >> .op.differs").count()) > 3);
+    assert.equal(await page.locator("article.compared").count(), 3);
+    assert.ok((await page.locator("article.compared >> nth=1 >> .op.differs").count()) > 3);
     for (const name of ["AmoebaNet", "random", "DARTS_V1"]) await page.selectOption("#add-cells", name);
-    assert.equal(await page.locator(".column").count(), 6);
+    assert.equal(await page.locator("article.compared").count(), 6);
     assert.equal(await page.isDisabled("#add-cells"), true, "no more fit");
     assert.match(await text(page, ".columns"), /3\.35M parameters, 5\d\dM multiply-accumulates/);
     assert.match(await text(page, ".columns"), /DARTS \(second order\) \+ cutout: 2\.76 ± 0\.09% test error/);
     await page.waitForURL(/beside=DARTS_V2,NASNet,AmoebaNet,random\.\d+,DARTS_V1$/);
     const address = page.url();
-    const stills = await page.locator(".column >> nth=4 >> .code").innerText();
+    const stills = await page.locator("article.compared >> nth=4 >> .code").innerText();
     await page.goto("about:blank");
     await page.goto(address);
-    await page.waitForSelector(".column");
-    assert.equal(await page.locator(".column").count(), 5, "no run, no column of its own");
-    assert.equal(await page.locator(".column >> nth=3 >> .code").innerText(), stills, "random cells come back");
+    await page.waitForSelector("article.compared");
+    assert.equal(await page.locator("article.compared").count(), 5, "no run, no column of its own");
+    assert.equal(await page.locator("article.compared >> nth=3 >> .code").innerText(), stills, "random cells come back");
     // Pasted cells, in Python; what is none is told.
-    await page.click(".column >> nth=0 >> .dismiss");
+    await page.click("article.compared >> nth=0 >> .dismiss");
     await page.click(".paste summary");
     await page.fill("#pasted", "Genotype(normal=[('sep_conv_3x3', 9)])");
     await page.click("#paste-compare");
@@ -197,7 +197,7 @@ test("cells of anybody are compared, and the address brings all of it back", asy
     assert.match((await kept(page)).join(), /sep_conv_3x3 from c k minus 2 to node 0/);
     // A recorded run beside another.
     await page.setInputFiles("#add-file", log);
-    await page.waitForFunction(() => document.querySelectorAll(".column").length === 6);
+    await page.waitForFunction(() => document.querySelectorAll("article.compared").length === 6);
     assert.match(await text(page, ".columns"), /events\.jsonl/);
     for (const [width, height] of [[1440, 900], [390, 844]]) {
       await fits(page, width, height);
@@ -299,7 +299,13 @@ test("everybody can use it: no serious finding of axe, light and dark, wide and 
 test("after the first visit the page starts without its server", async () => {
   const own = await serve(`${root}dist`);
   await withPage(own.url, PLAIN, async (page, errors) => {
-    await page.waitForFunction(async () => (await caches.keys()).length === 1 && (await (await caches.open("darts-page")).keys()).length >= 8, null, { timeout: 60_000 });
+    const kept = async () => {
+      const cache = await caches.open("darts-page");
+      return navigator.serviceWorker.controller && (await cache.match("./")) && (await cache.match("worker_bg.wasm"));
+    };
+    await page.waitForFunction(kept, null, { timeout: 60_000 });
+    // The last file asked for may not be there at all.
+    await page.waitForTimeout(1000);
     await own.close();
     await page.reload();
     await page.waitForSelector("#play");

@@ -79,8 +79,8 @@ export const writeLog = (file, ...run) => writeFile(file, [...lines(...run)].map
 
 /** Writes a log of at least so many bytes, and tells how many steps it has. */
 export async function writeLongLog(file, bytes) {
-  const text = [...lines(1000, 1)].join("\n").length / 1000;
-  const stepsPerEpoch = Math.ceil(bytes / text / 1000);
+  const each = [...lines(10, 50)].join("\n").length / 500;
+  const stepsPerEpoch = Math.ceil(bytes / each / 1000);
   const out = await open(file, "w");
   let part = "";
   for (const line of lines(1000, stepsPerEpoch)) {

@@ -53,7 +53,7 @@ pub fn Cell(kind: CellKind) -> impl IntoView {
 fn heat_caption(page: Page) -> impl IntoView {
     move || match page.heat_view.get() {
         HeatView::Weights => {
-            view! { <Term word="softmax" /> " weights " {math::softmax()} " (eq. 2); ringed: kept" }.into_any()
+            view! { <Term word="softmax" /> " " {math::softmax()} " (eq. 2); ringed: kept" }.into_any()
         }
         HeatView::Alphas => view! { "The " <Term word="alphas" /> " as they are; ringed: kept" }.into_any(),
         HeatView::Change => view! { "Change of the weights since the start; red: lost" }.into_any(),

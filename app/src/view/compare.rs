@@ -107,7 +107,7 @@ fn Column(
     let id = format!("still-{file}-{}", other.as_ref().and_then(Other::code).unwrap_or_default().replace('.', "-"));
     let element = id.clone();
     view! {
-        <article class="card column" id=element>
+        <article class="card compared" id=element>
             <header class="card-head">
                 <h3>{title}</h3>
                 <div class="tools">

@@ -319,8 +319,10 @@ fn of_points(get: Vec<fn(&Point) -> f32>) -> Arc<dyn Fn(&Run) -> Columns + Send 
 fn of_shares(cell: usize) -> Arc<dyn Fn(&Run) -> Columns + Send + Sync> {
     Arc::new(move |run| {
         let points = run.series.points();
-        let column = |op: usize| points.iter().map(|point| f64::from(point.shares[cell][op])).collect();
-        (points.iter().map(|point| f64::from(point.step)).collect(), (0..OPS).map(column).collect())
+        // As many as are drawn; each is smooth by itself.
+        let some = || points.iter().rev().step_by(points.len().div_ceil(DRAWN).max(1)).rev();
+        let column = |op: usize| some().map(|point| f64::from(point.shares[cell][op])).collect();
+        (some().map(|point| f64::from(point.step)).collect(), (0..OPS).map(column).collect())
     })
 }
 
@@ -328,8 +330,9 @@ fn of_entropy(kind: CellKind) -> Arc<dyn Fn(&Run) -> Columns + Send + Sync> {
     Arc::new(move |run| {
         let frames = run.frames.all();
         let first = if kind == CellKind::Normal { 0 } else { EDGES };
-        let column = |edge: usize| frames.iter().map(|frame| f64::from(frame.entropy[first + edge])).collect();
-        (frames.iter().map(|frame| frame.steps as f64).collect(), (0..EDGES).map(column).collect())
+        let some = || frames.iter().rev().step_by(frames.len().div_ceil(DRAWN).max(1)).rev();
+        let column = |edge: usize| some().map(|frame| f64::from(frame.entropy[first + edge])).collect();
+        (some().map(|frame| frame.steps as f64).collect(), (0..EDGES).map(column).collect())
     })
 }
 

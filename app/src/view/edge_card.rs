@@ -28,6 +28,13 @@ fn Chosen(kind: CellKind, row: usize) -> impl IntoView {
     let takes = move || {
         if page.steerable() { "Changes go to the search and into its log." } else { "Changes are tried out here only." }
     };
+    // Bars are as long as they can be told apart; the numbers beside them say what they are.
+    let greatest = move || {
+        page.moment.with(|moment| {
+            let weights = moment.as_ref().map(|m| m.weights.of(kind)[row].iter().copied().fold(0.0, f32::max));
+            weights.filter(|greatest| *greatest > 0.0).unwrap_or(1.0)
+        })
+    };
     let ops = (0..OPS)
         .map(|op| {
             let candidate = Op::CANDIDATES[op];
@@ -46,7 +53,7 @@ fn Chosen(kind: CellKind, row: usize) -> impl IntoView {
             view! {
                 <tr class=format!("op-{op}") class:out=out>
                     <th scope="row" title=op_hint(candidate)><span class="swatch"></span>{label.clone()}</th>
-                    <td class="bar"><div style:width=move || format!("{:.1}%", 100.0 * value().0)></div></td>
+                    <td class="bar"><div style:width=move || format!("{:.1}%", 100.0 * value().0 / greatest())></div></td>
                     <td class="number">{move || if out() { "out".to_owned() } else { format!("{:.3}", value().0) }}</td>
                     <td class="acts">
                         {act("\u{2212}", format!("Lower the alpha of {label} by {NUDGE}"), Steering::Nudge { cell: kind, edge: row, op: candidate, by: -NUDGE })}

@@ -20,7 +20,7 @@ const fn canvas(direction: Direction) -> (f32, f32) {
 
 const fn sizes(direction: Direction) -> BoxSizes {
     match direction {
-        Direction::Right => BoxSizes { terminal: (42.0, 26.0), node: (26.0, 26.0), op: (60.0, 20.0) },
+        Direction::Right => BoxSizes { terminal: (42.0, 26.0), node: (26.0, 26.0), op: (64.0, 20.0) },
         Direction::Down => BoxSizes { terminal: (46.0, 26.0), node: (26.0, 26.0), op: (36.0, 30.0) },
     }
 }

@@ -52,8 +52,9 @@ impl Shown {
             HeatView::Weights => format!("{value:.3}"),
             _ if value <= PRUNED => "out".into(),
             // No sign for what rounds to nothing.
-            _ if value.abs() < 5e-4 => "0.000".into(),
-            _ => format!("{value:+.3}").replace('-', "\u{2212}"),
+            _ if value.abs() < 5e-4 => "0".into(),
+            // Room for a sign in place of the zero before the point.
+            _ => format!("{value:+.3}").replace("+0.", "+.").replace("-0.", "-.").replace('-', "\u{2212}"),
         }
     }
 }

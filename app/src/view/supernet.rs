@@ -58,7 +58,7 @@ pub fn Supernet() -> impl IntoView {
                 }}
                 <span class="part" title="Mean over the pixels, then a linear layer">"10 classes"</span>
             </div>
-            <figcaption>"The network being searched: " <span id="facts">{facts}</span></figcaption>
+            <figcaption>"The supernet: " <span id="facts">{facts}</span></figcaption>
         </figure>
     }
 }

@@ -28,7 +28,7 @@ pub fn TimeBar() -> impl IntoView {
     let label = move || {
         let epochs = run.with(|run| run.started.as_ref().map(|started| started.config.epochs))?;
         let epoch = page.moment.with(|moment| moment.as_ref().map(|moment| moment.epoch + 1))?;
-        Some(format!("step {} \u{b7} epoch {epoch} of {epochs}", grouped(now())))
+        Some(format!("step {} \u{b7} epoch {} of {}", grouped(now()), grouped(epoch), grouped(epochs)))
     };
     let note = move || {
         run.with(|run| {

@@ -1,0 +1,91 @@
+// The page as the command line serves it: a search that goes on, and one that was recorded.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { artefacts, built, read, root, seek, shades, stepped, steps, text, until, withPage } from "./browser.js";
+
+const DARTS = process.env.DARTS ?? `${process.env.CARGO_TARGET_DIR ?? `${root}target`}/release/darts`;
+const PLAIN = { flags: "", webgpu: false };
+const SMALL = "--data textures --train-images 8 --batch-size 2 --init-channels 2 --layers 3 --report-every 1 --device cpu";
+
+let folder;
+before(async () => {
+  built();
+  assert.ok(existsSync(DARTS), `${DARTS} is not built: cargo build --release --bin darts`);
+  folder = await mkdtemp(join(tmpdir(), "darts-native-"));
+});
+after(() => rm(folder, { recursive: true, force: true }));
+
+/** Starts darts and waits for the address that it tells; `use` gets it and the program. */
+async function serving(words, use) {
+  const program = spawn(DARTS, words.split(" "), { cwd: folder });
+  try {
+    const address = await new Promise((resolve, reject) => {
+      let said = "";
+      const hear = (part) => {
+        said += part;
+        const found = said.match(/http:\/\/\S+/);
+        if (found) resolve(found[0]);
+      };
+      program.stdout.on("data", hear);
+      program.stderr.on("data", hear);
+      program.on("exit", () => reject(new Error(`darts ended: ${said}`)));
+    });
+    await use(address, program);
+  } finally {
+    program.kill("SIGKILL");
+  }
+}
+
+test("a search of the command line is watched, held, steered and stopped on the page, and replayed afterwards", async () => {
+  await serving(`search conv ${SMALL} --epochs 100000 --out run --page ${root}dist --watch 127.0.0.1:0`, async (address, program) => {
+    await withPage(address, PLAIN, async (page, errors) => {
+      await stepped(page, 3);
+      assert.match(await text(page, "#adapter"), /Burn flex|cpu/i);
+      assert.match(await text(page, "#of-run"), /^Search of the command line 3 cells of 2 channels, batch 2/);
+      await page.click("#play");
+      await until(page, () => document.querySelector("#main").dataset.activity === "holding");
+      await page.waitForTimeout(500);
+      const paused = await steps(page);
+      await page.click("#step");
+      await stepped(page, paused + 1);
+      await page.waitForTimeout(300);
+      assert.equal(await steps(page), paused + 1, "a step is one step");
+      await page.click("#normal-row-3");
+      await page.locator("#edge tr.op-2").getByRole("button", { name: /Leave this edge only avg/ }).click();
+      await until(page, () => document.querySelector("#edge tr.op-2 .number").textContent === "1.000");
+      await page.check("#freeze");
+      await until(page, () => /alphas held/.test(document.querySelector(".time-label").textContent));
+      const held = await shades(page);
+      await page.click("#step");
+      await stepped(page, paused + 2);
+      assert.equal(await shades(page), held, "alphas that are held stay");
+      await seek(page, 1);
+      assert.notEqual(await shades(page), held);
+      await page.screenshot({ path: `${artefacts}/watched-1440.png` });
+      const ended = new Promise((resolve) => program.on("exit", resolve));
+      await page.click("#reset");
+      await until(page, () => document.querySelector("#main").dataset.phase === "failed");
+      assert.match(await text(page, ".notices"), /The search was stopped on its page\./);
+      assert.equal(await ended, 1);
+      assert.deepEqual(errors, []);
+    });
+  });
+  const log = (await readFile(join(folder, "run/events.jsonl"), "utf8")).trim().split("\n");
+  const steered = log.filter((line) => line.includes('"steered"')).map((line) => JSON.parse(line).steering.change);
+  assert.deepEqual(steered, ["pin", "freeze"]);
+  await serving(`replay run --page ${root}dist --address 127.0.0.1:0`, async (address) => {
+    await withPage(address, PLAIN, async (page, errors) => {
+      await until(page, () => document.querySelector("#main").dataset.reading === "false" && document.querySelector("#main").dataset.phase === "recorded");
+      assert.match(await text(page, "#of-run"), /^run 3 cells of 2 channels/);
+      assert.equal(await steps(page), log.filter((line) => line.includes('"type":"step"')).length);
+      assert.ok((await page.locator(".mark.steered").getAttribute("d")).length > 5, "what was changed is marked");
+      await read(page);
+      assert.deepEqual(errors, []);
+    });
+  });
+});
