@@ -12,6 +12,7 @@ mod published;
 mod python;
 #[cfg(feature = "compute")]
 mod random;
+mod recurrent;
 mod reported;
 
 pub use alphas::Alphas;
@@ -22,4 +23,10 @@ pub use genotype::{Genotype, GenotypeError};
 pub use op::{Op, UnknownOp};
 pub use published::{PUBLISHED, published};
 pub use python::PythonError;
+#[cfg(all(feature = "compute", not(target_arch = "wasm32")))]
+pub(crate) use python::is_recurrent;
+pub use recurrent::{
+    PUBLISHED_RECURRENT, RECURRENT_EDGES, RECURRENT_NODES, RecurrentAlphas, RecurrentGenotype, RecurrentGenotypeError,
+    RecurrentOp, UnknownRecurrentOp, published_recurrent, recurrent_parameters,
+};
 pub use reported::{Cifar10Report, ImageNetReport, REPORTED_CIFAR10, REPORTED_IMAGENET};
