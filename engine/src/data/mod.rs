@@ -1,4 +1,5 @@
-//! Image data: CIFAR-10, the packed subset that the page loads, generated textures; minibatches and augmentation.
+//! Image data: CIFAR-10, the packed subset that the page loads, generated textures; minibatches and augmentation. Text for
+//! language models.
 
 #[cfg(not(target_arch = "wasm32"))]
 mod cifar;
@@ -8,15 +9,17 @@ mod loader;
 #[cfg(not(target_arch = "wasm32"))]
 mod open;
 mod packed;
+mod text;
 mod textures;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use cifar::{CIFAR10_FILES, SUMS};
 #[cfg(not(target_arch = "wasm32"))]
-pub use fetch::{FetchEvent, Fetched, OFFICIAL_URL, Source, fetch_cifar10};
+pub use fetch::{FetchEvent, Fetched, FetchedText, OFFICIAL_URL, PTB_URL, Source, fetch_cifar10, fetch_ptb};
 pub use loader::{Augment, Batch, Loader, Position, evaluation};
 #[cfg(not(target_arch = "wasm32"))]
 pub use open::{Verified, verify, write_packed};
+pub use text::{Columns, Corpus, END_OF_SENTENCE, Text, TextError, Vocabulary, Window};
 pub use textures::{TEXTURES, TEXTURES_TEST, TEXTURES_TRAIN};
 
 use rand::{SeedableRng, seq::SliceRandom};
