@@ -246,7 +246,15 @@ impl Run {
             | Event::TrainStep { .. }
             | Event::TrainEpoch { .. }
             | Event::Evaluated { .. }
-            | Event::TrainFinished { .. } => {}
+            | Event::TrainFinished { .. }
+            | Event::RecurrentStarted { .. }
+            | Event::RecurrentStep { .. }
+            | Event::RecurrentEpoch { .. }
+            | Event::RecurrentFinished { .. }
+            | Event::TextTrainStarted { .. }
+            | Event::TextTrainStep { .. }
+            | Event::TextTrainEpoch { .. }
+            | Event::TextTrainFinished { .. } => {}
         }
     }
 

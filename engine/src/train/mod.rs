@@ -1,8 +1,13 @@
-//! Architecture evaluation (paper, section 3.2): networks of derived cells trained from scratch.
+//! Architecture evaluation (paper, section 3.2): networks of derived cells trained from scratch, on images and on text.
 
 mod config;
 #[cfg(feature = "compute")]
 mod network;
+#[cfg(feature = "compute")]
+mod text;
+mod text_config;
+#[cfg(feature = "compute")]
+mod text_weights;
 #[cfg(feature = "compute")]
 mod training;
 #[cfg(feature = "compute")]
@@ -11,6 +16,11 @@ mod weights;
 pub use config::TrainConfig;
 #[cfg(feature = "compute")]
 pub use network::{Network, Stem, TrainPass};
+#[cfg(feature = "compute")]
+pub use text::{TextTraining, test_text};
+pub use text_config::TextTrainConfig;
+#[cfg(feature = "compute")]
+pub use text_weights::TextWeights;
 #[cfg(feature = "compute")]
 pub use training::{TrainError, Training, test};
 #[cfg(feature = "compute")]

@@ -65,6 +65,25 @@ pub enum WeightsError {
         /// Cells.
         layers: usize,
     },
+    /// A tensor of another rank.
+    #[error("weights of another architecture: {name} is {found:?}, and the architecture has a matrix")]
+    Rank {
+        /// The tensor.
+        name: String,
+        /// Its shape in the file.
+        found: Vec<usize>,
+    },
+    /// A size that no language model has.
+    #[error("a language model of {vocabulary} words and {hidden} units, which is beyond what is read")]
+    TextSize {
+        /// Words.
+        vocabulary: usize,
+        /// Units.
+        hidden: usize,
+    },
+    /// A decoder with weights of its own.
+    #[error("decoder.weight is not encoder.weight, and the decoder of this architecture is tied to the encoder")]
+    Untied,
 }
 
 impl Weights {
@@ -119,7 +138,7 @@ impl Weights {
 }
 
 /// The flat vector of a layout.
-fn read(file: &SafeTensors, layout: &Layout) -> Result<Vec<f32>, WeightsError> {
+pub(super) fn read(file: &SafeTensors, layout: &Layout) -> Result<Vec<f32>, WeightsError> {
     let mut values = Vec::with_capacity(layout.len());
     for Parameter { name, shape, .. } in layout.parameters() {
         let tensor = file.tensor(name).map_err(|_| WeightsError::Missing(name.clone()))?;

@@ -5,9 +5,11 @@ mod data;
 mod device;
 mod genotype;
 mod output;
+mod recurrent;
 mod search;
 mod table;
 mod test;
+mod text;
 mod train;
 
 use clap::{Parser, Subcommand};

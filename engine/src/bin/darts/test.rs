@@ -22,6 +22,13 @@ pub enum Command {
     ///
     /// The weights say how many channels and cells the network has; the cells must be those that they were trained in.
     Cifar10(Cifar10),
+    /// Test a language model's weights on the test text of the Penn Treebank, or any text.
+    ///
+    /// The weights say how many words and units the network has; the cell must be the one that they were trained in. Where
+    /// vocabulary.txt lies beside them, as a training run leaves it, the text is read in its words.
+    Ptb(super::text::Test),
+    /// The same for WikiText-2.
+    Wt2(super::text::Test),
 }
 
 #[derive(Args)]
@@ -55,7 +62,10 @@ struct Summary {
 }
 
 pub fn run(command: Command, output: &Output) -> Outcome {
-    let Command::Cifar10(args) = command;
+    let args = match command {
+        Command::Cifar10(args) => args,
+        Command::Ptb(args) | Command::Wt2(args) => return super::text::test(&args, output),
+    };
     let genotype = genotype::find(&args.arch)?;
     let data = Dataset::open(&args.data)?;
     let weights = read_weights(&args.weights, &genotype, data.classes.len())?;

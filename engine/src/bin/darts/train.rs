@@ -25,6 +25,14 @@ pub enum Command {
     /// the weights: last.safetensors after each epoch, best.safetensors after each test of lower error than any before.
     /// Tensors are named as in the authors' implementation. The defaults are the paper's.
     Cifar10(Box<Cifar10>),
+    /// Train a language model around a recurrent cell on the Penn Treebank, or any text, and test it.
+    ///
+    /// The folder RUN then has config.json, the cell in genotype.json, the words in vocabulary.txt, every event in
+    /// events.jsonl while it goes on, and the weights: last.safetensors after each epoch, best.safetensors after each epoch of
+    /// lower validation loss than any before. The defaults are the paper's for the Penn Treebank.
+    Ptb(Box<super::text::Ptb>),
+    /// Train a language model as `train ptb` does, with the paper's settings for WikiText-2.
+    Wt2(Box<super::text::Wt2>),
 }
 
 fn paper() -> TrainConfig {
@@ -123,8 +131,11 @@ impl Cifar10 {
 }
 
 pub fn run(command: Command, output: &Output) -> Outcome {
-    let Command::Cifar10(args) = command;
-    cifar10(&args, output)
+    match command {
+        Command::Cifar10(args) => cifar10(&args, output),
+        Command::Ptb(args) => super::text::train(&args.settings(), output),
+        Command::Wt2(args) => super::text::train(&args.settings(), output),
+    }
 }
 
 fn cifar10(args: &Cifar10, output: &Output) -> Outcome {
