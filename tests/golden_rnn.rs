@@ -73,6 +73,16 @@ fn second_order_search_steps_on_plain_ops() {
     search_parity("rnn_search_order2", Order::Second, Kernels::Reference, &processor());
 }
 
+#[test]
+fn first_order_search_steps_on_the_kernels() {
+    search_parity("rnn_search_order1", Order::First, Kernels::Fused, &device());
+}
+
+#[test]
+fn second_order_search_steps_on_the_kernels() {
+    search_parity("rnn_search_order2", Order::Second, Kernels::Fused, &device());
+}
+
 /// Plain ops at every word are many small launches, which take a minute where a processor plays the GPU.
 fn processor() -> Device {
     Compute::cpu().device

@@ -3,6 +3,7 @@ use crate::{
     data::{Columns, Corpus, TextError, Window},
     device::{Compute, out_of_memory},
     event::{Event, WordMeasure},
+    kernels::largest_buffer,
     space::RecurrentAlphas,
     supernet::{Dropouts, Kernels, Masks, Passage, RecurrentNet, RunningStatistics, TextBatch},
 };
@@ -299,7 +300,11 @@ pub(crate) fn fits(
     let hidden = net.hidden();
     // The flat weights, and the gates of all edges into the last node, for all words on plain ops' inputs.
     let gates = 2 * hidden * batch_size * bptt.max(crate::space::RECURRENT_NODES);
-    let needed = 4 * net.layout().len().max(gates) as u64;
+    let fused = match net.kernels() {
+        Kernels::Fused => largest_buffer(bptt, hidden, batch_size),
+        Kernels::Reference => 0,
+    };
+    let needed = 4 * net.layout().len().max(gates).max(fused) as u64;
     match compute.largest_buffer {
         Some(limit) if needed > limit => Err(RecurrentError::BufferTooLarge { needed, limit, hidden, batch_size }),
         _ => Ok(()),

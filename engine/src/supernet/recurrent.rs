@@ -5,6 +5,7 @@ use super::{Init, Kernels, Layout, Leaves, Wrt, plain::BATCH_NORM_EPSILON};
 pub use crate::search::{Dropouts, Penalties};
 use crate::{
     data::Window,
+    kernels::{RecurrentInput, recurrent_cell},
     space::{RECURRENT_EDGES, RECURRENT_NODES, RecurrentGenotype, RecurrentOp},
 };
 use burn::tensor::{
@@ -384,6 +385,9 @@ impl<'a> Forward<'a> {
         let first = self.leaves.get::<2>("rnns.0._W0");
         let inputs = words.reshape([length * batch, units]).matmul(first.clone().narrow(0, 0, units));
         let inputs = inputs.reshape([length, batch, 2 * units]);
+        if self.net.kernels == Kernels::Fused && self.running.is_none() {
+            return self.run_fused(inputs, first, hidden);
+        }
         let cell = Step {
             first: first.narrow(0, units, units),
             nodes: (0..self.nodes()).map(|node| self.leaves.get::<2>(&format!("rnns.0._Ws.{node}"))).collect(),
@@ -405,6 +409,29 @@ impl<'a> Forward<'a> {
         let (means, variances): (Vec<_>, Vec<_>) = observed.into_iter().unzip();
         let statistics = (!means.is_empty()).then(|| (Tensor::cat(means, 0), Tensor::cat(variances, 0)));
         Outputs { raw: Tensor::stack(outputs, 0), hidden, statistics }
+    }
+
+    /// Runs a relaxed cell over a window on the fused kernels; `inputs` [length, batch, 2 hidden] is what words add to the
+    /// gates of the first state, `first` that state's whole matrix.
+    fn run_fused(&self, inputs: Tensor<3>, first: Tensor<2>, hidden: &Tensor<2>) -> Outputs {
+        let units = self.net.hidden;
+        let [length, batch, _] = inputs.dims();
+        let nodes = (0..RECURRENT_NODES).map(|node| self.leaves.get::<2>(&format!("rnns.0._Ws.{node}")));
+        let matrices = Tensor::cat([first.narrow(0, units, units)].into_iter().chain(nodes).collect(), 0);
+        let hidden = hidden.clone().inner();
+        let mask = self.masks.hidden.clone().unwrap_or_else(|| hidden.ones_like());
+        let (output, moments) = recurrent_cell(RecurrentInput {
+            inputs: inputs.swap_dims(1, 2),
+            matrices,
+            mixing: self.mixing.clone().expect("a relaxed cell has alphas"),
+            hidden: hidden.transpose(),
+            mask: mask.transpose(),
+        });
+        let raw = output.swap_dims(1, 2);
+        let hidden = raw.clone().narrow(0, length - 1, 1).reshape([batch, units]);
+        let states = length * (RECURRENT_NODES + 1);
+        let of = |moment: usize| moments.clone().narrow(2, moment, 1).reshape([states, units]).autodiff();
+        Outputs { raw, hidden, statistics: Some((of(0), of(1))) }
     }
 
     fn nodes(&self) -> usize {
