@@ -8,10 +8,11 @@ use burn::{
     tensor::{Int, Tensor, TensorData},
 };
 use darts_engine::{
+    data::Window,
     kernels::{SHADERS, Tuning, ceilings, end_sources, start_sources},
-    search::{Bilevel, SearchConfig},
+    search::{Bilevel, Penalties, SearchConfig},
     space::CellKind::{self, Normal, Reduce},
-    supernet::{Kernels, Minibatch, Supernet, Wrt},
+    supernet::{Kernels, Masks, Minibatch, Passage, RecurrentNet, Supernet, TextBatch, Wrt},
     train::{Network, Stem},
 };
 use darts_tests::*;
@@ -28,6 +29,7 @@ fn naga_takes_every_shader_without_extensions() {
     derived();
     the_ceilings_are_of_this_world();
     update();
+    recurrent();
     let sources = end_sources();
     let mut used = BTreeSet::new();
     for (text, files) in &sources {
@@ -71,6 +73,21 @@ fn derived() {
     let batch = Minibatch { images: images.clone(), labels };
     let statistics = net.train_pass(&weights, &batch, 0.0, None).statistics;
     read(net.logits(&weights, &statistics, images));
+}
+
+/// Two words of a recurrent cell, for weights and alphas.
+fn recurrent() {
+    let device = device();
+    let net = RecurrentNet::relaxed(5, 6, Kernels::Fused);
+    let window = Window { tokens: vec![0, 1, 2, 3, 4, 0], targets: vec![1; 6], length: 2, batch_size: 3 };
+    let passage = Passage {
+        text: TextBatch::upload(&window, &device),
+        hidden: net.first_hidden(3, &device),
+        masks: Masks::default(),
+    };
+    let weights = net.layout().init(3, &device);
+    let alphas = Tensor::from_data(TensorData::zeros::<f32, _>(net.alpha_shape()), &device);
+    read(net.pass(&weights, Some(&alphas), &passage, Penalties::default(), Wrt::BOTH).loss);
 }
 
 fn pass(tuning: Tuning, channels: usize, kinds: &[CellKind], batch: usize, [height, width]: [usize; 2]) {

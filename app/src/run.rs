@@ -408,7 +408,15 @@ impl Run {
             | Event::TrainEpoch { .. }
             | Event::Unreadable { .. }
             | Event::Evaluated { .. }
-            | Event::TrainFinished { .. } => {}
+            | Event::TrainFinished { .. }
+            | Event::RecurrentStarted { .. }
+            | Event::RecurrentStep { .. }
+            | Event::RecurrentEpoch { .. }
+            | Event::RecurrentFinished { .. }
+            | Event::TextTrainStarted { .. }
+            | Event::TextTrainStep { .. }
+            | Event::TextTrainEpoch { .. }
+            | Event::TextTrainFinished { .. } => {}
         }
     }
 

@@ -1,9 +1,9 @@
 //! The one stream of events: what a search or a training run tells while it goes on.
 
 use crate::{
-    search::{SearchConfig, Steering},
-    space::{Alphas, Genotype},
-    train::TrainConfig,
+    search::{RecurrentConfig, SearchConfig, Steering},
+    space::{Alphas, Genotype, RecurrentAlphas, RecurrentGenotype},
+    train::{TextTrainConfig, TrainConfig},
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -171,6 +171,151 @@ pub enum Event {
         /// Wall time of all steps and tests in seconds.
         seconds: f64,
     },
+    /// A recurrent search is about to take its first step.
+    RecurrentStarted {
+        /// Every hyper-parameter.
+        config: RecurrentConfig,
+        /// The adapter that computes.
+        adapter: String,
+        /// The adapter's graphics interface or backend.
+        backend: String,
+        /// Weights of the supernet.
+        parameters: usize,
+        /// Distinct words.
+        vocabulary: usize,
+        /// Words that train the weights.
+        train_words: usize,
+        /// Words that train the alphas.
+        valid_words: usize,
+        /// Rows of the training text that an epoch goes through.
+        rows: usize,
+        /// The alphas before the first step.
+        alphas: RecurrentAlphas,
+    },
+    /// A step of a recurrent search (one architecture step, then one weight step) is done.
+    RecurrentStep {
+        /// The epoch, from 0.
+        epoch: usize,
+        /// The step over the whole search, from 0.
+        step: usize,
+        /// Rows that the epoch has gone through.
+        row: usize,
+        /// Words of the weight step.
+        words: usize,
+        /// The weight step's words, without penalties.
+        weights: WordMeasure,
+        /// The architecture step's words.
+        alphas: WordMeasure,
+        /// Norm of the weight gradient before clipping.
+        gradient_norm: f32,
+        /// Wall time of this step in seconds.
+        seconds: f64,
+        /// The alphas after this step, left out on steps that are not reported in full.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        architecture: Option<RecurrentAlphas>,
+    },
+    /// An epoch of a recurrent search is done.
+    RecurrentEpoch {
+        /// The epoch, from 0.
+        epoch: usize,
+        /// Mean loss of the epoch's weight steps, in training mode.
+        weights: WordMeasure,
+        /// Mean loss of the epoch's architecture steps, in training mode.
+        alphas: WordMeasure,
+        /// The whole validation text in evaluation mode, by the network in which every edge mixes all ops.
+        valid: WordMeasure,
+        /// Words that went through the supernet (of both texts) for each second of wall time.
+        words_per_second: f64,
+        /// Wall time of all steps and evaluations so far in seconds.
+        seconds: f64,
+        /// The alphas at the end of the epoch.
+        architecture: RecurrentAlphas,
+        /// The cell that would be derived now.
+        genotype: RecurrentGenotype,
+    },
+    /// A recurrent search is over.
+    RecurrentFinished {
+        /// The derived cell.
+        genotype: RecurrentGenotype,
+        /// The final alphas.
+        architecture: RecurrentAlphas,
+        /// The whole validation text in evaluation mode, after the last epoch.
+        valid: WordMeasure,
+        /// Epochs done.
+        epochs: usize,
+        /// Wall time of all steps and evaluations in seconds.
+        seconds: f64,
+    },
+    /// A training run of a language model is about to take its first step.
+    TextTrainStarted {
+        /// Every hyper-parameter.
+        config: TextTrainConfig,
+        /// The cell of the network.
+        genotype: RecurrentGenotype,
+        /// The adapter that computes.
+        adapter: String,
+        /// The adapter's graphics interface or backend.
+        backend: String,
+        /// Weights of the network.
+        parameters: usize,
+        /// Distinct words.
+        vocabulary: usize,
+        /// Words trained on.
+        train_words: usize,
+        /// Words that decide which weights are best, and when they begin to be averaged.
+        valid_words: usize,
+        /// Words tested on.
+        test_words: usize,
+        /// Rows of the training text that an epoch goes through.
+        rows: usize,
+    },
+    /// A training step of a language model is done; not all of them are told.
+    TextTrainStep {
+        /// The epoch, from 0.
+        epoch: usize,
+        /// The step over the whole run, from 0.
+        step: usize,
+        /// Rows that the epoch has gone through.
+        row: usize,
+        /// Words of the step.
+        words: usize,
+        /// Those words, without penalties.
+        train: WordMeasure,
+        /// Norm of the gradient before clipping.
+        gradient_norm: f32,
+        /// Wall time of this step in seconds.
+        seconds: f64,
+    },
+    /// An epoch of a language model's training run is done.
+    TextTrainEpoch {
+        /// The epoch, from 0.
+        epoch: usize,
+        /// Mean loss of the epoch's steps, in training mode.
+        train: WordMeasure,
+        /// The whole validation text in evaluation mode; of the averaged weights once they are.
+        valid: WordMeasure,
+        /// Whether weights are averaged (ASGD).
+        averaged: bool,
+        /// Whether no epoch before had as low a validation loss.
+        best: bool,
+        /// Words for each second of wall time.
+        words_per_second: f64,
+        /// Wall time of all steps and evaluations so far in seconds.
+        seconds: f64,
+    },
+    /// A language model's training run is over.
+    TextTrainFinished {
+        /// The lowest validation loss.
+        valid: WordMeasure,
+        /// The test text with the weights of that validation loss.
+        test: WordMeasure,
+        /// The epoch of that validation loss, from 0.
+        best_epoch: usize,
+        /// Epochs done.
+        epochs: usize,
+        /// Wall time of all steps and evaluations in seconds.
+        seconds: f64,
+    },
     /// The search or training run stopped with an error; nothing follows.
     Failed {
         /// One sentence that says what went wrong and where.
@@ -185,6 +330,23 @@ pub struct Measure {
     pub loss: f32,
     /// Share of images classified right, from 0 to 1.
     pub accuracy: f32,
+}
+
+/// Loss of a language model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct WordMeasure {
+    /// Mean negative log-likelihood of a word in nats.
+    pub loss: f32,
+    /// Its exponential: among how many words, all as likely, it would be as hard to guess.
+    pub perplexity: f32,
+}
+
+impl WordMeasure {
+    /// The measure of a loss.
+    pub fn new(loss: f32) -> Self {
+        // Beyond float32 there is no perplexity that JSON could tell.
+        Self { loss, perplexity: loss.exp().min(f32::MAX) }
+    }
 }
 
 /// What a network does on test images, in evaluation mode.

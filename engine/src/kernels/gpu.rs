@@ -90,6 +90,17 @@ shaders!(
     pool_moments,
     pool_strided,
     pooled,
+    recurrent,
+    recurrent_first,
+    recurrent_first_back,
+    recurrent_gates,
+    recurrent_node,
+    recurrent_node_back,
+    recurrent_norm,
+    recurrent_output_back,
+    recurrent_pack,
+    recurrent_pull,
+    recurrent_weights,
     reduce,
     reduce_weights,
     rows1,
@@ -119,9 +130,9 @@ pub(super) fn shader(name: &str) -> &'static str {
 
 /// What sizes an array, bounds an unrolled loop or divides is a constant of the shader; everything else is passed with the
 /// launch, so that few shaders are compiled.
-const CONSTANTS: [&str; 16] = [
+const CONSTANTS: [&str; 17] = [
     "C", "PLANE", "H", "W", "COLUMNS", "K", "DILATION", "TILE", "TILE_A", "TILE_B", "STRIDE", "WIDE", "CA", "CB", "CO",
-    "PHASES",
+    "PHASES", "BLOCK",
 ];
 
 /// Of these, what follows from the sizes of a cell.

@@ -12,6 +12,7 @@ mod cell;
 mod conv_norm;
 mod gpu;
 mod op;
+mod recurrent;
 mod sgd;
 mod together;
 mod watch;
@@ -22,6 +23,7 @@ pub use cell::Tuning;
 pub(crate) use conv_norm::ConvNormPlan;
 pub use gpu::{SHADERS, launched};
 pub(crate) use op::{conv_norm, mixed_cell};
+pub(crate) use recurrent::{RecurrentInput, largest_buffer, recurrent_cell};
 pub(crate) use sgd::sgd_step;
 pub(crate) use watch::Count;
 #[cfg(not(target_arch = "wasm32"))]

@@ -18,9 +18,16 @@ use crate::{
     device::DeviceChoice,
     event::Event,
     search::SearchConfig,
-    space::{Genotype, GenotypeError, PythonError},
+    space::{Genotype, GenotypeError, PythonError, RecurrentGenotypeError},
     train::{TrainConfig, Weights, WeightsError},
 };
+mod text;
+
+pub use text::{
+    AnyGenotype, TextRun, TextRunConfig, TextSource, VOCABULARY_FILE, read_any_genotype, read_recurrent_genotype,
+    read_text_weights, run_genotype,
+};
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
     fs::{self, File, OpenOptions},
@@ -271,6 +278,24 @@ pub enum RunError {
         /// What is wrong.
         source: GenotypeError,
     },
+    /// A recurrent cell that cannot be.
+    #[error("{file}: {source}")]
+    RecurrentGenotype {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        source: RecurrentGenotypeError,
+    },
+    /// A run or file of the other kind of cell.
+    #[error("{place} is of {found} cells, and {wanted} ones are needed here")]
+    OtherKind {
+        /// The file or folder.
+        place: String,
+        /// The kind found.
+        found: &'static str,
+        /// The kind needed.
+        wanted: &'static str,
+    },
 }
 
 /// A run that is being written. No other process can write to it meanwhile.
@@ -315,7 +340,7 @@ impl RunWriter {
     ///
     /// # Errors
     /// As [`RunWriter::check`], or another process is about to write there; then nothing is left behind.
-    pub fn create(folder: &Path, config: &RunConfig) -> Result<Self, RunError> {
+    pub fn create(folder: &Path, config: &impl Serialize) -> Result<Self, RunError> {
         Self::check(folder)?;
         let new = !folder.exists();
         let lock = checkpoints::lock(folder);
@@ -358,6 +383,9 @@ impl RunWriter {
         if let Event::Finished { genotype, .. } | Event::TrainStarted { genotype, .. } = event {
             // A run that was taken up again may find it there.
             write_new(&self.folder, GENOTYPE_FILE, &json(genotype), true)?;
+        }
+        if let Event::RecurrentFinished { genotype, .. } | Event::TextTrainStarted { genotype, .. } = event {
+            write_whole(&self.folder, GENOTYPE_FILE, genotype)?;
         }
         let mut line = serde_json::to_vec(event).expect("an event is JSON");
         line.push(b'\n');
@@ -405,11 +433,10 @@ impl Run {
     /// It holds no run, or its settings cannot be read.
     pub fn open(folder: impl Into<PathBuf>) -> Result<Self, RunError> {
         let folder = folder.into();
-        let file = folder.join(CONFIG_FILE);
-        if folder.is_dir() && !file.exists() {
-            return Err(RunError::NoRun { folder: name(&folder) });
+        if text::is_text_run(&folder) {
+            return Err(text::other_kind(&folder, text::RECURRENT));
         }
-        Ok(Self { config: read_json(&file)?, folder })
+        Ok(Self { config: read_config(&folder)?, folder })
     }
 
     /// The events of its log in order.
@@ -417,12 +444,7 @@ impl Run {
     /// # Errors
     /// The log cannot be opened. An item is an error where a line cannot be read; nothing follows it.
     pub fn events(&self) -> Result<Events, RunError> {
-        let path = self.folder.join(EVENTS_FILE);
-        let file = name(&path);
-        match File::open(&path) {
-            Ok(log) => Ok(Events { file, log: BufReader::new(log), line: 0, over: false }),
-            Err(source) => Err(RunError::Read { file, source }),
-        }
+        Events::open(&self.folder)
     }
 
     /// The cells that its search derived.
@@ -448,6 +470,15 @@ pub struct Events {
 }
 
 impl Events {
+    fn open(folder: &Path) -> Result<Self, RunError> {
+        let path = folder.join(EVENTS_FILE);
+        let file = name(&path);
+        match File::open(&path) {
+            Ok(log) => Ok(Self { file, log: BufReader::new(log), line: 0, over: false }),
+            Err(source) => Err(RunError::Read { file, source }),
+        }
+    }
+
     fn read(&mut self) -> Result<Option<Event>, RunError> {
         let mut text = Vec::new();
         let read = self.log.by_ref().take(TEXT_BYTES).read_until(b'\n', &mut text);
@@ -484,18 +515,30 @@ impl Iterator for Events {
 pub fn read_genotype(path: &Path) -> Result<Genotype, RunError> {
     let file = name(path);
     let text = read_text(path)?;
-    // JSON that could be a genotype begins with a brace; Python with a name or a comment.
-    let python = str::from_utf8(&text)
-        .ok()
-        .filter(|text| text.trim_start().starts_with(|first: char| first.is_alphabetic() || "_#".contains(first)));
-    let Some(python) = python else {
+    if text::is_recurrent_cell(&text) {
+        return Err(text::other_kind(path, text::RECURRENT));
+    }
+    let Some(python) = python(&text) else {
         let genotype: Genotype = parse_json(path, &text)?;
         return genotype.check().map(|()| genotype).map_err(|source| RunError::Genotype { file, source });
     };
-    Genotype::from_python(python).map_err(|error| match error {
+    Genotype::from_python(python).map_err(|error| python_error(file, error))
+}
+
+/// The text of a genotype in Python's form: JSON that could be a genotype begins with a brace, Python with a name or a
+/// comment.
+fn python(text: &[u8]) -> Option<&str> {
+    str::from_utf8(text)
+        .ok()
+        .filter(|text| text.trim_start().starts_with(|first: char| first.is_alphabetic() || "_#".contains(first)))
+}
+
+fn python_error(file: String, error: PythonError) -> RunError {
+    match error {
         PythonError::Genotype(source) => RunError::Genotype { file, source },
+        PythonError::Recurrent(source) => RunError::RecurrentGenotype { file, source },
         PythonError::Text { .. } => RunError::Format { file, problem: error.to_string() },
-    })
+    }
 }
 
 /// Reads weights of a network of these cells that tells `classes` classes apart.
@@ -503,6 +546,13 @@ pub fn read_genotype(path: &Path) -> Result<Genotype, RunError> {
 /// # Errors
 /// The file cannot be read, or is none of such a network; the message names the first tensor that does not fit.
 pub fn read_weights(path: &Path, genotype: &Genotype, classes: usize) -> Result<Weights, RunError> {
+    let bytes = read_weights_file(path)?;
+    Weights::from_safetensors(&bytes, genotype, classes)
+        .map_err(|source| RunError::Weights { file: name(path), source })
+}
+
+/// The bytes of a weights file that is not larger than any that is trained.
+fn read_weights_file(path: &Path) -> Result<Vec<u8>, RunError> {
     let file = name(path);
     let mut bytes = Vec::new();
     match File::open(path).and_then(|opened| opened.take(WEIGHTS_BYTES + 1).read_to_end(&mut bytes)) {
@@ -510,10 +560,17 @@ pub fn read_weights(path: &Path, genotype: &Genotype, classes: usize) -> Result<
         Ok(_) if bytes.len() as u64 > WEIGHTS_BYTES => {
             Err(RunError::Format { file, problem: format!("has more than {WEIGHTS_BYTES} bytes") })
         }
-        Ok(_) => {
-            Weights::from_safetensors(&bytes, genotype, classes).map_err(|source| RunError::Weights { file, source })
-        }
+        Ok(_) => Ok(bytes),
     }
+}
+
+/// The settings of a run folder.
+fn read_config<T: DeserializeOwned>(folder: &Path) -> Result<T, RunError> {
+    let file = folder.join(CONFIG_FILE);
+    if folder.is_dir() && !file.exists() {
+        return Err(RunError::NoRun { folder: name(folder) });
+    }
+    read_json(&file)
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, RunError> {

@@ -1,5 +1,6 @@
 use super::{
     Order, SearchConfig,
+    adam::Adam,
     sgd::{Sgd, norm},
 };
 use crate::{
@@ -11,12 +12,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-/// Adam's addition to the root of the second moment.
-const ADAM_EPSILON: f64 = 1e-8;
 /// Standard deviation of the initial alphas.
 const ALPHA_DEVIATION: f32 = 1e-3;
 /// The perturbation R of the Hessian-vector product is this over the norm of its vector (section 2.3, footnote 2).
-const FINITE_DIFFERENCE: f64 = 0.01;
+pub(super) const FINITE_DIFFERENCE: f64 = 0.01;
 
 /// The state of a bilevel search and its two steps (paper, algorithm 1).
 #[derive(Clone, Debug)]
@@ -53,11 +52,7 @@ impl Bilevel {
     /// Fresh weights and alphas for `seed`.
     pub fn new(supernet: Supernet, seed: u64, device: &Device) -> Self {
         let weights = supernet.layout().init(seed, device);
-        let shape = supernet.alpha_shape();
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(1);
-        let normal: Vec<f32> = (0..shape[0] * shape[1]).map(|_| ALPHA_DEVIATION * standard_normal(&mut rng)).collect();
-        let alphas = Tensor::from_data(TensorData::new(normal, shape), device);
+        let alphas = initial_alphas(supernet.alpha_shape(), seed, device);
         Self::from_parts(supernet, weights, alphas)
     }
 
@@ -161,14 +156,12 @@ impl Bilevel {
             return;
         }
         self.architecture_steps += 1;
-        let (beta1, beta2) = config.arch_betas;
-        let gradient = gradient + self.alphas.clone() * config.arch_weight_decay;
-        let first = self.moments.0.clone() * beta1 + gradient.clone() * (1.0 - beta1);
-        let second = self.moments.1.clone() * beta2 + gradient.clone() * gradient * (1.0 - beta2);
-        let step_size = config.arch_learning_rate / (1.0 - beta1.powi(self.architecture_steps));
-        let scale = (1.0 - beta2.powi(self.architecture_steps)).sqrt();
-        self.alphas = self.alphas.clone() - first.clone() / (second.clone().sqrt() / scale + ADAM_EPSILON) * step_size;
-        self.moments = (first, second);
+        let adam = Adam {
+            learning_rate: config.arch_learning_rate,
+            betas: config.arch_betas,
+            weight_decay: config.arch_weight_decay,
+        };
+        adam.step(self.architecture_steps, &mut self.alphas, &mut self.moments, gradient);
         if let Some((mask, values)) = self.held.clone() {
             self.alphas = self.alphas.clone().mask_where(mask, values);
         }
@@ -218,6 +211,14 @@ impl Bilevel {
         valid.alpha_gradient = valid.alpha_gradient.map(|gradient| gradient - implicit * learning_rate);
         valid
     }
+}
+
+/// The alphas before the first step: nearly the same for all ops.
+pub(super) fn initial_alphas(shape: [usize; 2], seed: u64, device: &Device) -> Tensor<2> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(1);
+    let normal: Vec<f32> = (0..shape[0] * shape[1]).map(|_| ALPHA_DEVIATION * standard_normal(&mut rng)).collect();
+    Tensor::from_data(TensorData::new(normal, shape), device)
 }
 
 /// One draw from the standard normal distribution (Box and Muller).

@@ -2,10 +2,17 @@
 //! the other.
 
 #[cfg(feature = "compute")]
+mod adam;
+#[cfg(feature = "compute")]
 mod bilevel;
 mod config;
 #[cfg(feature = "compute")]
 mod conv;
+#[cfg(feature = "compute")]
+mod recurrent;
+#[cfg(feature = "compute")]
+mod recurrent_bilevel;
+mod recurrent_config;
 #[cfg(feature = "compute")]
 mod sgd;
 mod steer;
@@ -18,6 +25,13 @@ pub(crate) use config::{DECAY, NOT_NEGATIVE, PORTION, POSITIVE, cosine};
 pub use conv::{ConvSearch, SearchError};
 #[cfg(feature = "compute")]
 pub(crate) use conv::{MOST_WEIGHTS, accuracy, add, device_error, floats, memory_left, reason, right, supernet_for};
+#[cfg(feature = "compute")]
+pub use recurrent::{EVALUATION_BATCH, RecurrentError, RecurrentSearch};
+#[cfg(feature = "compute")]
+pub(crate) use recurrent::{at_step, evaluate_text, fits, read_together};
+#[cfg(feature = "compute")]
+pub use recurrent_bilevel::RecurrentBilevel;
+pub use recurrent_config::{Dropouts, Penalties, RecurrentConfig};
 #[cfg(feature = "compute")]
 pub(crate) use sgd::Sgd;
 pub use steer::{Control, Held, PRUNED, SteerError, Steering};

@@ -80,7 +80,7 @@ fn strongest(weights: &[f32]) -> (Op, f32) {
     best
 }
 
-fn softmax(row: &[f32]) -> Vec<f32> {
+pub(super) fn softmax(row: &[f32]) -> Vec<f32> {
     let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let exps: Vec<f32> = row.iter().map(|a| (a - top).exp()).collect();
     let sum: f32 = exps.iter().sum();

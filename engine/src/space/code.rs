@@ -17,13 +17,23 @@
 //! characters in a row, so that a letter mistaken or two exchanged never make another cell. `d1` is the version: a decoder
 //! refuses a code that begins otherwise.
 //!
+//! A recurrent cell has a code of the same form, each node with one op:
+//!
+//! ```text
+//! code   = "r1" "." edge { edge } [ "-" state { state } ] "." check
+//! edge   = op state
+//! op     = "t" tanh | "r" relu | "s" sigmoid | "i" identity
+//! state  = a digit of base 36: 0 is the first state, i is node i from 1
+//! ```
+//!
 //! DARTS_V2 is `d1.s0s1s0s1s1i0i0d2.m0m1i2m1m0i2i2m1.` and its check. Cells of the paper's space take 41 characters, each
 //! published cell less than 60.
 
-use super::{CellKind, Genotype, GenotypeError, Op};
+use super::{CellKind, Genotype, GenotypeError, Op, RecurrentGenotype, RecurrentGenotypeError, RecurrentOp};
 use std::iter::Peekable;
 
 const VERSION: &str = "d1";
+const RECURRENT_VERSION: &str = "r1";
 
 const OPS: [(char, Op); 9] = [
     ('m', Op::MaxPool3x3),
@@ -37,15 +47,23 @@ const OPS: [(char, Op); 9] = [
     ('x', Op::Conv7x1_1x7),
 ];
 
+const RECURRENT_OPS: [(char, RecurrentOp); 4] =
+    [('t', RecurrentOp::Tanh), ('r', RecurrentOp::Relu), ('s', RecurrentOp::Sigmoid), ('i', RecurrentOp::Identity)];
+
 /// Why a text is no share code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CodeError {
     /// It does not begin as a code does.
-    #[error("it does not begin with {VERSION}. and so is no code of a known version")]
-    Version,
+    #[error("it does not begin with {0}. and so is no code of a known version")]
+    Version(&'static str),
     /// It has too few or too many parts.
-    #[error("it has {0} parts between points, a code has 4")]
-    Parts(usize),
+    #[error("it has {found} parts between points, a code has {expected}")]
+    Parts {
+        /// Parts found.
+        found: usize,
+        /// Parts that it should have.
+        expected: usize,
+    },
     /// It was not copied right.
     #[error("its check is {found}, but the rest has {expected}: a character is wrong or missing")]
     Check {
@@ -65,6 +83,9 @@ pub enum CodeError {
     /// Cells that cannot be built.
     #[error(transparent)]
     Genotype(#[from] GenotypeError),
+    /// A recurrent cell that cannot be built.
+    #[error(transparent)]
+    Recurrent(#[from] RecurrentGenotypeError),
 }
 
 impl Genotype {
@@ -78,14 +99,7 @@ impl Genotype {
         for kind in [CellKind::Normal, CellKind::Reduce] {
             let (ops, concat) = self.of(kind);
             code.push('.');
-            for &(op, state) in ops {
-                code.extend(OPS.iter().find(|known| known.1 == op).map(|known| known.0));
-                code.push(digit(state));
-            }
-            if !concat.iter().copied().eq(all_nodes(ops.len())) {
-                code.push('-');
-                code.extend(concat.iter().copied().map(digit));
-            }
+            push_cell(&mut code, &OPS, ops, concat, all_nodes(ops.len()));
         }
         Ok(format!("{code}.{}", check(&code)))
     }
@@ -95,44 +109,112 @@ impl Genotype {
     /// # Errors
     /// The text is no code, has a typing error, or names cells that cannot be built.
     pub fn from_code(code: &str) -> Result<Self, CodeError> {
-        let Some(parts) = code.strip_prefix(VERSION).and_then(|rest| rest.strip_prefix('.')) else {
-            return Err(CodeError::Version);
-        };
-        let parts: Vec<&str> = parts.split('.').collect();
-        let &[normal, reduce, found] = parts.as_slice() else { return Err(CodeError::Parts(parts.len() + 1)) };
-        let expected = check(&code[..code.len() - found.len() - 1]);
-        if found != expected {
-            return Err(CodeError::Check { found: found.to_owned(), expected });
-        }
+        let [normal, reduce] = checked(code, VERSION)?;
         let start = VERSION.len() + 2;
-        let (normal, normal_concat) = cell(normal, start)?;
-        let (reduce, reduce_concat) = cell(reduce, start + parts[0].chars().count() + 1)?;
+        let (normal_text, reduce_start) = (normal, start + normal.chars().count() + 1);
+        let (normal, normal_concat) = cell(normal_text, start, &OPS, all_nodes)?;
+        let (reduce, reduce_concat) = cell(reduce, reduce_start, &OPS, all_nodes)?;
         let genotype = Self { normal, normal_concat, reduce, reduce_concat };
         genotype.check()?;
         Ok(genotype)
     }
 }
 
-/// Whether a text begins as codes of any version do: `d`, digits, a point.
+impl RecurrentGenotype {
+    /// The share code of the cell.
+    ///
+    /// # Errors
+    /// The cell is not well formed.
+    pub fn code(&self) -> Result<String, RecurrentGenotypeError> {
+        self.check()?;
+        let mut code = format!("{RECURRENT_VERSION}.");
+        push_cell(&mut code, &RECURRENT_OPS, &self.recurrent, &self.concat, 1..self.recurrent.len() + 1);
+        Ok(format!("{code}.{}", check(&code)))
+    }
+
+    /// The cell of a share code.
+    ///
+    /// # Errors
+    /// The text is no code, has a typing error, or names a cell that cannot be built.
+    pub fn from_code(code: &str) -> Result<Self, CodeError> {
+        let [text] = checked(code, RECURRENT_VERSION)?;
+        let all = |ops| 1..ops + 1;
+        let (recurrent, concat) = cell(text, RECURRENT_VERSION.len() + 2, &RECURRENT_OPS, all)?;
+        let genotype = Self { recurrent, concat };
+        genotype.check()?;
+        Ok(genotype)
+    }
+}
+
+/// Whether a text begins as codes of convolutional cells of any version do: `d`, digits, a point.
 pub fn looks_like_code(text: &str) -> bool {
-    let digits = text.strip_prefix('d').and_then(|rest| rest.split_once('.')).map(|(digits, _)| digits);
+    begins_with(text, 'd')
+}
+
+/// Whether a text begins as codes of recurrent cells of any version do: `r`, digits, a point.
+pub fn looks_like_recurrent_code(text: &str) -> bool {
+    begins_with(text, 'r')
+}
+
+fn begins_with(text: &str, letter: char) -> bool {
+    let digits = text.strip_prefix(letter).and_then(|rest| rest.split_once('.')).map(|(digits, _)| digits);
     digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// The ops of a cell, each with the state it reads, and the states of its output.
-type Cell = (Vec<(Op, usize)>, Vec<usize>);
+/// The cells of a code of a version, once its check is seen to fit.
+fn checked<'a, const N: usize>(code: &'a str, version: &'static str) -> Result<[&'a str; N], CodeError> {
+    let Some(parts) = code.strip_prefix(version).and_then(|rest| rest.strip_prefix('.')) else {
+        return Err(CodeError::Version(version));
+    };
+    let mut parts: Vec<&str> = parts.split('.').collect();
+    let count = CodeError::Parts { found: parts.len() + 1, expected: N + 2 };
+    let found = parts.pop().unwrap_or_default();
+    let cells = parts.try_into().map_err(|_| count)?;
+    let expected = check(&code[..code.len() - found.len() - 1]);
+    if found != expected {
+        return Err(CodeError::Check { found: found.to_owned(), expected });
+    }
+    Ok(cells)
+}
 
-/// Reads a cell, the first character of which is character `start` of its code.
-fn cell(text: &str, start: usize) -> Result<Cell, CodeError> {
+/// Adds a cell to a code; `all` are the states of its output where nothing is said of it.
+fn push_cell<O: PartialEq>(
+    code: &mut String,
+    letters: &[(char, O)],
+    ops: &[(O, usize)],
+    concat: &[usize],
+    all: std::ops::Range<usize>,
+) {
+    for (op, state) in ops {
+        code.extend(letters.iter().find(|known| known.1 == *op).map(|known| known.0));
+        code.push(digit(*state));
+    }
+    if !concat.iter().copied().eq(all) {
+        code.push('-');
+        code.extend(concat.iter().copied().map(digit));
+    }
+}
+
+/// The ops of a cell, each with the state it reads, and the states of its output.
+type Cell<O> = (Vec<(O, usize)>, Vec<usize>);
+
+/// Reads a cell, the first character of which is character `start` of its code; `all` are the states of the output of a cell
+/// of so many ops where nothing is said of it.
+fn cell<O: Copy>(
+    text: &str,
+    start: usize,
+    letters: &[(char, O)],
+    all: impl FnOnce(usize) -> std::ops::Range<usize>,
+) -> Result<Cell<O>, CodeError> {
     let mut characters = (start..).zip(text.chars()).peekable();
     let end = start + text.chars().count();
     let mut ops = Vec::new();
     while let Some((at, character)) = characters.next_if(|&(_, character)| character != '-') {
-        let op = OPS.iter().find(|known| known.0 == character);
+        let op = letters.iter().find(|known| known.0 == character);
         let &(_, op) = op.ok_or(CodeError::Character { at, expected: "the letter of an op" })?;
         ops.push((op, state(&mut characters, end)?));
     }
-    let mut concat: Vec<usize> = all_nodes(ops.len()).collect();
+    let mut concat: Vec<usize> = all(ops.len()).collect();
     if characters.next().is_some() {
         concat.clear();
         while characters.peek().is_some() {
@@ -168,7 +250,7 @@ fn check(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::space::{PUBLISHED, published};
+    use crate::space::{PUBLISHED, PUBLISHED_RECURRENT, published, published_recurrent};
 
     fn cells() -> Vec<Genotype> {
         let mut cells: Vec<Genotype> = PUBLISHED.into_iter().map(|name| published(name).unwrap()).collect();
@@ -203,6 +285,31 @@ mod tests {
         }
         let told = published("DARTS_V2").unwrap().code().unwrap();
         assert_eq!(told, format!("d1.s0s1s0s1s1i0i0d2.m0m1i2m1m0i2i2m1.{}", check(&told[..36])));
+    }
+
+    #[test]
+    fn every_recurrent_cell_comes_back() {
+        let mut cells: Vec<_> =
+            PUBLISHED_RECURRENT.into_iter().map(|name| published_recurrent(name).unwrap()).collect();
+        #[cfg(feature = "compute")]
+        cells.extend(RecurrentGenotype::random(5, 200));
+        for genotype in cells {
+            let code = genotype.code().unwrap();
+            assert_eq!(RecurrentGenotype::from_code(&code), Ok(genotype.clone()), "{code}");
+            assert!(looks_like_recurrent_code(&code) && !looks_like_code(&code));
+            for at in 0..code.len() {
+                let changed =
+                    format!("{}{}{}", &code[..at], if &code[at..=at] == "1" { '2' } else { '1' }, &code[at + 1..]);
+                assert!(RecurrentGenotype::from_code(&changed).is_err(), "{changed}");
+                assert!(RecurrentGenotype::from_code(&code[..at]).is_err());
+            }
+        }
+        let told =
+            |text: &str| RecurrentGenotype::from_code(&format!("{text}.{}", check(text))).unwrap_err().to_string();
+        assert_eq!(told("d1.t0"), "it does not begin with r1. and so is no code of a known version");
+        assert_eq!(told("r1.t0.t0"), "it has 4 parts between points, a code has 3");
+        assert_eq!(told("r1.t0m1"), "character 6 should be the letter of an op");
+        assert_eq!(told("r1.t0t2"), "node 2: reads state 2, which comes after it");
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod op;
 mod published;
 mod python;
 mod random;
+mod recurrent;
 mod reported;
 
 pub use alphas::Alphas;
@@ -21,4 +22,10 @@ pub use genotype::{Genotype, GenotypeError};
 pub use op::{Op, UnknownOp};
 pub use published::{PUBLISHED, published};
 pub use python::PythonError;
+#[cfg(all(feature = "compute", not(target_arch = "wasm32")))]
+pub(crate) use python::is_recurrent;
+pub use recurrent::{
+    PUBLISHED_RECURRENT, RECURRENT_EDGES, RECURRENT_NODES, RecurrentAlphas, RecurrentGenotype, RecurrentGenotypeError,
+    RecurrentOp, UnknownRecurrentOp, published_recurrent, recurrent_parameters,
+};
 pub use reported::{Cifar10Report, ImageNetReport, REPORTED_CIFAR10, REPORTED_IMAGENET};

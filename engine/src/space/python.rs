@@ -1,4 +1,5 @@
-use super::{CellKind, Genotype, GenotypeError, Op, UnknownOp};
+use super::{CellKind, Genotype, GenotypeError, RecurrentGenotype, RecurrentGenotypeError, RecurrentOp};
+use std::{fmt::Display, str::FromStr};
 
 /// Why a text is no genotype in Python's form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +17,9 @@ pub enum PythonError {
     /// Cells that cannot be built.
     #[error(transparent)]
     Genotype(#[from] GenotypeError),
+    /// A recurrent cell that cannot be built.
+    #[error(transparent)]
+    Recurrent(#[from] RecurrentGenotypeError),
 }
 
 impl Genotype {
@@ -28,8 +32,11 @@ impl Genotype {
     /// # Errors
     /// The text is something else, named by line and column, or the cells cannot be built.
     pub fn from_python(text: &str) -> Result<Self, PythonError> {
-        let mut reader = Reader { text, at: 0 };
-        let genotype = reader.genotype()?;
+        let mut reader = Reader { text, at: 0, fields: &FIELDS };
+        let (ops, concats) = reader.fields()?;
+        let [normal, reduce] = ops.try_into().expect("two lists of ops");
+        let [normal_concat, reduce_concat] = concats.try_into().expect("two lists of states");
+        let genotype = Self { normal, normal_concat, reduce, reduce_concat };
         genotype.check()?;
         Ok(genotype)
     }
@@ -38,15 +45,54 @@ impl Genotype {
     pub fn to_python(&self) -> String {
         let cells = [CellKind::Normal, CellKind::Reduce].map(|kind| {
             let (name, (ops, concat)) = (kind.name(), self.of(kind));
-            let ops: Vec<String> = ops.iter().map(|(op, state)| format!("('{op}', {state})")).collect();
-            let first = concat.first().copied().unwrap_or_default();
-            let concat = match concat.iter().copied().eq(first..first + concat.len()) {
-                true => format!("range({first}, {})", first + concat.len()),
-                false => format!("{concat:?}"),
-            };
-            format!("{name}=[{}], {name}_concat={concat}", ops.join(", "))
+            format!("{name}=[{}], {name}_concat={}", ops_text(ops), states_text(concat))
         });
         format!("Genotype({})", cells.join(", "))
+    }
+}
+
+impl RecurrentGenotype {
+    /// Reads the Python text of a recurrent cell, `Genotype(recurrent=[('relu', 0), ...], concat=range(1, 9))`, with the
+    /// freedom of [`Genotype::from_python`].
+    ///
+    /// # Errors
+    /// The text is something else, named by line and column, or the cell cannot be built.
+    pub fn from_python(text: &str) -> Result<Self, PythonError> {
+        let mut reader = Reader { text, at: 0, fields: &RECURRENT_FIELDS };
+        let (ops, concats) = reader.fields::<RecurrentOp>()?;
+        let [recurrent] = ops.try_into().expect("one list of ops");
+        let [concat] = concats.try_into().expect("one list of states");
+        let genotype = Self { recurrent, concat };
+        genotype.check()?;
+        Ok(genotype)
+    }
+
+    /// The cell as the authors' implementation prints it; [`RecurrentGenotype::from_python`] reads it back.
+    pub fn to_python(&self) -> String {
+        format!("Genotype(recurrent=[{}], concat={})", ops_text(&self.recurrent), states_text(&self.concat))
+    }
+}
+
+/// Whether a text in Python's form seems to be of a recurrent cell.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn is_recurrent(text: &str) -> bool {
+    let code = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    code.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_')).any(|word| word == "recurrent")
+        // Without names the first op tells.
+        || RecurrentOp::CANDIDATES[1..].iter().any(|op| {
+            text.contains(&format!("'{op}'")) || text.contains(&format!("\"{op}\""))
+        })
+}
+
+fn ops_text<O: Display>(ops: &[(O, usize)]) -> String {
+    ops.iter().map(|(op, state)| format!("('{op}', {state})")).collect::<Vec<_>>().join(", ")
+}
+
+fn states_text(states: &[usize]) -> String {
+    let first = states.first().copied().unwrap_or_default();
+    match states.iter().copied().eq(first..first + states.len()) {
+        true => format!("range({first}, {})", first + states.len()),
+        false => format!("{states:?}"),
     }
 }
 
@@ -54,13 +100,19 @@ impl Genotype {
 struct Reader<'a> {
     text: &'a str,
     at: usize,
+    /// The fields in the order of the Python tuple: lists of ops, each followed by the states of its cell's output.
+    fields: &'static [&'static str],
 }
 
-/// The fields in the order of the Python tuple.
 const FIELDS: [&str; 4] = ["normal", "normal_concat", "reduce", "reduce_concat"];
+const RECURRENT_FIELDS: [&str; 2] = ["recurrent", "concat"];
+
+/// Lists of ops, each with the state it reads, and lists of states.
+type Lists<O> = (Vec<Vec<(O, usize)>>, Vec<Vec<usize>>);
 
 impl<'a> Reader<'a> {
-    fn genotype(&mut self) -> Result<Genotype, PythonError> {
+    /// The whole genotype: its lists of ops and its lists of states.
+    fn fields<O: FromStr<Err: Display>>(&mut self) -> Result<Lists<O>, PythonError> {
         let mut word = self.word("Genotype(")?;
         let mut end = self.at;
         if self.take('=') {
@@ -72,8 +124,9 @@ impl<'a> Reader<'a> {
             return Err(self.error(format!("expected Genotype(, found {word}")));
         }
         self.expect('(', "after Genotype")?;
-        let mut ops: [Option<Vec<(Op, usize)>>; 2] = [None, None];
-        let mut concats: [Option<Vec<usize>>; 2] = [None, None];
+        let cells = self.fields.len() / 2;
+        let mut ops: Vec<Option<Vec<(O, usize)>>> = (0..cells).map(|_| None).collect();
+        let mut concats: Vec<Option<Vec<usize>>> = vec![None; cells];
         let mut next = 0;
         while !self.take(')') {
             let start = self.at;
@@ -81,10 +134,13 @@ impl<'a> Reader<'a> {
                 true => self.named()?,
                 false => None,
             };
-            let field = match (field, FIELDS.get(next)) {
+            let field = match (field, self.fields.get(next)) {
                 (Some(field), _) => field,
                 (None, Some(_)) => next,
-                (None, None) => return Err(self.error("a genotype has four fields".to_owned())),
+                (None, None) => {
+                    let count = if cells == 1 { "two" } else { "four" };
+                    return Err(self.error(format!("a genotype has {count} fields")));
+                }
             };
             let twice = match field % 2 {
                 0 => ops[field / 2].replace(self.ops()?).is_some(),
@@ -92,7 +148,7 @@ impl<'a> Reader<'a> {
             };
             if twice {
                 self.at = start;
-                return Err(self.error(format!("{} is there twice", FIELDS[field])));
+                return Err(self.error(format!("{} is there twice", self.fields[field])));
             }
             next = field + 1;
             if !self.take(',') {
@@ -103,15 +159,16 @@ impl<'a> Reader<'a> {
         if !self.rest().is_empty() {
             return Err(self.error("expected nothing after the genotype".to_owned()));
         }
-        let missing = |field: usize| self.error(format!("the genotype has no {}", FIELDS[field]));
-        let [normal, reduce] = ops;
-        let [normal_concat, reduce_concat] = concats;
-        Ok(Genotype {
-            normal: normal.ok_or_else(|| missing(0))?,
-            normal_concat: normal_concat.ok_or_else(|| missing(1))?,
-            reduce: reduce.ok_or_else(|| missing(2))?,
-            reduce_concat: reduce_concat.ok_or_else(|| missing(3))?,
-        })
+        let missing = |field: usize| self.error(format!("the genotype has no {}", self.fields[field]));
+        for cell in 0..cells {
+            if ops[cell].is_none() {
+                return Err(missing(2 * cell));
+            }
+            if concats[cell].is_none() {
+                return Err(missing(2 * cell + 1));
+            }
+        }
+        Ok((ops.into_iter().flatten().collect(), concats.into_iter().flatten().collect()))
     }
 
     /// The field of a `name =`; none where a value like `range(2, 6)` stands by itself.
@@ -122,16 +179,16 @@ impl<'a> Reader<'a> {
             self.at = start;
             return Ok(None);
         }
-        let field = FIELDS.iter().position(|&field| field == name);
+        let field = self.fields.iter().position(|&field| field == name);
         if field.is_none() {
             self.at = start;
-            return Err(self.error(format!("unknown field {name} (known: {})", FIELDS.join(", "))));
+            return Err(self.error(format!("unknown field {name} (known: {})", self.fields.join(", "))));
         }
         Ok(field)
     }
 
     /// `[('sep_conv_3x3', 1), ...]`
-    fn ops(&mut self) -> Result<Vec<(Op, usize)>, PythonError> {
+    fn ops<O: FromStr<Err: Display>>(&mut self) -> Result<Vec<(O, usize)>, PythonError> {
         self.list("a list of (op, state)", |reader| {
             let close = reader.open("an (op, state)")?;
             let op = reader.op()?;
@@ -203,7 +260,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn op(&mut self) -> Result<Op, PythonError> {
+    fn op<O: FromStr<Err: Display>>(&mut self) -> Result<O, PythonError> {
         let rest = self.rest();
         let start = self.at;
         let quote = rest.chars().next().filter(|first| "'\"".contains(*first));
@@ -212,7 +269,7 @@ impl<'a> Reader<'a> {
             return Err(self.error("the quotes are not closed".to_owned()));
         };
         self.at += length + 2;
-        rest[1..=length].parse().map_err(|error: UnknownOp| {
+        rest[1..=length].parse().map_err(|error: O::Err| {
             self.at = start;
             self.error(error.to_string())
         })
@@ -283,7 +340,7 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::space::{PUBLISHED, published};
+    use crate::space::{Op, PUBLISHED, PUBLISHED_RECURRENT, published, published_recurrent};
 
     #[test]
     fn what_is_written_is_read_back() {
@@ -298,6 +355,28 @@ mod tests {
         let text = published("DARTS_V1").unwrap().to_python();
         assert!(text.starts_with("Genotype(normal=[('sep_conv_3x3', 1), ('sep_conv_3x3', 0), "), "{text}");
         assert!(text.ends_with("('avg_pool_3x3', 0)], reduce_concat=range(2, 6))"), "{text}");
+    }
+
+    #[test]
+    fn recurrent_cells_are_written_and_read() {
+        for name in PUBLISHED_RECURRENT {
+            let genotype = published_recurrent(name).unwrap();
+            let text = genotype.to_python();
+            assert_eq!(RecurrentGenotype::from_python(&text), Ok(genotype), "{text}");
+        }
+        let told = |text: &str| RecurrentGenotype::from_python(text).unwrap_err().to_string();
+        for (text, expected) in [
+            ("Genotype(recurrent=[('tanh', 0)])", "line 1, column 34: the genotype has no concat"),
+            ("Genotype(normal=[])", "line 1, column 10: unknown field normal (known: recurrent, concat)"),
+            ("Genotype([], [], [])", "line 1, column 18: a genotype has two fields"),
+            ("Genotype(recurrent=[('tanh', 1)], concat=[1])", "node 1: reads state 1, which comes after it"),
+            (
+                "Genotype(recurrent=[('gelu', 0)], concat=[1])",
+                "line 1, column 22: unknown recurrent op \"gelu\" (known: none, tanh, relu, sigmoid, identity)",
+            ),
+        ] {
+            assert_eq!(told(text), expected, "{text}");
+        }
     }
 
     #[test]

@@ -4,12 +4,14 @@ mod fused;
 mod memory;
 mod params;
 pub(crate) mod plain;
+mod recurrent;
 mod reference;
 
 pub use crate::search::Kernels;
 pub use memory::MemoryEstimate;
 pub(crate) use params::Leaves;
 pub use params::{Init, Layout, PackError, Parameter};
+pub use recurrent::{Dropouts, Masks, Passage, Penalties, RecurrentNet, RecurrentPass, RunningStatistics, TextBatch};
 pub use reference::{candidate_layout, candidate_pass};
 
 use crate::data::Batch;

@@ -11,6 +11,11 @@ pub enum Init {
         /// Inputs that one output sums over.
         fan_in: usize,
     },
+    /// Uniform within a distance of 0.
+    Within {
+        /// That distance.
+        bound: f32,
+    },
     /// All ones.
     Ones,
     /// All zeros.
@@ -116,6 +121,7 @@ impl Layout {
                     let bound = 1.0 / (fan_in as f32).sqrt();
                     values.extend((0..count).map(|_| rng.random_range(-bound..bound)));
                 }
+                Init::Within { bound } => values.extend((0..count).map(|_| rng.random_range(-bound..bound))),
             }
         }
         Tensor::from_data(TensorData::new(values, [self.len]), device)

@@ -1,10 +1,15 @@
-//! Architecture evaluation (paper, section 3.2): networks of derived cells trained from scratch.
+//! Architecture evaluation (paper, section 3.2): networks of derived cells trained from scratch, on images and on text.
 
 mod config;
 #[cfg(feature = "compute")]
 mod feed;
 #[cfg(feature = "compute")]
 mod network;
+#[cfg(feature = "compute")]
+mod text;
+mod text_config;
+#[cfg(feature = "compute")]
+mod text_weights;
 #[cfg(feature = "compute")]
 mod training;
 #[cfg(feature = "compute")]
@@ -14,6 +19,11 @@ pub use crate::space::Stem;
 pub use config::TrainConfig;
 #[cfg(feature = "compute")]
 pub use network::{Network, TrainPass};
+#[cfg(feature = "compute")]
+pub use text::{TextTraining, test_text};
+pub use text_config::TextTrainConfig;
+#[cfg(feature = "compute")]
+pub use text_weights::TextWeights;
 #[cfg(all(feature = "compute", not(target_arch = "wasm32")))]
 pub use training::test_pictures;
 #[cfg(feature = "compute")]

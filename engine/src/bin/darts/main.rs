@@ -9,10 +9,12 @@ mod drive;
 mod genotype;
 mod imagenet;
 mod output;
+mod recurrent;
 mod reproduce;
 mod search;
 mod table;
 mod test;
+mod text;
 mod train;
 mod watch;
 

@@ -29,13 +29,19 @@ pub enum Command {
     /// events.jsonl while it goes on, checkpoints that --resume goes on from, and the cells derived in genotype.json. The
     /// defaults are the paper's.
     Conv(Box<Conv>),
+    /// Search the recurrent cell of a language model.
+    ///
+    /// The training text trains the weights of a network in which every edge mixes all candidate ops, the validation text
+    /// trains how much each op counts. The folder RUN then has config.json, every event of the search in events.jsonl while
+    /// it goes on, and the cell derived in genotype.json. The defaults are the paper's.
+    Recurrent(Box<super::recurrent::Recurrent>),
 }
 
-const ORDERS: Words = &[
+pub const ORDERS: Words = &[
     ("first", "The weights as they are stand for trained ones"),
     ("second", "The weights one step ahead stand for them, at the cost of more passes"),
 ];
-const KERNELS: Words = &[
+pub const KERNELS: Words = &[
     ("fused", "Compute shaders written for the network"),
     ("reference", "Plain tensor operations: slow, and what the shaders are compared with"),
 ];
@@ -173,8 +179,10 @@ impl Conv {
 }
 
 pub fn run(command: Command, output: &Output) -> Outcome {
-    let Command::Conv(args) = command;
-    conv(&args, output)
+    match command {
+        Command::Conv(args) => conv(&args, output),
+        Command::Recurrent(args) => super::recurrent::search(&args, output),
+    }
 }
 
 fn conv(args: &Conv, output: &Output) -> Outcome {

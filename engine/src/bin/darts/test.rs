@@ -27,6 +27,13 @@ pub enum Command {
     /// The middle of each picture, 224 of 256 pixels of its shorter side, is shown to the network. Errors are of the likeliest
     /// class and of the five likeliest ones. A picture that cannot be read is told and left out.
     Imagenet(imagenet::Test),
+    /// Test a language model's weights on the test text of the Penn Treebank, or any text.
+    ///
+    /// The weights say how many words and units the network has; the cell must be the one that they were trained in. Where
+    /// vocabulary.txt lies beside them, as a training run leaves it, the text is read in its words.
+    Ptb(super::text::Test),
+    /// The same for WikiText-2.
+    Wt2(super::text::Test),
 }
 
 #[derive(Args)]
@@ -62,6 +69,7 @@ pub fn run(command: Command, output: &Output) -> Outcome {
     match command {
         Command::Cifar10(args) => cifar10(args, output),
         Command::Imagenet(args) => imagenet::test(args, output),
+        Command::Ptb(args) | Command::Wt2(args) => super::text::test(&args, output),
     }
 }
 

@@ -35,6 +35,14 @@ pub enum Command {
     /// tested. One that cannot be read is told, another one takes its place, and the epoch counts it. The folder RUN has what
     /// that of CIFAR-10 has. The defaults are the paper's.
     Imagenet(Box<imagenet::Train>),
+    /// Train a language model around a recurrent cell on the Penn Treebank, or any text, and test it.
+    ///
+    /// The folder RUN then has config.json, the cell in genotype.json, the words in vocabulary.txt, every event in
+    /// events.jsonl while it goes on, and the weights: last.safetensors after each epoch, best.safetensors after each epoch of
+    /// lower validation loss than any before. The defaults are the paper's for the Penn Treebank.
+    Ptb(Box<super::text::Ptb>),
+    /// Train a language model as `train ptb` does, with the paper's settings for WikiText-2.
+    Wt2(Box<super::text::Wt2>),
 }
 
 fn paper() -> TrainConfig {
@@ -142,6 +150,8 @@ pub fn run(command: Command, output: &Output) -> Outcome {
     match command {
         Command::Cifar10(args) => cifar10(&args, output),
         Command::Imagenet(args) => imagenet::train(&args, output),
+        Command::Ptb(args) => super::text::train(&args.settings(), output),
+        Command::Wt2(args) => super::text::train(&args.settings(), output),
     }
 }
 

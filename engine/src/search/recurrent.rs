@@ -1,0 +1,349 @@
+use super::{ConfigError, RecurrentBilevel, RecurrentConfig, floats, reason};
+use crate::{
+    data::{Columns, Corpus, TextError, Window},
+    device::{Compute, out_of_memory},
+    event::{Event, WordMeasure},
+    kernels::largest_buffer,
+    space::RecurrentAlphas,
+    supernet::{Dropouts, Kernels, Masks, Passage, RecurrentNet, RunningStatistics, TextBatch},
+};
+use burn::tensor::{Device, Tensor, Transaction};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use web_time::Instant;
+
+/// Columns that the validation text is cut into where it is only evaluated.
+pub const EVALUATION_BATCH: usize = 10;
+/// Share of the steps that take `bptt` words; the others take half.
+const FULL_STEPS: f64 = 0.95;
+
+/// Why a search or a training run on text cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RecurrentError {
+    /// A setting makes no run.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The text cannot be used.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// The device failed.
+    #[error("the device failed: {0}")]
+    Device(String),
+    /// A number is no longer one.
+    #[error("{what} is {value} at step {step}: a lower learning rate or gradient clip usually helps")]
+    NotFinite {
+        /// What is not finite.
+        what: &'static str,
+        /// Its value.
+        value: f32,
+        /// The step, from 0.
+        step: usize,
+    },
+    /// A buffer is beyond what the device allows.
+    #[error(
+        "a buffer of {} MB is needed, and this device allows {} MB: lower hidden (now {hidden}) or batch-size (now \
+         {batch_size})", needed >> 20, limit >> 20
+    )]
+    BufferTooLarge {
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes allowed.
+        limit: u64,
+        /// Units.
+        hidden: usize,
+        /// Columns.
+        batch_size: usize,
+    },
+    /// An allocation failed.
+    #[error("the device ran out of memory: lower batch-size (now {batch_size}) or hidden (now {hidden})")]
+    OutOfMemory {
+        /// Columns.
+        batch_size: usize,
+        /// Units.
+        hidden: usize,
+    },
+    /// Fused kernels on a device without shaders.
+    #[error("fused kernels are compute shaders, which {backend} does not run; reference kernels run everywhere")]
+    NoShaders {
+        /// The backend.
+        backend: String,
+    },
+    /// The run is over.
+    #[error("the run is finished")]
+    Finished,
+}
+
+/// A recurrent search that is stepped from outside and tells what it does in [`Event`]s.
+pub struct RecurrentSearch {
+    config: RecurrentConfig,
+    compute: Compute,
+    bilevel: RecurrentBilevel,
+    train: Columns,
+    valid: Columns,
+    evaluation: Columns,
+    words: [usize; 2],
+    /// States left by the windows before, of the training and the validation text.
+    hidden: [Tensor<2>; 2],
+    step: usize,
+    epoch: usize,
+    /// Rows of the training text that the epoch has gone through.
+    row: usize,
+    /// Over the epoch: steps, words and losses of both texts, each step's counted once.
+    sums: Sums,
+    seconds: f64,
+    initial: RecurrentAlphas,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Sums {
+    steps: usize,
+    words: usize,
+    weights: f32,
+    alphas: f32,
+    seconds: f64,
+}
+
+impl RecurrentSearch {
+    /// Cuts the texts, lays out the supernet and draws its weights and alphas.
+    ///
+    /// # Errors
+    /// A setting that makes no search, or texts too short for it.
+    pub async fn new(config: RecurrentConfig, corpus: &Corpus, compute: &Compute) -> Result<Self, RecurrentError> {
+        config.check()?;
+        // A step leaves the last two rows alone, as the authors' loop does.
+        let train = corpus.train.columns(config.batch_size, 3)?;
+        let valid = corpus.valid.columns(config.batch_size, 2)?;
+        let evaluation = corpus.valid.columns(EVALUATION_BATCH, 2)?;
+        if config.kernels == Kernels::Fused && !compute.runs_shaders() {
+            return Err(RecurrentError::NoShaders { backend: compute.backend.clone() });
+        }
+        let &RecurrentConfig { hidden, batch_size, bptt, .. } = &config;
+        let net = RecurrentNet::relaxed(corpus.vocabulary.len(), hidden, config.kernels);
+        fits(&net, [batch_size, bptt], compute)?;
+        let bilevel = RecurrentBilevel::new(net, config.seed, &compute.device);
+        let first = bilevel.net().first_hidden(batch_size, &compute.device);
+        let [initial] = read_together([bilevel.alphas.clone().flatten(0, 1)], [batch_size, hidden]).await?;
+        Ok(Self {
+            words: [corpus.train.tokens.len(), corpus.valid.tokens.len()],
+            hidden: [first.clone(), first],
+            initial: RecurrentAlphas::from_flat(&initial),
+            compute: compute.clone(),
+            config,
+            bilevel,
+            train,
+            valid,
+            evaluation,
+            step: 0,
+            epoch: 0,
+            row: 0,
+            sums: Sums::default(),
+            seconds: 0.0,
+        })
+    }
+
+    /// The event that opens the log.
+    pub fn started(&self) -> Event {
+        let [train_words, valid_words] = self.words;
+        Event::RecurrentStarted {
+            config: self.config.clone(),
+            adapter: self.compute.adapter.clone(),
+            backend: self.compute.backend.clone(),
+            parameters: self.bilevel.net().layout().len(),
+            vocabulary: self.bilevel.net().vocabulary(),
+            train_words,
+            valid_words,
+            rows: self.rows(),
+            alphas: self.initial.clone(),
+        }
+    }
+
+    /// Rows of the training text that an epoch goes through.
+    pub fn rows(&self) -> usize {
+        self.train.rows - 2
+    }
+
+    /// Whether all epochs are done.
+    pub fn is_finished(&self) -> bool {
+        self.epoch == self.config.epochs
+    }
+
+    /// One search step. Its events in order: the step, then the epoch and the end of the search where they are due.
+    ///
+    /// # Errors
+    /// The device failed, a number is no longer finite, or the search is over.
+    pub async fn step(&mut self) -> Result<Vec<Event>, RecurrentError> {
+        if self.is_finished() {
+            return Err(RecurrentError::Finished);
+        }
+        let began = Instant::now();
+        let (step, epoch) = (self.step, self.epoch);
+        let &RecurrentConfig { bptt, batch_size, hidden, .. } = &self.config;
+        let mut rng = at_step(self.config.seed, step);
+        let length = if rng.random_bool(FULL_STEPS) { bptt } else { (bptt / 2).max(1) };
+        let train = self.train.window(self.row, length);
+        let valid = self.valid.window(self.row % (self.valid.rows - 1), bptt);
+        let learning_rate = self.config.learning_rate * train.length as f64 / bptt as f64;
+        let [train_masks, valid_masks, weight_masks] =
+            [&train, &valid, &train].map(|window| self.masks(self.config.dropouts, window, &mut rng));
+        let [train_text, valid_text] = [&train, &valid].map(|window| TextBatch::upload(window, &self.compute.device));
+        let [train_hidden, valid_hidden] = self.hidden.clone();
+        let train_passage = Passage { text: train_text, hidden: train_hidden, masks: train_masks };
+        let valid_passage = Passage { text: valid_text, hidden: valid_hidden, masks: valid_masks };
+        let architecture = self.bilevel.architecture_step(&self.config, learning_rate, &train_passage, &valid_passage);
+        let passage = Passage { masks: weight_masks, ..train_passage };
+        let (weight, norm) = self.bilevel.weight_step(&self.config, learning_rate, &passage);
+        self.hidden = [weight.hidden, architecture.hidden];
+        self.row += train.length;
+        let last_of_epoch = self.row >= self.rows();
+        let report = last_of_epoch || step.is_multiple_of(self.config.report_every);
+        let alphas = self.bilevel.alphas.clone().flatten(0, 1);
+        let [weights, held_out, norm, alphas] =
+            read_together([weight.nll, architecture.nll, norm, alphas], [batch_size, hidden]).await?;
+        for (what, value) in [
+            ("the training loss", weights[0]),
+            ("the validation loss", held_out[0]),
+            ("the norm of the weight gradient", norm[0]),
+        ]
+        .into_iter()
+        .chain(alphas.iter().map(|&alpha| ("an alpha", alpha)))
+        {
+            if !value.is_finite() {
+                return Err(RecurrentError::NotFinite { what, value, step });
+            }
+        }
+        let architecture = RecurrentAlphas::from_flat(&alphas);
+        let seconds = began.elapsed().as_secs_f64();
+        self.step += 1;
+        self.seconds += seconds;
+        self.sums.steps += 1;
+        self.sums.words += train.tokens.len() + valid.tokens.len();
+        self.sums.weights += weights[0];
+        self.sums.alphas += held_out[0];
+        self.sums.seconds += seconds;
+        let mut events = vec![Event::RecurrentStep {
+            epoch,
+            step,
+            row: self.row.min(self.rows()),
+            words: train.tokens.len(),
+            weights: WordMeasure::new(weights[0]),
+            alphas: WordMeasure::new(held_out[0]),
+            gradient_norm: norm[0],
+            seconds,
+            architecture: report.then(|| architecture.clone()),
+        }];
+        if last_of_epoch {
+            events.extend(self.end_epoch(architecture).await?);
+        }
+        Ok(events)
+    }
+
+    /// The events of an epoch's end: the epoch with the perplexity of the whole validation text, and the end of the search.
+    async fn end_epoch(&mut self, architecture: RecurrentAlphas) -> Result<Vec<Event>, RecurrentError> {
+        let began = Instant::now();
+        let &RecurrentConfig { batch_size, bptt, epochs, .. } = &self.config;
+        let RecurrentBilevel { weights, alphas, statistics, .. } = &self.bilevel;
+        let relaxed = Some((alphas, statistics));
+        let valid = evaluate_text(self.bilevel.net(), weights, relaxed, &self.evaluation, bptt).await?;
+        if !valid.loss.is_finite() {
+            let (what, step) = ("the loss of the whole validation text", self.step - 1);
+            return Err(RecurrentError::NotFinite { what, value: valid.loss, step });
+        }
+        self.seconds += began.elapsed().as_secs_f64();
+        let Sums { steps, words, weights, alphas, seconds } = std::mem::take(&mut self.sums);
+        let mut events = vec![Event::RecurrentEpoch {
+            epoch: self.epoch,
+            weights: WordMeasure::new(weights / steps as f32),
+            alphas: WordMeasure::new(alphas / steps as f32),
+            valid,
+            words_per_second: words as f64 / seconds,
+            seconds: self.seconds,
+            genotype: architecture.genotype(),
+            architecture: architecture.clone(),
+        }];
+        self.epoch += 1;
+        self.row = 0;
+        let first = self.bilevel.net().first_hidden(batch_size, &self.compute.device);
+        self.hidden = [first.clone(), first];
+        if self.is_finished() {
+            events.push(Event::RecurrentFinished {
+                genotype: architecture.genotype(),
+                architecture,
+                valid,
+                epochs,
+                seconds: self.seconds,
+            });
+        }
+        Ok(events)
+    }
+
+    fn masks(&self, dropouts: Dropouts, window: &Window, rng: &mut ChaCha8Rng) -> Masks {
+        let net = self.bilevel.net();
+        dropouts.draw(window, net.vocabulary(), net.hidden(), rng, &self.compute.device)
+    }
+}
+
+/// The random numbers of a step: they depend on the seed and the step alone.
+pub(crate) fn at_step(seed: u64, step: usize) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(3);
+    // Far more numbers than a step takes lie between the starting points of two.
+    rng.set_word_pos((step as u128) << 32);
+    rng
+}
+
+/// Checks that the device has buffers large enough for a network on windows of `bptt` rows of `batch_size` columns.
+pub(crate) fn fits(
+    net: &RecurrentNet,
+    [batch_size, bptt]: [usize; 2],
+    compute: &Compute,
+) -> Result<(), RecurrentError> {
+    let hidden = net.hidden();
+    // The flat weights, and the gates of all edges into the last node, for all words on plain ops' inputs.
+    let gates = 2 * hidden * batch_size * bptt.max(crate::space::RECURRENT_NODES);
+    let fused = match net.kernels() {
+        Kernels::Fused => largest_buffer(bptt, hidden, batch_size),
+        Kernels::Reference => 0,
+    };
+    let needed = 4 * net.layout().len().max(gates).max(fused) as u64;
+    match compute.largest_buffer {
+        Some(limit) if needed > limit => Err(RecurrentError::BufferTooLarge { needed, limit, hidden, batch_size }),
+        _ => Ok(()),
+    }
+}
+
+/// The loss of a whole text in evaluation mode, its windows one after the other.
+pub(crate) async fn evaluate_text(
+    net: &RecurrentNet,
+    weights: &Tensor<1>,
+    relaxed: Option<(&Tensor<2>, &RunningStatistics)>,
+    text: &Columns,
+    bptt: usize,
+) -> Result<WordMeasure, RecurrentError> {
+    let device: Device = weights.device();
+    let mut hidden = net.first_hidden(text.batch_size, &device);
+    let (mut sum, mut row) = (0.0f64, 0);
+    while row < text.rows - 1 {
+        let window = text.window(row, bptt);
+        let nll;
+        (nll, hidden) = net.evaluate(weights, relaxed, &TextBatch::upload(&window, &device), &hidden);
+        let [nll] = read_together([nll], [text.batch_size, net.hidden()]).await?;
+        sum += f64::from(nll[0]) * window.length as f64;
+        row += window.length;
+    }
+    Ok(WordMeasure::new((sum / row as f64) as f32))
+}
+
+/// Reads tensors back together; `batch_size` and `hidden` are for the error of a lack of memory.
+pub(crate) async fn read_together<const N: usize>(
+    tensors: [Tensor<1>; N],
+    [batch_size, hidden]: [usize; 2],
+) -> Result<[Vec<f32>; N], RecurrentError> {
+    let transaction = tensors.into_iter().fold(Transaction::default(), |all, tensor| all.register(tensor));
+    let read = transaction.execute_async().await;
+    // What was computed after an allocation failed is void, whatever the device says.
+    if out_of_memory() {
+        return Err(RecurrentError::OutOfMemory { batch_size, hidden });
+    }
+    let read = read.map_err(|error| RecurrentError::Device(reason(&error)))?;
+    Ok(read.into_iter().map(floats).collect::<Vec<_>>().try_into().expect("as many as were registered"))
+}

@@ -1,0 +1,67 @@
+use super::weights::{WeightsError, read};
+use crate::{
+    space::RecurrentGenotype,
+    supernet::{Parameter, RecurrentNet},
+};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use std::collections::HashMap;
+
+/// Where the word vectors are in the module tree.
+const ENCODER: &str = "encoder.weight";
+/// The same values where the decoder has them.
+const DECODER: &str = "decoder.weight";
+/// Words and units beyond which a file is not believed.
+const MOST_WORDS: usize = 10_000_000;
+const MOST_UNITS: usize = 10_000;
+
+/// A trained language model on the host: all that a weights file holds.
+#[derive(Clone, Debug)]
+pub struct TextWeights {
+    /// The network.
+    pub net: RecurrentNet,
+    /// Its flat weight vector.
+    pub weights: Vec<f32>,
+}
+
+impl TextWeights {
+    /// The bytes of a safetensors file, tensors named as in the authors' implementation; the same values give the same bytes.
+    /// The decoder's weights are those of the encoder and written once.
+    pub fn to_safetensors(&self) -> Vec<u8> {
+        let view = |parameter: &Parameter| {
+            let bytes = bytemuck::cast_slice(&self.weights[parameter.range()]);
+            TensorView::new(Dtype::F32, parameter.shape.clone(), bytes).expect("bytes of the shape")
+        };
+        let tensors = self.net.layout().parameters().iter().map(|parameter| (parameter.name.clone(), view(parameter)));
+        let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+        safetensors::serialize(tensors, Some(metadata)).expect("names and shapes are fit to be written")
+    }
+
+    /// Reads a file of a language model around this cell. Its size is the file's.
+    ///
+    /// # Errors
+    /// It is no such file; names the first tensor that does not fit.
+    pub fn from_safetensors(bytes: &[u8], genotype: &RecurrentGenotype) -> Result<Self, WeightsError> {
+        let file = SafeTensors::deserialize(bytes).map_err(|e| WeightsError::NotSafetensors(e.to_string()))?;
+        let missing = |name: &str| WeightsError::Missing(name.to_owned());
+        let encoder = file.tensor(ENCODER).map_err(|_| missing(ENCODER))?;
+        let &[vocabulary, hidden] = encoder.shape() else {
+            let (name, found) = (ENCODER.to_owned(), encoder.shape().to_vec());
+            return Err(WeightsError::Rank { name, found });
+        };
+        if vocabulary > MOST_WORDS || hidden > MOST_UNITS {
+            return Err(WeightsError::TextSize { vocabulary, hidden });
+        }
+        let net = RecurrentNet::derived(genotype.clone(), vocabulary, hidden);
+        let weights = read(&file, net.layout())?;
+        if let Ok(decoder) = file.tensor(DECODER)
+            && (decoder.shape(), decoder.data()) != (encoder.shape(), encoder.data())
+        {
+            return Err(WeightsError::Untied);
+        }
+        let known = |name: &str| name == DECODER || net.layout().get(name).is_some();
+        if let Some(name) = file.names().into_iter().filter(|name| !known(name)).min() {
+            return Err(WeightsError::Unexpected(name.to_owned()));
+        }
+        Ok(Self { net, weights })
+    }
+}

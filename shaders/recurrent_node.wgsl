@@ -1,0 +1,36 @@
+// A node: all ops over all earlier states, mixed, then BatchNorm; its share of the output is added up.
+// Constants: UNITS, BATCH, BLOCK, BASE, NODE, TILES, MOMENTS, EDGE (the node's first), OUTPUT.
+@group(0) @binding(4) var<storage, read_write> mixing: array<f32>;
+@group(0) @binding(5) var<storage, read_write> output: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let column = 4u * group.x;
+    let own = BASE + NODE * UNITS * BATCH;
+    var part = vec4<f32>(0.0);
+    for (var b = lane; b < BATCH; b += 64u) {
+        var sum = vec4<f32>(0.0);
+        for (var first = 0u; first < NODE; first += BLOCK) {
+            product(first, group.x, b);
+            // unroll
+            for (var e = 0u; e < BLOCK; e++) {
+                let row = 5u * (EDGE + first + e);
+                let p = vec4<f32>(mixing[row + 1u], mixing[row + 2u], mixing[row + 3u], mixing[row + 4u]);
+                let h = candidate[e];
+                let mixed = p.x * bend(h) + p.y * max(h, vec4<f32>(0.0)) + p.z * logistic(h) + p.w * h;
+                let kept = (p.x + p.y + p.z + p.w) * state4(BASE + (first + e) * UNITS * BATCH, column, b);
+                sum += kept + logistic(gate[e]) * (mixed - kept);
+            }
+        }
+        put_state(own, column, b, sum);
+        part += sum;
+    }
+    normalise(own, MOMENTS, column, lane, part);
+    for (var b = lane; b < BATCH; b += 64u) {
+        for (var i = 0u; i < 4u && column + i < UNITS; i++) {
+            let at = (column + i) * BATCH + b;
+            let share = states[own + at] / 8.0;
+            output[OUTPUT + at] = select(output[OUTPUT + at], 0.0, NODE == 1u) + share;
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! `darts search recurrent`, `darts train ptb` and `darts test ptb` as a user meets them.
+
+mod cli;
+
+use cli::{darts, document, refusal};
+use darts_engine::{
+    event::{Event, WordMeasure},
+    run::{Run, TextRun},
+    search::Order,
+    space::{RecurrentAlphas, RecurrentGenotype},
+    supernet::Kernels,
+};
+use darts_tests::{files, timeless};
+use serde_json::json;
+use std::{fs, path::Path, process::Command};
+use tempfile::{TempDir, tempdir};
+
+/// A folder with a small corpus in `text`, in which what follows a word can be learnt.
+fn folder() -> TempDir {
+    let dir = tempdir().unwrap();
+    let text = dir.path().join("text");
+    fs::create_dir(&text).unwrap();
+    for (file, from, lines) in [("train", 0, 60), ("valid", 3, 16), ("test", 5, 16)] {
+        let line = |i: usize| format!("the {} sees {} and a {}", i * 7 % 5, i * 3 % 4, (i * 7 + i * 3) % 6);
+        let lines: Vec<String> = (from..from + lines).map(line).collect();
+        fs::write(text.join(format!("{file}.txt")), lines.join("\n")).unwrap();
+    }
+    dir
+}
+
+/// A command in `dir` with those of the `usual` flags that are not among `more`.
+fn command(dir: &Path, words: &[&str], usual: &[[&str; 2]], more: &[&str]) -> Command {
+    let mut command = darts();
+    command.current_dir(dir).args(words);
+    command.args(usual.iter().filter(|[flag, _]| !more.contains(flag)).flatten()).args(more);
+    command
+}
+
+/// A search of a few seconds.
+fn search(dir: &Path, out: &str, more: &[&str]) -> Command {
+    let usual = [
+        ["--data", "text"],
+        ["--batch-size", "8"],
+        ["--hidden", "6"],
+        ["--bptt", "8"],
+        ["--epochs", "2"],
+        ["--report-every", "2"],
+        ["--out", out],
+    ];
+    command(dir, &["search", "recurrent"], &usual, more)
+}
+
+/// A training run of a few seconds.
+fn train(dir: &Path, out: &str, more: &[&str]) -> Command {
+    let usual = [
+        ["--data", "text"],
+        ["--batch-size", "8"],
+        ["--hidden", "6"],
+        ["--bptt", "8"],
+        ["--epochs", "4"],
+        ["--patience", "1"],
+        ["--report-every", "3"],
+        ["--out", out],
+    ];
+    command(dir, &["train", "ptb", "--quiet"], &usual, more)
+}
+
+fn events(dir: &Path, run: &str) -> Vec<Event> {
+    TextRun::open(dir.join(run)).unwrap().events().unwrap().map(Result::unwrap).collect()
+}
+
+#[test]
+fn a_search_leaves_a_whole_run() {
+    let dir = folder();
+    let output = search(dir.path(), "run", &["--seed", "3"]).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{error}");
+    assert!(error.contains("epoch 2 of 2: weight loss ") && error.contains("; validation perplexity "), "{error}");
+    let folder = dir.path().join("run");
+    assert_eq!(files(&folder), ["config.json", "events.jsonl", "genotype.json"]);
+    let run = TextRun::open(&folder).unwrap();
+    let config = run.config.search.as_ref().unwrap();
+    assert_eq!((config.seed, config.hidden, config.learning_rate), (3, 6, 20.0));
+    assert_eq!((run.config.text.train_words, run.config.text.valid_words), (60 * 8, 16 * 8));
+
+    let events = events(dir.path(), "run");
+    let Event::RecurrentStarted { rows, vocabulary, parameters, alphas, .. } = &events[0] else {
+        panic!("{:?}", events[0]);
+    };
+    assert_eq!((*rows, *vocabulary), (60 - 2, run.config.text.vocabulary));
+    assert_eq!(*parameters, vocabulary * 7 + 10 * 2 * 6 * 6);
+    assert!(alphas.to_flat().iter().all(|alpha| alpha.abs() < 0.01));
+    let (mut epochs, mut row_before) = (0, 0);
+    for event in &events[1..events.len() - 1] {
+        match event {
+            Event::RecurrentStep { epoch, row, words, weights, alphas, .. } => {
+                assert_eq!(*epoch, epochs);
+                assert!([8, 4, 2].contains(&(row - row_before)) || row == rows, "{row_before} to {row}");
+                assert!(words.is_multiple_of(8) && weights.perplexity == weights.loss.exp() && alphas.loss > 0.0);
+                row_before = *row;
+            }
+            Event::RecurrentEpoch { epoch, valid, genotype, architecture, .. } => {
+                assert_eq!((*epoch, row_before), (epochs, *rows));
+                assert!(valid.loss > 0.0 && valid.loss < 10.0);
+                assert_eq!(*genotype, architecture.genotype());
+                (epochs, row_before) = (epochs + 1, 0);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(epochs, 2);
+    let Some(Event::RecurrentFinished { genotype, .. }) = events.last() else { panic!("{:?}", events.last()) };
+    assert_eq!(run.genotype().unwrap(), *genotype);
+
+    // The cell is printed at the end, and again by `genotype show`.
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with(&genotype.to_string()) && text.trim_end().ends_with("the run is in run"), "{text}");
+    for path in ["run", "run/genotype.json"] {
+        let shown = darts().current_dir(dir.path()).args(["genotype", "show", path]).output().unwrap();
+        assert_eq!(String::from_utf8(shown.stdout).unwrap(), genotype.to_string());
+    }
+    let other = refusal(darts().current_dir(dir.path()).args(["table", "run"]), 1);
+    assert_eq!(other, "run is of recurrent cells, and convolutional ones are needed here");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_search() {
+    let dir = folder();
+    let told = |out: &str, seed: &str, order: &str| {
+        let cpu = ["--device", "cpu", "--quiet", "--epochs", "1", "--seed", seed, "--order", order];
+        let result = document(&mut search(dir.path(), out, &cpu));
+        assert_eq!(result["run"], json!(out));
+        let run = TextRun::open(dir.path().join(out)).unwrap();
+        let config = run.config.search.as_ref().unwrap();
+        assert_eq!(config.kernels, Kernels::Reference, "the processor runs no shaders");
+        let mut events = timeless(&events(dir.path(), out));
+        for event in &mut events {
+            event.as_object_mut().unwrap().remove("words_per_second");
+        }
+        let last = events.last().unwrap();
+        assert_eq!(last["genotype"], result["genotype"]);
+        let architecture: RecurrentAlphas = serde_json::from_value(last["architecture"].clone()).unwrap();
+        let genotype: RecurrentGenotype = serde_json::from_value(last["genotype"].clone()).unwrap();
+        assert_eq!(architecture.genotype(), genotype);
+        (config.order, events)
+    };
+    for (order, word) in [(Order::First, "first"), (Order::Second, "second")] {
+        let once = told(&format!("{word}-once"), "5", word);
+        assert_eq!(once.0, order);
+        assert_eq!(once, told(&format!("{word}-again"), "5", word));
+        assert_ne!(once.1[1], told(&format!("{word}-other"), "6", word).1[1]);
+    }
+}
+
+#[test]
+fn a_training_run_leaves_weights_that_test_alike() {
+    let dir = folder();
+    let output = train(dir.path(), "run", &["--arch", "darts_v1"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let run = dir.path().join("run");
+    let left =
+        ["best.safetensors", "config.json", "events.jsonl", "genotype.json", "last.safetensors", "vocabulary.txt"];
+    assert_eq!(files(&run), left);
+    let events = events(dir.path(), "run");
+    assert!(matches!(events[0], Event::TextTrainStarted { train_words: 480, test_words: 128, .. }), "{:?}", events[0]);
+    let mut best: Option<(usize, WordMeasure)> = None;
+    let mut was_averaged = false;
+    for event in &events {
+        if let &Event::TextTrainEpoch { epoch, valid, averaged, best: is_best, .. } = event {
+            assert_eq!(is_best, best.is_none_or(|(_, best)| valid.loss < best.loss));
+            if is_best {
+                best = Some((epoch, valid));
+            }
+            assert!(averaged || !was_averaged, "once weights are averaged they stay so");
+            was_averaged = averaged;
+        }
+    }
+    let Some(&Event::TextTrainFinished { valid, test, best_epoch, epochs: 4, .. }) = events.last() else {
+        panic!("{:?}", events.last());
+    };
+    assert_eq!(best, Some((best_epoch, valid)));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with(&format!("test perplexity {:.2}, ", test.perplexity)), "{text}");
+
+    let tested = |arch: &str, more: &[&str]| {
+        let mut command = darts();
+        command.current_dir(dir.path()).args(["test", "ptb", "--weights", "run/best.safetensors", "--data", "text"]);
+        command.args(["--device", "cpu", "--arch", arch]).args(more);
+        command
+    };
+    for arch in ["run", "DARTS_V1"] {
+        // The run computed on the machine's best device, this test on its processor.
+        let told: WordMeasure = serde_json::from_value(document(&mut tested(arch, &[]))["test"].clone()).unwrap();
+        assert!((told.loss - test.loss).abs() < 1e-3 * test.loss, "{told:?} {test:?}");
+    }
+    let other = refusal(&mut tested("ENAS", &[]), 1);
+    assert_eq!(other, "run/best.safetensors: weights of another architecture: rnns.0._Ws.8 is not there");
+    fs::write(dir.path().join("more.txt"), "the 1 sees\nthe zebra").unwrap();
+    let unknown = refusal(&mut tested("run", &["--test-file", "more.txt"]), 1);
+    let known = TextRun::open(&run).unwrap().config.text.vocabulary;
+    assert_eq!(unknown, format!("more.txt, line 2: zebra is not among the {known} words of the vocabulary"));
+    fs::remove_file(run.join("vocabulary.txt")).unwrap();
+    let more = refusal(&mut tested("run", &["--test-file", "more.txt"]), 1);
+    let wanted = format!("run/best.safetensors is of a vocabulary of {known} words, and the text's has {}", known + 1);
+    assert_eq!(more, wanted);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_weights() {
+    let dir = folder();
+    let run = |out: &str, more: &[&str]| {
+        let fixed = ["--arch", "DARTS_V2", "--device", "cpu", "--epochs", "2"];
+        document(&mut train(dir.path(), out, &[&fixed[..], more].concat()));
+        fs::read(dir.path().join(out).join("last.safetensors")).unwrap()
+    };
+    let once = run("once", &["--seed", "5"]);
+    assert!(once == run("again", &["--seed", "5"]));
+    assert!(once != run("seed", &["--seed", "6"]));
+    assert!(once != run("dropped", &["--seed", "5", "--dropout-embedding", "0"]));
+    assert!(once != run("slow", &["--seed", "5", "--slowness-penalty", "1"]));
+}
+
+#[test]
+fn what_makes_no_run_is_refused() {
+    let dir = folder();
+    let told = |code: i32, more: &[&str]| {
+        let told = refusal(&mut search(dir.path(), "run", more), code);
+        assert!(!dir.path().join("run").exists(), "{more:?}");
+        told
+    };
+    for (flag, value, why) in [
+        ("--batch-size", "1", "batch-size must be at least 2, not 1"),
+        ("--batch-size", "161", "text/train.txt has 480 words, and batch-size 161 needs at least 483"),
+        ("--batch-size", "65", "text/valid.txt has 128 words, and batch-size 65 needs at least 130"),
+        ("--hidden", "0", "hidden must be at least 1, not 0"),
+        ("--bptt", "0", "bptt must be at least 1, not 0"),
+        ("--dropout-hidden", "1", "dropout-hidden must be from 0 to below 1, not 1"),
+        ("--slowness-penalty", "-1", "slowness-penalty must be 0 or more, not -1"),
+        ("--train-file", "none", "cannot read none: No such file or directory (os error 2)"),
+        ("--data", "none", "cannot read none: No such file or directory (os error 2)"),
+    ] {
+        assert_eq!(told(1, &["--device", "cpu", flag, value]), why);
+    }
+    let shaders = "fused kernels are compute shaders, which Burn flex does not run; reference kernels run everywhere";
+    assert_eq!(told(1, &["--device", "cpu", "--kernels", "fused"]), shaders);
+    fs::write(dir.path().join("bad"), b"good\nba\xffd").unwrap();
+    assert_eq!(told(1, &["--valid-file", "bad"]), "bad is no UTF-8 text: byte 8, on line 2, does not fit");
+    fs::write(dir.path().join("bad"), "\n").unwrap();
+    assert_eq!(told(1, &["--test-file", "bad"]), "bad has no words");
+    fs::rename(dir.path().join("text/train.txt"), dir.path().join("all.txt")).unwrap();
+    let missing = "text has no train text: train.txt or ptb.train.txt or wiki.train.tokens is missing, and a corpus is \
+                   train, valid and test";
+    assert_eq!(told(1, &[]), missing);
+    document(&mut search(dir.path(), "found", &["--train-file", "all.txt", "--device", "cpu", "--epochs", "1"]));
+
+    let fails = refusal(
+        &mut search(
+            dir.path(),
+            "fails",
+            &["--train-file", "all.txt", "--device", "cpu", "--quiet", "--learning-rate", "1e38"],
+        ),
+        1,
+    );
+    assert!(fails.ends_with("a lower learning rate or gradient clip usually helps"), "{fails}");
+    assert_eq!(events(dir.path(), "fails").last(), Some(&Event::Failed { message: fails }));
+
+    let arch = refusal(&mut train(dir.path(), "net", &["--train-file", "all.txt", "--arch", "NASNet"]), 1);
+    let known =
+        "NASNet is no published recurrent cell (DARTS_V1, DARTS_V2, ENAS), no file, no run folder and no share code";
+    assert_eq!(arch, known);
+    assert_eq!(
+        refusal(darts().args(["data", "fetch", "ptb", "--out", "here", "--source", "npm"]), 1),
+        "--source is for cifar10; the texts of ptb come from one place, or from --url"
+    );
+    assert!(Run::open(dir.path().join("found")).is_err(), "a run on text is told from one on images");
+}
+
+#[test]
+fn recurrent_cells_are_shown_drawn_and_passed_on() {
+    let dir = tempdir().unwrap();
+    let text = |args: &[&str]| {
+        let output = darts().current_dir(dir.path()).args(args).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let shown = text(&["genotype", "show", "DARTS_V2", "--recurrent"]);
+    assert!(shown.starts_with("recurrent cell\n  node 1  = sigmoid  of first state\n"), "{shown}");
+    assert_ne!(shown, text(&["genotype", "show", "DARTS_V2"]));
+    let code = text(&["genotype", "code", "DARTS_V2", "--recurrent"]);
+    assert_eq!(text(&["genotype", "decode", code.trim()]), shown);
+    assert_eq!(text(&["genotype", "show", code.trim()]), shown);
+    let python = text(&["genotype", "show", code.trim(), "--format", "python"]);
+    fs::write(dir.path().join("cell.py"), &python).unwrap();
+    assert!(python.starts_with("Genotype(recurrent=[('sigmoid', 0), "), "{python}");
+    assert_eq!(text(&["genotype", "show", "cell.py"]), shown);
+    let many = text(&["genotype", "random", "--recurrent", "--seed", "1", "--count", "3"]);
+    assert_eq!(many.matches("recurrent cell\n").count(), 3);
+    assert!(many.starts_with(&text(&["genotype", "random", "--recurrent", "--seed", "1"])));
+    let table = refusal(darts().current_dir(dir.path()).args(["table", "cell.py"]), 1);
+    assert_eq!(table, "cell.py is of recurrent cells, and convolutional ones are needed here");
+    let damaged = refusal(darts().args(["genotype", "show", &code.trim().replace('s', "t")]), 1);
+    assert!(damaged.contains("a character is wrong or missing"), "{damaged}");
+}
