@@ -87,7 +87,12 @@ impl Reader {
         let event: Event = serde_json::from_slice(line).map_err(|error| self.wrong(0, &told(&error)))?;
         match &event {
             Event::Started { .. } => self.begun = true,
-            Event::TrainStarted { .. } => {
+            Event::RecurrentStarted { .. } => {
+                return Err(
+                    self.wrong(0, "this is the log of a recurrent search, and the page shows convolutional ones")
+                );
+            }
+            Event::TrainStarted { .. } | Event::TextTrainStarted { .. } => {
                 return Err(self.wrong(0, "this is the log of a training run, and the page shows searches"));
             }
             _ if !self.begun => return Err(self.wrong(0, "the log does not begin with the start of a search")),
