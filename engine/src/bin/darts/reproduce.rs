@@ -219,11 +219,16 @@ pub fn run(command: Command, output: &Output) -> Outcome {
     let kernels = Kernels::default();
     let search = args.search_config(Order::First, args.seed, kernels);
     let (brief, full) = (args.brief_config(kernels), args.train_config(args.epochs, 1.0, args.seed, kernels));
-    search.check()?;
+    let searches = searchers.iter().any(|&searcher| searcher != Searcher::Random);
+    if searches {
+        search.check()?;
+    }
     brief.check()?;
     full.check()?;
     let data = data::open(&args.data, None, output)?;
-    search.split(data.train.len())?;
+    if searches {
+        search.split(data.train.len())?;
+    }
     full.images(data.train.len())?;
     if args.select == Select::Best {
         brief.images(data.train.len())?;
@@ -525,7 +530,9 @@ struct Report {
 impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let TrainConfig { layers, init_channels, epochs, .. } = self.train;
-        writeln!(f, "{}: networks of {layers} cells and {init_channels} channels, {epochs} epochs\n", self.data.name)?;
+        let plural = if epochs == 1 { "" } else { "s" };
+        let network = format_args!("networks of {layers} cells and {init_channels} channels");
+        writeln!(f, "{}: {network}, {epochs} epoch{plural}\n", self.data.name)?;
         writeln!(f, "{:<31} {:<14} {:>4} {:>7} {:>11}", "here", "test error %", "runs", "params", "device days")?;
         for row in &self.rows {
             let error = with_deviation(row.test_error, row.deviation);
