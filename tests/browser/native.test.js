@@ -80,11 +80,10 @@ test("a search of the command line is watched, held, steered and stopped on the 
   assert.deepEqual(steered, ["pin", "freeze"]);
   await serving(`replay run --page ${root}dist --address 127.0.0.1:0`, async (address) => {
     await withPage(address, PLAIN, async (page, errors) => {
-      await until(page, () => document.querySelector("#main").dataset.reading === "false" && document.querySelector("#main").dataset.phase === "recorded");
+      await read(page);
       assert.match(await text(page, "#of-run"), /^run 3 cells of 2 channels/);
       assert.equal(await steps(page), log.filter((line) => line.includes('"type":"step"')).length);
       assert.ok((await page.locator(".mark.steered").getAttribute("d")).length > 5, "what was changed is marked");
-      await read(page);
       assert.deepEqual(errors, []);
     });
   });
