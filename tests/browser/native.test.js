@@ -28,7 +28,8 @@ async function serving(words, use) {
       let said = "";
       const hear = (part) => {
         said += part;
-        const found = said.match(/http:\/\/\S+/);
+        // It may arrive in pieces.
+        const found = said.match(/http:\/\/\S+\/(?=\s)/);
         if (found) resolve(found[0]);
       };
       program.stdout.on("data", hear);
