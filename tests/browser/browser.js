@@ -61,7 +61,7 @@ export const text = (page, selector) => page.locator(selector).innerText();
 export async function stepped(page, least) {
   await until(
     page,
-    (n) => Number(document.querySelector("#main").dataset.steps) >= n || document.querySelector("#main").dataset.phase === "failed",
+    (n) => Number(document.querySelector("#main")?.dataset.steps) >= n || document.querySelector("#main")?.dataset.phase === "failed",
     least,
   );
   assert.equal(await page.locator(".notice.error").count(), 0, (await page.locator(".notices").textContent()) ?? "");
@@ -76,7 +76,7 @@ export const keptOps = (page, cell) => page.locator(`#${cell} figure.graph g[rol
 
 /** Waits until a recorded run is read. */
 export const read = (page) =>
-  until(page, () => document.querySelector("#main").dataset.phase === "recorded" && document.querySelector("#main").dataset.reading === "false");
+  until(page, () => document.querySelector("#main")?.dataset.phase === "recorded" && document.querySelector("#main").dataset.reading === "false");
 
 /** Opens a file as the button does. */
 export const open = (page, file) => page.setInputFiles("#open-file", file);

@@ -136,11 +136,15 @@ test("a search is steered, and its main thread stays free", async () => {
     await until(page, () => document.querySelector("#edge tr.op-3 .number").textContent === "1.000");
     assert.equal(await text(page, "#edge tr.op-4 .number"), "out");
     await until(page, () => document.querySelectorAll("#normal g[role=img][aria-label^='skip_connect from c k minus 2 to node 0']").length === 1);
+    const told = (change) =>
+      until(page, (change) => document.querySelector(".time-label").textContent.includes(change), change);
     await page.selectOption("#search-order", "second");
+    await told("second order");
     await page.check("#freeze");
+    await told("alphas held");
     await page.fill("#alr", "0.5");
     await page.press("#alr", "Tab");
-    await until(page, () => /rates 0.025 and 0.5/.test(document.querySelector(".time-label").textContent));
+    await told("rates 0.025 and 0.5");
     const before = await shades(page);
     const step = await steps(page);
     await page.click("#step");

@@ -425,6 +425,8 @@ fn RateField(
 ) -> impl IntoView {
     let page = page();
     let list = format!("{}-offered", rate.key);
+    // What is being typed stays while other things change.
+    let value = Memo::new(move |_| value.get());
     let changed = move |event| {
         let input: web_sys::HtmlInputElement = event_target(&event);
         let old = value.get_untracked().to_string();
