@@ -272,6 +272,24 @@ fn what_makes_no_run_is_refused() {
         refusal(darts().args(["data", "fetch", "ptb", "--out", "here", "--source", "npm"]), 1),
         "--source is for cifar10; the texts of ptb come from one place, or from --url"
     );
+    let mut fetch = darts();
+    fetch.current_dir(dir.path()).args([
+        "data",
+        "fetch",
+        "ptb",
+        "--out",
+        "new",
+        "--url",
+        "http://127.0.0.1:1/",
+        "--quiet",
+    ]);
+    let nobody = refusal(&mut fetch, 1);
+    assert!(nobody.starts_with("cannot fetch http://127.0.0.1:1/ptb.train.txt: "), "{nobody}");
+    assert!(!dir.path().join("new").exists());
+    fs::create_dir_all(dir.path().join("old/ptb")).unwrap();
+    fs::write(dir.path().join("old/ptb/ptb.train.txt"), "mine").unwrap();
+    let other = refusal(darts().current_dir(dir.path()).args(["data", "fetch", "ptb", "--out", "old"]), 1);
+    assert!(other.starts_with("old/ptb/ptb.train.txt has MD5 "), "{other}");
     assert!(Run::open(dir.path().join("found")).is_err(), "a run on text is told from one on images");
 }
 
