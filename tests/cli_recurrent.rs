@@ -72,7 +72,7 @@ fn events(dir: &Path, run: &str) -> Vec<Event> {
 #[test]
 fn a_search_leaves_a_whole_run() {
     let dir = folder();
-    let output = search(dir.path(), "run", &["--seed", "3"]).output().unwrap();
+    let output = search(dir.path(), "run", &["--seed", "3", "--device", "cpu"]).output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{error}");
     assert!(error.contains("epoch 2 of 2: weight loss ") && error.contains("; validation perplexity "), "{error}");
@@ -155,7 +155,7 @@ fn the_same_seed_gives_the_same_search() {
 #[test]
 fn a_training_run_leaves_weights_that_test_alike() {
     let dir = folder();
-    let output = train(dir.path(), "run", &["--arch", "darts_v1"]).output().unwrap();
+    let output = train(dir.path(), "run", &["--arch", "darts_v1", "--device", "cpu"]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let run = dir.path().join("run");
     let left =
@@ -189,9 +189,9 @@ fn a_training_run_leaves_weights_that_test_alike() {
         command
     };
     for arch in ["run", "DARTS_V1"] {
-        // The run computed on the machine's best device, this test on its processor.
         let told: WordMeasure = serde_json::from_value(document(&mut tested(arch, &[]))["test"].clone()).unwrap();
-        assert!((told.loss - test.loss).abs() < 1e-3 * test.loss, "{told:?} {test:?}");
+        // The windows are of another length, which rounds otherwise.
+        assert!((told.loss - test.loss).abs() < 1e-5 * test.loss, "{told:?} {test:?}");
     }
     let other = refusal(&mut tested("ENAS", &[]), 1);
     assert_eq!(other, "run/best.safetensors: weights of another architecture: rnns.0._Ws.8 is not there");
@@ -272,6 +272,24 @@ fn what_makes_no_run_is_refused() {
         refusal(darts().args(["data", "fetch", "ptb", "--out", "here", "--source", "npm"]), 1),
         "--source is for cifar10; the texts of ptb come from one place, or from --url"
     );
+    let mut fetch = darts();
+    fetch.current_dir(dir.path()).args([
+        "data",
+        "fetch",
+        "ptb",
+        "--out",
+        "new",
+        "--url",
+        "http://127.0.0.1:1/",
+        "--quiet",
+    ]);
+    let nobody = refusal(&mut fetch, 1);
+    assert!(nobody.starts_with("cannot fetch http://127.0.0.1:1/ptb.train.txt: "), "{nobody}");
+    assert!(!dir.path().join("new").exists());
+    fs::create_dir_all(dir.path().join("old/ptb")).unwrap();
+    fs::write(dir.path().join("old/ptb/ptb.train.txt"), "mine").unwrap();
+    let other = refusal(darts().current_dir(dir.path()).args(["data", "fetch", "ptb", "--out", "old"]), 1);
+    assert!(other.starts_with("old/ptb/ptb.train.txt has MD5 "), "{other}");
     assert!(Run::open(dir.path().join("found")).is_err(), "a run on text is told from one on images");
 }
 

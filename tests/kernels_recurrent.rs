@@ -101,30 +101,19 @@ fn compare(units: usize, length: usize, batch: usize, dropouts: Dropouts) {
 const SOME: Dropouts = Dropouts { embedding: 0.2, input: 0.2, cell_input: 0.3, hidden: 0.25, output: 0.3 };
 
 #[test]
-fn cells_of_the_paper_s_kind() {
-    compare(12, 4, 6, SOME);
-}
-
-#[test]
 fn units_that_are_no_multiple_of_four() {
     compare(7, 3, 5, SOME);
-    compare(2, 2, 3, Dropouts::default());
 }
 
 #[test]
-fn minibatches_larger_than_a_workgroup() {
-    compare(6, 2, 70, SOME);
-}
-
-#[test]
-fn a_single_word() {
-    compare(8, 1, 4, SOME);
+fn a_single_word_of_a_minibatch_larger_than_a_workgroup() {
+    compare(6, 1, 70, Dropouts::default());
 }
 
 #[test]
 fn the_same_pass_gives_the_same_bits() {
     let pass = |length: usize| {
-        let case = Case { units: 8, length, batch: 4, dropouts: SOME };
+        let case = Case { units: 7, length, batch: 5, dropouts: SOME };
         let pass = case.pass(Kernels::Fused, 0, &device(), Wrt::BOTH);
         let mut values = read(pass.weight_gradient.unwrap());
         values.extend(read(pass.alpha_gradient.unwrap()));
