@@ -77,7 +77,7 @@ fn a_search_leaves_a_whole_run() {
     assert!(output.status.success(), "{error}");
     assert!(error.contains("epoch 2 of 2: weight loss ") && error.contains("; validation perplexity "), "{error}");
     let folder = dir.path().join("run");
-    assert_eq!(files(&folder), ["config.json", "events.jsonl", "genotype.json"]);
+    assert_eq!(files(&folder), ["checkpoints", "config.json", "events.jsonl", "genotype.json"]);
     let run = TextRun::open(&folder).unwrap();
     let config = run.config.search.as_ref().unwrap();
     assert_eq!((config.seed, config.hidden, config.learning_rate), (3, 6, 20.0));
@@ -158,8 +158,15 @@ fn a_training_run_leaves_weights_that_test_alike() {
     let output = train(dir.path(), "run", &["--arch", "darts_v1", "--device", "cpu"]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let run = dir.path().join("run");
-    let left =
-        ["best.safetensors", "config.json", "events.jsonl", "genotype.json", "last.safetensors", "vocabulary.txt"];
+    let left = [
+        "best.safetensors",
+        "checkpoints",
+        "config.json",
+        "events.jsonl",
+        "genotype.json",
+        "last.safetensors",
+        "vocabulary.txt",
+    ];
     assert_eq!(files(&run), left);
     let events = events(dir.path(), "run");
     assert!(matches!(events[0], Event::TextTrainStarted { train_words: 480, test_words: 128, .. }), "{:?}", events[0]);
