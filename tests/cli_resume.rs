@@ -353,7 +353,7 @@ fn a_run_goes_on_as_what_it_is() {
     let told = refusal(&mut resume("run", &["--data", "textures"]), 1);
     assert!(told.starts_with("textures is not the data of the run: it is textures, 2000 training and "), "{told}");
     let told = refusal(&mut command(dir.path(), &TRAIN, &["--resume", "run"]), 1);
-    assert_eq!(told, "run holds no training run");
+    assert_eq!(told, "run holds no training run on CIFAR-10");
     let told = refusal(&mut resume("nowhere", &[]), 1);
     assert_eq!(told, "cannot read nowhere/config.json: No such file or directory (os error 2)");
     fs::create_dir(dir.path().join("empty")).unwrap();

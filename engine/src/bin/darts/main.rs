@@ -34,7 +34,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Fetch, check, look at and shrink the images to search on.
+    /// Fetch, check, look at and shrink the data to search on.
     #[command(subcommand)]
     Data(data::Command),
     /// Search for cells.
