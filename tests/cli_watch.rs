@@ -175,6 +175,30 @@ fn a_search_is_watched_paused_steered_and_stopped() {
     let events: Vec<Event> = Run::open(dir.path().join("run")).unwrap().events().unwrap().map(Result::unwrap).collect();
     let Some(Event::Failed { message }) = events.last() else { panic!("{:?}", events.last()) };
     assert_eq!(message, "the search was stopped on its page");
+
+    // Taken up again, it goes on from there, and what is out stays out.
+    let last = events.iter().rev().find_map(|event| match event {
+        Event::Step { step, .. } => Some(*step),
+        _ => None,
+    });
+    let mut again = darts();
+    again.current_dir(dir.path()).args([
+        "search",
+        "conv",
+        "--resume",
+        "run",
+        "--page",
+        "page",
+        "--watch",
+        "127.0.0.1:0",
+    ]);
+    let serving = Serving::search(&mut again);
+    let next = serving.listen(0).find_map(|(_, line)| match serde_json::from_str::<Event>(&line) {
+        Ok(Event::Step { step, architecture, .. }) if Some(step) > last => architecture.map(|after| (step, after)),
+        _ => None,
+    });
+    let (step, after) = next.unwrap();
+    assert_eq!((Some(step), after.normal[3][3]), (last.map(|last| last + 1), architecture.normal[3][3]));
 }
 
 #[test]

@@ -152,12 +152,14 @@ pub trait Show {
 /// A file of the run's folder that must be there before an event is told: its name and bytes.
 pub type RunFile = Option<(&'static str, Vec<u8>)>;
 
-/// What is done before a step, and what to tell of that.
+/// What comes before a step.
 pub enum Before {
-    /// The step is next.
-    Step(Vec<Event>),
-    /// The run is to end here, saved, for that reason.
-    Stop(Vec<Event>, &'static str),
+    /// A change, to be told at once; there may be more.
+    Changed(Box<Event>),
+    /// Nothing: the step is next.
+    Step,
+    /// The end of the run, saved, for that reason.
+    Stop(&'static str),
 }
 
 /// Runs to the end, a failure or an interruption: writes the log, checkpoints and what `file` wants written, and shows it.
@@ -199,18 +201,18 @@ pub fn drive<R: Resumable>(
             view.bar().reset_eta();
         }
         while !run.is_finished() {
-            let (asked, stop) = match before(run, &interrupted)? {
-                Before::Step(events) => (events, None),
-                Before::Stop(events, reason) => (events, Some(reason)),
-            };
-            for event in asked {
-                writer.record(&event)?;
-                view.show(event);
-            }
-            if let Some(reason) = stop {
-                stopped = true;
-                checkpoints.save(run.steps_done(), block_on(run.state())?, &writer)?;
-                return Err(reason.into());
+            match before(run, &interrupted)? {
+                Before::Step => {}
+                Before::Changed(event) => {
+                    writer.record(&event)?;
+                    view.show(*event);
+                    continue;
+                }
+                Before::Stop(reason) => {
+                    stopped = true;
+                    checkpoints.save(run.steps_done(), block_on(run.state())?, &writer)?;
+                    return Err(reason.into());
+                }
             }
             let events = if interrupted() { Vec::new() } else { block_on(run.step())? };
             view.stepped(run.steps_done());

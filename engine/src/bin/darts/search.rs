@@ -227,7 +227,7 @@ pub fn perform(
     let mut view = View::new(begin.folder(), output);
     let steer = |search: &mut ConvSearch, interrupted: &dyn Fn() -> bool| match watched {
         Some(watch) => steer(search, watch, interrupted),
-        None => Ok(Before::Step(Vec::new())),
+        None => Ok(Before::Step),
     };
     drive(begin, run, keeping, &mut search, steer, |_, _| Ok(None), &mut view, output)?;
     Ok(view.summary)
@@ -235,18 +235,17 @@ pub fn perform(
 
 /// Does what is asked on the page before the next step.
 fn steer(search: &mut ConvSearch, watch: &Watch, interrupted: &dyn Fn() -> bool) -> Outcome<Before> {
-    let mut events = Vec::new();
     while let Some(control) = watch.asked(interrupted) {
         let Control::Steer { steering } = control else {
-            return Ok(Before::Stop(events, "the search was stopped on its page"));
+            return Ok(Before::Stop("the search was stopped on its page"));
         };
         match block_on(search.steer(steering)) {
-            Ok(event) => events.push(event),
+            Ok(event) => return Ok(Before::Changed(event.into())),
             Err(SearchError::Steering(refused)) => watch.refuse(refused.to_string()),
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(Before::Step(events))
+    Ok(Before::Step)
 }
 
 /// What a search comes to; the measures are the last epoch's.

@@ -215,7 +215,7 @@ pub fn perform(
     output: &Output,
 ) -> Outcome<Summary> {
     let mut view = View::new(begin.folder(), output);
-    let before = |_: &mut Training, _: &dyn Fn() -> bool| Ok(Before::Step(Vec::new()));
+    let before = |_: &mut Training, _: &dyn Fn() -> bool| Ok(Before::Step);
     drive(begin, run, keeping, &mut training, before, weights, &mut view, output)?;
     Ok(view.summary)
 }

@@ -94,6 +94,8 @@ struct State {
     /// Single steps asked for.
     owed: usize,
     refused: Vec<String>,
+    /// The log is the search's own: one taken up again throws away what followed its checkpoint first.
+    begun: bool,
     over: bool,
     listeners: usize,
 }
@@ -132,6 +134,7 @@ impl Watch {
     /// interrupted.
     pub fn asked(&self, interrupted: &dyn Fn() -> bool) -> Option<Control> {
         let (mut state, news) = self.state();
+        state.begun = true;
         loop {
             match state.asked.pop_front() {
                 Some(Control::Pause) => (state.holding, state.owed) = (true, 0),
@@ -360,12 +363,12 @@ fn tell(log: &Path, state: &Mutex<State>, after: usize, mut out: impl Write) -> 
     let (mut reader, mut line, mut number) = (None, Vec::new(), 0);
     let (mut state_told, mut refusals_told, mut quiet) = (None, lock(state).refused.len(), Instant::now());
     loop {
-        let (over, holding, refused) = {
+        let (begun, over, holding, refused) = {
             let state = lock(state);
             let refused = state.refused[refusals_told..].to_vec();
-            (state.over, state.holding && state.owed == 0, refused)
+            (state.begun, state.over, state.holding && state.owed == 0, refused)
         };
-        if reader.is_none() {
+        if reader.is_none() && (begun || over) {
             reader = File::open(log).ok().map(BufReader::new);
         }
         if let Some(reader) = &mut reader {
