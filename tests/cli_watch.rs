@@ -176,7 +176,8 @@ fn a_search_is_watched_paused_steered_and_stopped() {
     let Some(Event::Failed { message }) = events.last() else { panic!("{:?}", events.last()) };
     assert_eq!(message, "the search was stopped on its page");
 
-    // Taken up again, it goes on from there, and what is out stays out.
+    // Taken up again, it goes on from there, and what is out stays out. First the one that was stopped has to be gone.
+    drop((told, serving));
     let last = events.iter().rev().find_map(|event| match event {
         Event::Step { step, .. } => Some(*step),
         _ => None,

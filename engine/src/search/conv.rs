@@ -355,7 +355,7 @@ impl Resumable for ConvSearch {
             }
         }
         let Steered { held, frozen, order, learning_rate, learning_rate_min, arch_learning_rate } = steered;
-        if held.len() != self.held.len() {
+        if ![0, self.bilevel.alphas.dims()[0]].contains(&held.len()) {
             return refused("the alphas taken out", format!("{} rows", held.len()));
         }
         let config =

@@ -113,7 +113,7 @@ impl Begin {
 }
 
 /// Flags that a run may be taken up again with: none of them decides what it computes.
-const FREE: [&str; 5] = ["resume", "data", "threads", "checkpoint_minutes", "keep"];
+const FREE: [&str; 7] = ["resume", "data", "threads", "watch", "page", "checkpoint_minutes", "keep"];
 
 /// Refuses flags that would change the settings of a run that is taken up again, whatever the subcommand.
 pub fn check_flags(command: &mut Command, matches: &ArgMatches) -> Result<(), clap::Error> {
