@@ -112,7 +112,7 @@ pub enum Message {
         /// Number of the search.
         run: u32,
         /// The event.
-        event: Event,
+        event: Box<Event>,
     },
     /// A change that could not be made; the search goes on as before.
     Refused {

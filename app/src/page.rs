@@ -532,7 +532,7 @@ impl Page {
                 }
             }
             Message::Status { run, activity } if current(run) => self.activity.set(Some(activity)),
-            Message::Event { run, event } if current(run) => self.take(event),
+            Message::Event { run, event } if current(run) => self.take(*event),
             Message::Refused { run, reason } if current(run) => self.tell(sentence(&reason), true),
             Message::Timing { run, kind, done } if current(run) => {
                 self.bench.set(Bench::Running(format!("{kind}: {done} of {BENCH_STEPS} timed")));

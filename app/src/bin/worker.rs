@@ -113,13 +113,13 @@ async fn serve(mut inbox: mpsc::UnboundedReceiver<Command>) {
         match now.search.step().await {
             Ok(events) => {
                 let run = now.run;
-                events.into_iter().for_each(|event| say(&Message::Event { run, event }));
+                events.into_iter().for_each(|event| say(&Message::Event { run, event: event.into() }));
                 now.owed = now.owed.saturating_sub(1);
             }
             Err(error) => {
                 // The device may be gone, so the page replaces this worker before the next search.
                 let message = error.to_string();
-                say(&Message::Event { run: now.run, event: Event::Failed { message: message.clone() } });
+                say(&Message::Event { run: now.run, event: Event::Failed { message: message.clone() }.into() });
                 return say(&Message::Failed { message });
             }
         }
@@ -156,10 +156,10 @@ async fn obey(command: Command, current: &mut Option<Current>, compute: &Compute
             *current = None;
             match begin(run, config, data, compute).await {
                 Ok(search) => {
-                    say(&Message::Event { run, event: search.started() });
+                    say(&Message::Event { run, event: search.started().into() });
                     *current = Some(Current { run, search, going: true, owed: 0, activity: Activity::Building });
                 }
-                Err(message) => say(&Message::Event { run, event: Event::Failed { message } }),
+                Err(message) => say(&Message::Event { run, event: Event::Failed { message }.into() }),
             }
         }
         Command::Control { control: Control::Stop } => *current = None,
@@ -187,7 +187,7 @@ async fn asked(control: Control, current: &mut Current) {
         Control::Resume => current.going = true,
         Control::Step => (current.going, current.owed) = (false, current.owed + 1),
         Control::Steer { steering } => match current.search.steer(steering).await {
-            Ok(event) => say(&Message::Event { run: current.run, event }),
+            Ok(event) => say(&Message::Event { run: current.run, event: event.into() }),
             Err(error @ SearchError::Steering(_)) => {
                 say(&Message::Refused { run: current.run, reason: error.to_string() });
             }
