@@ -10,7 +10,7 @@ use darts_engine::{
     data::Corpus,
     device::{DeviceChoice, block_on},
     event::{Event, WordMeasure},
-    run::{RunWriter, TextRunConfig, TextSource},
+    run::{RunWriter, TextRunConfig, TextSource, VERSION},
     search::{Dropouts, Order, Penalties, RecurrentConfig, RecurrentSearch},
     space::{RecurrentAlphas, RecurrentGenotype},
     supernet::Kernels,
@@ -169,11 +169,11 @@ pub fn search(args: &Recurrent, output: &Output) -> Outcome {
     RunWriter::check(&args.out)?;
     let corpus = args.text.open()?;
     let (compute, remark) = contain(|| Ok(acquire(args.device)?))?;
-    if args.kernels.is_none() && !compute.runs_shaders() {
-        config.kernels = Kernels::Reference;
+    if args.kernels.is_none() {
+        config.kernels = compute.kernels();
     }
     let run = TextRunConfig {
-        engine: env!("CARGO_PKG_VERSION").to_owned(),
+        engine: VERSION.to_owned(),
         device: args.device,
         text: TextSource::new(&corpus),
         search: Some(config.clone()),
