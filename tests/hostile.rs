@@ -10,9 +10,9 @@ use arbtest::{
 use darts_engine::{
     checkpoint::{Checkpoint, LogMark, Resumable, State},
     data::{CIFAR10_FILES, Dataset},
-    device::{Compute, block_on},
+    device::{Compute, DeviceChoice, block_on},
     event::{Event, Measure},
-    run::{CHECKPOINTS_FOLDER, CONFIG_FILE, EVENTS_FILE, Resumed, Run, read_genotype},
+    run::{CHECKPOINTS_FOLDER, CONFIG_FILE, DataSource, EVENTS_FILE, Resumed, Run, RunConfig, read_genotype},
     search::{ConvSearch, SearchConfig},
     space::{Alphas, Genotype, PUBLISHED, code::CodeError, published},
     supernet::{Kernels, Layout},
@@ -227,11 +227,15 @@ fn event_logs() {
 
 /// What a run's `config.json` holds.
 fn config() -> Value {
-    json!({
-        "engine": "0", "device": "cpu",
-        "data": { "path": "x", "name": "textures", "train_images": 12, "test_images": 0 },
-        "search": SearchConfig::default()
-    })
+    let data = DataSource {
+        path: "x".to_owned(),
+        name: "textures".to_owned(),
+        train_images: 12,
+        test_images: 0,
+        image_size: 32,
+        crc32: 0,
+    };
+    serde_json::to_value(RunConfig::search(DeviceChoice::Cpu, data, SearchConfig::default())).unwrap()
 }
 
 #[test]
