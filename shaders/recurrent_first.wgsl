@@ -1,4 +1,4 @@
-// The first state: the state before, moved by a gate towards a candidate, then BatchNorm.
+// The first state: the state before, moved by a gate towards a candidate, then BatchNorm if any.
 // Constants: UNITS, BATCH, BASE, MOMENTS, INPUT (the word's share of the gates), BEFORE.
 @group(0) @binding(4) var<storage, read_write> inputs: array<f32>;
 @group(0) @binding(5) var<storage, read_write> before: array<f32>;

@@ -1,6 +1,6 @@
 // The gradient of the first state, back through BatchNorm to the word's share of the gates and the state before, whose direct
-// share is slot 10 of the gradients.
-// Constants: UNITS, BATCH, BASE, TILES, MOMENTS, INPUT, BEFORE, GATES, HALF, ROW.
+// share is the slot of the gradients behind SHARED.
+// Constants: UNITS, BATCH, BASE, TILES, MOMENTS, INPUT, BEFORE, GATES, HALF, ROW, SHARED, and those of what it pulls.
 @group(0) @binding(4) var<storage, read_write> inputs: array<f32>;
 @group(0) @binding(5) var<storage, read_write> before: array<f32>;
 @group(0) @binding(6) var<storage, read_write> gradients: array<f32>;
@@ -17,13 +17,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         part += g;
         part_along += g * state4(BASE, column, b);
     }
-    let mean = workgroup_sum(part, lane) / f32(BATCH);
-    let along = workgroup_sum(part_along, lane) / f32(BATCH);
-    let spread = MOMENTS + UNITS + min(column + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(UNITS - 1u));
-    let variance = vec4<f32>(moments[spread.x], moments[spread.y], moments[spread.z], moments[spread.w]);
-    let factor = is_column(column) * inverseSqrt(variance + EPSILON);
+    let through_norm = norm_back(part, part_along, MOMENTS, column, lane);
     for (var b = lane; b < BATCH; b += 64u) {
-        let raw = factor * (gradient4(0u, column, b) - mean - along * state4(BASE, column, b));
+        let raw = before_norm(through_norm, gradient4(0u, column, b), state4(BASE, column, b));
         let at = places(column, b);
         let to_gate = INPUT + at;
         let to_candidate = INPUT + UNITS * BATCH + at;
@@ -41,6 +37,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let c = logistic(gate);
         let t = bend(candidate);
         put_gates(ROW, column, b, raw * (t - hidden) * c * (1.0 - c), raw * c * (1.0 - t * t));
-        put_gradient(10u, column, b, raw * (1.0 - c));
+        put_gradient(SHARED + 1u, column, b, raw * (1.0 - c));
     }
 }

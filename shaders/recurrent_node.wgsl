@@ -1,5 +1,5 @@
-// A node: all ops over all earlier states, mixed, then BatchNorm; its share of the output is added up.
-// Constants: UNITS, BATCH, BLOCK, BASE, NODE, TILES, MOMENTS, EDGE (the node's first), OUTPUT.
+// A node: ops over EDGES earlier states from FIRST on, mixed, then BatchNorm if any; its share of the output is added up.
+// Constants: UNITS, BATCH, BLOCK, BASE, NODE, TILES, MOMENTS, EDGE (the node's first), FIRST, EDGES, OUTPUT, SHARE (float).
 @group(0) @binding(4) var<storage, read_write> mixing: array<f32>;
 @group(0) @binding(5) var<storage, read_write> output: array<f32>;
 
@@ -10,11 +10,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var part = vec4<f32>(0.0);
     for (var b = lane; b < BATCH; b += 64u) {
         var sum = vec4<f32>(0.0);
-        for (var first = 0u; first < NODE; first += BLOCK) {
+        for (var first = FIRST; first < FIRST + EDGES; first += BLOCK) {
             product(first, group.x, b);
             // unroll
             for (var e = 0u; e < BLOCK; e++) {
-                let row = 5u * (EDGE + first + e);
+                let row = 5u * (EDGE + first - FIRST + e);
                 let p = vec4<f32>(mixing[row + 1u], mixing[row + 2u], mixing[row + 3u], mixing[row + 4u]);
                 let h = candidate[e];
                 let mixed = p.x * bend(h) + p.y * max(h, vec4<f32>(0.0)) + p.z * logistic(h) + p.w * h;
@@ -29,7 +29,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var b = lane; b < BATCH; b += 64u) {
         for (var i = 0u; i < 4u && column + i < UNITS; i++) {
             let at = (column + i) * BATCH + b;
-            let share = states[own + at] / 8.0;
+            let share = SHARE * states[own + at];
             output[OUTPUT + at] = select(output[OUTPUT + at], 0.0, NODE == 1u) + share;
         }
     }

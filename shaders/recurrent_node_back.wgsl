@@ -1,7 +1,9 @@
 // The gradient of a node: gathered from later nodes and the output, back through BatchNorm and ops. Gradients of gates and
-// candidates are left for the matrices, the direct share of the states for theirs. Slot 9 of the gradients is the output's
-// share of every node.
-// Constants: UNITS, BATCH, BLOCK, BASE, NODE, TILES, MOMENTS, EDGE, GATES, HALF, FRESH (1: the last word).
+// candidates are left for the matrices, the direct share of the states for theirs. Slot SHARED of the gradients is the
+// output's share of every node that is part of it. RELAXED: there is BatchNorm, and the ops' weights have gradients.
+// Constants: UNITS, BATCH, BLOCK, BASE, NODE, TILES, MOMENTS, EDGE, FIRST, EDGES, GATES, HALF, FRESH (1: the last word),
+// SHARED, INCLUDED (float: whether the node is part of the output), HELD (1: slots of states hold something already), and
+// those of what it pulls.
 @group(0) @binding(4) var<storage, read_write> mixing: array<f32>;
 @group(0) @binding(5) var<storage, read_write> gradients: array<f32>;
 @group(0) @binding(6) var<storage, read_write> gates: array<f32>;
@@ -14,26 +16,22 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var part = vec4<f32>(0.0);
     var part_along = vec4<f32>(0.0);
     for (var b = lane; b < BATCH; b += 64u) {
-        var g = gradient4(9u, column, b);
-        if (NODE < 8u) {
+        var g = INCLUDED * gradient4(SHARED, column, b);
+        if (HELD == 1u) {
             g += gradient4(NODE, column, b) + pulled(NODE, group.x, b);
         }
         put_gradient(NODE, column, b, g);
         part += g;
         part_along += g * state4(own, column, b);
     }
-    let mean = workgroup_sum(part, lane) / f32(BATCH);
-    let along = workgroup_sum(part_along, lane) / f32(BATCH);
-    let at = MOMENTS + UNITS + min(column + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(UNITS - 1u));
-    let variance = vec4<f32>(moments[at.x], moments[at.y], moments[at.z], moments[at.w]);
-    let factor = is_column(column) * inverseSqrt(variance + EPSILON);
+    let through_norm = norm_back(part, part_along, MOMENTS, column, lane);
     for (var b = lane; b < BATCH; b += 64u) {
-        let raw = factor * (gradient4(NODE, column, b) - mean - along * state4(own, column, b));
-        for (var first = 0u; first < NODE; first += BLOCK) {
+        let raw = before_norm(through_norm, gradient4(NODE, column, b), state4(own, column, b));
+        for (var first = FIRST; first < FIRST + EDGES; first += BLOCK) {
             product(first, group.x, b);
             // unroll
             for (var e = 0u; e < BLOCK; e++) {
-                let edge = EDGE + first + e;
+                let edge = EDGE + first - FIRST + e;
                 let p = vec4<f32>(
                     mixing[5u * edge + 1u], mixing[5u * edge + 2u], mixing[5u * edge + 3u], mixing[5u * edge + 4u]);
                 let all = p.x + p.y + p.z + p.w;
@@ -50,14 +48,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 let past = raw * (1.0 - c);
                 put_gates(GATES + edge, column, b, through * (1.0 - c) * (mixed - all * state), through * slope);
                 var direct = all * past;
-                if (NODE < 8u) {
+                if (HELD == 1u) {
                     direct += gradient4(first + e, column, b);
                 }
                 put_gradient(first + e, column, b, direct);
-                let found = vec4<f32>(dot(through, t), dot(through, positive), dot(through, s), dot(through, h))
-                    + dot(past, state);
-                let keep = (group.x * 36u + edge) * BATCH + b;
-                partial[keep] = select(partial[keep], vec4<f32>(0.0), FRESH == 1u) + found;
+                if (RELAXED) {
+                    let found = vec4<f32>(dot(through, t), dot(through, positive), dot(through, s), dot(through, h))
+                        + dot(past, state);
+                    let keep = (group.x * 36u + edge) * BATCH + b;
+                    partial[keep] = select(partial[keep], vec4<f32>(0.0), FRESH == 1u) + found;
+                }
             }
         }
     }

@@ -1,5 +1,6 @@
 // The share that every node gets of a word's output gradient, and of what the next word's first state leaves of it.
-// Constants: UNITS, BATCH, TILES, ROW, HALF, FRESH (1: the last word).
+// Constants: UNITS, BATCH, TILES, ROW, HALF, FRESH (1: the last word), SHARED (the share's slot), SHARE (float), NODES,
+// RELAXED (otherwise the slots of the states are cleared too).
 @group(0) @binding(0) var<storage, read_write> gradients: array<f32>;
 @group(0) @binding(1) var<storage, read_write> gates: array<f32>;
 @group(0) @binding(2) var<storage, read_write> weights: array<vec4<f32>>;
@@ -22,9 +23,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             let at = (column + i) * BATCH + b;
             var g = output_gradient[ROW * UNITS * BATCH + at];
             if (FRESH == 0u) {
-                g += gradients[10u * UNITS * BATCH + at] + mask[at] * sum[i];
+                g += gradients[(SHARED + 1u) * UNITS * BATCH + at] + mask[at] * sum[i];
             }
-            gradients[9u * UNITS * BATCH + at] = g / 8.0;
+            gradients[SHARED * UNITS * BATCH + at] = SHARE * g;
+            if (!RELAXED) {
+                for (var slot = 0u; slot <= NODES; slot++) {
+                    gradients[slot * UNITS * BATCH + at] = 0.0;
+                }
+            }
         }
     }
 }

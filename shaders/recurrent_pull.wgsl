@@ -1,9 +1,18 @@
-// The gradient of a state through the matrices of all later nodes, for four columns.
-// Constants: UNITS, BATCH, NODE, TILES, HALF (where the transposed weights begin), GATES (the edges' first slot).
+// The gradient of a state through the matrices of all later nodes that read it, for four columns; and a state's gradient
+// back through BatchNorm, if there is any.
+// Constants: UNITS, BATCH, NODE, NODES, TILES, HALF (where the transposed weights begin), GATES (the edges' first slot),
+// RELAXED (a node reads all earlier states, otherwise what `source_of` says).
 fn pulled(node: u32, tile: u32, b: u32) -> vec4<f32> {
     var sum = vec4<f32>(0.0);
-    for (var later = node + 1u; later < 9u; later++) {
-        var at = (GATES + later * (later - 1u) / 2u + node) * 2u * UNITS * BATCH + b;
+    for (var later = node + 1u; later <= NODES; later++) {
+        var edge = later * (later - 1u) / 2u + node;
+        if (!RELAXED) {
+            edge = later - 1u;
+            if (source_of(later) != node) {
+                continue;
+            }
+        }
+        var at = (GATES + edge) * 2u * UNITS * BATCH + b;
         let w = HALF + (later * TILES + tile) * 2u * UNITS;
         for (var q = 0u; q < 2u * UNITS; q++) {
             sum += gates[at] * weights[w + q];
@@ -30,4 +39,29 @@ fn put_gates(slot: u32, column: u32, b: u32, to_gate: vec4<f32>, to_candidate: v
         gates[at] = to_gate[i];
         gates[at + UNITS * BATCH] = to_candidate[i];
     }
+}
+
+// What the minibatch's statistics add to the gradients of its columns.
+struct ThroughNorm {
+    mean: vec4<f32>,
+    along: vec4<f32>,
+    factor: vec4<f32>,
+}
+
+fn norm_back(part: vec4<f32>, part_along: vec4<f32>, moments_at: u32, column: u32, lane: u32) -> ThroughNorm {
+    if (!RELAXED) {
+        return ThroughNorm();
+    }
+    let mean = workgroup_sum(part, lane) / f32(BATCH);
+    let along = workgroup_sum(part_along, lane) / f32(BATCH);
+    let at = moments_at + UNITS + min(column + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(UNITS - 1u));
+    let variance = vec4<f32>(moments[at.x], moments[at.y], moments[at.z], moments[at.w]);
+    return ThroughNorm(mean, along, is_column(column) * inverseSqrt(variance + EPSILON));
+}
+
+fn before_norm(through: ThroughNorm, gradient: vec4<f32>, state: vec4<f32>) -> vec4<f32> {
+    if (!RELAXED) {
+        return gradient;
+    }
+    return through.factor * (gradient - through.mean - through.along * state);
 }

@@ -1,5 +1,6 @@
 // Gradients of all matrices at a word, added up: four inputs by four outputs a thread, a matrix a workgroup along y.
-// Constants: UNITS, BATCH, BASE, BEFORE, GATES, ROW, COLUMN_TILES, FRESH (1: the last word).
+// Constants: UNITS, BATCH, BASE, BEFORE, GATES, ROW, COLUMN_TILES, FRESH (1: the last word), RELAXED (a node reads all
+// earlier states, otherwise what `source_of` says).
 @group(0) @binding(0) var<storage, read_write> states: array<f32>;
 @group(0) @binding(1) var<storage, read_write> before: array<f32>;
 @group(0) @binding(2) var<storage, read_write> mask: array<f32>;
@@ -17,10 +18,16 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let rows = min(k + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(UNITS - 1u)) * BATCH;
     let columns = min(q + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(2u * UNITS - 1u)) * BATCH;
     var sum = mat4x4<f32>();
-    for (var edge = 0u; edge < max(matrix, 1u); edge++) {
-        let slot = select(GATES + matrix * (matrix - 1u) / 2u + edge, ROW, matrix == 0u);
-        let gate_at = slot * 2u * UNITS * BATCH + columns;
-        let state_at = BASE + edge * UNITS * BATCH + rows;
+    let edges = select(1u, max(matrix, 1u), RELAXED);
+    for (var edge = 0u; edge < edges; edge++) {
+        var slot = GATES + matrix * (matrix - 1u) / 2u + edge;
+        var state = edge;
+        if (!RELAXED && matrix > 0u) {
+            slot = GATES + matrix - 1u;
+            state = source_of(matrix);
+        }
+        let gate_at = select(slot, ROW, matrix == 0u) * 2u * UNITS * BATCH + columns;
+        let state_at = BASE + state * UNITS * BATCH + rows;
         let before_at = BEFORE + rows;
         for (var b = 0u; b < BATCH; b++) {
             var x = vec4<f32>(mask[rows.x + b], mask[rows.y + b], mask[rows.z + b], mask[rows.w + b]);

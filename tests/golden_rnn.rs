@@ -3,6 +3,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use darts_engine::{
+    data::Window,
     device::Compute,
     search::{Order, Penalties, RecurrentBilevel, RecurrentConfig},
     space::{
@@ -34,8 +35,16 @@ fn networks_of_the_paper_have_their_numbers_of_parameters() {
 }
 
 #[test]
-fn derived_networks_in_evaluation_mode() {
-    let device = device();
+fn derived_networks_in_evaluation_mode_on_plain_ops() {
+    derived_networks_in_evaluation_mode(Kernels::Reference, &processor());
+}
+
+#[test]
+fn derived_networks_in_evaluation_mode_on_the_kernels() {
+    derived_networks_in_evaluation_mode(Kernels::Fused, &device());
+}
+
+fn derived_networks_in_evaluation_mode(kernels: Kernels, device: &Device) {
     let golden = Golden::open("rnn_derived");
     let cells: Vec<&str> =
         PUBLISHED_RECURRENT.into_iter().filter(|cell| golden.has(&format!("{cell}.log_prob"))).collect();
@@ -43,14 +52,14 @@ fn derived_networks_in_evaluation_mode() {
     for cell in cells {
         let name = |part: &str| format!("{cell}.{part}");
         let [vocabulary, hidden] = *golden.shape(&name("param.encoder.weight")) else { panic!("a matrix") };
-        let net = RecurrentNet::derived(published_recurrent(cell).unwrap(), vocabulary, hidden);
+        let net = RecurrentNet::derived(published_recurrent(cell).unwrap(), vocabulary, hidden).on(kernels);
         let named = golden.names().filter(|n| n.starts_with(&name("param."))).count();
         assert_eq!(named, net.layout().parameters().len(), "{cell}: number of parameters");
         let weights = net.layout().pack(|part| Some(golden.values(&name(&format!("param.{part}"))).to_vec())).unwrap();
-        let weights = vector(weights, &device);
+        let weights = vector(weights, device);
         let tokens = name("tokens");
-        let text = text(&golden, &tokens, &tokens, &device);
-        let first = net.first_hidden(text.batch_size, &device);
+        let text = text(&golden, &tokens, &tokens, device);
+        let first = net.first_hidden(text.batch_size, device);
         let (found, hidden) = net.log_probabilities(&weights, None, &text, &first);
         assert_close(&name("log_prob"), &read(found.clone()), golden.values(&name("log_prob")), NETWORK_TOLERANCE);
         assert_close(&name("hidden"), &read(hidden), golden.values(&name("hidden")), NETWORK_TOLERANCE);
@@ -95,11 +104,8 @@ fn vector(values: Vec<f32>, device: &Device) -> Tensor<1> {
 
 fn text(golden: &Golden, tokens: &str, targets: &str, device: &Device) -> TextBatch {
     let [length, batch_size] = *golden.shape(tokens) else { panic!("{tokens}: rows of words") };
-    let words = |name: &str| {
-        let words: Vec<i32> = golden.values(name).iter().map(|&word| word as i32).collect();
-        Tensor::from_data(TensorData::new(words, [length * batch_size]), device)
-    };
-    TextBatch { tokens: words(tokens), targets: words(targets), length, batch_size }
+    let words = |name: &str| golden.values(name).iter().map(|&word| word as i32).collect();
+    TextBatch::upload(&Window { tokens: words(tokens), targets: words(targets), length, batch_size }, device)
 }
 
 fn search_parity(name: &str, order: Order, kernels: Kernels, device: &Device) {

@@ -5,7 +5,8 @@ use darts_engine::{
     data::Window,
     device::Compute,
     search::Penalties,
-    supernet::{Dropouts, Kernels, Passage, RecurrentNet, RecurrentPass, TextBatch, Wrt},
+    space::{RecurrentGenotype, RecurrentOp, published_recurrent},
+    supernet::{Dropouts, Kernels, Passage, RecurrentNet, RecurrentPass, RunningStatistics, TextBatch, Wrt},
 };
 use darts_tests::*;
 use rand::{RngExt, SeedableRng};
@@ -21,6 +22,8 @@ struct Case {
     length: usize,
     batch: usize,
     dropouts: Dropouts,
+    /// Relaxed unless there is one.
+    genotype: Option<RecurrentGenotype>,
 }
 
 impl Case {
@@ -29,24 +32,57 @@ impl Case {
         (0..count).map(|_| rng.random_range(-range..range)).collect()
     }
 
-    fn pass(&self, kernels: Kernels, attempt: u64, device: &Device, wrt: Wrt) -> RecurrentPass {
-        let &Case { units, length, batch, dropouts } = self;
-        let net = RecurrentNet::relaxed(VOCABULARY, units, kernels);
+    fn net(&self, kernels: Kernels) -> RecurrentNet {
+        match &self.genotype {
+            None => RecurrentNet::relaxed(VOCABULARY, self.units, kernels),
+            Some(genotype) => RecurrentNet::derived(genotype.clone(), VOCABULARY, self.units).on(kernels),
+        }
+    }
+
+    fn put(&self, seed: u64, shape: [usize; 2], range: f32, device: &Device) -> Tensor<2> {
+        Tensor::from_data(TensorData::new(self.values(seed, shape[0] * shape[1], range), shape), device)
+    }
+
+    fn weights(&self, net: &RecurrentNet, device: &Device) -> Tensor<1> {
+        self.put(4, [1, net.layout().len()], 0.5, device).reshape([net.layout().len()])
+    }
+
+    fn window(&self) -> Window {
+        let &Case { length, batch, .. } = self;
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let mut words = || (0..length * batch).map(|_| rng.random_range(0..VOCABULARY as i32)).collect::<Vec<i32>>();
-        let window = Window { tokens: words(), targets: words(), length, batch_size: batch };
-        let put = |values: Vec<f32>, shape: [usize; 2]| Tensor::<2>::from_data(TensorData::new(values, shape), device);
-        let weights =
-            put(self.values(4, net.layout().len(), 0.5), [1, net.layout().len()]).reshape([net.layout().len()]);
+        Window { tokens: words(), targets: words(), length, batch_size: batch }
+    }
+
+    fn pass(&self, kernels: Kernels, attempt: u64, device: &Device, wrt: Wrt) -> RecurrentPass {
+        let &Case { units, batch, dropouts, .. } = self;
+        let net = self.net(kernels);
+        let weights = self.weights(&net, device);
         let weights = if attempt == 0 { weights } else { moved_by_rounding(&weights, attempt) };
-        let shape = net.alpha_shape();
-        let alphas = put(self.values(5, shape[0] * shape[1], 1.0), shape);
+        let alphas = self.genotype.is_none().then(|| self.put(5, net.alpha_shape(), 1.0, device));
+        let window = self.window();
         let passage = Passage {
             text: TextBatch::upload(&window, device),
-            hidden: put(self.values(6, batch * units, 1.0), [batch, units]),
+            hidden: self.put(6, [batch, units], 1.0, device),
             masks: dropouts.draw(&window, VOCABULARY, units, &mut ChaCha8Rng::seed_from_u64(7), device),
         };
-        net.pass(&weights, Some(&alphas), &passage, Penalties { activation: 0.1, slowness: 0.2 }, wrt)
+        net.pass(&weights, alphas.as_ref(), &passage, Penalties { activation: 0.1, slowness: 0.2 }, wrt)
+    }
+
+    /// The loss and the state after the window in evaluation mode.
+    fn evaluate(&self, kernels: Kernels, device: &Device) -> [Vec<f32>; 2] {
+        let &Case { units, batch, .. } = self;
+        let net = self.net(kernels);
+        let alphas = self.put(5, net.alpha_shape(), 1.0, device);
+        let statistics = RunningStatistics {
+            mean: self.put(8, [1, units], 0.5, device),
+            variance: self.put(9, [1, units], 0.4, device) + 0.5,
+        };
+        let relaxed = self.genotype.is_none().then_some((&alphas, &statistics));
+        let text = TextBatch::upload(&self.window(), device);
+        let hidden = self.put(6, [batch, units], 1.0, device);
+        let (loss, hidden) = net.evaluate(&self.weights(&net, device), relaxed, &text, &hidden);
+        [read(loss), read(hidden)]
     }
 }
 
@@ -58,15 +94,14 @@ fn distance(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum::<f64>().sqrt()
 }
 
-fn compare(units: usize, length: usize, batch: usize, dropouts: Dropouts) {
-    let case = Case { units, length, batch, dropouts };
+fn compare(case: Case) {
+    let &Case { units, length, batch, .. } = &case;
     let what = |part: &str| format!("{units} units, {length} words, minibatch of {batch}: {part}");
     let expected = case.pass(Kernels::Reference, 0, &Compute::cpu().device, Wrt::BOTH);
     let [expected_weights, expected_nll, expected_loss] =
         [expected.weight_gradient.unwrap(), expected.nll, expected.loss].map(read);
-    let expected_alphas = read(expected.alpha_gradient.unwrap());
-    let (means, variances) = expected.statistics.unwrap();
-    let layout = RecurrentNet::relaxed(VOCABULARY, units, Kernels::Fused).layout().clone();
+    let expected_alphas = expected.alpha_gradient.map(read);
+    let layout = case.net(Kernels::Fused).layout().clone();
     // Where a candidate lies closer to the kink of the ReLU than float32 resolves, its gradient has two right values; see
     // the kernels of convolutional cells.
     let mut wrong = Vec::new();
@@ -75,9 +110,11 @@ fn compare(units: usize, length: usize, batch: usize, dropouts: Dropouts) {
         assert_close(&what("likelihood"), &read(found.nll), &expected_nll, TOLERANCE);
         assert_close(&what("loss"), &read(found.loss), &expected_loss, TOLERANCE);
         assert_close(&what("state"), &read(found.hidden), &read(expected.hidden.clone()), TOLERANCE);
-        let (found_means, found_variances) = found.statistics.unwrap();
-        assert_close(&what("means"), &read(found_means), &read(means.clone()), TOLERANCE);
-        assert_close(&what("variances"), &read(found_variances), &read(variances.clone()), TOLERANCE);
+        assert_eq!(found.statistics.is_some(), case.genotype.is_none());
+        if let (Some(found), Some(expected)) = (found.statistics, expected.statistics.clone()) {
+            assert_close(&what("means"), &read(found.0), &read(expected.0), TOLERANCE);
+            assert_close(&what("variances"), &read(found.1), &read(expected.1), TOLERANCE);
+        }
         let weights = read(found.weight_gradient.unwrap());
         wrong.clear();
         for parameter in layout.parameters() {
@@ -87,9 +124,11 @@ fn compare(units: usize, length: usize, batch: usize, dropouts: Dropouts) {
                 wrong.push(format!("{} by {:.1e}", parameter.name, distance(found, expected) / norm(expected)));
             }
         }
-        let alphas = read(found.alpha_gradient.unwrap());
-        if distance(&alphas, &expected_alphas) > TOLERANCE * norm(&expected_alphas) {
-            wrong.push(format!("the alphas by {:.1e}", distance(&alphas, &expected_alphas) / norm(&expected_alphas)));
+        if let Some(expected) = &expected_alphas {
+            let alphas = read(found.alpha_gradient.unwrap());
+            if distance(&alphas, expected) > TOLERANCE * norm(expected) {
+                wrong.push(format!("the alphas by {:.1e}", distance(&alphas, expected) / norm(expected)));
+            }
         }
         if wrong.is_empty() {
             return;
@@ -100,24 +139,71 @@ fn compare(units: usize, length: usize, batch: usize, dropouts: Dropouts) {
 
 const SOME: Dropouts = Dropouts { embedding: 0.2, input: 0.2, cell_input: 0.3, hidden: 0.25, output: 0.3 };
 
+fn case(units: usize, length: usize, batch: usize, dropouts: Dropouts) -> Case {
+    Case { units, length, batch, dropouts, genotype: None }
+}
+
+fn derived(genotype: RecurrentGenotype) -> Case {
+    Case { genotype: Some(genotype), ..case(7, 3, 5, SOME) }
+}
+
+/// More nodes than one word tells the kernels of, one of which no node reads and which is no part of the output.
+fn many_nodes() -> RecurrentGenotype {
+    let ops = [RecurrentOp::Identity, RecurrentOp::Tanh, RecurrentOp::Relu, RecurrentOp::Sigmoid];
+    let recurrent: Vec<_> = (0..11).map(|node| (ops[node % 4], [node, node / 2, 0][node % 3])).collect();
+    RecurrentGenotype { recurrent, concat: vec![2, 3, 5, 8, 9, 11] }
+}
+
 #[test]
 fn units_that_are_no_multiple_of_four() {
-    compare(7, 3, 5, SOME);
+    compare(case(7, 3, 5, SOME));
 }
 
 #[test]
 fn a_single_word_of_a_minibatch_larger_than_a_workgroup() {
-    compare(6, 1, 70, Dropouts::default());
+    compare(case(6, 1, 70, Dropouts::default()));
+}
+
+#[test]
+fn a_derived_cell() {
+    compare(derived(published_recurrent("DARTS_V2").unwrap()));
+}
+
+#[test]
+fn a_derived_cell_of_many_nodes_of_which_some_are_the_output() {
+    compare(derived(many_nodes()));
+}
+
+#[test]
+fn cells_that_the_kernels_do_not_know_are_left_to_plain_ops() {
+    // The first state is a part of the output.
+    compare(derived(RecurrentGenotype { recurrent: vec![(RecurrentOp::Tanh, 0)], concat: vec![0, 1] }));
+}
+
+#[test]
+fn evaluation_mode() {
+    for case in [case(7, 3, 5, SOME), derived(many_nodes())] {
+        let [expected, found] =
+            [case.evaluate(Kernels::Reference, &Compute::cpu().device), case.evaluate(Kernels::Fused, &device())];
+        assert_close("loss", &found[0], &expected[0], TOLERANCE);
+        assert_close("state", &found[1], &expected[1], TOLERANCE);
+    }
 }
 
 #[test]
 fn the_same_pass_gives_the_same_bits() {
-    let pass = |length: usize| {
-        let case = Case { units: 7, length, batch: 5, dropouts: SOME };
-        let pass = case.pass(Kernels::Fused, 0, &device(), Wrt::BOTH);
-        let mut values = read(pass.weight_gradient.unwrap());
-        values.extend(read(pass.alpha_gradient.unwrap()));
-        values.into_iter().map(f32::to_bits).collect::<Vec<_>>()
-    };
-    assert!(pass(3) == pass(3));
+    for genotype in [None, Some(many_nodes())] {
+        let pass = || {
+            let pass = Case { genotype: genotype.clone(), ..case(7, 3, 5, SOME) }.pass(
+                Kernels::Fused,
+                0,
+                &device(),
+                Wrt::BOTH,
+            );
+            let mut values = read(pass.weight_gradient.unwrap());
+            values.extend(pass.alpha_gradient.map(read).unwrap_or_default());
+            values.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+        };
+        assert!(pass() == pass());
+    }
 }

@@ -11,8 +11,11 @@ use darts_engine::{
     data::Window,
     kernels::{SHADERS, Tuning, ceilings, end_sources, start_sources},
     search::{Bilevel, Penalties, SearchConfig},
-    space::CellKind::{self, Normal, Reduce},
-    supernet::{Kernels, Masks, Minibatch, Passage, RecurrentNet, Supernet, TextBatch, Wrt},
+    space::{
+        CellKind::{self, Normal, Reduce},
+        published_recurrent,
+    },
+    supernet::{Kernels, Masks, Minibatch, Passage, RecurrentNet, RunningStatistics, Supernet, TextBatch, Wrt},
     train::{Network, Stem},
 };
 use darts_tests::*;
@@ -75,7 +78,7 @@ fn derived() {
     read(net.logits(&weights, &statistics, images));
 }
 
-/// Two words of a recurrent cell, for weights and alphas.
+/// Two words of a recurrent cell: relaxed, for weights and alphas and in evaluation mode, and derived.
 fn recurrent() {
     let device = device();
     let net = RecurrentNet::relaxed(5, 6, Kernels::Fused);
@@ -88,6 +91,11 @@ fn recurrent() {
     let weights = net.layout().init(3, &device);
     let alphas = Tensor::from_data(TensorData::zeros::<f32, _>(net.alpha_shape()), &device);
     read(net.pass(&weights, Some(&alphas), &passage, Penalties::default(), Wrt::BOTH).loss);
+    let statistics = RunningStatistics::new(6, &device);
+    read(net.evaluate(&weights, Some((&alphas, &statistics)), &passage.text, &passage.hidden).0);
+    let net = RecurrentNet::derived(published_recurrent("DARTS_V2").unwrap(), 5, 6).on(Kernels::Fused);
+    let weights = net.layout().init(3, &device);
+    read(net.pass(&weights, None, &passage, Penalties::default(), Wrt::WEIGHTS).loss);
 }
 
 fn pass(tuning: Tuning, channels: usize, kinds: &[CellKind], batch: usize, [height, width]: [usize; 2]) {

@@ -1,5 +1,5 @@
 //! Cells on hand-written WGSL (`shaders/`), launched through burn-wgpu, with gradients written by hand: whole relaxed ones of
-//! a supernet, and the ops of derived ones.
+//! a supernet, and the ops of derived ones; recurrent cells over whole windows, and what a language model has around them.
 //!
 //! A node of a relaxed cell is a weighted sum of BatchNorm outputs, and BatchNorm of a pointwise convolution is that convolution
 //! with scaled rows and an offset. So the last pointwise convolutions of all ops into a node are one matrix product over
@@ -11,6 +11,7 @@ mod ceiling;
 mod cell;
 mod conv_norm;
 mod gpu;
+mod language;
 mod op;
 mod recurrent;
 mod sgd;
@@ -22,8 +23,9 @@ pub(crate) use cell::CellPlan;
 pub use cell::Tuning;
 pub(crate) use conv_norm::ConvNormPlan;
 pub use gpu::{SHADERS, launched};
+pub(crate) use language::{SCORES, likelihood, matrix_product, word_vectors};
 pub(crate) use op::{conv_norm, mixed_cell};
-pub(crate) use recurrent::{RecurrentInput, largest_buffer, recurrent_cell};
+pub(crate) use recurrent::{RecurrentInput, RecurrentKind, largest_buffer, recurrent_cell};
 pub(crate) use sgd::sgd_step;
 pub(crate) use watch::Count;
 #[cfg(not(target_arch = "wasm32"))]

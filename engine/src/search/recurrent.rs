@@ -301,7 +301,7 @@ pub(crate) fn fits(
     // The flat weights, and the gates of all edges into the last node, for all words on plain ops' inputs.
     let gates = 2 * hidden * batch_size * bptt.max(crate::space::RECURRENT_NODES);
     let fused = match net.kernels() {
-        Kernels::Fused => largest_buffer(bptt, hidden, batch_size),
+        Kernels::Fused => largest_buffer(bptt, hidden, batch_size, net.genotype()),
         Kernels::Reference => 0,
     };
     let needed = 4 * net.layout().len().max(gates).max(fused) as u64;

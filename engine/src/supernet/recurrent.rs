@@ -5,7 +5,7 @@ use super::{Init, Kernels, Layout, Leaves, Wrt, plain::BATCH_NORM_EPSILON};
 pub use crate::search::{Dropouts, Penalties};
 use crate::{
     data::Window,
-    kernels::{RecurrentInput, recurrent_cell},
+    kernels::{RecurrentInput, RecurrentKind, SCORES, likelihood, matrix_product, recurrent_cell, word_vectors},
     space::{RECURRENT_EDGES, RECURRENT_NODES, RecurrentGenotype, RecurrentOp},
 };
 use burn::tensor::{
@@ -17,8 +17,6 @@ use rand_chacha::ChaCha8Rng;
 
 /// Weights start uniform within this distance of 0.
 const INIT_RANGE: f32 = 0.04;
-/// Floats of the word scores that are computed at once: 64 MiB, half of what WebGPU binds by default.
-const SCORES: usize = (64 << 20) / 4;
 /// Share of each state's statistics in the running ones, where a cell is normalised.
 const STATISTICS_MOMENTUM: f64 = 0.1;
 
@@ -74,9 +72,14 @@ impl Dropouts {
 #[derive(Clone, Debug)]
 pub struct TextBatch {
     /// Words [length * batch].
-    pub tokens: Tensor<1, Int>,
+    tokens: Tensor<1, Int>,
     /// The word that follows each [length * batch].
-    pub targets: Tensor<1, Int>,
+    targets: Tensor<1, Int>,
+    /// The places of all words, those of one word after those of another, and then of each distinct word itself, where its
+    /// places begin and where they end [length * batch + 3 distinct]: gradients of words are added up in that order.
+    places: Tensor<1>,
+    /// How many words are distinct.
+    distinct: usize,
     /// Rows.
     pub length: usize,
     /// Columns.
@@ -87,9 +90,21 @@ impl TextBatch {
     /// Puts a window on the device.
     pub fn upload(window: &Window, device: &Device) -> Self {
         let put = |words: &[i32]| Tensor::from_data(TensorData::new(words.to_vec(), [words.len()]), device);
+        let mut order: Vec<usize> = (0..window.tokens.len()).collect();
+        order.sort_by_key(|&place| window.tokens[place]);
+        let mut places: Vec<f32> = order.iter().map(|&place| place as f32).collect();
+        let (mut begin, mut distinct) = (0, 0);
+        for same in order.chunk_by(|&a, &b| window.tokens[a] == window.tokens[b]) {
+            let end = begin + same.len();
+            places.extend([window.tokens[same[0]] as f32, begin as f32, end as f32]);
+            (begin, distinct) = (end, distinct + 1);
+        }
+        let count = places.len();
         Self {
             tokens: put(&window.tokens),
             targets: put(&window.targets),
+            places: Tensor::from_data(TensorData::new(places, [count]), device),
+            distinct,
             length: window.length,
             batch_size: window.batch_size,
         }
@@ -180,7 +195,7 @@ impl RecurrentNet {
         Self::new(Cell::Relaxed, RECURRENT_NODES, vocabulary, hidden, kernels)
     }
 
-    /// The network of a derived cell, of `hidden` units.
+    /// The network of a derived cell, of `hidden` units, on plain ops.
     ///
     /// # Panics
     /// The genotype is not well formed.
@@ -200,6 +215,11 @@ impl RecurrentNet {
             layout.push(format!("rnns.0._Ws.{node}"), &[hidden, 2 * hidden], within);
         }
         Self { cell, vocabulary, hidden, layout, kernels }
+    }
+
+    /// The same network on that path.
+    pub fn on(self, kernels: Kernels) -> Self {
+        Self { kernels, ..self }
     }
 
     /// Where each weight lies in the flat vector.
@@ -264,7 +284,8 @@ impl RecurrentNet {
             let leaf = alphas.clone().inner().autodiff();
             if wrt.alphas { leaf.require_grad() } else { leaf }
         });
-        let forward = Forward::new(self, &leaves, alpha_leaf.as_ref(), masks, None);
+        let tracked = wrt.weights || wrt.alphas;
+        let forward = Forward { tracked, ..Forward::new(self, &leaves, alpha_leaf.as_ref(), masks, None) };
         let Outputs { raw, hidden, statistics } = forward.run(text, hidden);
         let output = forward.output(raw.clone());
         let nll = forward.nll(output.clone(), text);
@@ -284,7 +305,7 @@ impl RecurrentNet {
             alpha_gradient: None,
             statistics: statistics.filter(|_| wrt.weights).map(|(mean, variance)| (mean.inner(), variance.inner())),
         };
-        if wrt.weights || wrt.alphas {
+        if tracked {
             let mut gradients = loss.backward();
             pass.weight_gradient = wrt.weights.then(|| leaves.gradient(&mut gradients));
             pass.alpha_gradient = alpha_leaf.filter(|_| wrt.alphas).map(|leaf| {
@@ -356,6 +377,8 @@ struct Forward<'a> {
     /// The ops' weights of a relaxed cell [36, 5].
     mixing: Option<Tensor<2>>,
     running: Option<&'a RunningStatistics>,
+    /// Whether a backward pass is to follow.
+    tracked: bool,
 }
 
 impl<'a> Forward<'a> {
@@ -366,14 +389,19 @@ impl<'a> Forward<'a> {
         masks: &'a Masks,
         running: Option<&'a RunningStatistics>,
     ) -> Self {
-        Self { net, leaves, masks, mixing: alphas.map(|alphas| softmax(alphas.clone(), 1)), running }
+        let mixing = alphas.map(|alphas| softmax(alphas.clone(), 1));
+        Self { net, leaves, masks, mixing, running, tracked: false }
     }
 
     /// Runs the cell over a window.
     fn run(&self, text: &TextBatch, hidden: &Tensor<2>) -> Outputs {
         let &TextBatch { length, batch_size: batch, .. } = text;
         let units = self.net.hidden;
-        let mut words = self.leaves.get::<2>("encoder.weight").select(0, text.tokens.clone().inner().autodiff());
+        let vectors = self.leaves.get::<2>("encoder.weight");
+        let mut words = match self.net.kernels {
+            Kernels::Fused => word_vectors(vectors, text.tokens.clone().float(), text.places.clone(), text.distinct),
+            Kernels::Reference => vectors.select(0, text.tokens.clone().inner().autodiff()),
+        };
         if let Some(mask) = &self.masks.words {
             words = words * mask.clone().autodiff();
         }
@@ -383,9 +411,13 @@ impl<'a> Forward<'a> {
         }
         // What words add to the gates of the first state, for all of them at once.
         let first = self.leaves.get::<2>("rnns.0._W0");
-        let inputs = words.reshape([length * batch, units]).matmul(first.clone().narrow(0, 0, units));
+        let (words, of_words) = (words.reshape([length * batch, units]), first.clone().narrow(0, 0, units));
+        let inputs = match self.net.kernels {
+            Kernels::Fused => matrix_product(words, of_words),
+            Kernels::Reference => words.matmul(of_words),
+        };
         let inputs = inputs.reshape([length, batch, 2 * units]);
-        if self.net.kernels == Kernels::Fused && self.running.is_none() {
+        if self.net.kernels == Kernels::Fused && self.net.genotype().is_none_or(RecurrentKind::knows) {
             return self.run_fused(inputs, first, hidden);
         }
         let cell = Step {
@@ -411,27 +443,39 @@ impl<'a> Forward<'a> {
         Outputs { raw: Tensor::stack(outputs, 0), hidden, statistics }
     }
 
-    /// Runs a relaxed cell over a window on the fused kernels; `inputs` [length, batch, 2 hidden] is what words add to the
-    /// gates of the first state, `first` that state's whole matrix.
+    /// Runs the cell over a window on the fused kernels; `inputs` [length, batch, 2 hidden] is what words add to the gates of
+    /// the first state, `first` that state's whole matrix.
     fn run_fused(&self, inputs: Tensor<3>, first: Tensor<2>, hidden: &Tensor<2>) -> Outputs {
         let units = self.net.hidden;
         let [length, batch, _] = inputs.dims();
-        let nodes = (0..RECURRENT_NODES).map(|node| self.leaves.get::<2>(&format!("rnns.0._Ws.{node}")));
+        let nodes = (0..self.nodes()).map(|node| self.leaves.get::<2>(&format!("rnns.0._Ws.{node}")));
         let matrices = Tensor::cat([first.narrow(0, units, units)].into_iter().chain(nodes).collect(), 0);
         let hidden = hidden.clone().inner();
         let mask = self.masks.hidden.clone().unwrap_or_else(|| hidden.ones_like());
+        let mixing = || self.mixing.clone().expect("a relaxed cell has alphas");
+        let kind = match (&self.net.cell, self.running) {
+            (Cell::Derived(genotype), _) => RecurrentKind::Derived(genotype.clone()),
+            (Cell::Relaxed, None) => RecurrentKind::Relaxed(mixing()),
+            (Cell::Relaxed, Some(RunningStatistics { mean, variance })) => {
+                let both = Tensor::cat(vec![mean.clone(), variance.clone()], 1).reshape([2 * units]);
+                RecurrentKind::Running(mixing(), both)
+            }
+        };
         let (output, moments) = recurrent_cell(RecurrentInput {
             inputs: inputs.swap_dims(1, 2),
             matrices,
-            mixing: self.mixing.clone().expect("a relaxed cell has alphas"),
+            kind,
             hidden: hidden.transpose(),
             mask: mask.transpose(),
         });
         let raw = output.swap_dims(1, 2);
         let hidden = raw.clone().narrow(0, length - 1, 1).reshape([batch, units]);
-        let states = length * (RECURRENT_NODES + 1);
-        let of = |moment: usize| moments.clone().narrow(2, moment, 1).reshape([states, units]).autodiff();
-        Outputs { raw, hidden, statistics: Some((of(0), of(1))) }
+        let statistics = moments.map(|moments| {
+            let states = length * (RECURRENT_NODES + 1);
+            let of = |moment: usize| moments.clone().narrow(2, moment, 1).reshape([states, units]).autodiff();
+            (of(0), of(1))
+        });
+        Outputs { raw, hidden, statistics }
     }
 
     fn nodes(&self) -> usize {
@@ -456,6 +500,10 @@ impl<'a> Forward<'a> {
     fn nll(&self, output: Tensor<3>, text: &TextBatch) -> Tensor<1> {
         let rows = text.length * text.batch_size;
         let output = output.reshape([rows, self.net.hidden]);
+        if self.net.kernels == Kernels::Fused {
+            let (vectors, bias) = (self.leaves.get("encoder.weight"), self.leaves.get("decoder.bias"));
+            return likelihood(output, vectors, bias, text.targets.clone().float(), self.tracked);
+        }
         let targets = text.targets.clone().inner().autodiff();
         let at_once = (SCORES / self.net.vocabulary).max(1);
         let parts = (0..rows).step_by(at_once).map(|from| {
