@@ -170,12 +170,22 @@ pub fn moved_by_rounding(weights: &Tensor<1>, attempt: u64) -> Tensor<1> {
 pub fn timeless(events: &[Event]) -> Vec<Value> {
     let strip = |event: &Event| {
         let mut event = serde_json::to_value(event).unwrap();
-        for key in ["seconds", "images_per_second"] {
+        for key in ["seconds", "images_per_second", "words_per_second"] {
             event.as_object_mut().unwrap().remove(key);
         }
         event
     };
     events.iter().map(strip).collect()
+}
+
+/// Writes a small corpus to a new folder, in which what follows a word can be learnt.
+pub fn write_texts(folder: &Path) {
+    fs::create_dir(folder).unwrap();
+    for (file, from, lines) in [("train", 0, 60), ("valid", 3, 16), ("test", 5, 16)] {
+        let line = |i: usize| format!("the {} sees {} and a {}", i * 7 % 5, i * 3 % 4, (i * 7 + i * 3) % 6);
+        let lines: Vec<String> = (from..from + lines).map(line).collect();
+        fs::write(folder.join(format!("{file}.txt")), lines.join("\n")).unwrap();
+    }
 }
 
 /// Names of what a folder holds, sorted.

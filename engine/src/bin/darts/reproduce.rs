@@ -360,7 +360,7 @@ impl Protocol<'_> {
     }
 
     /// Goes on with what an interrupted stage left, as far as that is whole and of the same settings, or begins anew.
-    fn begin(&self, folder: &Path, config: &RunConfig) -> Outcome<Begin> {
+    fn begin(&self, folder: &Path, config: &RunConfig) -> Outcome<Begin<RunConfig>> {
         if folder.exists() {
             match Resumed::open(folder) {
                 Ok(resumed) if resumed.run.config == *config => return Ok(Begin::Again(resumed.into())),
@@ -379,7 +379,7 @@ impl Protocol<'_> {
         folder: &Path,
         title: &str,
         config: &RunConfig,
-        work: impl FnOnce(Begin) -> Outcome,
+        work: impl FnOnce(Begin<RunConfig>) -> Outcome,
     ) -> Outcome<(PathBuf, Event)> {
         if folder.exists() {
             let run = Run::open(folder)?;

@@ -3,13 +3,14 @@
 use crate::{
     data,
     device::{DEVICES, acquire, contain, devices, told_time, word},
-    drive::{Before, Begin, Keeping, RunFile, Show, drive},
+    drive::{Before, Begin, Keeping, RunFiles, Show, at_step, drive},
     genotype, imagenet,
     output::{Outcome, Output},
     search::{kernels, kernels_help},
 };
 use clap::{Args, Subcommand};
 use darts_engine::{
+    checkpoint::Resumable,
     device::{DeviceChoice, block_on},
     event::{Event, Measure, Tested},
     run::{BEST_FILE, DataSource, LAST_FILE, RunConfig},
@@ -17,7 +18,7 @@ use darts_engine::{
     space::Genotype,
     train::{Stem, TrainConfig, Training},
 };
-use indicatif::{HumanDuration, ProgressBar};
+use indicatif::ProgressBar;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -38,8 +39,8 @@ pub enum Command {
     /// Train a language model around a recurrent cell on the Penn Treebank, or any text, and test it.
     ///
     /// The folder RUN then has config.json, the cell in genotype.json, the words in vocabulary.txt, every event in
-    /// events.jsonl while it goes on, and the weights: last.safetensors after each epoch, best.safetensors after each epoch of
-    /// lower validation loss than any before. The defaults are the paper's for the Penn Treebank.
+    /// events.jsonl while it goes on, checkpoints that --resume goes on from, and the weights: last.safetensors after each
+    /// epoch, best.safetensors after each epoch of lower validation loss than any before. The defaults are the paper's for the Penn Treebank.
     Ptb(Box<super::text::Ptb>),
     /// Train a language model as `train ptb` does, with the paper's settings for WikiText-2.
     Wt2(Box<super::text::Wt2>),
@@ -180,7 +181,7 @@ fn cifar10(args: &Cifar10, output: &Output) -> Outcome {
 
 /// Settings and cells of a run that begins or goes on, refused where they make none.
 pub fn settings(
-    begin: &Begin,
+    begin: &Begin<RunConfig>,
     stem: Stem,
     arch: Option<&String>,
     config: impl FnOnce() -> TrainConfig,
@@ -209,7 +210,7 @@ pub fn settings(
 /// Trains to the end, shows how it goes, and writes all of it to the run's folder.
 pub fn perform(
     mut training: Training,
-    begin: Begin,
+    begin: Begin<RunConfig>,
     run: &RunConfig,
     keeping: &Keeping,
     output: &Output,
@@ -221,14 +222,14 @@ pub fn perform(
 }
 
 /// The weights that an event tells of.
-fn weights(training: &Training, event: &Event) -> Outcome<RunFile> {
+fn weights(training: &Training, event: &Event) -> Outcome<RunFiles> {
     let file = match event {
         Event::TrainEpoch { .. } => LAST_FILE,
         Event::Evaluated { best: true, .. } => BEST_FILE,
-        _ => return Ok(None),
+        _ => return Ok(Vec::new()),
     };
     let (weights, steps) = block_on(training.weights())?;
-    Ok(Some((file, weights.to_safetensors(steps))))
+    Ok(vec![(file, weights.to_safetensors(steps))])
 }
 
 /// What a training run comes to.
@@ -285,17 +286,13 @@ impl<'a> View<'a> {
     }
 }
 
-impl Show for View<'_> {
+impl Show<Training> for View<'_> {
     fn bar(&self) -> &ProgressBar {
         &self.bar
     }
 
-    fn stepped(&mut self, steps: usize) {
-        self.bar.set_position(steps as u64);
-        let Self { epochs, steps_per_epoch, .. } = self;
-        let (epoch, step) = ((steps - 1) / *steps_per_epoch + 1, (steps - 1) % *steps_per_epoch + 1);
-        let left = HumanDuration(self.bar.eta());
-        self.bar.set_prefix(format!("epoch {epoch} of {epochs}, step {step} of {steps_per_epoch}, {left:#} left"));
+    fn stepped(&mut self, training: &Training) {
+        at_step(&self.bar, training.steps_done(), self.epochs, self.steps_per_epoch);
     }
 
     fn show(&mut self, event: Event) {
