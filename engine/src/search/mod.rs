@@ -29,7 +29,7 @@ pub(crate) use conv::{MOST_WEIGHTS, accuracy, add, device_error, floats, memory_
 pub use recurrent::{EVALUATION_BATCH, RecurrentError, RecurrentSearch};
 #[cfg(feature = "compute")]
 pub(crate) use recurrent::{
-    at_step, bad_weight, check_place, check_sums, evaluate_text, fits, read_state, read_together,
+    at_step, bad_weight, check_device, check_place, check_sums, evaluate_text, read_state, read_together,
 };
 #[cfg(feature = "compute")]
 pub use recurrent_bilevel::RecurrentBilevel;

@@ -127,12 +127,9 @@ impl RecurrentSearch {
         let train = corpus.train.columns(config.batch_size, 3)?;
         let valid = corpus.valid.columns(config.batch_size, 2)?;
         let evaluation = corpus.valid.columns(EVALUATION_BATCH, 2)?;
-        if config.kernels == Kernels::Fused && !compute.runs_shaders() {
-            return Err(RecurrentError::NoShaders { backend: compute.backend.clone() });
-        }
         let &RecurrentConfig { hidden, batch_size, bptt, .. } = &config;
         let net = RecurrentNet::relaxed(corpus.vocabulary.len(), hidden, config.kernels);
-        fits(&net, [batch_size, bptt], compute)?;
+        check_device(&net, [batch_size, bptt], compute)?;
         let bilevel = RecurrentBilevel::new(net, config.seed, &compute.device);
         let first = bilevel.net().first_hidden(batch_size, &compute.device);
         let [initial] = read_together([bilevel.alphas.clone().flatten(0, 1)], [batch_size, hidden]).await?;
@@ -416,12 +413,16 @@ pub(crate) fn at_step(seed: u64, step: usize) -> ChaCha8Rng {
     rng
 }
 
-/// Checks that the device has buffers large enough for a network on windows of `bptt` rows of `batch_size` columns.
-pub(crate) fn fits(
+/// Checks that the device runs a network's kernels and has buffers large enough for windows of `bptt` rows of `batch_size`
+/// columns.
+pub(crate) fn check_device(
     net: &RecurrentNet,
     [batch_size, bptt]: [usize; 2],
     compute: &Compute,
 ) -> Result<(), RecurrentError> {
+    if net.kernels() == Kernels::Fused && !compute.runs_shaders() {
+        return Err(RecurrentError::NoShaders { backend: compute.backend.clone() });
+    }
     let weights = net.layout().len();
     if weights > MOST_WEIGHTS {
         return Err(RecurrentError::TooLarge { weights });

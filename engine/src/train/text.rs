@@ -5,8 +5,8 @@ use crate::{
     device::Compute,
     event::{Event, WordMeasure},
     search::{
-        EVALUATION_BATCH, RecurrentError, Sgd, at_step, bad_weight, check_place, check_sums, evaluate_text, fits,
-        read_state, read_together,
+        EVALUATION_BATCH, RecurrentError, Sgd, at_step, bad_weight, check_device, check_place, check_sums,
+        evaluate_text, read_state, read_together,
     },
     space::RecurrentGenotype,
     supernet::{Kernels, Passage, RecurrentNet, TextBatch, Wrt},
@@ -86,7 +86,7 @@ impl TextTraining {
         let valid = corpus.valid.columns(EVALUATION_BATCH, 2)?;
         let test = corpus.test.columns(config.test_batch_size, 2)?;
         let net = RecurrentNet::derived(genotype, corpus.vocabulary.len(), config.hidden);
-        fits(&net, [config.batch_size, config.bptt + MOST_MORE], compute)?;
+        check_device(&net, [config.batch_size, config.bptt + MOST_MORE], compute)?;
         Ok(Self {
             words: [&corpus.train, &corpus.valid, &corpus.test].map(|text| text.tokens.len()),
             weights: net.layout().init(config.seed, &compute.device),
