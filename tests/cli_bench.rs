@@ -33,6 +33,33 @@ fn steps_are_measured_and_their_memory_was_expected() {
 }
 
 #[test]
+fn recurrent_steps_are_measured_by_the_word() {
+    let recurrent = |more: &[&str]| {
+        let mut command = darts();
+        command
+            .args(["bench", "recurrent", "--quiet", "--hidden", "16", "--vocabulary", "30", "--steps", "1"])
+            .args(more);
+        command
+    };
+    let sizes = |bptt| ["--batch-size", "8", "--bptt", bptt];
+    let [short, long] = ["4", "12"].map(|bptt| document(&mut recurrent(&sizes(bptt))));
+    assert_eq!(short["parameters"], 30 * 17 + 10 * 2 * 16 * 16);
+    for (i, step) in ["weight_step", "architecture_step"].into_iter().enumerate() {
+        let [short, long] = [&short, &long].map(|figures| {
+            let number = |name: &str| figures[step][name].as_u64().unwrap();
+            let (all, bptt) =
+                (number("dispatches") + number("other_dispatches"), figures["config"]["bptt"].as_f64().unwrap());
+            assert_eq!(figures["dispatches_per_word"][i].as_f64(), Some(all as f64 / bptt));
+            assert_eq!(number("multiply_accumulates"), 3 * 8 * bptt as u64 * ((4 + 72) * 256 + 30 * 16));
+            (all, number("dispatches"))
+        });
+        assert!(short.1 > 0 && long.0 > short.0, "{short:?} {long:?}");
+    }
+    let told = refusal(darts().args(["bench", "recurrent", "--quiet", "--vocabulary", "10000000"]), 1);
+    assert!(told.starts_with("hidden and the vocabulary make a network of 3"), "{told}");
+}
+
+#[test]
 fn what_the_device_cannot_hold_is_told() {
     let told = refusal(&mut bench(10_000_000), 1);
     assert!(told.starts_with("a buffer of "), "{told}");

@@ -1,12 +1,21 @@
-//! `darts reproduce cifar10` as a user meets it.
+//! `darts reproduce` as a user meets it.
 
 mod cli;
 
 use cli::{darts, document, refusal};
-use darts_engine::{run::Run, space::Genotype};
-use darts_tests::files;
+use darts_engine::{
+    run::{Run, TextRun},
+    space::{Genotype, RecurrentGenotype, published_recurrent},
+};
+use darts_tests::{files, write_texts};
 use serde_json::{Value, json};
-use std::{fs, path::Path, process::Command, time::SystemTime};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    thread::sleep,
+    time::{Duration, SystemTime},
+};
 use tempfile::{TempDir, tempdir};
 
 fn folder() -> TempDir {
@@ -135,4 +144,124 @@ fn all_cells_may_be_trained_and_other_settings_are_another_reproduction() {
     let none = refusal(&mut reproduce(dir.path(), "new", &["--searcher", "genetic"]), 2);
     assert!(none.starts_with("invalid value 'genetic' for '--searcher <"), "{none}");
     assert!(!dir.path().join("new").exists());
+}
+
+/// Two searches, three random cells and ENAS's on a small corpus.
+fn reproduce_text(dir: &Path, out: &str, more: &[&str]) -> Command {
+    let mut command = darts();
+    command.current_dir(dir).args([
+        "reproduce",
+        "ptb",
+        "--data",
+        "text",
+        "--out",
+        out,
+        "--seed",
+        "7",
+        "--device",
+        "cpu",
+    ]);
+    command.args(["--searcher", "first,random,ENAS", "--searches", "2", "--random-cells", "3", "--runs", "2"]);
+    command.args(["--search-epochs", "1", "--search-batch-size", "8", "--search-hidden", "4", "--search-bptt", "8"]);
+    command.args(["--brief-epochs", "1", "--epochs", "2", "--batch-size", "8", "--hidden", "5", "--bptt", "8"]);
+    command.args(more);
+    command
+}
+
+/// A report without times.
+fn without_times(mut report: Value) -> Value {
+    for row in report["rows"].as_array_mut().unwrap() {
+        for days in ["search_days", "selection_days", "training_days"] {
+            row.as_object_mut().unwrap().remove(days);
+        }
+        for candidate in row["candidates"].as_array_mut().unwrap() {
+            candidate.as_object_mut().unwrap().remove("search_seconds");
+            if let Some(brief) = candidate.get_mut("brief").and_then(Value::as_object_mut) {
+                brief.remove("seconds");
+            }
+            for run in candidate["runs"].as_array_mut().unwrap() {
+                run.as_object_mut().unwrap().remove("seconds");
+            }
+        }
+    }
+    report
+}
+
+#[test]
+fn the_protocol_of_language_models_runs_once_and_goes_on_where_it_was() {
+    let dir = tempdir().unwrap();
+    write_texts(&dir.path().join("text"));
+    let report = document(&mut reproduce_text(dir.path(), "out", &[]));
+    let out = dir.path().join("out");
+    assert_eq!(files(&out), ["ENAS", "first", "random", "report.json"]);
+    let rows = report["rows"].as_array().unwrap();
+    let number = |value: &Value| value.as_f64().unwrap();
+    for (row, (name, count)) in rows.iter().zip([("first", 2), ("random", 3), ("ENAS", 1)]) {
+        assert_eq!(row["searcher"], json!(name));
+        let candidates = row["candidates"].as_array().unwrap();
+        assert_eq!(candidates.len(), count);
+        // The best by validation perplexity is trained; of a single one there is no choice.
+        let brief = |i: &usize| candidates[*i]["brief"]["valid"]["loss"].as_f64().unwrap_or(0.0);
+        let best = (0..count).min_by(|i, j| brief(i).total_cmp(&brief(j))).unwrap();
+        assert!(candidates.iter().all(|candidate| candidate.get("brief").is_some() == (count > 1)));
+        let trained: Vec<usize> = candidates.iter().map(|one| one["runs"].as_array().unwrap().len()).collect();
+        assert_eq!(trained, (0..count).map(|i| if i == best { 2 } else { 0 }).collect::<Vec<_>>());
+        let runs = candidates[best]["runs"].as_array().unwrap();
+        for text in ["valid", "test"] {
+            let of = |run: &Value| number(&run[text]["perplexity"]);
+            let (mean, half) = ((of(&runs[0]) + of(&runs[1])) / 2.0, (of(&runs[0]) - of(&runs[1])).abs() / 2.0);
+            assert!((number(&row[format!("{text}_perplexity")]) - mean).abs() < 1e-6 * mean, "JSON tells float32");
+            assert!((number(&row[format!("{text}_deviation")]) - half * 2f64.sqrt()).abs() < 1e-6 * mean);
+            assert!(half > 0.0, "each training has a seed of its own");
+        }
+        let stage = TextRun::open(out.join(format!("{name}/train-{}-1", best + 1))).unwrap();
+        let weights = number(&candidates[best]["params"]);
+        assert_eq!(number(&row["params"]), weights / 1e6);
+        let started = stage.events().unwrap().next().unwrap().unwrap();
+        assert_eq!(serde_json::to_value(started).unwrap()["parameters"], json!(weights as u64));
+    }
+    let cells = |row: &Value| -> Vec<RecurrentGenotype> {
+        let cells = row["candidates"].as_array().unwrap().iter().map(|candidate| candidate["genotype"].clone());
+        cells.map(|cell| serde_json::from_value(cell).unwrap()).collect()
+    };
+    assert_eq!(cells(&rows[1]), RecurrentGenotype::random(7, 3).collect::<Vec<_>>());
+    assert_eq!(cells(&rows[2]), [published_recurrent("ENAS").unwrap()]);
+    let searched = TextRun::open(out.join("first/search-2")).unwrap();
+    assert_eq!(searched.config.search.as_ref().unwrap().seed, 8);
+    assert_eq!(searched.genotype().unwrap(), cells(&rows[0])[1]);
+
+    // What the paper reports is told apart from what was measured.
+    let again = reproduce_text(dir.path(), "out", &[]).output().unwrap();
+    let (text, remarks) = (String::from_utf8(again.stdout).unwrap(), String::from_utf8(again.stderr).unwrap());
+    assert_eq!(remarks.matches(": done before").count(), 2 + 2 + 3 + 3 * 2, "{remarks}");
+    let (measured, reported) = text.split_once("The paper reports, on Penn Treebank, table 2:").unwrap();
+    assert!(measured.contains("measured here") && measured.contains("ENAS, as published"), "{text}");
+    assert!(!measured.contains("55.7") && reported.contains("58.1             55.7"), "{text}");
+    assert!(reported.contains("on WikiText-2, table 5:") && reported.contains("epochs 2 (8000)"), "{text}");
+    let reported = report["reported_ptb"].as_array().unwrap();
+    assert_eq!(reported.iter().filter(|row| row["cell"] == json!("DARTS_V2")).count(), 1);
+
+    // A stage that was interrupted goes on from its checkpoint, and one that lost its log is done again, to the same end.
+    let mut cut = reproduce_text(dir.path(), "cut", &[]).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let log = dir.path().join("cut/first/search-1.unfinished/events.jsonl");
+    while fs::read(&log).map_or(0, |log| log.iter().filter(|byte| **byte == b'\n').count()) < 2 {
+        assert!(cut.try_wait().unwrap().is_none());
+        sleep(Duration::from_millis(2));
+    }
+    assert!(Command::new("kill").args(["-INT", &cut.id().to_string()]).status().unwrap().success());
+    assert_eq!(cut.wait().unwrap().code(), Some(130));
+    let resumed = reproduce_text(dir.path(), "cut", &[]).output().unwrap();
+    let remarks = String::from_utf8(resumed.stderr).unwrap();
+    assert!(remarks.contains("cut/first/search-1.unfinished goes on after "), "{remarks}");
+    fs::rename(dir.path().join("cut/random/brief-2"), dir.path().join("cut/random/brief-2.unfinished")).unwrap();
+    fs::remove_file(dir.path().join("cut/random/brief-2.unfinished/events.jsonl")).unwrap();
+    let once_more = document(&mut reproduce_text(dir.path(), "cut", &[]));
+    assert_eq!(without_times(once_more), without_times(report));
+    assert!(!files(&dir.path().join("cut/random")).iter().any(|name| name.ends_with(".unfinished")));
+
+    let same = reproduce_text(dir.path(), "out", &["--quiet"]);
+    let mut other = darts();
+    other.current_dir(dir.path()).args(same.get_args().map(|arg| if arg == "5" { "6".as_ref() } else { arg }));
+    let told = refusal(&mut other, 1);
+    assert_eq!(told, "out/first/brief-1 was made with other settings; name another folder or move it away");
 }

@@ -6,9 +6,9 @@ use cli::{darts, document, refusal};
 use darts_engine::{
     checkpoint::Checkpoint,
     event::Event,
-    run::{CHECKPOINTS_FOLDER, Run},
+    run::{CHECKPOINTS_FOLDER, Run, TextRun},
 };
-use darts_tests::{files, timeless};
+use darts_tests::{files, timeless, write_texts};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
@@ -21,16 +21,17 @@ use std::{
 };
 use tempfile::{TempDir, tempdir};
 
-/// A folder with a few textures in `few.packed`.
+/// A folder with a few textures in `few.packed` and a small corpus in `text`.
 fn folder() -> TempDir {
     let dir = tempdir().unwrap();
     let mut subset = darts();
     subset.args(["data", "subset", "--data", "textures", "--train-images", "40", "--test-images", "20", "--out"]);
     assert!(subset.arg(dir.path().join("few.packed")).output().unwrap().status.success());
+    write_texts(&dir.path().join("text"));
     dir
 }
 
-/// A command in `dir`, which has a `few.packed`.
+/// A command in such a folder.
 fn command(dir: &Path, what: &[&str], more: &[&str]) -> Command {
     let mut command = darts();
     command.current_dir(dir).args(what).args(more);
@@ -39,6 +40,8 @@ fn command(dir: &Path, what: &[&str], more: &[&str]) -> Command {
 
 const SEARCH: [&str; 2] = ["search", "conv"];
 const TRAIN: [&str; 2] = ["train", "cifar10"];
+const TEXT_SEARCH: [&str; 2] = ["search", "recurrent"];
+const TEXT_TRAIN: [&str; 2] = ["train", "ptb"];
 
 /// Settings of a search of eight steps in two epochs, but for its channels.
 const SMALL_SEARCH: [&str; 12] = [
@@ -68,6 +71,19 @@ fn training() -> Vec<&'static str> {
     [&["--data", "few.packed", "--device", "cpu", "--epochs", "2", "--report-every", "1"], &network[..]].concat()
 }
 
+/// Settings of runs on text of some eight steps an epoch.
+const SMALL_TEXT: [&str; 8] = ["--data", "text", "--batch-size", "8", "--hidden", "6", "--bptt", "8"];
+
+fn text_search(more: &[&'static str]) -> Vec<&'static str> {
+    [&SMALL_TEXT[..], &["--epochs", "2", "--report-every", "3"], more].concat()
+}
+
+/// Six epochs, the weights of the last of which are averaged.
+fn text_training(more: &[&'static str]) -> Vec<&'static str> {
+    let training = ["--arch", "DARTS_V1", "--epochs", "6", "--patience", "1", "--report-every", "3", "--device", "cpu"];
+    [&SMALL_TEXT[..], &training, more].concat()
+}
+
 /// Runs to the end; standard error.
 fn done(command: &mut Command) -> String {
     let output = command.output().unwrap();
@@ -76,9 +92,18 @@ fn done(command: &mut Command) -> String {
     error
 }
 
+/// The events of a run on images or on text.
+fn events(run: &Path) -> Vec<Event> {
+    let events = match Run::open(run) {
+        Ok(run) => run.events(),
+        Err(_) => TextRun::open(run).unwrap().events(),
+    };
+    events.unwrap().map(Result::unwrap).collect()
+}
+
 /// All that a run leaves but the time it took: events, and every file of weights or state.
 fn left(run: &Path) -> (Vec<Value>, Vec<(String, Vec<u32>)>) {
-    let events: Vec<Event> = Run::open(run).unwrap().events().unwrap().map(Result::unwrap).collect();
+    let events = events(run);
     let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect();
     let mut weights = Vec::new();
     let last = checkpoints(run).pop().expect("a checkpoint");
@@ -195,6 +220,120 @@ fn a_training_run_that_is_killed_goes_on_bit_for_bit() {
 }
 
 #[test]
+fn a_text_search_that_is_killed_goes_on_bit_for_bit() {
+    killed_at_random(TEXT_SEARCH, &text_search(&["--order", "second", "--device", "cpu"]), rounds(4), 4);
+}
+
+#[test]
+fn a_text_search_on_fused_kernels_that_is_killed_goes_on_bit_for_bit() {
+    let one_epoch = [&SMALL_TEXT[..], &["--epochs", "1", "--report-every", "3"]].concat();
+    killed_at_random(TEXT_SEARCH, &one_epoch, rounds(2), 5);
+}
+
+#[test]
+fn a_text_training_run_that_is_killed_goes_on_bit_for_bit() {
+    killed_at_random(TEXT_TRAIN, &text_training(&[]), rounds(6), 6);
+}
+
+#[test]
+fn a_run_on_text_goes_on_from_any_step() {
+    let dir = folder();
+    for (what, settings) in [
+        (TEXT_SEARCH, text_search(&["--order", "first", "--device", "cpu"])),
+        (TEXT_SEARCH, text_search(&["--order", "second", "--device", "cpu"])),
+        (TEXT_TRAIN, text_training(&[])),
+    ] {
+        let every = ["--out", "whole", "--checkpoint-minutes", "0", "--keep", "99", "--quiet"];
+        done(&mut command(dir.path(), &what, &[&settings[..], &every].concat()));
+        let run = dir.path().join("whole");
+        let whole = left(&run);
+        let mut averaged = whole.0.iter().filter_map(|event| event["averaged"].as_bool());
+        assert_eq!(averaged.next().is_some(), what == TEXT_TRAIN);
+        assert!(what != TEXT_TRAIN || averaged.any(|averaged| averaged), "weights are averaged in the end");
+        let last = step_of(checkpoints(&run).last().unwrap());
+        for step in (1..last).step_by(last / 6) {
+            copy(&run, "again", step);
+            done(&mut command(dir.path(), &what, &["--resume", "again"]));
+            same(&left(&dir.path().join("again")), &whole);
+            fs::remove_dir_all(dir.path().join("again")).unwrap();
+        }
+
+        // Damaged files are passed over, and so is what they followed.
+        let damaged = copy(&run, "damaged", 7);
+        let checkpoint = |step: usize| damaged.join(CHECKPOINTS_FOLDER).join(format!("step-{step:09}.checkpoint"));
+        let mut bytes = fs::read(checkpoint(7)).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 4;
+        fs::write(checkpoint(7), &bytes).unwrap();
+        fs::write(checkpoint(6), &bytes[..middle]).unwrap();
+        let told = done(&mut command(dir.path(), &what, &["--resume", "damaged"]));
+        assert_eq!(
+            told.matches(" is truncated or corrupt: its checksum does not fit its bytes\n").count(),
+            2,
+            "{told}"
+        );
+        assert!(told.contains("\ndamaged goes on after 5 steps; "), "{told}");
+        same(&left(&damaged), &whole);
+
+        // A run goes on as what it is, with the text that it had.
+        copy(&run, "other", 5);
+        let resume =
+            |what: [&str; 2], more: &[&str]| command(dir.path(), &what, &[&["--resume", "other"], more].concat());
+        let (other, holds) =
+            if what == TEXT_TRAIN { (TEXT_SEARCH, "no search") } else { (TEXT_TRAIN, "no training run") };
+        assert_eq!(refusal(&mut resume(other, &[]), 1), format!("other holds {holds}"));
+        let kind = refusal(&mut resume(SEARCH, &[]), 1);
+        assert_eq!(kind, "other is of recurrent cells, and convolutional ones are needed here");
+        let fixed = refusal(&mut resume(what, &["--hidden", "7"]), 2);
+        assert!(fixed.starts_with("--hidden does not go with --resume: "), "{fixed}");
+        let (valid, moved) = (dir.path().join("text/valid.txt"), dir.path().join("moved.txt"));
+        let text = fs::read_to_string(&valid).unwrap();
+        fs::write(&valid, text.replacen("sees", "hears", 1)).unwrap();
+        let changed = refusal(&mut resume(what, &[]), 1);
+        let expected = "text/valid.txt is not the data of the run: it is a text of 128 words and CRC-32 ";
+        assert!(changed.starts_with(expected), "{changed}");
+        fs::write(&moved, text.replace('\n', " \n")).unwrap();
+        let again = done(&mut resume(what, &["--valid-file", "moved.txt"]));
+        assert!(again.starts_with("other goes on after 5 steps; "), "{again}");
+        same(&left(&dir.path().join("other")), &whole);
+        fs::write(&valid, text).unwrap();
+        for run in ["whole", "damaged", "other"] {
+            fs::remove_dir_all(dir.path().join(run)).unwrap();
+        }
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn an_interrupted_run_on_text_saves_its_step_and_goes_on() {
+    let dir = folder();
+    let run = dir.path().join("run");
+    let long = ["--device", "cpu", "--epochs", "12", "--report-every", "1"];
+    for (what, more) in [(TEXT_SEARCH, &[][..]), (TEXT_TRAIN, &["--arch", "DARTS_V1", "--patience", "1"])] {
+        let settings = |out| [&SMALL_TEXT[..], &long, more, &["--out", out]].concat();
+        let mut child = spawn(&mut command(dir.path(), &what, &settings("run")));
+        wait_for(&run, 3, &mut child);
+        let busy = refusal(&mut command(dir.path(), &what, &["--resume", "run"]), 1);
+        assert_eq!(busy, "run is being written by another process");
+        assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(130), "{error}");
+        let step = step_of(checkpoints(&run).last().unwrap());
+        assert_eq!(error, format!("darts: interrupted after {step} steps, all saved; --resume goes on from there\n"));
+        let told = done(&mut command(dir.path(), &what, &["--resume", "run"]));
+        assert!(told.starts_with(&format!("run goes on after {step} steps\n")), "{told}");
+        done(command(dir.path(), &what, &settings("whole")).arg("--quiet"));
+        same(&left(&run), &left(&dir.path().join("whole")));
+        let shown = document(&mut command(dir.path(), &what, &["--resume", "run"]));
+        assert_eq!(shown["epochs"], Value::from(12), "a run that is over is shown once more");
+        for run in ["run", "whole"] {
+            fs::remove_dir_all(dir.path().join(run)).unwrap();
+        }
+    }
+}
+
+#[test]
 #[cfg(unix)]
 fn an_interrupted_run_saves_its_step_and_goes_on() {
     let dir = folder();
@@ -217,7 +356,7 @@ fn an_interrupted_run_saves_its_step_and_goes_on() {
             error,
             format!("darts: interrupted after {step} step{plural}, all saved; --resume goes on from there\n")
         );
-        let events: Vec<Event> = Run::open(&run).unwrap().events().unwrap().map(Result::unwrap).collect();
+        let events = events(&run);
         assert!(matches!(events.last(), Some(Event::Step { .. } | Event::Epoch { .. })), "{:?}", events.last());
         first = vec!["--resume", "run"];
     }
@@ -226,7 +365,7 @@ fn an_interrupted_run_saves_its_step_and_goes_on() {
     same(&left(&run), &left(&dir.path().join("whole")));
 
     // Time adds up over all parts.
-    let events: Vec<Event> = Run::open(&run).unwrap().events().unwrap().map(Result::unwrap).collect();
+    let events = events(&run);
     let steps: f64 =
         events.iter().map(|event| if let Event::Step { seconds, .. } = event { *seconds } else { 0.0 }).sum();
     let Some(Event::Finished { seconds, .. }) = events.last() else { panic!("{:?}", events.last()) };
@@ -251,8 +390,8 @@ fn kept(dir: &Path) -> PathBuf {
 fn copy(run: &Path, name: &str, step: usize) -> PathBuf {
     let to = run.with_file_name(name);
     fs::create_dir_all(to.join(CHECKPOINTS_FOLDER)).unwrap();
-    for file in ["config.json", "events.jsonl"] {
-        fs::copy(run.join(file), to.join(file)).unwrap();
+    for file in files(run).into_iter().filter(|file| file != CHECKPOINTS_FOLDER) {
+        fs::copy(run.join(&file), to.join(file)).unwrap();
     }
     for file in checkpoints(run).iter().filter(|file| step_of(file) <= step) {
         fs::copy(file, to.join(CHECKPOINTS_FOLDER).join(file.file_name().unwrap())).unwrap();
@@ -406,6 +545,8 @@ fn numbers_that_are_none_leave_the_last_good_state() {
     for (what, settings, hint) in [
         (SEARCH, search(&[]), "a lower learning-rate, grad-clip or arch-learning-rate usually helps"),
         (TRAIN, training(), "a lower learning-rate or grad-clip usually helps"),
+        (TEXT_SEARCH, text_search(&["--device", "cpu"]), "a lower learning-rate or grad-clip usually helps"),
+        (TEXT_TRAIN, text_training(&[]), "a lower learning-rate or grad-clip usually helps"),
     ] {
         let told = refusal(&mut command(dir.path(), &what, &[&settings[..], &wild].concat()), 1);
         let run = dir.path().join("run");
@@ -413,8 +554,7 @@ fn numbers_that_are_none_leave_the_last_good_state() {
         let plural = if step == 1 { "" } else { "s" };
         let end = format!("{hint}; the last good checkpoint is the one after {step} step{plural}");
         assert!(told.contains(&format!(" at step {step} of epoch 0: ")) && told.ends_with(&end), "{told}");
-        let last = Run::open(&run).unwrap().events().unwrap().map(Result::unwrap).last();
-        assert_eq!(last, Some(Event::Failed { message: told }));
+        assert_eq!(events(&run).pop(), Some(Event::Failed { message: told }));
         // No file of weights holds a number that is none.
         for file in checkpoints(&run) {
             assert_eq!(Checkpoint::from_bytes(&fs::read(file).unwrap()).unwrap().state.not_finite(), None);

@@ -175,27 +175,3 @@ fn search_parity(name: &str, order: Order, kernels: Kernels) {
     let genotype: Genotype = serde_json::from_value(facts["genotype"].clone()).unwrap();
     assert_eq!(found.genotype(), genotype, "derived genotype");
 }
-
-/// Where an activation lies closer to the kink of a ReLU, or two pixels closer to a tie in a max pool, than float32
-/// resolves, the gradient has two right values and rounding picks one. Then the same computation, its weights moved by
-/// what float32 cannot tell, must find the golden value too, and it alone beside the one found.
-#[track_caller]
-fn assert_same_but_for_a_kink(
-    what: &str,
-    search: &Bilevel,
-    value: &dyn Fn(&Bilevel) -> Tensor<2>,
-    golden: &[f32],
-    tolerance: f64,
-) {
-    let mut nearest = f64::INFINITY;
-    for attempt in 1..=40 {
-        let mut moved = search.clone();
-        moved.weights = moved_by_rounding(&moved.weights, attempt);
-        nearest = nearest.min(relative_distance(&read(value(&moved)), golden));
-        if nearest <= tolerance {
-            eprintln!("{what}: a kink within rounding; the golden side was found at attempt {attempt}");
-            return;
-        }
-    }
-    panic!("{what}: relative distance {nearest:.2e} at best within rounding of the weights, allowed {tolerance:.0e}");
-}

@@ -197,26 +197,3 @@ fn search_parity(name: &str, order: Order, kernels: Kernels, device: &Device) {
     let genotype: RecurrentGenotype = serde_json::from_value(facts["genotype"].clone()).unwrap();
     assert_eq!(found.genotype(), genotype, "derived genotype");
 }
-
-/// Where a value lies closer to the kink of a ReLU than float32 resolves, its gradient has two right values and rounding
-/// picks one. Then the same computation, its weights moved by what float32 cannot tell, must find the golden value too.
-#[track_caller]
-fn assert_same_but_for_a_kink(
-    what: &str,
-    search: &RecurrentBilevel,
-    value: &dyn Fn(&RecurrentBilevel) -> Tensor<2>,
-    golden: &[f32],
-    tolerance: f64,
-) {
-    let mut nearest = f64::INFINITY;
-    for attempt in 1..=40 {
-        let mut moved = search.clone();
-        moved.weights = moved_by_rounding(&moved.weights, attempt);
-        nearest = nearest.min(relative_distance(&read(value(&moved)), golden));
-        if nearest <= tolerance {
-            eprintln!("{what}: a kink within rounding; the golden side was found at attempt {attempt}");
-            return;
-        }
-    }
-    panic!("{what}: relative distance {nearest:.2e} at best within rounding of the weights, allowed {tolerance:.0e}");
-}

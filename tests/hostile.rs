@@ -9,14 +9,17 @@ use arbtest::{
 };
 use darts_engine::{
     checkpoint::{Checkpoint, LogMark, Resumable, State},
-    data::{CIFAR10_FILES, Dataset},
+    data::{CIFAR10_FILES, Corpus, Dataset},
     device::{Compute, DeviceChoice, block_on},
     event::{Event, Measure},
-    run::{CHECKPOINTS_FOLDER, CONFIG_FILE, DataSource, EVENTS_FILE, Resumed, Run, RunConfig, read_genotype},
-    search::{ConvSearch, SearchConfig},
-    space::{Alphas, Genotype, PUBLISHED, code::CodeError, published},
+    run::{
+        CHECKPOINTS_FOLDER, CONFIG_FILE, DataSource, EVENTS_FILE, Resumed, Run, RunConfig, Settings, TextRun,
+        TextRunConfig, TextSource, read_genotype,
+    },
+    search::{ConvSearch, RecurrentConfig, RecurrentSearch, SearchConfig},
+    space::{Alphas, Genotype, PUBLISHED, code::CodeError, published, published_recurrent},
     supernet::{Kernels, Layout},
-    train::{Network, Stem, Weights},
+    train::{Network, Stem, TextTrainConfig, TextTraining, Weights},
 };
 use darts_tests::files;
 use flate2::{Compression, write::GzEncoder};
@@ -241,8 +244,10 @@ fn config() -> Value {
 #[test]
 fn settings() {
     let dir = tempdir().unwrap();
+    let genotype = published_recurrent("ENAS").unwrap();
+    let text = TextRunConfig::train(DeviceChoice::Cpu, corpus().1, TextTrainConfig::default(), genotype);
     fuzz("settings", 1.0, |u| {
-        let mut config = config();
+        let (mut config, mut text) = (config(), serde_json::to_value(&text).unwrap());
         mutate_json(u, &mut config)?;
         fs::write(dir.path().join(CONFIG_FILE), config.to_string()).unwrap();
         if let Ok(run) = Run::open(dir.path())
@@ -250,6 +255,11 @@ fn settings() {
             && search.check().is_ok()
         {
             let _ = search.split(1 << 20);
+        }
+        mutate_json(u, &mut text)?;
+        fs::write(dir.path().join(CONFIG_FILE), text.to_string()).unwrap();
+        if let Ok(run) = TextRun::open(dir.path()) {
+            let _ = run.config.train.map(|config| config.check());
         }
         Ok(())
     });
@@ -292,18 +302,19 @@ fn with_header(file: &[u8], change: impl FnOnce(&mut Value) -> Result<()>) -> Re
     Ok([&(header.len() as u64).to_le_bytes(), header.as_slice(), data].concat())
 }
 
-#[test]
-fn checkpoints() {
-    let mut search = search(&SearchConfig::default());
-    let state = block_on(Resumable::state(&search)).unwrap();
+/// Mutates the checkpoint of a run, restores it where it can be, and looks for it in a run folder of such settings.
+fn mutated_checkpoints<C: Settings>(test: &str, run: &mut impl Resumable, config: &Value) {
+    let state = block_on(run.state()).unwrap();
     let good = Checkpoint { step: 0, config: "c".into(), log: LogMark::default(), state };
-    let good = good.to_bytes();
-    assert_eq!(Checkpoint::from_bytes(&sealed(good[..good.len() - 4].to_vec())).unwrap().to_bytes(), good);
+    let bytes = good.to_bytes();
+    let again = Checkpoint::from_bytes(&sealed(bytes[..bytes.len() - 4].to_vec())).unwrap();
+    assert!(again.state.tensors().eq(good.state.tensors()));
+    let good = bytes;
     let dir = tempdir().unwrap();
     fs::create_dir(dir.path().join(CHECKPOINTS_FOLDER)).unwrap();
-    fs::write(dir.path().join(CONFIG_FILE), config().to_string()).unwrap();
+    fs::write(dir.path().join(CONFIG_FILE), config.to_string()).unwrap();
     let file = dir.path().join(CHECKPOINTS_FOLDER).join("step-000000000.checkpoint");
-    fuzz("checkpoints", 2.0, |u| {
+    fuzz(test, 2.0, |u| {
         let content = &good[..good.len() - 4];
         let bytes = match u.int_in_range(0..=2)? {
             // The header, and the document in it.
@@ -333,15 +344,69 @@ fn checkpoints() {
         };
         if let Ok(checkpoint) = Checkpoint::from_bytes(&bytes) {
             // Whatever is restored has numbers that can be gone on with.
-            if search.restore(&checkpoint.state).is_ok() {
-                assert_eq!(block_on(Resumable::state(&search)).unwrap().not_finite(), None);
+            if run.restore(&checkpoint.state).is_ok() {
+                assert_eq!(block_on(run.state()).unwrap().not_finite(), None);
             }
         }
         fs::write(&file, bytes).unwrap();
-        let _ = Resumed::open(dir.path());
+        let _ = Resumed::<C>::open(dir.path());
         Ok(())
     });
+}
+
+#[test]
+fn checkpoints() {
+    mutated_checkpoints::<RunConfig>("checkpoints", &mut search(&SearchConfig::default()), &config());
     assert!(State::new(&(), []).progress::<u8>().is_err());
+}
+
+/// A corpus of a few words, and its source.
+fn corpus() -> (Corpus, TextSource) {
+    let text = b"a b c d\n".repeat(12);
+    let corpus = Corpus::from_texts([("x", &text), ("y", &text), ("z", &text)]).unwrap();
+    let source = TextSource::new(&corpus);
+    (corpus, source)
+}
+
+#[test]
+fn checkpoints_of_searches_on_text() {
+    let (corpus, source) = corpus();
+    let config = RecurrentConfig {
+        batch_size: 2,
+        hidden: 3,
+        bptt: 4,
+        epochs: 2,
+        kernels: Kernels::Reference,
+        ..RecurrentConfig::default()
+    };
+    let mut search = block_on(RecurrentSearch::new(config.clone(), &corpus, &Compute::cpu())).unwrap();
+    block_on(search.step()).unwrap();
+    let settings = TextRunConfig::search(DeviceChoice::Cpu, source, config);
+    let settings = serde_json::to_value(settings).unwrap();
+    mutated_checkpoints::<TextRunConfig>("checkpoints_of_searches_on_text", &mut search, &settings);
+    if std::env::var_os(LIMITED).is_some() {
+        // Wherever it was restored to, it goes on or says why not.
+        (0..3).for_each(|_| drop(block_on(search.step())));
+    }
+}
+
+#[test]
+fn checkpoints_of_training_on_text() {
+    let (corpus, source) = corpus();
+    let genotype = published_recurrent("DARTS_V1").unwrap();
+    let config =
+        TextTrainConfig { batch_size: 2, hidden: 3, bptt: 4, epochs: 5, patience: 1, ..TextTrainConfig::default() };
+    let mut training = TextTraining::new(config.clone(), genotype.clone(), &corpus, &Compute::cpu()).unwrap();
+    // Into the second epoch, so that there are a best one and a history.
+    while training.place().0 == 0 || training.place().1 == 0 {
+        block_on(training.step()).unwrap();
+    }
+    let settings = TextRunConfig::train(DeviceChoice::Cpu, source, config, genotype);
+    let settings = serde_json::to_value(settings).unwrap();
+    mutated_checkpoints::<TextRunConfig>("checkpoints_of_training_on_text", &mut training, &settings);
+    if std::env::var_os(LIMITED).is_some() {
+        (0..9).for_each(|_| drop(block_on(training.step())));
+    }
 }
 
 #[test]

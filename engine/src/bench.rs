@@ -5,11 +5,15 @@ mod decode;
 #[cfg(feature = "compute")]
 mod measure;
 
-use crate::{search::SearchConfig, space::Genotype, train::TrainConfig};
+use crate::{
+    search::{RecurrentConfig, SearchConfig},
+    space::Genotype,
+    train::TrainConfig,
+};
 #[cfg(all(feature = "compute", not(target_arch = "wasm32")))]
 pub use decode::decode_benchmark;
 #[cfg(feature = "compute")]
-pub use measure::{step_benchmark, training_benchmark};
+pub use measure::{recurrent_benchmark, step_benchmark, training_benchmark};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -95,6 +99,38 @@ pub struct StepBenchmark {
     pub peak_bytes: Option<u64>,
     /// What steps need of the device at most, estimated from shapes, where that is known.
     pub expected_bytes: Option<u64>,
+    /// What the device can do at most; absent without compute shaders.
+    pub ceilings: Option<Ceilings>,
+    /// How the kernels below were timed, if they were.
+    pub timed_by: Option<TimedBy>,
+    /// Time by kernel in a weight step whose launches were timed one by one, the slowest first; empty unless asked for.
+    pub kernels: Vec<KernelFigures>,
+}
+
+/// The result of a benchmark of a recurrent search's steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecurrentBenchmark {
+    /// The adapter.
+    pub adapter: String,
+    /// Its interface.
+    pub backend: String,
+    /// Sizes and settings.
+    pub config: RecurrentConfig,
+    /// Distinct words.
+    pub vocabulary: usize,
+    /// Weights of the supernet.
+    pub parameters: usize,
+    /// Steps timed, after one that was not.
+    pub steps: usize,
+    /// SGD on the weights: what is dropped drawn, the window sent, forward and backward pass, the update.
+    pub weight_step: StepFigures,
+    /// Adam on the alphas, of the configured order.
+    pub architecture_step: StepFigures,
+    /// Launches of all kernels in a weight and in an architecture step, for each row of the window: all that is launched,
+    /// what a window takes but once among it.
+    pub dispatches_per_word: [f64; 2],
+    /// Bytes that the device's allocator had in use at most, where it tells.
+    pub peak_bytes: Option<u64>,
     /// What the device can do at most; absent without compute shaders.
     pub ceilings: Option<Ceilings>,
     /// How the kernels below were timed, if they were.
@@ -219,6 +255,24 @@ impl fmt::Display for StepBenchmark {
         self.weight_step.lines(f, "weight step")?;
         self.architecture_step.lines(f, "architecture step")?;
         device_lines(f, self.ceilings, self.peak_bytes, self.expected_bytes)?;
+        kernel_lines(f, "weight step", self.timed_by, &self.kernels)
+    }
+}
+
+impl fmt::Display for RecurrentBenchmark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RecurrentConfig { hidden, batch_size, bptt, .. } = self.config;
+        let Self { vocabulary, parameters, .. } = self;
+        writeln!(f, "{hidden} units, batch {batch_size}, bptt {bptt}, {vocabulary} words: {parameters} weights")?;
+        self.weight_step.lines(f, "weight step")?;
+        self.architecture_step.lines(f, "architecture step")?;
+        let [weights, alphas] = self.dispatches_per_word;
+        writeln!(
+            f,
+            "{:<18} {weights:9.1} dispatches in a weight step, {alphas:.1} in an architecture step",
+            "per word"
+        )?;
+        device_lines(f, self.ceilings, self.peak_bytes, None)?;
         kernel_lines(f, "weight step", self.timed_by, &self.kernels)
     }
 }

@@ -78,12 +78,13 @@ impl State {
     ///
     /// # Errors
     /// The device failed.
-    pub async fn read<const N: usize>(
+    pub async fn read<'a>(
         progress: &impl Serialize,
-        tensors: [(&str, Tensor<1>); N],
+        tensors: impl IntoIterator<Item = (&'a str, Tensor<1>)>,
     ) -> Result<Self, ExecutionError> {
-        let names: [String; N] = std::array::from_fn(|i| tensors[i].0.to_owned());
-        let transaction = tensors.into_iter().fold(Transaction::default(), |all, (_, tensor)| all.register(tensor));
+        let (names, tensors): (Vec<String>, Vec<Tensor<1>>) =
+            tensors.into_iter().map(|(name, tensor)| (name.to_owned(), tensor)).unzip();
+        let transaction = tensors.into_iter().fold(Transaction::default(), Transaction::register);
         let values = transaction.execute_async().await?;
         let values = values.into_iter().map(|data| data.try_to_vec::<f32>().expect("a float tensor"));
         Ok(Self::new(progress, names.into_iter().zip(values)))
@@ -108,15 +109,30 @@ impl State {
     /// # Errors
     /// It is not there, has another number of values, or one that is not finite.
     pub fn tensor<const D: usize>(&self, name: &str, like: &Tensor<D>) -> Result<Tensor<D>, CheckpointError> {
-        let values = self.tensors.get(name).map_or(&[][..], Vec::as_slice);
+        let values = self.values(name)?;
         let expected = like.shape().num_elements();
         if values.len() != expected {
             return Err(CheckpointError::Tensor { name: name.to_owned(), found: values.len(), expected });
         }
-        if not_finite(values).is_some() {
-            return Err(CheckpointError::NotFinite(name.to_owned()));
-        }
         Ok(Tensor::from_data(TensorData::new(values.to_vec(), like.shape()), &like.device()))
+    }
+
+    /// Adds values that are on the host.
+    pub fn with(mut self, name: &str, values: Vec<f32>) -> Self {
+        self.tensors.insert(name.to_owned(), values);
+        self
+    }
+
+    /// The values of a tensor; none where it is not there.
+    ///
+    /// # Errors
+    /// One is not finite.
+    pub fn values(&self, name: &str) -> Result<&[f32], CheckpointError> {
+        let values = self.tensors.get(name).map_or(&[][..], Vec::as_slice);
+        match not_finite(values) {
+            Some(_) => Err(CheckpointError::NotFinite(name.to_owned())),
+            None => Ok(values),
+        }
     }
 
     /// The tensors, flat, by name.
@@ -139,6 +155,14 @@ pub(crate) fn check_seconds(times: [f64; 2]) -> Result<(), CheckpointError> {
     match times.into_iter().find(|seconds| !(0.0..MOST_SECONDS).contains(seconds)) {
         Some(seconds) => Err(CheckpointError::Progress { what: "a time in seconds", value: seconds.to_string() }),
         None => Ok(()),
+    }
+}
+
+/// Fails unless a search of so many steps can have taken so many architecture steps.
+pub(crate) fn check_architecture_steps(taken: i32, steps: usize) -> Result<(), CheckpointError> {
+    match usize::try_from(taken) {
+        Ok(count) if count <= steps => Ok(()),
+        _ => Err(CheckpointError::Progress { what: "the count of architecture steps", value: taken.to_string() }),
     }
 }
 

@@ -1,13 +1,16 @@
-use super::{Ceilings, StepBenchmark, StepFigures, Timing, TrainingBenchmark};
+use super::{Ceilings, RecurrentBenchmark, StepBenchmark, StepFigures, Timing, TrainingBenchmark};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::kernels::Profile;
 use crate::{
-    data::Dataset,
+    data::{Dataset, Window},
     device::Compute,
     kernels::{Count, ceilings, launched},
-    search::{Bilevel, SearchConfig, SearchError, device_error, memory_left, reason, supernet_for},
+    search::{
+        Bilevel, Order, RecurrentBilevel, RecurrentConfig, RecurrentError, SearchConfig, SearchError, check_device,
+        device_error, memory_left, read_together, reason, supernet_for,
+    },
     space::{Genotype, NetworkSize},
-    supernet::Minibatch,
+    supernet::{Minibatch, Passage, RecurrentNet, TextBatch},
     train::{TrainConfig, TrainError, Training},
 };
 use burn::tensor::{Device, ExecutionError, Int, Tensor, TensorData};
@@ -44,8 +47,8 @@ pub async fn step_benchmark(
     let mut peak = None;
     // Two passes of the second order are for weights, two for alphas only.
     let order = match config.order {
-        crate::search::Order::First => 3,
-        crate::search::Order::Second => 12,
+        Order::First => 3,
+        Order::Second => 12,
     };
     let mut timed = async |bilevel: &mut Bilevel, kind: &str, passes: u64| {
         let step = async || -> Result<(), ExecutionError> {
@@ -105,6 +108,107 @@ pub async fn step_benchmark(
         timed_by,
         kernels,
     })
+}
+
+/// Times weight and architecture steps of a recurrent search on random words, and what the device can do at most.
+///
+/// `profile` also times every launch of a weight step by itself, natively. `told` hears what has been done: the kind of
+/// step and how many of it, the first of which is not timed.
+///
+/// # Errors
+/// The device failed, or does not run the kernels.
+pub async fn recurrent_benchmark(
+    config: RecurrentConfig,
+    vocabulary: usize,
+    steps: usize,
+    profile: bool,
+    compute: &Compute,
+    mut told: impl FnMut(&str, usize),
+) -> Result<RecurrentBenchmark, RecurrentError> {
+    let device = &compute.device;
+    let &RecurrentConfig { hidden, batch_size, bptt, .. } = &config;
+    let net = RecurrentNet::relaxed(vocabulary, hidden, config.kernels);
+    check_device(&net, [batch_size, bptt], compute)?;
+    let parameters = net.layout().len();
+    let forward = net.multiply_accumulates() * (batch_size * bptt) as u64;
+    let mut bilevel = RecurrentBilevel::new(net, config.seed, device);
+    let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
+    let windows = [0, 1].map(|_| random_window(&mut rng, vocabulary, [bptt, batch_size]));
+    let mut state = [0, 1].map(|_| bilevel.net().first_hidden(batch_size, device));
+    let mut passage = |half: usize, state: &[Tensor<2>; 2]| Passage {
+        text: TextBatch::upload(&windows[half], device),
+        hidden: state[half].clone(),
+        masks: config.dropouts.draw(&windows[half], vocabulary, hidden, &mut rng, device),
+    };
+    let mut step = async |bilevel: &mut RecurrentBilevel, weights: bool| -> Result<(), RecurrentError> {
+        let train = passage(0, &state);
+        let (nll, half, after) = if weights {
+            let (pass, _) = bilevel.weight_step(&config, config.learning_rate, &train);
+            (pass.nll, 0, pass.hidden)
+        } else {
+            let pass = bilevel.architecture_step(&config, config.learning_rate, &train, &passage(1, &state));
+            (pass.nll, 1, pass.hidden)
+        };
+        state[half] = after;
+        let ends = [bilevel.weights.clone().slice(0..1), bilevel.alphas.clone().flatten::<1>(0, 1).slice(0..1)];
+        let [first, second] = ends;
+        read_together([nll, first, second], [batch_size, hidden]).await.map(drop)
+    };
+    let mut peak = None;
+    // As for images, a pass for alphas alone counts as one for weights.
+    let order = match config.order {
+        Order::First => 3,
+        Order::Second => 12,
+    };
+    let name = "weight step";
+    let work = async || step(&mut bilevel, true).await;
+    let mut weight_step = time(steps, 3 * forward, device, &mut peak, work, |n| told(name, n)).await?;
+    #[cfg(target_arch = "wasm32")]
+    let (kernels, timed_by) = {
+        let _ = profile;
+        (Vec::new(), None)
+    };
+    #[cfg(not(target_arch = "wasm32"))]
+    let (kernels, timed_by) = if profile {
+        let profile = Profile::new();
+        step(&mut bilevel, true).await?;
+        let (kernels, timed_by) = profile.end().await;
+        (kernels, Some(timed_by))
+    } else {
+        (Vec::new(), None)
+    };
+    let name = "architecture step";
+    let work = async || step(&mut bilevel, false).await;
+    let mut architecture_step = time(steps, order * forward, device, &mut peak, work, |n| told(name, n)).await?;
+    // Last, as its buffers would count as memory that steps need.
+    let ceilings = match compute.runs_shaders() {
+        true => Some(ceilings(device).await.map_err(|error| RecurrentError::Device(reason(&error)))?),
+        false => None,
+    };
+    for step in [&mut weight_step, &mut architecture_step] {
+        step.compare(ceilings);
+    }
+    let per_word = |step: &StepFigures| (step.dispatches + step.other_dispatches) as f64 / bptt as f64;
+    Ok(RecurrentBenchmark {
+        adapter: compute.adapter.clone(),
+        backend: compute.backend.clone(),
+        dispatches_per_word: [per_word(&weight_step), per_word(&architecture_step)],
+        config,
+        vocabulary,
+        parameters,
+        steps,
+        weight_step,
+        architecture_step,
+        peak_bytes: peak,
+        ceilings,
+        timed_by,
+        kernels,
+    })
+}
+
+fn random_window(rng: &mut ChaCha8Rng, vocabulary: usize, [length, batch_size]: [usize; 2]) -> Window {
+    let mut words = || (0..length * batch_size).map(|_| rng.random_range(0..vocabulary as i32)).collect();
+    Window { tokens: words(), targets: words(), length, batch_size }
 }
 
 /// Times training steps of a network of derived cells on generated images, and what the device can do at most.

@@ -1,6 +1,6 @@
 //! The checkpoints of a run folder: written whole while the run goes on, and what a run is taken up again from.
 
-use super::{CONFIG_FILE, EVENTS_FILE, Run, RunConfig, RunError, RunWriter, UNFINISHED, name, write_new};
+use super::{CONFIG_FILE, EVENTS_FILE, RunError, RunOf, RunWriter, Settings, UNFINISHED, name, write_new};
 use crate::{
     checkpoint::{Checkpoint, CheckpointError, LogMark, MOST_BYTES, State},
     event::Event,
@@ -36,7 +36,7 @@ impl Checkpoints {
     ///
     /// # Panics
     /// `keep` is 0.
-    pub fn new(folder: &Path, config: &RunConfig, every: Duration, keep: usize) -> Self {
+    pub fn new(folder: &Path, config: &impl Settings, every: Duration, keep: usize) -> Self {
         assert!(keep > 0, "a checkpoint is kept");
         let folder = folder.join(CHECKPOINTS_FOLDER);
         Self { folder, config: fingerprint(config), every, keep, written: Instant::now(), latest: None }
@@ -70,9 +70,9 @@ impl Checkpoints {
 
 /// A run that is about to be taken up again; nothing of it has been changed yet, and no other process can write to it.
 #[derive(Debug)]
-pub struct Resumed {
+pub struct Resumed<C> {
     /// The run.
-    pub run: Run,
+    pub run: RunOf<C>,
     /// Where it goes on; none where it stopped before its first step, so that it begins anew.
     pub checkpoint: Option<Checkpoint>,
     /// Why later checkpoints were passed over, a sentence each.
@@ -80,13 +80,13 @@ pub struct Resumed {
     lock: File,
 }
 
-impl Resumed {
+impl<C: Settings> Resumed<C> {
     /// Finds the last checkpoint of a run that is whole and fits the settings and the log.
     ///
     /// # Errors
     /// The folder holds no run, another process writes it, its settings were changed, or none of its checkpoints will do.
     pub fn open(folder: &Path) -> Result<Self, RunError> {
-        let run = Run::open(folder)?;
+        let run = RunOf::open(folder)?;
         let lock = lock(folder)?;
         let checkpoints = folder.join(CHECKPOINTS_FOLDER);
         let config = fingerprint(&run.config);
@@ -153,10 +153,8 @@ impl Resumed {
 }
 
 /// What tells settings apart, but not where the data is.
-fn fingerprint(config: &RunConfig) -> String {
-    let mut config = config.clone();
-    config.data.path.clear();
-    let json = serde_json::to_vec(&config).expect("settings are JSON");
+fn fingerprint(config: &impl Settings) -> String {
+    let json = serde_json::to_vec(&config.clone().without_paths()).expect("settings are JSON");
     Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -263,7 +261,7 @@ fn check_log(folder: &Path, mark: LogMark) -> Result<(), RunError> {
 }
 
 /// Whether a run told of nothing but its start and what kept it from going on.
-fn has_no_step(run: &Run) -> Result<bool, RunError> {
+fn has_no_step(run: &RunOf<impl Settings>) -> Result<bool, RunError> {
     let log = run.folder.join(EVENTS_FILE);
     if lines_after(&log, 0)? > 2 {
         return Ok(false);

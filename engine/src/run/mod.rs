@@ -1,6 +1,6 @@
 //! The run folder: what a search or a training run was asked, what it told while it ran, and what came of it.
 //!
-//! `config.json` is a [`RunConfig`], `events.jsonl` has one [`Event`] a line. `genotype.json` is there once a search has
+//! `config.json` is a [`RunConfig`], or a [`TextRunConfig`] on text, `events.jsonl` has one [`Event`] a line. `genotype.json` is there once a search has
 //! finished, and from the start of a training run, which also leaves `best.safetensors` and `last.safetensors`. The folder
 //! `checkpoints` has what the run is taken up again from, see [`Checkpoints`] and [`Resumed`].
 //!
@@ -9,8 +9,13 @@
 //! step in 50, one of less than 4 MB. A reader takes no more than 1 MiB for one event.
 
 mod checkpoints;
+mod text;
 
 pub use checkpoints::{CHECKPOINTS_FOLDER, Checkpoints, Resumed};
+pub use text::{
+    AnyGenotype, TextRun, TextRunConfig, TextSource, VOCABULARY_FILE, read_any_genotype, read_recurrent_genotype,
+    read_text_weights, run_genotype,
+};
 
 use crate::{
     checkpoint::{CheckpointError, LogMark},
@@ -21,13 +26,6 @@ use crate::{
     space::{Genotype, GenotypeError, PythonError, RecurrentGenotypeError},
     train::{TrainConfig, Weights, WeightsError},
 };
-mod text;
-
-pub use text::{
-    AnyGenotype, TextRun, TextRunConfig, TextSource, VOCABULARY_FILE, read_any_genotype, read_recurrent_genotype,
-    read_text_weights, run_genotype,
-};
-
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
     fs::{self, File, OpenOptions},
@@ -54,7 +52,30 @@ const TEXT_BYTES: u64 = 1 << 20;
 /// Bytes read at most of a weights file: more than the largest network that is trained has.
 const WEIGHTS_BYTES: u64 = 256 << 20;
 
-/// All that decides a search or a training run.
+/// What decides a run of one kind, and is its `config.json`.
+pub trait Settings: Clone + PartialEq + Serialize + DeserializeOwned {
+    /// The cells that such runs derive and train.
+    type Genotype: PartialEq;
+    /// What those cells are called.
+    const KIND: &'static str;
+
+    /// Version of the engine that began the run.
+    fn engine(&self) -> &str;
+
+    /// The device asked for.
+    fn device(&self) -> DeviceChoice;
+
+    /// The same, wherever the data is.
+    fn without_paths(self) -> Self;
+
+    /// Reads a genotype file of such cells.
+    ///
+    /// # Errors
+    /// It cannot be read, or is none; the message names the place.
+    fn read_genotype(path: &Path) -> Result<Self::Genotype, RunError>;
+}
+
+/// All that decides a search or a training run on images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
@@ -84,6 +105,28 @@ impl RunConfig {
     /// Of a training run of these cells.
     pub fn train(device: DeviceChoice, data: DataSource, config: TrainConfig, genotype: Genotype) -> Self {
         Self { engine: VERSION.to_owned(), device, data, search: None, train: Some(config), genotype: Some(genotype) }
+    }
+}
+
+impl Settings for RunConfig {
+    type Genotype = Genotype;
+    const KIND: &'static str = text::CONVOLUTIONAL;
+
+    fn engine(&self) -> &str {
+        &self.engine
+    }
+
+    fn device(&self) -> DeviceChoice {
+        self.device
+    }
+
+    fn without_paths(mut self) -> Self {
+        self.data.path.clear();
+        self
+    }
+
+    fn read_genotype(path: &Path) -> Result<Genotype, RunError> {
+        read_genotype(path)
     }
 }
 
@@ -204,14 +247,14 @@ pub enum RunError {
         /// The folder.
         folder: String,
     },
-    /// Images that are not the run's.
+    /// Images or text that is not the run's.
     #[error("{path} is not the data of the run: it is {found}, and the run had {expected}")]
     OtherData {
-        /// Where the images are.
+        /// Where it is.
         path: String,
-        /// What they are.
+        /// What it is.
         found: String,
-        /// What the run's were.
+        /// What the run's was.
         expected: String,
     },
     /// A file of a checkpoint that cannot be used.
@@ -382,10 +425,10 @@ impl RunWriter {
     pub fn record(&mut self, event: &Event) -> Result<(), RunError> {
         if let Event::Finished { genotype, .. } | Event::TrainStarted { genotype, .. } = event {
             // A run that was taken up again may find it there.
-            write_new(&self.folder, GENOTYPE_FILE, &json(genotype), true)?;
+            replace_json(&self.folder, GENOTYPE_FILE, genotype)?;
         }
         if let Event::RecurrentFinished { genotype, .. } | Event::TextTrainStarted { genotype, .. } = event {
-            write_whole(&self.folder, GENOTYPE_FILE, genotype)?;
+            replace_json(&self.folder, GENOTYPE_FILE, genotype)?;
         }
         let mut line = serde_json::to_vec(event).expect("an event is JSON");
         line.push(b'\n');
@@ -408,7 +451,7 @@ impl RunWriter {
         Ok(LogMark { bytes: self.bytes, crc32: self.crc32.clone().finalize() })
     }
 
-    /// Writes a file of weights, in place of the one of that name; at any time it is the old one or the new one.
+    /// Writes a file of weights or words, in place of the one of that name; at any time it is the old one or the new one.
     ///
     /// # Errors
     /// The file cannot be written; the old one stays.
@@ -419,23 +462,24 @@ impl RunWriter {
 
 /// A run that was written before, or is being written.
 #[derive(Clone, Debug)]
-pub struct Run {
+pub struct RunOf<C> {
     /// Its folder.
     pub folder: PathBuf,
     /// What decided it.
-    pub config: RunConfig,
+    pub config: C,
 }
 
-impl Run {
+/// A run on images.
+pub type Run = RunOf<RunConfig>;
+
+impl<C: Settings> RunOf<C> {
     /// Opens a run folder.
     ///
     /// # Errors
-    /// It holds no run, or its settings cannot be read.
+    /// It holds no run, one of the other kind, or its settings cannot be read.
     pub fn open(folder: impl Into<PathBuf>) -> Result<Self, RunError> {
         let folder = folder.into();
-        if text::is_text_run(&folder) {
-            return Err(text::other_kind(&folder, text::RECURRENT));
-        }
+        text::check_kind(&folder, C::KIND)?;
         Ok(Self { config: read_config(&folder)?, folder })
     }
 
@@ -447,20 +491,20 @@ impl Run {
         Events::open(&self.folder)
     }
 
-    /// The cells that its search derived.
+    /// The cells that its search derived, or that it trains.
     ///
     /// # Errors
     /// The search has not finished, or the cells cannot be read.
-    pub fn genotype(&self) -> Result<Genotype, RunError> {
+    pub fn genotype(&self) -> Result<C::Genotype, RunError> {
         let file = self.folder.join(GENOTYPE_FILE);
         if !file.exists() {
             return Err(RunError::Unfinished { folder: name(&self.folder) });
         }
-        read_genotype(&file)
+        C::read_genotype(&file)
     }
 }
 
-/// The events of a log, from [`Run::events`].
+/// The events of a log, from [`RunOf::events`].
 #[derive(Debug)]
 pub struct Events {
     file: String,

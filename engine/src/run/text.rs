@@ -1,24 +1,24 @@
 //! Runs on text, and cells of either kind.
 
 use super::{
-    CONFIG_FILE, Events, GENOTYPE_FILE, Run, RunError, name, parse_json, python, python_error, read_config,
-    read_genotype, read_text, read_weights_file,
+    Run, RunError, RunOf, Settings, VERSION, name, parse_json, python, python_error, read_config, read_genotype,
+    read_text, read_weights_file,
 };
 use crate::{
-    data::Corpus,
+    data::{Corpus, Text},
     device::DeviceChoice,
     search::RecurrentConfig,
     space::{Genotype, RecurrentGenotype, is_recurrent},
     train::{TextTrainConfig, TextWeights},
 };
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The file of the words of a training run, one a line.
 pub const VOCABULARY_FILE: &str = "vocabulary.txt";
 
 pub(super) const RECURRENT: &str = "recurrent";
-const CONVOLUTIONAL: &str = "convolutional";
+pub(super) const CONVOLUTIONAL: &str = "convolutional";
 
 /// All that decides a recurrent search or a language model's training run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,7 +36,48 @@ pub struct TextRunConfig {
     /// Every hyper-parameter of a training run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train: Option<TextTrainConfig>,
+    /// The cell of a training run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub genotype: Option<RecurrentGenotype>,
 }
+
+impl TextRunConfig {
+    /// Of a search.
+    pub fn search(device: DeviceChoice, text: TextSource, config: RecurrentConfig) -> Self {
+        Self { engine: VERSION.to_owned(), device, text, search: Some(config), train: None, genotype: None }
+    }
+
+    /// Of a training run of this cell.
+    pub fn train(device: DeviceChoice, text: TextSource, config: TextTrainConfig, genotype: RecurrentGenotype) -> Self {
+        Self { engine: VERSION.to_owned(), device, text, search: None, train: Some(config), genotype: Some(genotype) }
+    }
+}
+
+impl Settings for TextRunConfig {
+    type Genotype = RecurrentGenotype;
+    const KIND: &'static str = RECURRENT;
+
+    fn engine(&self) -> &str {
+        &self.engine
+    }
+
+    fn device(&self) -> DeviceChoice {
+        self.device
+    }
+
+    fn without_paths(mut self) -> Self {
+        let TextSource { train, valid, test, .. } = &mut self.text;
+        [train, valid, test].into_iter().for_each(String::clear);
+        self
+    }
+
+    fn read_genotype(path: &Path) -> Result<RecurrentGenotype, RunError> {
+        read_recurrent_genotype(path)
+    }
+}
+
+/// A run on text.
+pub type TextRun = RunOf<TextRunConfig>;
 
 /// Where text came from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,6 +97,8 @@ pub struct TextSource {
     pub test_words: usize,
     /// Distinct words.
     pub vocabulary: usize,
+    /// CRC-32 of the words of each text, in their order.
+    pub crc32: [u32; 3],
 }
 
 impl TextSource {
@@ -70,52 +113,34 @@ impl TextSource {
             valid_words: valid.tokens.len(),
             test_words: test.tokens.len(),
             vocabulary: vocabulary.len(),
+            crc32: [train, valid, test].map(|text: &Text| {
+                let mut sum = crc32fast::Hasher::new();
+                for &token in &text.tokens {
+                    sum.update(vocabulary.words()[token as usize].as_bytes());
+                    sum.update(b" ");
+                }
+                sum.finalize()
+            }),
         }
     }
-}
 
-/// A run on text that was written before, or is being written.
-#[derive(Clone, Debug)]
-pub struct TextRun {
-    /// Its folder.
-    pub folder: PathBuf,
-    /// What decided it.
-    pub config: TextRunConfig,
-}
-
-impl TextRun {
-    /// Opens a run folder.
+    /// Fails unless the texts are those that a run used, wherever they are now.
     ///
     /// # Errors
-    /// It holds no run on text, or its settings cannot be read.
-    pub fn open(folder: impl Into<PathBuf>) -> Result<Self, RunError> {
-        let folder = folder.into();
-        if folder.join(CONFIG_FILE).exists() && !is_text_run(&folder) {
-            // What is wrong with the settings comes first.
-            read_config::<serde_json::Value>(&folder)?;
-            return Err(other_kind(&folder, CONVOLUTIONAL));
+    /// One is another; names its file.
+    pub fn check(&self, run: &Self) -> Result<(), RunError> {
+        let told = |of: &Self| {
+            let words = [of.train_words, of.valid_words, of.test_words];
+            [0, 1, 2].map(|i| format!("a text of {} words and CRC-32 {:08x}", words[i], of.crc32[i]))
+        };
+        for ((path, found), expected) in
+            [&self.train, &self.valid, &self.test].into_iter().zip(told(self)).zip(told(run))
+        {
+            if found != expected {
+                return Err(RunError::OtherData { path: path.clone(), found, expected });
+            }
         }
-        Ok(Self { config: read_config(&folder)?, folder })
-    }
-
-    /// The events of its log in order.
-    ///
-    /// # Errors
-    /// The log cannot be opened. An item is an error where a line cannot be read; nothing follows it.
-    pub fn events(&self) -> Result<Events, RunError> {
-        Events::open(&self.folder)
-    }
-
-    /// The cell that it derived or trains.
-    ///
-    /// # Errors
-    /// The search has not finished, or the cell cannot be read.
-    pub fn genotype(&self) -> Result<RecurrentGenotype, RunError> {
-        let file = self.folder.join(GENOTYPE_FILE);
-        if !file.exists() {
-            return Err(RunError::Unfinished { folder: name(&self.folder) });
-        }
-        read_recurrent_genotype(&file)
+        Ok(())
     }
 }
 
@@ -134,9 +159,9 @@ pub enum AnyGenotype {
 /// # Errors
 /// It holds no run, its search has not finished, or the cells cannot be read.
 pub fn run_genotype(folder: &Path) -> Result<AnyGenotype, RunError> {
-    match is_text_run(folder) {
-        true => TextRun::open(folder)?.genotype().map(AnyGenotype::Recurrent),
-        false => Run::open(folder)?.genotype().map(AnyGenotype::Convolutional),
+    match kind(folder)? {
+        RECURRENT => TextRun::open(folder)?.genotype().map(AnyGenotype::Recurrent),
+        _ => Run::open(folder)?.genotype().map(AnyGenotype::Convolutional),
     }
 }
 
@@ -178,10 +203,16 @@ pub fn read_text_weights(path: &Path, genotype: &RecurrentGenotype) -> Result<Te
     TextWeights::from_safetensors(&bytes, genotype).map_err(|source| RunError::Weights { file: name(path), source })
 }
 
-/// Whether a folder's settings are those of a run on text.
-pub(super) fn is_text_run(folder: &Path) -> bool {
-    let config = read_config::<serde_json::Value>(folder);
-    config.is_ok_and(|config| config.get("text").is_some())
+/// The kind of cells that the run in a folder is of, by its settings.
+fn kind(folder: &Path) -> Result<&'static str, RunError> {
+    let config = read_config::<serde_json::Value>(folder)?;
+    Ok(if config.get("text").is_some() { RECURRENT } else { CONVOLUTIONAL })
+}
+
+/// Fails unless the run in a folder is of that kind of cells.
+pub(super) fn check_kind(folder: &Path, wanted: &str) -> Result<(), RunError> {
+    let found = kind(folder)?;
+    if found == wanted { Ok(()) } else { Err(other_kind(folder, found)) }
 }
 
 /// Whether a genotype's text seems to be a recurrent cell's.

@@ -91,13 +91,11 @@ impl Bilevel {
         State::read(progress, tensors).await
     }
 
-    /// Goes on from the state after `steps` search steps.
+    /// Goes on from the state after so many architecture steps.
     ///
     /// # Errors
     /// The state is of another search; then this one is as it was.
-    pub fn restore(&mut self, state: &State, steps: usize) -> Result<(), CheckpointError> {
-        let architecture_steps = i32::try_from(steps)
-            .map_err(|_| CheckpointError::Progress { what: "the step", value: steps.to_string() })?;
+    pub fn restore(&mut self, state: &State, architecture_steps: i32) -> Result<(), CheckpointError> {
         let weights = state.tensor("weights", &self.weights)?;
         let momentum = state.tensor("momentum", &self.momentum)?;
         let alphas = state.tensor("alphas", &self.alphas)?;

@@ -1,6 +1,6 @@
 use super::{Bilevel, ConfigError, Held, Order, SearchConfig, SteerError, Steering};
 use crate::{
-    checkpoint::{CheckpointError, Resumable, State, check_seconds},
+    checkpoint::{CheckpointError, Resumable, State, check_architecture_steps, check_seconds},
     data::{Augment, DataError, Dataset, Loader, Position, split},
     device::{Compute, out_of_memory},
     event::{Event, Measure},
@@ -269,6 +269,8 @@ impl ConvSearch {
 #[serde(deny_unknown_fields)]
 struct Progress {
     step: usize,
+    /// Fewer than steps where the alphas were frozen.
+    architecture_steps: i32,
     weight_position: Position,
     alpha_position: Position,
     epoch_sums: (Measure, Measure),
@@ -315,6 +317,7 @@ impl Resumable for ConvSearch {
     async fn state(&self) -> Result<State, SearchError> {
         let progress = Progress {
             step: self.step,
+            architecture_steps: self.bilevel.architecture_steps,
             weight_position: self.weight_loader.position(),
             alpha_position: self.alpha_loader.position(),
             epoch_sums: self.epoch_sums,
@@ -342,11 +345,13 @@ impl Resumable for ConvSearch {
 
     fn restore(&mut self, state: &State) -> Result<(), CheckpointError> {
         let progress: Progress = state.progress()?;
-        let Progress { step, weight_position, alpha_position, epoch_sums, epoch_seconds, seconds, steered } = progress;
+        let Progress { step, architecture_steps, weight_position, alpha_position, .. } = progress;
+        let Progress { epoch_sums, epoch_seconds, seconds, steered, .. } = progress;
         let refused = |what, value: String| Err(CheckpointError::Progress { what, value });
         if step > self.config.epochs * self.steps_per_epoch() {
             return refused("the step", step.to_string());
         }
+        check_architecture_steps(architecture_steps, step)?;
         check_seconds([epoch_seconds, seconds])?;
         for (loader, position) in [(&self.weight_loader, weight_position), (&self.alpha_loader, alpha_position)] {
             // A search step takes one minibatch of each.
@@ -363,7 +368,7 @@ impl Resumable for ConvSearch {
         if let Err(error) = config.check() {
             return refused("a changed setting", error.to_string());
         }
-        self.bilevel.restore(state, step)?;
+        self.bilevel.restore(state, architecture_steps)?;
         (self.config, self.held, self.bilevel.frozen) = (config, held, frozen);
         self.hold();
         self.weight_loader.seek(weight_position);
@@ -605,6 +610,34 @@ mod tests {
         assert!(matches!(&moved[0], Event::Step { .. }));
         let refused = block_on(search.steer(Steering::Release { cell, edge: 14 })).unwrap_err();
         assert!(matches!(refused, SearchError::Steering(_)), "{refused}");
+    }
+
+    #[test]
+    fn a_search_whose_alphas_rested_goes_on_bit_for_bit() {
+        let begin = || start(SearchConfig { epochs: 3, ..tiny() }).unwrap();
+        let freeze = |search: &mut ConvSearch, frozen| {
+            block_on(search.steer(Steering::Freeze { frozen })).unwrap();
+        };
+        let mut search = begin();
+        block_on(search.step()).unwrap();
+        freeze(&mut search, true);
+        for _ in 0..2 {
+            block_on(search.step()).unwrap();
+        }
+        let state = block_on(Resumable::state(&search)).unwrap();
+        let mut again = begin();
+        again.restore(&state).unwrap();
+        assert_eq!((again.steps_done(), again.bilevel.architecture_steps), (3, 1));
+        for search in [&mut search, &mut again] {
+            freeze(search, false);
+            block_on(search.step()).unwrap();
+        }
+        let tensors = |search: &ConvSearch| {
+            let state = block_on(Resumable::state(search)).unwrap();
+            let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+            state.tensors().map(|(name, values)| (name.to_owned(), bits(values))).collect::<Vec<_>>()
+        };
+        assert!(tensors(&search) == tensors(&again), "Adam counts the steps that it took");
     }
 
     #[test]

@@ -28,7 +28,9 @@ pub(crate) use conv::{MOST_WEIGHTS, accuracy, add, device_error, floats, memory_
 #[cfg(feature = "compute")]
 pub use recurrent::{EVALUATION_BATCH, RecurrentError, RecurrentSearch};
 #[cfg(feature = "compute")]
-pub(crate) use recurrent::{at_step, evaluate_text, fits, read_together};
+pub(crate) use recurrent::{
+    at_step, bad_weight, check_device, check_place, check_sums, evaluate_text, read_state, read_together,
+};
 #[cfg(feature = "compute")]
 pub use recurrent_bilevel::RecurrentBilevel;
 pub use recurrent_config::{Dropouts, Penalties, RecurrentConfig};

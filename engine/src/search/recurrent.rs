@@ -1,5 +1,6 @@
 use super::{ConfigError, RecurrentBilevel, RecurrentConfig, floats, reason};
 use crate::{
+    checkpoint::{CheckpointError, Resumable, State, check_architecture_steps, check_seconds},
     data::{Columns, Corpus, TextError, Window},
     device::{Compute, out_of_memory},
     event::{Event, WordMeasure},
@@ -10,10 +11,13 @@ use crate::{
 use burn::tensor::{Device, Tensor, Transaction};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 use web_time::Instant;
 
 /// Columns that the validation text is cut into where it is only evaluated.
 pub const EVALUATION_BATCH: usize = 10;
+/// Weights of which a checkpoint holds three vectors: half as many again as the published cells' networks for WikiText-2.
+const MOST_WEIGHTS: usize = 48 << 20;
 /// Share of the steps that take `bptt` words; the others take half.
 const FULL_STEPS: f64 = 0.95;
 
@@ -30,7 +34,7 @@ pub enum RecurrentError {
     #[error("the device failed: {0}")]
     Device(String),
     /// A number is no longer one.
-    #[error("{what} is {value} at step {step}: a lower learning rate or gradient clip usually helps")]
+    #[error("{what} is {value} at step {step} of epoch {epoch}: a lower learning-rate or grad-clip usually helps")]
     NotFinite {
         /// What is not finite.
         what: &'static str,
@@ -38,6 +42,14 @@ pub enum RecurrentError {
         value: f32,
         /// The step, from 0.
         step: usize,
+        /// Its epoch, from 0.
+        epoch: usize,
+    },
+    /// The network is beyond what a checkpoint holds.
+    #[error("hidden and the vocabulary make a network of {weights} weights, and at most {MOST_WEIGHTS} fit")]
+    TooLarge {
+        /// Its weights.
+        weights: usize,
     },
     /// A buffer is beyond what the device allows.
     #[error(
@@ -94,7 +106,8 @@ pub struct RecurrentSearch {
     initial: RecurrentAlphas,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Sums {
     steps: usize,
     words: usize,
@@ -114,12 +127,9 @@ impl RecurrentSearch {
         let train = corpus.train.columns(config.batch_size, 3)?;
         let valid = corpus.valid.columns(config.batch_size, 2)?;
         let evaluation = corpus.valid.columns(EVALUATION_BATCH, 2)?;
-        if config.kernels == Kernels::Fused && !compute.runs_shaders() {
-            return Err(RecurrentError::NoShaders { backend: compute.backend.clone() });
-        }
         let &RecurrentConfig { hidden, batch_size, bptt, .. } = &config;
         let net = RecurrentNet::relaxed(corpus.vocabulary.len(), hidden, config.kernels);
-        fits(&net, [batch_size, bptt], compute)?;
+        check_device(&net, [batch_size, bptt], compute)?;
         let bilevel = RecurrentBilevel::new(net, config.seed, &compute.device);
         let first = bilevel.net().first_hidden(batch_size, &compute.device);
         let [initial] = read_together([bilevel.alphas.clone().flatten(0, 1)], [batch_size, hidden]).await?;
@@ -160,6 +170,11 @@ impl RecurrentSearch {
     /// Rows of the training text that an epoch goes through.
     pub fn rows(&self) -> usize {
         self.train.rows - 2
+    }
+
+    /// Where the search is: the epoch, from 0, and the rows that it has gone through.
+    pub fn place(&self) -> (usize, usize) {
+        (self.epoch, self.row)
     }
 
     /// Whether all epochs are done.
@@ -208,7 +223,7 @@ impl RecurrentSearch {
         .chain(alphas.iter().map(|&alpha| ("an alpha", alpha)))
         {
             if !value.is_finite() {
-                return Err(RecurrentError::NotFinite { what, value, step });
+                return Err(RecurrentError::NotFinite { what, value, step, epoch });
             }
         }
         let architecture = RecurrentAlphas::from_flat(&alphas);
@@ -245,8 +260,8 @@ impl RecurrentSearch {
         let relaxed = Some((alphas, statistics));
         let valid = evaluate_text(self.bilevel.net(), weights, relaxed, &self.evaluation, bptt).await?;
         if !valid.loss.is_finite() {
-            let (what, step) = ("the loss of the whole validation text", self.step - 1);
-            return Err(RecurrentError::NotFinite { what, value: valid.loss, step });
+            let (what, step, epoch) = ("the loss of the whole validation text", self.step - 1, self.epoch);
+            return Err(RecurrentError::NotFinite { what, value: valid.loss, step, epoch });
         }
         self.seconds += began.elapsed().as_secs_f64();
         let Sums { steps, words, weights, alphas, seconds } = std::mem::take(&mut self.sums);
@@ -282,6 +297,113 @@ impl RecurrentSearch {
     }
 }
 
+/// Where a search is, beside its tensors.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Progress {
+    step: usize,
+    architecture_steps: i32,
+    epoch: usize,
+    row: usize,
+    sums: Sums,
+    seconds: f64,
+}
+
+/// The states that the windows of both texts left.
+const HIDDEN: [&str; 2] = ["hidden.train", "hidden.valid"];
+
+impl Resumable for RecurrentSearch {
+    type Error = RecurrentError;
+
+    fn started(&self) -> Event {
+        self.started()
+    }
+
+    async fn step(&mut self) -> Result<Vec<Event>, RecurrentError> {
+        self.step().await
+    }
+
+    fn steps_done(&self) -> usize {
+        self.step
+    }
+
+    fn ends_epoch(&self) -> bool {
+        self.row == 0
+    }
+
+    fn is_finished(&self) -> bool {
+        self.is_finished()
+    }
+
+    async fn state(&self) -> Result<State, RecurrentError> {
+        let &Self { step, epoch, row, sums, seconds, .. } = self;
+        let architecture_steps = self.bilevel.architecture_steps;
+        let progress = Progress { step, architecture_steps, epoch, row, sums, seconds };
+        let hidden = [0, 1].map(|i| (HIDDEN[i], self.hidden[i].clone().flatten(0, 1)));
+        let tensors = self.bilevel.tensors().into_iter().chain(hidden);
+        read_state(&progress, tensors, [self.config.batch_size, self.config.hidden], [step, epoch, row]).await
+    }
+
+    fn restore(&mut self, state: &State) -> Result<(), CheckpointError> {
+        let Progress { step, architecture_steps, epoch, row, sums, seconds } = state.progress()?;
+        check_place([step, epoch, row], self.config.epochs, self.rows())?;
+        check_architecture_steps(architecture_steps, step)?;
+        check_sums(sums.steps, step, row)?;
+        check_seconds([sums.seconds, seconds])?;
+        let hidden = [state.tensor(HIDDEN[0], &self.hidden[0])?, state.tensor(HIDDEN[1], &self.hidden[1])?];
+        self.bilevel.restore(state, architecture_steps)?;
+        self.hidden = hidden;
+        (self.step, self.epoch, self.row, self.sums, self.seconds) = (step, epoch, row, sums, seconds);
+        Ok(())
+    }
+}
+
+/// Fails unless a run of so many epochs of so many rows can be at this step, epoch and row.
+pub(crate) fn check_place([step, epoch, row]: [usize; 3], epochs: usize, rows: usize) -> Result<(), CheckpointError> {
+    let refused = |what, value: usize| Err(CheckpointError::Progress { what, value: value.to_string() });
+    if epoch > epochs {
+        return refused("the epoch", epoch);
+    }
+    if row >= if epoch == epochs { 1 } else { rows } {
+        return refused("the row", row);
+    }
+    // A step takes one row or more.
+    let most = epoch * rows + row;
+    if step > most || step < epoch + usize::from(row > 0) { refused("the step", step) } else { Ok(()) }
+}
+
+/// Fails unless the sums of an epoch that has come to `row` can be over so many steps.
+pub(crate) fn check_sums(steps: usize, all: usize, row: usize) -> Result<(), CheckpointError> {
+    match (steps > 0) == (row > 0) && steps <= all.min(row) {
+        true => Ok(()),
+        false => Err(CheckpointError::Progress { what: "the count of an epoch's steps", value: steps.to_string() }),
+    }
+}
+
+/// Reads the state of a run on text that is at this step, epoch and row.
+pub(crate) async fn read_state<'a>(
+    progress: &impl Serialize,
+    tensors: impl IntoIterator<Item = (&'a str, Tensor<1>)>,
+    [batch_size, hidden]: [usize; 2],
+    [step, epoch, row]: [usize; 3],
+) -> Result<State, RecurrentError> {
+    let state = State::read(progress, tensors).await;
+    if out_of_memory() {
+        return Err(RecurrentError::OutOfMemory { batch_size, hidden });
+    }
+    let state = state.map_err(|error| RecurrentError::Device(reason(&error)))?;
+    match state.not_finite() {
+        None => Ok(state),
+        Some(value) => Err(bad_weight(value, [step, epoch, row])),
+    }
+}
+
+/// A weight is none after a run on text came to this step, epoch and row.
+pub(crate) fn bad_weight(value: f32, [step, epoch, row]: [usize; 3]) -> RecurrentError {
+    let epoch = epoch.saturating_sub(usize::from(row == 0));
+    RecurrentError::NotFinite { what: "a weight", value, step: step.saturating_sub(1), epoch }
+}
+
 /// The random numbers of a step: they depend on the seed and the step alone.
 pub(crate) fn at_step(seed: u64, step: usize) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -291,12 +413,20 @@ pub(crate) fn at_step(seed: u64, step: usize) -> ChaCha8Rng {
     rng
 }
 
-/// Checks that the device has buffers large enough for a network on windows of `bptt` rows of `batch_size` columns.
-pub(crate) fn fits(
+/// Checks that the device runs a network's kernels and has buffers large enough for windows of `bptt` rows of `batch_size`
+/// columns.
+pub(crate) fn check_device(
     net: &RecurrentNet,
     [batch_size, bptt]: [usize; 2],
     compute: &Compute,
 ) -> Result<(), RecurrentError> {
+    if net.kernels() == Kernels::Fused && !compute.runs_shaders() {
+        return Err(RecurrentError::NoShaders { backend: compute.backend.clone() });
+    }
+    let weights = net.layout().len();
+    if weights > MOST_WEIGHTS {
+        return Err(RecurrentError::TooLarge { weights });
+    }
     let hidden = net.hidden();
     // The flat weights, and the gates of all edges into the last node, for all words on plain ops' inputs.
     let gates = 2 * hidden * batch_size * bptt.max(crate::space::RECURRENT_NODES);
@@ -304,7 +434,7 @@ pub(crate) fn fits(
         Kernels::Fused => largest_buffer(bptt, hidden, batch_size, net.genotype()),
         Kernels::Reference => 0,
     };
-    let needed = 4 * net.layout().len().max(gates).max(fused) as u64;
+    let needed = 4 * weights.max(gates).max(fused) as u64;
     match compute.largest_buffer {
         Some(limit) if needed > limit => Err(RecurrentError::BufferTooLarge { needed, limit, hidden, batch_size }),
         _ => Ok(()),

@@ -4,7 +4,10 @@ use super::{
     bilevel::{FINITE_DIFFERENCE, initial_alphas},
     sgd::{Sgd, norm},
 };
-use crate::supernet::{Passage, Penalties, RecurrentNet, RecurrentPass, RunningStatistics, Wrt};
+use crate::{
+    checkpoint::{CheckpointError, State},
+    supernet::{Passage, Penalties, RecurrentNet, RecurrentPass, RunningStatistics, Wrt},
+};
 use burn::tensor::{Device, Tensor};
 
 /// The state of a recurrent bilevel search and its two steps (paper, algorithm 1).
@@ -46,6 +49,35 @@ impl RecurrentBilevel {
     /// The network searched.
     pub fn net(&self) -> &RecurrentNet {
         &self.net
+    }
+
+    /// All tensors that the next steps depend on, by name.
+    pub fn tensors(&self) -> [(&'static str, Tensor<1>); 6] {
+        let flat = |tensor: &Tensor<2>| tensor.clone().flatten(0, 1);
+        [
+            ("weights", self.weights.clone()),
+            ("alphas", flat(&self.alphas)),
+            ("alphas.first_moment", flat(&self.moments.0)),
+            ("alphas.second_moment", flat(&self.moments.1)),
+            ("statistics.mean", flat(&self.statistics.mean)),
+            ("statistics.variance", flat(&self.statistics.variance)),
+        ]
+    }
+
+    /// Goes on from the state after so many architecture steps.
+    ///
+    /// # Errors
+    /// The state is of another search; then this one is as it was.
+    pub fn restore(&mut self, state: &State, architecture_steps: i32) -> Result<(), CheckpointError> {
+        let weights = state.tensor("weights", &self.weights)?;
+        let alphas = state.tensor("alphas", &self.alphas)?;
+        let first = state.tensor("alphas.first_moment", &self.moments.0)?;
+        let second = state.tensor("alphas.second_moment", &self.moments.1)?;
+        let mean = state.tensor("statistics.mean", &self.statistics.mean)?;
+        let variance = state.tensor("statistics.variance", &self.statistics.variance)?;
+        (self.weights, self.alphas, self.moments) = (weights, alphas, (first, second));
+        (self.statistics, self.architecture_steps) = (RunningStatistics { mean, variance }, architecture_steps);
+        Ok(())
     }
 
     /// Adam on the alphas with the gradient of the validation loss, by the configured order.

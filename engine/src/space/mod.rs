@@ -28,4 +28,6 @@ pub use recurrent::{
     PUBLISHED_RECURRENT, RECURRENT_EDGES, RECURRENT_NODES, RecurrentAlphas, RecurrentGenotype, RecurrentGenotypeError,
     RecurrentOp, UnknownRecurrentOp, published_recurrent, recurrent_parameters,
 };
-pub use reported::{Cifar10Report, ImageNetReport, REPORTED_CIFAR10, REPORTED_IMAGENET};
+pub use reported::{
+    Cifar10Report, ImageNetReport, REPORTED_CIFAR10, REPORTED_IMAGENET, REPORTED_PTB, REPORTED_WT2, TextReport,
+};

@@ -36,6 +36,47 @@ pub struct ImageNetReport {
     pub gpu_days: f64,
 }
 
+/// A row of the paper's table 2 or 5: a language model on the Penn Treebank or WikiText-2.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct TextReport {
+    /// The cell's name in [`super::PUBLISHED_RECURRENT`], if it is there.
+    pub cell: Option<&'static str>,
+    /// What the paper calls the model.
+    pub network: &'static str,
+    /// Perplexity of the validation text, where the paper has it.
+    pub valid_perplexity: Option<f64>,
+    /// Perplexity of the test text.
+    pub test_perplexity: f64,
+    /// Parameters in millions.
+    pub params: f64,
+    /// Days on one GPU that the search took, where there was one that the paper counts so.
+    pub gpu_days: Option<f64>,
+}
+
+/// The paper's table 2, on the Penn Treebank. *Searched again* is the cell that ENAS's public code found, *retrained* ENAS's
+/// own cell in the paper's setting, *random search* the best of 8 random cells.
+pub const REPORTED_PTB: [TextReport; 10] = [
+    text(None, "variational RHN", Some(67.9), 65.4, 23.0, None),
+    text(None, "LSTM", Some(60.7), 58.8, 24.0, None),
+    text(None, "LSTM + skip connections", Some(60.9), 58.3, 24.0, None),
+    text(None, "LSTM + 15 softmax experts", Some(58.1), 56.0, 22.0, None),
+    text(None, "NAS", None, 64.0, 25.0, None),
+    text(None, "ENAS, searched again", Some(68.3), 63.1, 24.0, Some(0.5)),
+    text(Some("ENAS"), "ENAS, retrained", Some(60.8), 58.6, 24.0, Some(0.5)),
+    text(None, "random search", Some(61.8), 59.4, 23.0, Some(2.0)),
+    text(Some("DARTS_V1"), "DARTS (first order)", Some(60.2), 57.6, 23.0, Some(0.5)),
+    text(Some("DARTS_V2"), "DARTS (second order)", Some(58.1), 55.7, 23.0, Some(1.0)),
+];
+
+/// Rows of the paper's table 5, on WikiText-2: cells were searched on the Penn Treebank.
+pub const REPORTED_WT2: [TextReport; 5] = [
+    text(None, "LSTM", Some(69.1), 66.0, 33.0, None),
+    text(None, "LSTM + skip connections", Some(69.1), 65.9, 24.0, None),
+    text(None, "LSTM + 15 softmax experts", Some(66.0), 63.3, 33.0, None),
+    text(Some("ENAS"), "ENAS, retrained", Some(72.4), 70.4, 33.0, Some(0.5)),
+    text(Some("DARTS_V2"), "DARTS (second order)", Some(71.2), 69.6, 33.0, Some(1.0)),
+];
+
 /// The paper's table 1, without the networks that are not made of two kinds of cells. *Retrained* are cells that its authors
 /// trained in their own setting, *searched again* the best of eight runs of ENAS's public code, *random search* the best of
 /// 24 random cells.
@@ -60,6 +101,17 @@ pub const REPORTED_IMAGENET: [ImageNetReport; 4] = [
     imagenet("PNASNet", "PNAS", [25.8, 8.1], 5.1, 588.0, 225.0),
     imagenet("DARTS_V2", "DARTS (searched on CIFAR-10)", [26.7, 8.7], 4.7, 574.0, 4.0),
 ];
+
+const fn text(
+    cell: Option<&'static str>,
+    network: &'static str,
+    valid_perplexity: Option<f64>,
+    test_perplexity: f64,
+    params: f64,
+    gpu_days: Option<f64>,
+) -> TextReport {
+    TextReport { cell, network, valid_perplexity, test_perplexity, params, gpu_days }
+}
 
 const fn cifar10(
     cell: Option<&'static str>,
@@ -86,12 +138,15 @@ const fn imagenet(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::space::PUBLISHED;
+    use crate::space::{PUBLISHED, PUBLISHED_RECURRENT};
 
     #[test]
     fn reports_name_published_cells_and_each_has_one() {
         let named: Vec<&str> = REPORTED_CIFAR10.iter().filter_map(|row| row.cell).collect();
         assert!(named.iter().chain(REPORTED_IMAGENET.iter().map(|row| &row.cell)).all(|cell| PUBLISHED.contains(cell)));
         assert!(PUBLISHED.iter().all(|cell| named.contains(cell)));
+        let named: Vec<&str> = REPORTED_PTB.iter().filter_map(|row| row.cell).collect();
+        assert!(PUBLISHED_RECURRENT.iter().all(|cell| named.contains(cell)));
+        assert!(REPORTED_WT2.iter().filter_map(|row| row.cell).all(|cell| named.contains(&cell)));
     }
 }

@@ -255,6 +255,13 @@ impl RecurrentNet {
         }
     }
 
+    /// Multiply-accumulates of the forward pass for one word, in its matrices and the decoder.
+    pub fn multiply_accumulates(&self) -> u64 {
+        let edges = self.genotype().map_or(RECURRENT_EDGES, |genotype| genotype.recurrent.len());
+        let [edges, vocabulary, hidden] = [edges, self.vocabulary, self.hidden].map(|count| count as u64);
+        (4 + 2 * edges) * hidden * hidden + vocabulary * hidden
+    }
+
     /// The shape of its alphas: an edge a row, an op a column.
     pub fn alpha_shape(&self) -> [usize; 2] {
         [RECURRENT_EDGES, RecurrentOp::CANDIDATES.len()]

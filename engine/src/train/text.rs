@@ -1,14 +1,19 @@
 use super::{TextTrainConfig, TextWeights};
 use crate::{
+    checkpoint::{CheckpointError, Resumable, State, check_seconds},
     data::{Columns, Corpus, Text},
     device::Compute,
     event::{Event, WordMeasure},
-    search::{EVALUATION_BATCH, RecurrentError, Sgd, at_step, evaluate_text, fits, read_together},
+    search::{
+        EVALUATION_BATCH, RecurrentError, Sgd, at_step, bad_weight, check_device, check_place, check_sums,
+        evaluate_text, read_state, read_together,
+    },
     space::RecurrentGenotype,
     supernet::{Kernels, Passage, RecurrentNet, TextBatch, Wrt},
 };
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{Rng, RngExt};
+use serde::{Deserialize, Serialize};
 use web_time::Instant;
 
 /// Share of the steps around `bptt` words; the others are around half as many.
@@ -52,7 +57,8 @@ struct Best {
     weights: Tensor<1>,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Sums {
     steps: usize,
     words: usize,
@@ -80,7 +86,7 @@ impl TextTraining {
         let valid = corpus.valid.columns(EVALUATION_BATCH, 2)?;
         let test = corpus.test.columns(config.test_batch_size, 2)?;
         let net = RecurrentNet::derived(genotype, corpus.vocabulary.len(), config.hidden);
-        fits(&net, [config.batch_size, config.bptt + MOST_MORE], compute)?;
+        check_device(&net, [config.batch_size, config.bptt + MOST_MORE], compute)?;
         Ok(Self {
             words: [&corpus.train, &corpus.valid, &corpus.test].map(|text| text.tokens.len()),
             weights: net.layout().init(config.seed, &compute.device),
@@ -124,6 +130,11 @@ impl TextTraining {
         self.train.rows - 2
     }
 
+    /// Where the run is: the epoch, from 0, and the rows that it has gone through.
+    pub fn place(&self) -> (usize, usize) {
+        (self.epoch, self.row)
+    }
+
     /// Whether all epochs are done.
     pub fn is_finished(&self) -> bool {
         self.epoch == self.config.epochs
@@ -162,7 +173,7 @@ impl TextTraining {
         let [loss, norm] = read_together([pass.nll, norm], [batch_size, units]).await?;
         for (what, value) in [("the training loss", loss[0]), ("the norm of the gradient", norm[0])] {
             if !value.is_finite() {
-                return Err(RecurrentError::NotFinite { what, value, step });
+                return Err(RecurrentError::NotFinite { what, value, step, epoch });
             }
         }
         let seconds = began.elapsed().as_secs_f64();
@@ -254,7 +265,10 @@ impl TextTraining {
         let measure = evaluate_text(&self.net, weights, None, text, self.config.bptt).await?;
         match measure.loss.is_finite() {
             true => Ok(measure),
-            false => Err(RecurrentError::NotFinite { what, value: measure.loss, step: self.step - 1 }),
+            false => {
+                let (value, step, epoch) = (measure.loss, self.step - 1, self.epoch.min(self.config.epochs - 1));
+                Err(RecurrentError::NotFinite { what, value, step, epoch })
+            }
         }
     }
 
@@ -269,11 +283,99 @@ impl TextTraining {
     /// The weights as they would be evaluated now.
     ///
     /// # Errors
-    /// The device failed.
+    /// The device failed, or a weight is no longer finite.
     pub async fn weights(&self) -> Result<TextWeights, RecurrentError> {
         let sizes = [self.config.batch_size, self.config.hidden];
         let [weights] = read_together([self.evaluated().clone()], sizes).await?;
+        if let Some(&value) = weights.iter().find(|value| !value.is_finite()) {
+            return Err(bad_weight(value, [self.step, self.epoch, self.row]));
+        }
         Ok(TextWeights { net: self.net.clone(), weights })
+    }
+}
+
+/// Where a training run is, beside its tensors.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Progress {
+    step: usize,
+    epoch: usize,
+    row: usize,
+    sums: Sums,
+    seconds: f64,
+    /// Over how many steps weights are averaged, once they are.
+    averaged: Option<u64>,
+    /// The epoch of the lowest validation loss, and that.
+    best: Option<(usize, WordMeasure)>,
+}
+
+const MEAN: &str = "mean";
+const BEST: &str = "best";
+const HISTORY: &str = "history";
+
+impl Resumable for TextTraining {
+    type Error = RecurrentError;
+
+    fn started(&self) -> Event {
+        self.started()
+    }
+
+    async fn step(&mut self) -> Result<Vec<Event>, RecurrentError> {
+        self.step().await
+    }
+
+    fn steps_done(&self) -> usize {
+        self.step
+    }
+
+    fn ends_epoch(&self) -> bool {
+        self.row == 0
+    }
+
+    fn is_finished(&self) -> bool {
+        self.is_finished()
+    }
+
+    async fn state(&self) -> Result<State, RecurrentError> {
+        let &Self { step, epoch, row, sums, seconds, .. } = self;
+        let averaged = self.average.as_ref().map(|&(_, steps)| steps);
+        let best = self.best.as_ref().map(|best| (best.epoch, best.valid));
+        let progress = Progress { step, epoch, row, sums, seconds, averaged, best };
+        let tensors = [("weights", self.weights.clone()), ("hidden", self.hidden.clone().flatten(0, 1))];
+        let mean = self.average.as_ref().map(|(mean, _)| (MEAN, mean.clone()));
+        let best = self.best.as_ref().map(|best| (BEST, best.weights.clone()));
+        let sizes = [self.config.batch_size, self.config.hidden];
+        let state =
+            read_state(&progress, tensors.into_iter().chain(mean).chain(best), sizes, [step, epoch, row]).await?;
+        Ok(state.with(HISTORY, self.history.clone()))
+    }
+
+    fn restore(&mut self, state: &State) -> Result<(), CheckpointError> {
+        let Progress { step, epoch, row, sums, seconds, averaged, best } = state.progress()?;
+        let refused = |what, value: String| Err(CheckpointError::Progress { what, value });
+        check_place([step, epoch, row], self.config.epochs, self.rows())?;
+        check_sums(sums.steps, step, row)?;
+        check_seconds([sums.seconds, seconds])?;
+        if let Some(steps) = averaged.filter(|&steps| steps > step as u64) {
+            return refused("the count of averaged steps", steps.to_string());
+        }
+        // Each epoch but those of averaged weights has a loss, and one of all is the best.
+        let history = state.values(HISTORY)?;
+        if history.len() > epoch || averaged.is_none() && history.len() < epoch {
+            return refused("the count of validation losses", history.len().to_string());
+        }
+        if best.map_or(epoch > 0, |(at, _)| at >= epoch) {
+            return refused("the best epoch", format!("{best:?}"));
+        }
+        let weights = state.tensor("weights", &self.weights)?;
+        let hidden = state.tensor("hidden", &self.hidden)?;
+        let mean = averaged.map(|steps| Ok((state.tensor(MEAN, &self.weights)?, steps))).transpose()?;
+        let best = best.map(|(epoch, valid)| Ok(Best { epoch, valid, weights: state.tensor(BEST, &self.weights)? }));
+        let best = best.transpose()?;
+        (self.weights, self.hidden, self.average, self.best) = (weights, hidden, mean, best);
+        self.history = history.to_vec();
+        (self.step, self.epoch, self.row, self.sums, self.seconds) = (step, epoch, row, sums, seconds);
+        Ok(())
     }
 }
 

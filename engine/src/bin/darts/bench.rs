@@ -7,10 +7,10 @@ use crate::{
 };
 use clap::{Args, Subcommand};
 use darts_engine::{
-    bench::{decode_benchmark, step_benchmark, training_benchmark},
+    bench::{decode_benchmark, recurrent_benchmark, step_benchmark, training_benchmark},
     data,
     device::{Compute, DeviceChoice, block_on},
-    search::{Order, SearchConfig},
+    search::{Order, RecurrentConfig, SearchConfig},
     supernet::Kernels,
     train::TrainConfig,
 };
@@ -22,6 +22,12 @@ pub enum Command {
     ///
     /// The defaults are the paper's sizes. Work on the device is waited for; one step of each kind runs before any is timed.
     Step(Step),
+    /// Time weight steps and architecture steps of a recurrent search on random words, and say what they launch a word, move
+    /// and compute.
+    ///
+    /// Work on the device is waited for; one step of each kind runs before any is timed. tests/peer/torch_rnn.py times the same
+    /// in PyTorch.
+    Recurrent(Recurrent),
     /// Time training steps of a network of derived cells on generated images, and say what they move and compute.
     ///
     /// The defaults are the paper's sizes for CIFAR-10, which want a GPU or patience.
@@ -48,6 +54,27 @@ pub struct Train {
     /// How much the loss of the auxiliary head counts; 0 is no such head.
     #[arg(long, value_name = "WEIGHT", default_value_t = TrainConfig::default().auxiliary_weight)]
     auxiliary_weight: f64,
+    #[command(flatten)]
+    how: How,
+}
+
+#[derive(Args)]
+pub struct Recurrent {
+    /// Columns of a window.
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    batch_size: usize,
+    /// Units: the length of word vectors and states.
+    #[arg(long, value_name = "N", default_value_t = RecurrentConfig::default().hidden)]
+    hidden: usize,
+    /// Words of a column.
+    #[arg(long, value_name = "N", default_value_t = RecurrentConfig::default().bptt)]
+    bptt: usize,
+    /// Distinct words.
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(2..=10_000_000))]
+    vocabulary: u32,
+    /// How the gradient of the alphas is approximated.
+    #[arg(long, value_name = "ORDER", default_value = "first", value_parser = super::search::orders())]
+    order: Order,
     #[command(flatten)]
     how: How,
 }
@@ -113,6 +140,7 @@ pub struct Step {
 pub fn run(command: Command, output: &Output) -> Outcome {
     match command {
         Command::Step(step) => search_steps(&step, output),
+        Command::Recurrent(step) => recurrent_steps(&step, output),
         Command::Train(train) => training_steps(&train, output),
         Command::Decode(Decode { data, image_size, threads, seconds }) => {
             let threads = threads.map_or_else(data::threads, usize::from);
@@ -141,6 +169,25 @@ fn search_steps(step: &Step, output: &Output) -> Outcome {
         }
     };
     let figures = block_on(step_benchmark(config, steps, profile, &compute, told))?;
+    output.print(&figures, &figures)
+}
+
+fn recurrent_steps(step: &Recurrent, output: &Output) -> Outcome {
+    let &Recurrent { batch_size, hidden, bptt, vocabulary, order, .. } = step;
+    let mut config = RecurrentConfig { batch_size, hidden, bptt, order, ..RecurrentConfig::default() };
+    config.check()?;
+    let How { kernels, device, steps, profile } = step.how;
+    let compute = block_on(Compute::acquire(device))?;
+    config.kernels = kernels.unwrap_or(compute.kernels());
+    output.remark(format!("{} ({}), {steps} steps of each kind", compute.adapter, compute.backend));
+    let told = |kind: &str, n: usize| {
+        if n == 0 {
+            output.remark(format!("{kind}: first one done, timing"));
+        }
+    };
+    let vocabulary = vocabulary as usize;
+    let work = || Ok(block_on(recurrent_benchmark(config, vocabulary, steps, profile, &compute, told))?);
+    let figures = contain(work)?;
     output.print(&figures, &figures)
 }
 

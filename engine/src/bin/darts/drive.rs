@@ -9,9 +9,12 @@ use darts_engine::{
     checkpoint::Resumable,
     device::{DeviceChoice, block_on},
     event::Event,
-    run::{CONFIG_FILE, Checkpoints, DataSource, Resumed, Run, RunConfig, RunWriter, VERSION},
+    run::{
+        CONFIG_FILE, Checkpoints, DataSource, Resumed, RunConfig, RunOf, RunWriter, Settings, TextRunConfig,
+        TextSource, VERSION,
+    },
 };
-use indicatif::ProgressBar;
+use indicatif::{HumanDuration, ProgressBar};
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     flag,
@@ -48,7 +51,7 @@ fn minutes(text: &str) -> Result<f64, String> {
 
 impl Keeping {
     /// Where the run goes: a folder that takes a new one, or the run to go on with, locked.
-    pub fn begin(&self, out: Option<&PathBuf>) -> Outcome<Begin> {
+    pub fn begin<C: Settings>(&self, out: Option<&PathBuf>) -> Outcome<Begin<C>> {
         if let Some(folder) = &self.resume {
             return Ok(Begin::Again(Resumed::open(folder)?.into()));
         }
@@ -62,20 +65,20 @@ impl Keeping {
         Self { resume: None, checkpoint_minutes: 10.0, keep: 1 }
     }
 
-    fn checkpoints(&self, folder: &Path, config: &RunConfig) -> Checkpoints {
+    fn checkpoints(&self, folder: &Path, config: &impl Settings) -> Checkpoints {
         Checkpoints::new(folder, config, Duration::from_secs_f64(60.0 * self.checkpoint_minutes), self.keep as usize)
     }
 }
 
 /// A run that begins in a folder, or one that goes on.
-pub enum Begin {
+pub enum Begin<C> {
     New(PathBuf),
-    Again(Box<Resumed>),
+    Again(Box<Resumed<C>>),
 }
 
-impl Begin {
+impl<C: Settings> Begin<C> {
     /// The run to go on with.
-    pub fn run(&self) -> Option<&Run> {
+    pub fn run(&self) -> Option<&RunOf<C>> {
         match self {
             Self::New(_) => None,
             Self::Again(resumed) => Some(&resumed.run),
@@ -90,6 +93,13 @@ impl Begin {
         }
     }
 
+    /// The device asked for, now or then.
+    pub fn device(&self, flag: DeviceChoice) -> DeviceChoice {
+        self.run().map_or(flag, |run| run.config.device())
+    }
+}
+
+impl Begin<RunConfig> {
     /// Where the data is: as `flag` says, or where it was.
     pub fn data(&self, flag: Option<&PathBuf>) -> Outcome<PathBuf> {
         let data = flag.cloned().or(self.run().map(|run| run.config.data.path.clone().into()));
@@ -105,15 +115,28 @@ impl Begin {
     pub fn check(&self, data: &DataSource) -> Outcome {
         self.run().map_or(Ok(()), |run| Ok(data.check(&run.config.data)?))
     }
+}
 
-    /// The device asked for, now or then.
-    pub fn device(&self, flag: DeviceChoice) -> DeviceChoice {
-        self.run().map_or(flag, |run| run.config.device)
+impl Begin<TextRunConfig> {
+    /// Fails unless the text is what it was.
+    pub fn check(&self, text: &TextSource) -> Outcome {
+        self.run().map_or(Ok(()), |run| Ok(text.check(&run.config.text)?))
     }
 }
 
 /// Flags that a run may be taken up again with: none of them decides what it computes.
-const FREE: [&str; 7] = ["resume", "data", "threads", "watch", "page", "checkpoint_minutes", "keep"];
+const FREE: [&str; 10] = [
+    "resume",
+    "data",
+    "train_file",
+    "valid_file",
+    "test_file",
+    "threads",
+    "watch",
+    "page",
+    "checkpoint_minutes",
+    "keep",
+];
 
 /// Refuses flags that would change the settings of a run that is taken up again, whatever the subcommand.
 pub fn check_flags(command: &mut Command, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -140,17 +163,42 @@ pub fn counted_steps(steps: usize) -> String {
 }
 
 /// What shows a run while it goes on.
-pub trait Show {
+pub trait Show<R> {
     /// The bar that shows how far it is.
     fn bar(&self) -> &ProgressBar;
     /// Something happened.
     fn show(&mut self, event: Event);
-    /// So many steps are done.
-    fn stepped(&mut self, steps: usize);
+    /// It has taken a step, or goes on where it was.
+    fn stepped(&mut self, run: &R);
 }
 
-/// A file of the run's folder that must be there before an event is told: its name and bytes.
-pub type RunFile = Option<(&'static str, Vec<u8>)>;
+/// Where a run is that has so many steps an epoch.
+pub fn at_step(bar: &ProgressBar, steps: usize, epochs: usize, steps_per_epoch: usize) {
+    bar.set_position(steps as u64);
+    let (epoch, step) = match steps {
+        0 => (1, 0),
+        _ => ((steps - 1) / steps_per_epoch + 1, (steps - 1) % steps_per_epoch + 1),
+    };
+    bar.set_prefix(format!("epoch {epoch} of {epochs}, step {step} of {steps_per_epoch}{}", left(bar)));
+}
+
+/// Where a run on text is: the epoch, from 0, and the rows that it has gone through.
+pub fn at_row(bar: &ProgressBar, (epoch, row): (usize, usize), epochs: usize, rows: usize) {
+    bar.set_position((epoch * rows + row) as u64);
+    let epoch = (epoch + 1).min(epochs);
+    bar.set_prefix(format!("epoch {epoch} of {epochs}, row {row} of {rows}{}", left(bar)));
+}
+
+/// The time left, as far as anything is known of it.
+fn left(bar: &ProgressBar) -> String {
+    match bar.position() {
+        0 => String::new(),
+        _ => format!(", {:#} left", HumanDuration(bar.eta())),
+    }
+}
+
+/// Files of the run's folder that must be there before an event is told: their names and bytes.
+pub type RunFiles = Vec<(&'static str, Vec<u8>)>;
 
 /// What comes before a step.
 pub enum Before {
@@ -162,17 +210,17 @@ pub enum Before {
     Stop(&'static str),
 }
 
-/// Runs to the end, a failure or an interruption: writes the log, checkpoints and what `file` wants written, and shows it.
+/// Runs to the end, a failure or an interruption: writes the log, checkpoints and what `files` wants written, and shows it.
 /// `config` is what a new run was asked; `before` each step may change the run, and hears whether it is interrupted.
 #[allow(clippy::too_many_arguments)]
-pub fn drive<R: Resumable>(
-    begin: Begin,
-    config: &RunConfig,
+pub fn drive<R: Resumable, C: Settings>(
+    begin: Begin<C>,
+    config: &C,
     keeping: &Keeping,
     run: &mut R,
     mut before: impl FnMut(&mut R, &dyn Fn() -> bool) -> Outcome<Before>,
-    file: impl Fn(&R, &Event) -> Outcome<RunFile>,
-    view: &mut impl Show,
+    files: impl Fn(&R, &Event) -> Outcome<RunFiles>,
+    view: &mut impl Show<R>,
     output: &Output,
 ) -> Outcome {
     let started = run.started();
@@ -192,12 +240,15 @@ pub fn drive<R: Resumable>(
     let mut stopped = false;
     let outcome = contain(|| {
         if new {
+            for (name, bytes) in files(run, &started)? {
+                writer.save(name, &bytes)?;
+            }
             writer.record(&started)?;
             view.show(started);
             checkpoints.save(0, block_on(run.state())?, &writer)?;
         } else {
             view.show(started);
-            view.stepped(run.steps_done());
+            view.stepped(run);
             view.bar().reset_eta();
         }
         while !run.is_finished() {
@@ -215,9 +266,9 @@ pub fn drive<R: Resumable>(
                 }
             }
             let events = if interrupted() { Vec::new() } else { block_on(run.step())? };
-            view.stepped(run.steps_done());
+            view.stepped(run);
             for event in events {
-                if let Some((name, bytes)) = file(run, &event)? {
+                for (name, bytes) in files(run, &event)? {
                     writer.save(name, &bytes)?;
                 }
                 writer.record(&event)?;
@@ -244,11 +295,11 @@ pub fn drive<R: Resumable>(
 }
 
 /// Takes a run up again; none where it is finished and only shown.
-fn take_up<R: Resumable>(
-    mut resumed: Resumed,
+fn take_up<R: Resumable, C: Settings>(
+    mut resumed: Resumed<C>,
     keeping: &Keeping,
     run: &mut R,
-    view: &mut impl Show,
+    view: &mut impl Show<R>,
     output: &Output,
 ) -> Outcome<Option<(RunWriter, Checkpoints)>> {
     let folder = resumed.run.folder.display().to_string();
@@ -274,7 +325,7 @@ fn take_up<R: Resumable>(
             output.remark(format!("{folder} began on {before}, and {now} may round otherwise"));
         }
     }
-    let version = &resumed.run.config.engine;
+    let version = resumed.run.config.engine();
     if version != VERSION {
         output.remark(format!("{folder} was begun by version {version}, and {VERSION} may compute otherwise"));
     }
@@ -295,9 +346,10 @@ fn take_up<R: Resumable>(
 /// What a run began on.
 fn adapter(started: &Event) -> Option<String> {
     match started {
-        Event::Started { adapter, backend, .. } | Event::TrainStarted { adapter, backend, .. } => {
-            Some(format!("{adapter} ({backend})"))
-        }
+        Event::Started { adapter, backend, .. }
+        | Event::TrainStarted { adapter, backend, .. }
+        | Event::RecurrentStarted { adapter, backend, .. }
+        | Event::TextTrainStarted { adapter, backend, .. } => Some(format!("{adapter} ({backend})")),
         _ => None,
     }
 }

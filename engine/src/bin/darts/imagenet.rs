@@ -2,11 +2,9 @@
 
 use crate::{
     device::{DEVICES, acquire, contain, devices, word},
-    drive::Keeping,
     genotype,
     output::{Outcome, Output},
-    search::{kernels, kernels_help},
-    train,
+    train::{self, ImageNetTraining},
 };
 use clap::Args;
 use darts_engine::{
@@ -14,7 +12,6 @@ use darts_engine::{
     device::{DeviceChoice, block_on},
     event::Tested,
     run::{DataSource, RunConfig, read_weights},
-    supernet::Kernels,
     train::{Stem, TrainConfig, Training, test_pictures},
 };
 use serde::Serialize;
@@ -29,121 +26,50 @@ const IMAGE_SIZE: u32 = 224;
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Train {
-    #[arg(long, value_name = "CELL", required_unless_present = "resume", help = genotype::CELL, help_heading = "Network")]
-    arch: Option<String>,
-    /// Channels of the first cell, an even number; every reduction cell doubles them.
-    #[arg(long, value_name = "N", default_value_t = paper().init_channels, help_heading = "Network")]
-    init_channels: usize,
-    /// Cells of the network.
-    #[arg(long, value_name = "N", default_value_t = paper().layers, help_heading = "Network")]
-    layers: usize,
-
     /// A folder with the pictures (.jpg, .jpeg, .png) of each class in train/CLASS and val/CLASS.
     #[arg(long, value_name = "DIR", required_unless_present = "resume", help_heading = "Data")]
     data: Option<PathBuf>,
     /// Side that pictures are cropped and resized to, a multiple of 32; with an auxiliary head, 224 or 256.
     #[arg(long, value_name = "PIXELS", default_value_t = IMAGE_SIZE, help_heading = "Data")]
     image_size: u32,
-    /// Training pictures to use, picked at random [default: all].
-    #[arg(long, value_name = "N", help_heading = "Data")]
-    train_images: Option<usize>,
     /// Threads that read pictures; how many changes nothing but the speed [default: as many as the machine runs at once].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Data")]
     threads: Option<u16>,
-
-    /// The folder to write the run to; it must not hold one yet.
-    #[arg(long, value_name = "RUN", required_unless_present = "resume", help_heading = "Run")]
-    out: Option<PathBuf>,
-    #[command(flatten)]
-    keeping: Keeping,
-    /// Where to compute.
-    #[arg(long, value_name = "DEVICE", default_value = word(DEVICES, DeviceChoice::default()), value_parser = devices(),
-        help_heading = "Run")]
-    device: DeviceChoice,
-    #[arg(long, value_name = "KERNELS", value_parser = kernels(), help = kernels_help("the network"),
-        help_heading = "Run")]
-    kernels: Option<Kernels>,
-    /// Decides the initial weights, the choice and order of the pictures and how they are varied.
-    #[arg(long, value_name = "N", default_value_t = paper().seed, help_heading = "Run")]
-    seed: u64,
-    /// Steps from one logged to the next; an epoch's last is always logged.
-    #[arg(long, value_name = "STEPS", default_value_t = paper().report_every, help_heading = "Run")]
-    report_every: usize,
-    /// Epochs from one test to the next; the last is always tested.
-    #[arg(long, value_name = "EPOCHS", default_value_t = paper().test_every, help_heading = "Run")]
-    test_every: usize,
-
-    /// Passes over the pictures.
-    #[arg(long, value_name = "N", default_value_t = paper().epochs, help_heading = "Training")]
-    epochs: usize,
-    /// Pictures of a minibatch; those that do not fill a last one sit an epoch out.
-    #[arg(long, value_name = "N", default_value_t = paper().batch_size, help_heading = "Training")]
-    batch_size: usize,
-    /// First learning rate of SGD.
-    #[arg(long, value_name = "RATE", default_value_t = paper().learning_rate, help_heading = "Training")]
-    learning_rate: f64,
     /// What the learning rate is multiplied by after each epoch.
     #[arg(long, value_name = "SHARE", default_value_t = paper().learning_rate_decay.expect("the paper's"),
         help_heading = "Training")]
     learning_rate_decay: f64,
-    /// Momentum of SGD.
-    #[arg(long, value_name = "SHARE", default_value_t = paper().momentum, help_heading = "Training")]
-    momentum: f64,
-    /// Weight decay.
-    #[arg(long, value_name = "RATE", default_value_t = paper().weight_decay, help_heading = "Training")]
-    weight_decay: f64,
-    /// Norm that a gradient is cut down to where it is greater.
-    #[arg(long, value_name = "NORM", default_value_t = paper().grad_clip, help_heading = "Training")]
-    grad_clip: f64,
     /// Share of each label that is spread over all classes.
     #[arg(long, value_name = "SHARE", default_value_t = paper().label_smoothing, help_heading = "Training")]
     label_smoothing: f64,
-    /// How much the loss of the auxiliary head counts; 0 is no such head.
-    #[arg(long, value_name = "WEIGHT", default_value_t = paper().auxiliary_weight, help_heading = "Training")]
-    auxiliary_weight: f64,
-    /// Probability to drop a path, which grows from 0 to this over the epochs.
-    #[arg(long, value_name = "SHARE", default_value_t = paper().drop_path, help_heading = "Training")]
-    drop_path: f64,
+    #[command(flatten)]
+    training: ImageNetTraining,
 }
 
 impl Train {
     fn config(&self) -> TrainConfig {
         TrainConfig {
             image_size: Some(self.image_size as usize),
-            epochs: self.epochs,
-            batch_size: self.batch_size,
-            init_channels: self.init_channels,
-            layers: self.layers,
-            train_images: self.train_images,
-            seed: self.seed,
-            learning_rate: self.learning_rate,
             learning_rate_decay: Some(self.learning_rate_decay),
-            momentum: self.momentum,
-            weight_decay: self.weight_decay,
-            grad_clip: self.grad_clip,
             label_smoothing: self.label_smoothing,
-            auxiliary_weight: self.auxiliary_weight,
-            drop_path: self.drop_path,
-            test_every: self.test_every,
-            report_every: self.report_every,
-            kernels: self.kernels.unwrap_or(paper().kernels),
-            ..paper()
+            ..self.training.config()
         }
     }
 }
 
 pub fn train(args: &Train, output: &Output) -> Outcome {
-    let begin = args.keeping.begin(args.out.as_ref())?;
-    let (mut config, genotype) = train::settings(&begin, Stem::ImageNet, args.arch.as_ref(), || args.config())?;
+    let ImageNetTraining { arch, out, keeping, device, kernels, .. } = &args.training;
+    let begin = keeping.begin(out.as_ref())?;
+    let (mut config, genotype) = train::settings(&begin, Stem::ImageNet, arch.as_ref(), || args.config())?;
     let path = begin.data(args.data.as_ref())?;
     let pictures = open(&path)?;
     let side = config.image_size.expect("a checked configuration has the size of its pictures");
     let source = DataSource::of_pictures(&path, &pictures, side);
     begin.check(&source)?;
     config.images(pictures.train.len())?;
-    let device = begin.device(args.device);
+    let device = begin.device(*device);
     let (compute, remark) = contain(|| Ok(acquire(device)?))?;
-    if begin.run().is_none() && args.kernels.is_none() {
+    if begin.run().is_none() && kernels.is_none() {
         config.kernels = compute.kernels();
     }
     let threads = args.threads.map_or_else(threads, usize::from);
@@ -153,7 +79,7 @@ pub fn train(args: &Train, output: &Output) -> Outcome {
         output.remark(remark);
     }
     drop(pictures);
-    let summary = train::perform(training, begin, &run, &args.keeping, output)?;
+    let summary = train::perform(training, begin, &run, keeping, output)?;
     output.print(&summary, summary.text())
 }
 

@@ -1,21 +1,22 @@
 //! `darts search recurrent`: find the cell of a language model.
 
 use crate::{
-    device::{DEVICES, acquire, contain, devices, logged, told_time, word},
+    device::{DEVICES, acquire, contain, devices, told_time, word},
+    drive::{Before, Begin, Keeping, Show, at_row, drive},
     output::{Outcome, Output},
-    search::{KERNELS, ORDERS, kernels, orders},
+    search::{ORDERS, kernels, kernels_help, orders},
 };
 use clap::Args;
 use darts_engine::{
     data::Corpus,
     device::{DeviceChoice, block_on},
     event::{Event, WordMeasure},
-    run::{RunWriter, TextRunConfig, TextSource, VERSION},
+    run::{TextRunConfig, TextSource},
     search::{Dropouts, Order, Penalties, RecurrentConfig, RecurrentSearch},
     space::{RecurrentAlphas, RecurrentGenotype},
     supernet::Kernels,
 };
-use indicatif::{HumanDuration, ProgressBar};
+use indicatif::ProgressBar;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -23,12 +24,9 @@ fn paper() -> RecurrentConfig {
     RecurrentConfig::default()
 }
 
-/// The text, for whatever trains on one.
+/// Single files in place of those of a folder of text.
 #[derive(Args)]
-pub struct TextData {
-    /// A folder with train.txt, valid.txt and test.txt (or ptb.train.txt, wiki.train.tokens and so on), a sentence a line.
-    #[arg(long, value_name = "DIR", help_heading = "Data")]
-    data: PathBuf,
+pub struct TextFiles {
     /// The training text instead, whatever its name.
     #[arg(long, value_name = "FILE", help_heading = "Data")]
     train_file: Option<PathBuf>,
@@ -40,10 +38,37 @@ pub struct TextData {
     test_file: Option<PathBuf>,
 }
 
+impl TextFiles {
+    /// Each where it is named.
+    pub fn named(&self) -> [Option<PathBuf>; 3] {
+        [&self.train_file, &self.valid_file, &self.test_file].map(Option::clone)
+    }
+}
+
+/// The text, for whatever trains on one.
+#[derive(Args)]
+pub struct TextData {
+    /// A folder with train.txt, valid.txt and test.txt (or ptb.train.txt, wiki.train.tokens and so on), a sentence a line.
+    #[arg(long, value_name = "DIR", required_unless_present = "resume", help_heading = "Data")]
+    data: Option<PathBuf>,
+    #[command(flatten)]
+    files: TextFiles,
+}
+
 impl TextData {
-    pub fn open(&self) -> Outcome<Corpus> {
-        let Self { data, train_file, valid_file, test_file } = self;
-        Ok(Corpus::open(data, &[train_file.clone(), valid_file.clone(), test_file.clone()])?)
+    /// The text that the flags name, or that of the run to go on with, and where it came from.
+    pub fn open(&self, begin: &Begin<TextRunConfig>) -> Outcome<(Corpus, TextSource)> {
+        let mut files = self.files.named();
+        if let (None, Some(run)) = (&self.data, begin.run()) {
+            let TextSource { train, valid, test, .. } = &run.config.text;
+            files.iter_mut().zip([train, valid, test]).for_each(|(file, was)| {
+                file.get_or_insert(was.into());
+            });
+        }
+        let corpus = Corpus::open(self.data.as_deref().unwrap_or(Path::new("")), &files)?;
+        let source = TextSource::new(&corpus);
+        begin.check(&source)?;
+        Ok((corpus, source))
     }
 }
 
@@ -54,15 +79,16 @@ pub struct Recurrent {
     text: TextData,
 
     /// The folder to write the run to; it must not hold one yet.
-    #[arg(long, value_name = "RUN", help_heading = "Run")]
-    out: PathBuf,
+    #[arg(long, value_name = "RUN", required_unless_present = "resume", help_heading = "Run")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    keeping: Keeping,
     /// Where to compute.
     #[arg(long, value_name = "DEVICE", default_value = word(DEVICES, DeviceChoice::default()), value_parser = devices(),
         help_heading = "Run")]
     device: DeviceChoice,
-    #[arg(long, value_name = "KERNELS", value_parser = kernels(), help_heading = "Run",
-        help = format!("What computes the supernet [default: {}; reference where no shaders run]",
-            word(KERNELS, paper().kernels)))]
+    #[arg(long, value_name = "KERNELS", value_parser = kernels(), help = kernels_help("the supernet"),
+        help_heading = "Run")]
     kernels: Option<Kernels>,
     /// Decides the initial weights and alphas, the lengths of steps and what is dropped.
     #[arg(long, value_name = "N", default_value_t = paper().seed, help_heading = "Run")]
@@ -163,49 +189,45 @@ impl Recurrent {
 }
 
 pub fn search(args: &Recurrent, output: &Output) -> Outcome {
-    let mut config = args.config();
+    let begin: Begin<TextRunConfig> = args.keeping.begin(args.out.as_ref())?;
+    let mut config = match begin.run() {
+        Some(run) => run.config.search.clone().ok_or_else(|| format!("{} holds no search", run.folder.display()))?,
+        None => args.config(),
+    };
     // What can be refused at once is refused before anything long begins.
     config.check()?;
-    RunWriter::check(&args.out)?;
-    let corpus = args.text.open()?;
-    let (compute, remark) = contain(|| Ok(acquire(args.device)?))?;
-    if args.kernels.is_none() {
+    let (corpus, source) = args.text.open(&begin)?;
+    let device = begin.device(args.device);
+    let (compute, remark) = contain(|| Ok(acquire(device)?))?;
+    if begin.run().is_none() && args.kernels.is_none() {
         config.kernels = compute.kernels();
     }
-    let run = TextRunConfig {
-        engine: VERSION.to_owned(),
-        device: args.device,
-        text: TextSource::new(&corpus),
-        search: Some(config.clone()),
-        train: None,
-    };
-    let mut search = contain(|| Ok(block_on(RecurrentSearch::new(config, &corpus, &compute))?))?;
+    let search = contain(|| Ok(block_on(RecurrentSearch::new(config.clone(), &corpus, &compute))?))?;
     if let Some(remark) = remark {
         output.remark(remark);
     }
     drop(corpus);
-    let mut writer = RunWriter::create(&args.out, &run)?;
-    let mut view = View::new(&args.out, output);
-    let searched = contain(|| {
-        let started = search.started();
-        writer.record(&started)?;
-        view.show(started);
-        while !search.is_finished() {
-            for event in block_on(search.step())? {
-                writer.record(&event)?;
-                view.show(event);
-            }
-        }
-        Ok(())
-    });
-    view.bar.finish_and_clear();
-    logged(searched, &mut writer)?;
-    output.print(&view.summary, view.summary.text())
+    let run = TextRunConfig::search(device, source, config);
+    let summary = perform(search, begin, &run, &args.keeping, output)?;
+    output.print(&summary, summary.text())
+}
+
+/// Searches to the end, shows how it goes, and writes all of it to the run's folder.
+pub fn perform(
+    mut search: RecurrentSearch,
+    begin: Begin<TextRunConfig>,
+    run: &TextRunConfig,
+    keeping: &Keeping,
+    output: &Output,
+) -> Outcome<Summary> {
+    let mut view = View::new(begin.folder(), output);
+    drive(begin, run, keeping, &mut search, |_, _| Ok(Before::Step), |_, _| Ok(Vec::new()), &mut view, output)?;
+    Ok(view.summary)
 }
 
 /// What a search comes to; the measures are the last epoch's.
 #[derive(Default, Serialize)]
-struct Summary {
+pub struct Summary {
     run: PathBuf,
     adapter: String,
     backend: String,
@@ -247,6 +269,16 @@ impl<'a> View<'a> {
         let summary = Summary { run: run.to_owned(), ..Summary::default() };
         Self { output, bar, epochs: 0, rows: 0, summary }
     }
+}
+
+impl Show<RecurrentSearch> for View<'_> {
+    fn bar(&self) -> &ProgressBar {
+        &self.bar
+    }
+
+    fn stepped(&mut self, search: &RecurrentSearch) {
+        at_row(&self.bar, search.place(), self.epochs, self.rows);
+    }
 
     fn show(&mut self, event: Event) {
         let summary = &mut self.summary;
@@ -264,15 +296,12 @@ impl<'a> View<'a> {
             } => {
                 (self.epochs, self.rows) = (config.epochs, rows);
                 self.bar.set_length((config.epochs * rows) as u64);
-                self.bar.set_prefix(format!("epoch 1 of {}", self.epochs));
+                at_row(&self.bar, (0, 0), self.epochs, self.rows);
                 self.bar.set_message("the first step also compiles the kernels");
                 (summary.adapter, summary.backend, summary.parameters) = (adapter, backend, parameters);
                 (summary.vocabulary, summary.train_words, summary.valid_words) = (vocabulary, train_words, valid_words);
             }
-            Event::RecurrentStep { epoch, row, weights, alphas, .. } => {
-                at(&self.bar, epoch, self.epochs, row, self.rows);
-                self.bar.set_message(told(weights, alphas));
-            }
+            Event::RecurrentStep { weights, alphas, .. } => self.bar.set_message(told(weights, alphas)),
             Event::RecurrentEpoch { epoch, weights, alphas, valid, words_per_second, .. } => {
                 (summary.weights, summary.alphas, summary.valid) = (weights, alphas, valid);
                 summary.words_per_second = words_per_second;
@@ -293,13 +322,6 @@ impl<'a> View<'a> {
             _ => {}
         }
     }
-}
-
-/// Where a run on text is, in rows of its epoch.
-pub fn at(bar: &ProgressBar, epoch: usize, epochs: usize, row: usize, rows: usize) {
-    bar.set_position((epoch * rows + row) as u64);
-    let left = HumanDuration(bar.eta());
-    bar.set_prefix(format!("epoch {} of {epochs}, row {row} of {rows}, {left:#} left", epoch + 1));
 }
 
 /// The state of a search in a line, which fits a terminal's.

@@ -3,12 +3,13 @@
 use crate::{
     data,
     device::{DEVICES, Words, acquire, contain, devices, told_time, word, words},
-    drive::{Before, Begin, Keeping, Show, drive},
+    drive::{Before, Begin, Keeping, Show, at_step, drive},
     output::{Outcome, Output},
     watch::{self, PageFolder, Watch},
 };
 use clap::{Args, Subcommand, builder::TypedValueParser};
 use darts_engine::{
+    checkpoint::Resumable,
     device::{DeviceChoice, block_on},
     event::{Event, Measure},
     run::{DataSource, RunConfig},
@@ -16,7 +17,7 @@ use darts_engine::{
     space::{Alphas, Genotype},
     supernet::Kernels,
 };
-use indicatif::{HumanCount, HumanDuration, ProgressBar};
+use indicatif::{HumanCount, ProgressBar};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -33,7 +34,8 @@ pub enum Command {
     ///
     /// The training text trains the weights of a network in which every edge mixes all candidate ops, the validation text
     /// trains how much each op counts. The folder RUN then has config.json, every event of the search in events.jsonl while
-    /// it goes on, and the cell derived in genotype.json. The defaults are the paper's.
+    /// it goes on, checkpoints that --resume goes on from, and the cell derived in genotype.json. The defaults are the
+    /// paper's.
     Recurrent(Box<super::recurrent::Recurrent>),
 }
 
@@ -186,7 +188,7 @@ pub fn run(command: Command, output: &Output) -> Outcome {
 }
 
 fn conv(args: &Conv, output: &Output) -> Outcome {
-    let begin = args.keeping.begin(args.out.as_ref())?;
+    let begin: Begin<RunConfig> = args.keeping.begin(args.out.as_ref())?;
     let mut config = match begin.run() {
         Some(run) => run.config.search.clone().ok_or_else(|| format!("{} holds no search", run.folder.display()))?,
         None => args.config(),
@@ -218,7 +220,7 @@ fn conv(args: &Conv, output: &Output) -> Outcome {
 /// Searches to the end, shows how it goes, on a page too where it is watched, and writes all of it to the run's folder.
 pub fn perform(
     mut search: ConvSearch,
-    begin: Begin,
+    begin: Begin<RunConfig>,
     run: &RunConfig,
     keeping: &Keeping,
     watched: Option<&Watch>,
@@ -229,7 +231,7 @@ pub fn perform(
         Some(watch) => steer(search, watch, interrupted),
         None => Ok(Before::Step),
     };
-    drive(begin, run, keeping, &mut search, steer, |_, _| Ok(None), &mut view, output)?;
+    drive(begin, run, keeping, &mut search, steer, |_, _| Ok(Vec::new()), &mut view, output)?;
     Ok(view.summary)
 }
 
@@ -295,7 +297,7 @@ impl<'a> View<'a> {
     }
 }
 
-impl Show for View<'_> {
+impl Show<ConvSearch> for View<'_> {
     fn bar(&self) -> &ProgressBar {
         &self.bar
     }
@@ -315,7 +317,7 @@ impl Show for View<'_> {
                 (self.epochs, self.steps_per_epoch, self.images) =
                     (config.epochs, steps_per_epoch, 2 * config.batch_size);
                 self.bar.set_length((config.epochs * steps_per_epoch) as u64);
-                self.stepped(0);
+                at_step(&self.bar, 0, self.epochs, self.steps_per_epoch);
                 self.bar.set_message("the first step also compiles the kernels");
                 let run = std::mem::take(&mut self.summary.run);
                 self.summary =
@@ -342,18 +344,8 @@ impl Show for View<'_> {
         }
     }
 
-    fn stepped(&mut self, steps: usize) {
-        self.bar.set_position(steps as u64);
-        let Self { epochs, steps_per_epoch, .. } = self;
-        let (epoch, step) = match steps {
-            0 => (1, 0),
-            _ => ((steps - 1) / *steps_per_epoch + 1, (steps - 1) % *steps_per_epoch + 1),
-        };
-        let left = match steps {
-            0 => String::new(),
-            _ => format!(", {:#} left", HumanDuration(self.bar.eta())),
-        };
-        self.bar.set_prefix(format!("epoch {epoch} of {epochs}, step {step} of {steps_per_epoch}{left}"));
+    fn stepped(&mut self, search: &ConvSearch) {
+        at_step(&self.bar, search.steps_done(), self.epochs, self.steps_per_epoch);
     }
 }
 

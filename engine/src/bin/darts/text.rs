@@ -1,17 +1,18 @@
 //! `darts train ptb`, `darts train wt2` and their tests: language models around recurrent cells.
 
 use crate::{
-    device::{DEVICES, acquire, contain, devices, logged, told_time, word},
+    device::{DEVICES, acquire, contain, devices, told_time, word},
+    drive::{Before, Begin, Keeping, RunFiles, Show, at_row, drive},
     genotype,
     output::{Outcome, Output},
-    recurrent::{TextData, at},
+    recurrent::TextData,
 };
 use clap::Args;
 use darts_engine::{
     data::{Corpus, Text, Vocabulary},
     device::{DeviceChoice, block_on},
     event::{Event, WordMeasure},
-    run::{BEST_FILE, LAST_FILE, RunWriter, TextRunConfig, TextSource, VOCABULARY_FILE, read_text_weights},
+    run::{BEST_FILE, LAST_FILE, TextRunConfig, VOCABULARY_FILE, read_text_weights},
     search::{Dropouts, Penalties},
     train::{TextTrainConfig, TextTraining, test_text},
 };
@@ -21,31 +22,31 @@ use std::path::{Path, PathBuf};
 
 /// A training run asked for.
 pub struct Settings<'a> {
-    arch: &'a str,
+    arch: Option<&'a String>,
     text: &'a TextData,
-    out: &'a Path,
+    out: Option<&'a PathBuf>,
+    keeping: &'a Keeping,
     device: DeviceChoice,
     config: TextTrainConfig,
 }
 
-/// The arguments of a training run whose defaults are those of a corpus.
+/// The arguments of a training run whose defaults are those of a corpus, and those among them that are hyper-parameters.
 macro_rules! arguments {
-    ($name:ident, $paper:expr) => {
+    ($name:ident, $training:ident, $paper:expr) => {
         #[derive(Args)]
         #[command(allow_negative_numbers = true)]
         pub struct $name {
-            #[arg(long, value_name = "CELL", help = genotype::RECURRENT_CELL, help_heading = "Network")]
-            arch: String,
-            /// Units: the length of word vectors and states.
-            #[arg(long, value_name = "N", default_value_t = $paper.hidden, help_heading = "Network")]
-            hidden: usize,
-
+            #[arg(long, value_name = "CELL", required_unless_present = "resume", help = genotype::RECURRENT_CELL,
+                                                                                help_heading = "Network")]
+            arch: Option<String>,
             #[command(flatten)]
             text: TextData,
 
             /// The folder to write the run to; it must not hold one yet.
-            #[arg(long, value_name = "RUN", help_heading = "Run")]
-            out: PathBuf,
+            #[arg(long, value_name = "RUN", required_unless_present = "resume", help_heading = "Run")]
+            out: Option<PathBuf>,
+            #[command(flatten)]
+            keeping: Keeping,
             /// Where to compute.
             #[arg(long, value_name = "DEVICE", default_value = word(DEVICES, DeviceChoice::default()),
                                                                         value_parser = devices(), help_heading = "Run")]
@@ -53,6 +54,22 @@ macro_rules! arguments {
             /// Decides the initial weights, the lengths of steps and what is dropped.
             #[arg(long, value_name = "N", default_value_t = $paper.seed, help_heading = "Run")]
             seed: u64,
+            #[command(flatten)]
+            training: $training,
+        }
+
+        impl $name {
+            pub fn settings(&self) -> Settings<'_> {
+                let (arch, out, config) = (self.arch.as_ref(), self.out.as_ref(), self.training.config(self.seed));
+                Settings { arch, text: &self.text, out, keeping: &self.keeping, device: self.device, config }
+            }
+        }
+
+        #[derive(Args)]
+        pub struct $training {
+            /// Units: the length of word vectors and states.
+            #[arg(long, value_name = "N", default_value_t = $paper.hidden, help_heading = "Network")]
+            hidden: usize,
             /// Steps from one logged to the next; an epoch's last is always logged.
             #[arg(long, value_name = "STEPS", default_value_t = $paper.report_every, help_heading = "Run")]
             report_every: usize,
@@ -105,14 +122,14 @@ macro_rules! arguments {
             slowness_penalty: f64,
         }
 
-        impl $name {
-            pub fn settings(&self) -> Settings<'_> {
-                let config = TextTrainConfig {
+        impl $training {
+            pub fn config(&self, seed: u64) -> TextTrainConfig {
+                TextTrainConfig {
                     epochs: self.epochs,
                     batch_size: self.batch_size,
                     hidden: self.hidden,
                     bptt: self.bptt,
-                    seed: self.seed,
+                    seed,
                     learning_rate: self.learning_rate,
                     weight_decay: self.weight_decay,
                     grad_clip: self.grad_clip,
@@ -127,66 +144,73 @@ macro_rules! arguments {
                     patience: self.patience,
                     test_batch_size: self.test_batch_size,
                     report_every: self.report_every,
-                };
-                Settings { arch: &self.arch, text: &self.text, out: &self.out, device: self.device, config }
+                }
             }
         }
     };
 }
 
-arguments!(Ptb, TextTrainConfig::default());
-arguments!(Wt2, TextTrainConfig::wikitext2());
+arguments!(Ptb, PtbTraining, TextTrainConfig::default());
+arguments!(Wt2, Wt2Training, TextTrainConfig::wikitext2());
 
 pub fn train(settings: &Settings, output: &Output) -> Outcome {
-    let Settings { arch, text, out, device, config } = settings;
+    let &Settings { arch, text, out, keeping, device, .. } = settings;
+    let begin: Begin<TextRunConfig> = keeping.begin(out)?;
+    let (config, genotype) = match begin.run() {
+        Some(run) => {
+            let decided = run.config.train.clone().zip(run.config.genotype.clone());
+            decided.ok_or_else(|| format!("{} holds no training run", run.folder.display()))?
+        }
+        None => {
+            let cell = arch.ok_or("--arch is needed: the cell of the network")?;
+            (settings.config.clone(), genotype::find_recurrent(cell)?)
+        }
+    };
     // What can be refused at once is refused before anything long begins.
     config.check()?;
-    let genotype = genotype::find_recurrent(arch)?;
-    RunWriter::check(out)?;
-    let corpus = text.open()?;
-    let (compute, remark) = contain(|| Ok(acquire(*device)?))?;
-    let run = TextRunConfig {
-        engine: env!("CARGO_PKG_VERSION").to_owned(),
-        device: *device,
-        text: TextSource::new(&corpus),
-        search: None,
-        train: Some(config.clone()),
-    };
-    let mut training = contain(|| Ok(TextTraining::new(config.clone(), genotype, &corpus, &compute)?))?;
+    genotype.check()?;
+    let (corpus, source) = text.open(&begin)?;
+    let device = begin.device(device);
+    let (compute, remark) = contain(|| Ok(acquire(device)?))?;
+    let training = contain(|| Ok(TextTraining::new(config.clone(), genotype.clone(), &corpus, &compute)?))?;
     if let Some(remark) = remark {
         output.remark(remark);
     }
-    let mut writer = RunWriter::create(out, &run)?;
-    let mut view = View::new(out, output);
-    let trained = contain(|| {
-        writer.save(VOCABULARY_FILE, corpus.vocabulary.to_text().as_bytes())?;
-        let started = training.started();
-        writer.record(&started)?;
-        view.show(started);
-        while !training.is_finished() {
-            for event in block_on(training.step())? {
-                // Weights are there before the event that tells of them.
-                if let Event::TextTrainEpoch { best, .. } = event {
-                    let weights = block_on(training.weights())?.to_safetensors();
-                    writer.save(LAST_FILE, &weights)?;
-                    if best {
-                        writer.save(BEST_FILE, &weights)?;
-                    }
-                }
-                writer.record(&event)?;
-                view.show(event);
-            }
+    let run = TextRunConfig::train(device, source, config, genotype);
+    let summary = perform(training, begin, &run, (keeping, &corpus.vocabulary), output)?;
+    output.print(&summary, summary.text())
+}
+
+/// Trains to the end, shows how it goes, and writes all of it to the run's folder.
+pub fn perform(
+    mut training: TextTraining,
+    begin: Begin<TextRunConfig>,
+    run: &TextRunConfig,
+    (keeping, vocabulary): (&Keeping, &Vocabulary),
+    output: &Output,
+) -> Outcome<Summary> {
+    let mut view = View::new(begin.folder(), output);
+    let files = |training: &TextTraining, event: &Event| files(training, vocabulary, event);
+    drive(begin, run, keeping, &mut training, |_, _| Ok(Before::Step), files, &mut view, output)?;
+    Ok(view.summary)
+}
+
+/// The weights, or the words, that an event tells of.
+fn files(training: &TextTraining, vocabulary: &Vocabulary, event: &Event) -> Outcome<RunFiles> {
+    match event {
+        Event::TextTrainStarted { .. } => Ok(vec![(VOCABULARY_FILE, vocabulary.to_text().into_bytes())]),
+        Event::TextTrainEpoch { best, .. } => {
+            let weights = block_on(training.weights())?.to_safetensors();
+            let best = best.then(|| (BEST_FILE, weights.clone()));
+            Ok([(LAST_FILE, weights)].into_iter().chain(best).collect())
         }
-        Ok(())
-    });
-    view.bar.finish_and_clear();
-    logged(trained, &mut writer)?;
-    output.print(&view.summary, view.summary.text())
+        _ => Ok(Vec::new()),
+    }
 }
 
 /// What a training run comes to.
 #[derive(Default, Serialize)]
-struct Summary {
+pub struct Summary {
     run: PathBuf,
     adapter: String,
     backend: String,
@@ -234,6 +258,16 @@ impl<'a> View<'a> {
         let summary = Summary { run: run.to_owned(), ..Summary::default() };
         Self { output, bar, epochs: 0, rows: 0, summary }
     }
+}
+
+impl Show<TextTraining> for View<'_> {
+    fn bar(&self) -> &ProgressBar {
+        &self.bar
+    }
+
+    fn stepped(&mut self, training: &TextTraining) {
+        at_row(&self.bar, training.place(), self.epochs, self.rows);
+    }
 
     fn show(&mut self, event: Event) {
         let summary = &mut self.summary;
@@ -245,8 +279,7 @@ impl<'a> View<'a> {
                 (summary.adapter, summary.backend) = (adapter, backend);
                 (summary.parameters, summary.vocabulary) = (parameters, vocabulary);
             }
-            Event::TextTrainStep { epoch, row, words, train, seconds, .. } => {
-                at(&self.bar, epoch, self.epochs, row, self.rows);
+            Event::TextTrainStep { words, train, seconds, .. } => {
                 self.bar.set_message(format!("loss {:.3}; {:.0} words/s", train.loss, words as f64 / seconds));
             }
             Event::TextTrainEpoch { epoch, train, valid, averaged, words_per_second, .. } => {

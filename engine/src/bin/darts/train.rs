@@ -3,13 +3,14 @@
 use crate::{
     data,
     device::{DEVICES, acquire, contain, devices, told_time, word},
-    drive::{Before, Begin, Keeping, RunFile, Show, drive},
+    drive::{Before, Begin, Keeping, RunFiles, Show, at_step, drive},
     genotype, imagenet,
     output::{Outcome, Output},
     search::{kernels, kernels_help},
 };
 use clap::{Args, Subcommand};
 use darts_engine::{
+    checkpoint::Resumable,
     device::{DeviceChoice, block_on},
     event::{Event, Measure, Tested},
     run::{BEST_FILE, DataSource, LAST_FILE, RunConfig},
@@ -17,7 +18,7 @@ use darts_engine::{
     space::Genotype,
     train::{Stem, TrainConfig, Training},
 };
-use indicatif::{HumanDuration, ProgressBar};
+use indicatif::ProgressBar;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -38,8 +39,8 @@ pub enum Command {
     /// Train a language model around a recurrent cell on the Penn Treebank, or any text, and test it.
     ///
     /// The folder RUN then has config.json, the cell in genotype.json, the words in vocabulary.txt, every event in
-    /// events.jsonl while it goes on, and the weights: last.safetensors after each epoch, best.safetensors after each epoch of
-    /// lower validation loss than any before. The defaults are the paper's for the Penn Treebank.
+    /// events.jsonl while it goes on, checkpoints that --resume goes on from, and the weights: last.safetensors after each
+    /// epoch, best.safetensors after each epoch of lower validation loss than any before. The defaults are the paper's for the Penn Treebank.
     Ptb(Box<super::text::Ptb>),
     /// Train a language model as `train ptb` does, with the paper's settings for WikiText-2.
     Wt2(Box<super::text::Wt2>),
@@ -49,100 +50,121 @@ fn paper() -> TrainConfig {
     TrainConfig::default()
 }
 
+/// The arguments of all training runs on images, with a data set's defaults.
+macro_rules! arguments {
+    ($name:ident, $paper:expr) => {
+        #[derive(Args)]
+        pub struct $name {
+            #[arg(long, value_name = "CELL", required_unless_present = "resume", help = genotype::CELL,
+                                                                                help_heading = "Network")]
+            pub arch: Option<String>,
+            /// Channels of the first cell; every reduction cell doubles them.
+            #[arg(long, value_name = "N", default_value_t = $paper.init_channels, help_heading = "Network")]
+            init_channels: usize,
+            /// Cells of the network.
+            #[arg(long, value_name = "N", default_value_t = $paper.layers, help_heading = "Network")]
+            layers: usize,
+
+            /// Training images to use, picked at random [default: all].
+            #[arg(long, value_name = "N", help_heading = "Data")]
+            train_images: Option<usize>,
+
+            /// The folder to write the run to; it must not hold one yet.
+            #[arg(long, value_name = "RUN", required_unless_present = "resume", help_heading = "Run")]
+            pub out: Option<PathBuf>,
+            #[command(flatten)]
+            pub keeping: Keeping,
+            /// Where to compute.
+            #[arg(long, value_name = "DEVICE", default_value = word(DEVICES, DeviceChoice::default()),
+                                                                        value_parser = devices(), help_heading = "Run")]
+            pub device: DeviceChoice,
+            #[arg(long, value_name = "KERNELS", value_parser = kernels(), help = kernels_help("the network"),
+                                                                                help_heading = "Run")]
+            pub kernels: Option<Kernels>,
+            /// Decides the initial weights, the choice and order of the images, how they are varied, and the paths dropped.
+            #[arg(long, value_name = "N", default_value_t = $paper.seed, help_heading = "Run")]
+            seed: u64,
+            /// Steps from one logged to the next; an epoch's last is always logged.
+            #[arg(long, value_name = "STEPS", default_value_t = $paper.report_every, help_heading = "Run")]
+            report_every: usize,
+            /// Epochs from one test to the next; the last is always tested.
+            #[arg(long, value_name = "EPOCHS", default_value_t = $paper.test_every, help_heading = "Run")]
+            test_every: usize,
+
+            /// Passes over the images.
+            #[arg(long, value_name = "N", default_value_t = $paper.epochs, help_heading = "Training")]
+            epochs: usize,
+            /// Images of a minibatch; those that do not fill a last one sit an epoch out.
+            #[arg(long, value_name = "N", default_value_t = $paper.batch_size, help_heading = "Training")]
+            batch_size: usize,
+            /// First learning rate of SGD.
+            #[arg(long, value_name = "RATE", default_value_t = $paper.learning_rate, help_heading = "Training")]
+            learning_rate: f64,
+            /// Momentum of SGD.
+            #[arg(long, value_name = "SHARE", default_value_t = $paper.momentum, help_heading = "Training")]
+            momentum: f64,
+            /// Weight decay.
+            #[arg(long, value_name = "RATE", default_value_t = $paper.weight_decay, help_heading = "Training")]
+            weight_decay: f64,
+            /// Norm that a gradient is cut down to where it is greater.
+            #[arg(long, value_name = "NORM", default_value_t = $paper.grad_clip, help_heading = "Training")]
+            grad_clip: f64,
+            /// How much the loss of the auxiliary head counts; 0 is no such head.
+            #[arg(long, value_name = "WEIGHT", default_value_t = $paper.auxiliary_weight, help_heading = "Training")]
+            auxiliary_weight: f64,
+            /// Probability to drop a path, which grows from 0 to this over the epochs.
+            #[arg(long, value_name = "SHARE", default_value_t = $paper.drop_path, help_heading = "Training")]
+            drop_path: f64,
+        }
+
+        impl $name {
+            /// The data set's settings with these.
+            pub fn config(&self) -> TrainConfig {
+                TrainConfig {
+                    epochs: self.epochs,
+                    batch_size: self.batch_size,
+                    init_channels: self.init_channels,
+                    layers: self.layers,
+                    train_images: self.train_images,
+                    seed: self.seed,
+                    learning_rate: self.learning_rate,
+                    momentum: self.momentum,
+                    weight_decay: self.weight_decay,
+                    grad_clip: self.grad_clip,
+                    auxiliary_weight: self.auxiliary_weight,
+                    drop_path: self.drop_path,
+                    test_every: self.test_every,
+                    report_every: self.report_every,
+                    kernels: self.kernels.unwrap_or($paper.kernels),
+                    ..$paper
+                }
+            }
+        }
+    };
+}
+
+arguments!(Cifar10Training, TrainConfig::default());
+arguments!(ImageNetTraining, TrainConfig::imagenet());
+
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Cifar10 {
-    #[arg(long, value_name = "CELL", required_unless_present = "resume", help = genotype::CELL, help_heading = "Network")]
-    arch: Option<String>,
-    /// Channels of the first cell; every reduction cell doubles them.
-    #[arg(long, value_name = "N", default_value_t = paper().init_channels, help_heading = "Network")]
-    init_channels: usize,
-    /// Cells of the network.
-    #[arg(long, value_name = "N", default_value_t = paper().layers, help_heading = "Network")]
-    layers: usize,
-
     #[arg(long, value_name = "PATH", required_unless_present = "resume", help = data::DATA, help_heading = "Data")]
     data: Option<PathBuf>,
-    /// Training images to use, picked at random [default: all].
-    #[arg(long, value_name = "N", help_heading = "Data")]
-    train_images: Option<usize>,
     /// Side of the square cut out of each training image; 0 cuts nothing out.
     #[arg(long, value_name = "PIXELS", default_value_t = paper().cutout, help_heading = "Data")]
     cutout: usize,
-
-    /// The folder to write the run to; it must not hold one yet.
-    #[arg(long, value_name = "RUN", required_unless_present = "resume", help_heading = "Run")]
-    out: Option<PathBuf>,
-    #[command(flatten)]
-    keeping: Keeping,
-    /// Where to compute.
-    #[arg(long, value_name = "DEVICE", default_value = word(DEVICES, DeviceChoice::default()), value_parser = devices(),
-        help_heading = "Run")]
-    device: DeviceChoice,
-    #[arg(long, value_name = "KERNELS", value_parser = kernels(), help = kernels_help("the network"),
-        help_heading = "Run")]
-    kernels: Option<Kernels>,
-    /// Decides the initial weights, the choice and order of the images, how they are varied, and the paths dropped.
-    #[arg(long, value_name = "N", default_value_t = paper().seed, help_heading = "Run")]
-    seed: u64,
-    /// Steps from one logged to the next; an epoch's last is always logged.
-    #[arg(long, value_name = "STEPS", default_value_t = paper().report_every, help_heading = "Run")]
-    report_every: usize,
-    /// Epochs from one test to the next; the last is always tested.
-    #[arg(long, value_name = "EPOCHS", default_value_t = paper().test_every, help_heading = "Run")]
-    test_every: usize,
-
-    /// Passes over the images.
-    #[arg(long, value_name = "N", default_value_t = paper().epochs, help_heading = "Training")]
-    epochs: usize,
-    /// Images of a minibatch; those that do not fill a last one sit an epoch out.
-    #[arg(long, value_name = "N", default_value_t = paper().batch_size, help_heading = "Training")]
-    batch_size: usize,
-    /// First learning rate of SGD, which goes down along a cosine.
-    #[arg(long, value_name = "RATE", default_value_t = paper().learning_rate, help_heading = "Training")]
-    learning_rate: f64,
-    /// Learning rate that the cosine goes down to.
+    /// Learning rate that the first one goes down to, along a cosine.
     #[arg(long, value_name = "RATE", default_value_t = paper().learning_rate_min, help_heading = "Training")]
     learning_rate_min: f64,
-    /// Momentum of SGD.
-    #[arg(long, value_name = "SHARE", default_value_t = paper().momentum, help_heading = "Training")]
-    momentum: f64,
-    /// Weight decay.
-    #[arg(long, value_name = "RATE", default_value_t = paper().weight_decay, help_heading = "Training")]
-    weight_decay: f64,
-    /// Norm that a gradient is cut down to where it is greater.
-    #[arg(long, value_name = "NORM", default_value_t = paper().grad_clip, help_heading = "Training")]
-    grad_clip: f64,
-    /// How much the loss of the auxiliary head counts; 0 is no such head.
-    #[arg(long, value_name = "WEIGHT", default_value_t = paper().auxiliary_weight, help_heading = "Training")]
-    auxiliary_weight: f64,
-    /// Probability to drop a path, which grows from 0 to this over the epochs.
-    #[arg(long, value_name = "SHARE", default_value_t = paper().drop_path, help_heading = "Training")]
-    drop_path: f64,
+    #[command(flatten)]
+    training: Cifar10Training,
 }
 
 impl Cifar10 {
     fn config(&self) -> TrainConfig {
-        TrainConfig {
-            epochs: self.epochs,
-            batch_size: self.batch_size,
-            init_channels: self.init_channels,
-            layers: self.layers,
-            train_images: self.train_images,
-            seed: self.seed,
-            learning_rate: self.learning_rate,
-            learning_rate_min: self.learning_rate_min,
-            momentum: self.momentum,
-            weight_decay: self.weight_decay,
-            grad_clip: self.grad_clip,
-            auxiliary_weight: self.auxiliary_weight,
-            drop_path: self.drop_path,
-            cutout: self.cutout,
-            test_every: self.test_every,
-            report_every: self.report_every,
-            kernels: self.kernels.unwrap_or(paper().kernels),
-            ..paper()
-        }
+        let &Self { cutout, learning_rate_min, .. } = self;
+        TrainConfig { cutout, learning_rate_min, ..self.training.config() }
     }
 }
 
@@ -156,16 +178,17 @@ pub fn run(command: Command, output: &Output) -> Outcome {
 }
 
 fn cifar10(args: &Cifar10, output: &Output) -> Outcome {
-    let begin = args.keeping.begin(args.out.as_ref())?;
-    let (mut config, genotype) = settings(&begin, Stem::Cifar10, args.arch.as_ref(), || args.config())?;
+    let Cifar10Training { arch, out, keeping, device, kernels, .. } = &args.training;
+    let begin = keeping.begin(out.as_ref())?;
+    let (mut config, genotype) = settings(&begin, Stem::Cifar10, arch.as_ref(), || args.config())?;
     let path = begin.data(args.data.as_ref())?;
     let data = data::open(&path, begin.image_size(None), output)?;
     let source = DataSource::new(&path, &data);
     begin.check(&source)?;
     config.images(data.train.len())?;
-    let device = begin.device(args.device);
+    let device = begin.device(*device);
     let (compute, remark) = contain(|| Ok(acquire(device)?))?;
-    if begin.run().is_none() && args.kernels.is_none() {
+    if begin.run().is_none() && kernels.is_none() {
         config.kernels = compute.kernels();
     }
     let training = contain(|| Ok(Training::new(config.clone(), genotype.clone(), &data, &compute)?))?;
@@ -174,13 +197,13 @@ fn cifar10(args: &Cifar10, output: &Output) -> Outcome {
     }
     drop(data);
     let run = RunConfig::train(device, source, config, genotype);
-    let summary = perform(training, begin, &run, &args.keeping, output)?;
+    let summary = perform(training, begin, &run, keeping, output)?;
     output.print(&summary, summary.text())
 }
 
 /// Settings and cells of a run that begins or goes on, refused where they make none.
 pub fn settings(
-    begin: &Begin,
+    begin: &Begin<RunConfig>,
     stem: Stem,
     arch: Option<&String>,
     config: impl FnOnce() -> TrainConfig,
@@ -209,7 +232,7 @@ pub fn settings(
 /// Trains to the end, shows how it goes, and writes all of it to the run's folder.
 pub fn perform(
     mut training: Training,
-    begin: Begin,
+    begin: Begin<RunConfig>,
     run: &RunConfig,
     keeping: &Keeping,
     output: &Output,
@@ -221,14 +244,14 @@ pub fn perform(
 }
 
 /// The weights that an event tells of.
-fn weights(training: &Training, event: &Event) -> Outcome<RunFile> {
+fn weights(training: &Training, event: &Event) -> Outcome<RunFiles> {
     let file = match event {
         Event::TrainEpoch { .. } => LAST_FILE,
         Event::Evaluated { best: true, .. } => BEST_FILE,
-        _ => return Ok(None),
+        _ => return Ok(Vec::new()),
     };
     let (weights, steps) = block_on(training.weights())?;
-    Ok(Some((file, weights.to_safetensors(steps))))
+    Ok(vec![(file, weights.to_safetensors(steps))])
 }
 
 /// What a training run comes to.
@@ -285,17 +308,13 @@ impl<'a> View<'a> {
     }
 }
 
-impl Show for View<'_> {
+impl Show<Training> for View<'_> {
     fn bar(&self) -> &ProgressBar {
         &self.bar
     }
 
-    fn stepped(&mut self, steps: usize) {
-        self.bar.set_position(steps as u64);
-        let Self { epochs, steps_per_epoch, .. } = self;
-        let (epoch, step) = ((steps - 1) / *steps_per_epoch + 1, (steps - 1) % *steps_per_epoch + 1);
-        let left = HumanDuration(self.bar.eta());
-        self.bar.set_prefix(format!("epoch {epoch} of {epochs}, step {step} of {steps_per_epoch}, {left:#} left"));
+    fn stepped(&mut self, training: &Training) {
+        at_step(&self.bar, training.steps_done(), self.epochs, self.steps_per_epoch);
     }
 
     fn show(&mut self, event: Event) {
