@@ -394,8 +394,15 @@ fn checkpoints_of_searches_on_text() {
 fn checkpoints_of_training_on_text() {
     let (corpus, source) = corpus();
     let genotype = published_recurrent("DARTS_V1").unwrap();
-    let config =
-        TextTrainConfig { batch_size: 2, hidden: 3, bptt: 4, epochs: 5, patience: 1, ..TextTrainConfig::default() };
+    let config = TextTrainConfig {
+        batch_size: 2,
+        hidden: 3,
+        bptt: 4,
+        epochs: 5,
+        patience: 1,
+        kernels: Kernels::Reference,
+        ..TextTrainConfig::default()
+    };
     let mut training = TextTraining::new(config.clone(), genotype.clone(), &corpus, &Compute::cpu()).unwrap();
     // Into the second epoch, so that there are a best one and a history.
     while training.place().0 == 0 || training.place().1 == 0 {

@@ -9,7 +9,7 @@ use crate::{
         evaluate_text, read_state, read_together,
     },
     space::RecurrentGenotype,
-    supernet::{Kernels, Passage, RecurrentNet, TextBatch, Wrt},
+    supernet::{Passage, RecurrentNet, TextBatch, Wrt},
 };
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{Rng, RngExt};
@@ -85,7 +85,7 @@ impl TextTraining {
         let train = corpus.train.columns(config.batch_size, 3)?;
         let valid = corpus.valid.columns(EVALUATION_BATCH, 2)?;
         let test = corpus.test.columns(config.test_batch_size, 2)?;
-        let net = RecurrentNet::derived(genotype, corpus.vocabulary.len(), config.hidden);
+        let net = RecurrentNet::derived(genotype, corpus.vocabulary.len(), config.hidden).on(config.kernels);
         check_device(&net, [config.batch_size, config.bptt + MOST_MORE], compute)?;
         Ok(Self {
             words: [&corpus.train, &corpus.valid, &corpus.test].map(|text| text.tokens.len()),
@@ -163,7 +163,7 @@ impl TextTraining {
         let &TextTrainConfig { weight_decay, grad_clip, batch_size, .. } = &self.config;
         let sgd = Sgd { momentum: 0.0, weight_decay, grad_clip };
         let mut buffer = self.weights.zeros_like();
-        let norm = sgd.step(Kernels::Reference, learning_rate, &mut self.weights, &mut buffer, gradient);
+        let norm = sgd.step(self.config.kernels, learning_rate, &mut self.weights, &mut buffer, gradient);
         if let Some((mean, steps)) = &mut self.average {
             *steps += 1;
             *mean = mean.clone() + (self.weights.clone() - mean.clone()) / *steps as f64;

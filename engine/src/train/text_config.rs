@@ -1,4 +1,7 @@
-use crate::search::{ConfigError, Dropouts, NOT_NEGATIVE, POSITIVE, Penalties};
+use crate::{
+    search::{ConfigError, Dropouts, NOT_NEGATIVE, POSITIVE, Penalties},
+    supernet::Kernels,
+};
 use serde::{Deserialize, Serialize};
 
 /// Every hyper-parameter of a language model's training run. The defaults are the paper's for the Penn Treebank (appendix
@@ -32,6 +35,8 @@ pub struct TextTrainConfig {
     pub test_batch_size: usize,
     /// Steps between two step events.
     pub report_every: usize,
+    /// What computes the network.
+    pub kernels: Kernels,
 }
 
 impl Default for TextTrainConfig {
@@ -50,6 +55,7 @@ impl Default for TextTrainConfig {
             patience: 5,
             test_batch_size: 1,
             report_every: 200,
+            kernels: Kernels::default(),
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     genotype,
     output::{Outcome, Output},
     recurrent::TextData,
+    search::{kernels, kernels_help},
 };
 use clap::Args;
 use darts_engine::{
@@ -14,6 +15,7 @@ use darts_engine::{
     event::{Event, WordMeasure},
     run::{BEST_FILE, LAST_FILE, TextRunConfig, VOCABULARY_FILE, read_text_weights},
     search::{Dropouts, Penalties},
+    supernet::Kernels,
     train::{TextTrainConfig, TextTraining, test_text},
 };
 use indicatif::ProgressBar;
@@ -27,6 +29,7 @@ pub struct Settings<'a> {
     out: Option<&'a PathBuf>,
     keeping: &'a Keeping,
     device: DeviceChoice,
+    kernels: Option<Kernels>,
     config: TextTrainConfig,
 }
 
@@ -51,6 +54,9 @@ macro_rules! arguments {
             #[arg(long, value_name = "DEVICE", default_value = word(DEVICES, DeviceChoice::default()),
                                                                         value_parser = devices(), help_heading = "Run")]
             device: DeviceChoice,
+            #[arg(long, value_name = "KERNELS", value_parser = kernels(), help = kernels_help("the network"),
+                                                                                help_heading = "Run")]
+            kernels: Option<Kernels>,
             /// Decides the initial weights, the lengths of steps and what is dropped.
             #[arg(long, value_name = "N", default_value_t = $paper.seed, help_heading = "Run")]
             seed: u64,
@@ -60,8 +66,10 @@ macro_rules! arguments {
 
         impl $name {
             pub fn settings(&self) -> Settings<'_> {
-                let (arch, out, config) = (self.arch.as_ref(), self.out.as_ref(), self.training.config(self.seed));
-                Settings { arch, text: &self.text, out, keeping: &self.keeping, device: self.device, config }
+                let (arch, out) = (self.arch.as_ref(), self.out.as_ref());
+                let kernels = self.kernels;
+                let config = self.training.config(self.seed, kernels.unwrap_or($paper.kernels));
+                Settings { arch, text: &self.text, out, keeping: &self.keeping, device: self.device, kernels, config }
             }
         }
 
@@ -123,7 +131,7 @@ macro_rules! arguments {
         }
 
         impl $training {
-            pub fn config(&self, seed: u64) -> TextTrainConfig {
+            pub fn config(&self, seed: u64, kernels: Kernels) -> TextTrainConfig {
                 TextTrainConfig {
                     epochs: self.epochs,
                     batch_size: self.batch_size,
@@ -144,6 +152,7 @@ macro_rules! arguments {
                     patience: self.patience,
                     test_batch_size: self.test_batch_size,
                     report_every: self.report_every,
+                    kernels,
                 }
             }
         }
@@ -156,7 +165,7 @@ arguments!(Wt2, Wt2Training, TextTrainConfig::wikitext2());
 pub fn train(settings: &Settings, output: &Output) -> Outcome {
     let &Settings { arch, text, out, keeping, device, .. } = settings;
     let begin: Begin<TextRunConfig> = keeping.begin(out)?;
-    let (config, genotype) = match begin.run() {
+    let (mut config, genotype) = match begin.run() {
         Some(run) => {
             let decided = run.config.train.clone().zip(run.config.genotype.clone());
             decided.ok_or_else(|| format!("{} holds no training run", run.folder.display()))?
@@ -172,6 +181,9 @@ pub fn train(settings: &Settings, output: &Output) -> Outcome {
     let (corpus, source) = text.open(&begin)?;
     let device = begin.device(device);
     let (compute, remark) = contain(|| Ok(acquire(device)?))?;
+    if begin.run().is_none() && settings.kernels.is_none() {
+        config.kernels = compute.kernels();
+    }
     let training = contain(|| Ok(TextTraining::new(config.clone(), genotype.clone(), &corpus, &compute)?))?;
     if let Some(remark) = remark {
         output.remark(remark);
@@ -337,7 +349,7 @@ struct Tested {
 
 pub fn test(args: &Test, output: &Output) -> Outcome {
     let genotype = genotype::find_recurrent(&args.arch)?;
-    let weights = read_text_weights(&args.weights, &genotype)?;
+    let mut weights = read_text_weights(&args.weights, &genotype)?;
     let list = args.weights.with_file_name(VOCABULARY_FILE);
     let (text, vocabulary) = if list.exists() {
         let vocabulary = Vocabulary::open(&list)?;
@@ -355,6 +367,7 @@ pub fn test(args: &Test, output: &Output) -> Outcome {
     if let Some(remark) = remark {
         output.remark(remark);
     }
+    weights.net = weights.net.on(compute.kernels());
     let sizes = [args.batch_size as usize, TextTrainConfig::default().bptt];
     let test = contain(|| Ok(block_on(test_text(&weights, &text, sizes, &compute.device))?))?;
     let tested = Tested {

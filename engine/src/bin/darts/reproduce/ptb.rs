@@ -109,8 +109,8 @@ impl Ptb {
         }
     }
 
-    fn train_config(&self, length: Length, seed: u64) -> TextTrainConfig {
-        let config = self.training.config(seed);
+    fn train_config(&self, length: Length, seed: u64, kernels: Kernels) -> TextTrainConfig {
+        let config = self.training.config(seed, kernels);
         match length {
             Length::Brief => TextTrainConfig { epochs: self.brief_epochs, ..config },
             Length::Full => config,
@@ -119,7 +119,8 @@ impl Ptb {
 
     /// What is not as in the paper.
     fn scaled(&self, text: &TextSource) -> Vec<Scaled> {
-        let (search, train_here, train) = (search_paper(), self.train_config(Length::Full, 0), train_paper());
+        let (search, train_here, train) =
+            (search_paper(), self.train_config(Length::Full, 0, Kernels::default()), train_paper());
         let searches = any_search(&self.searcher);
         let random = self.searcher.contains(&Searcher::Random);
         scaled([
@@ -150,7 +151,8 @@ pub fn run(args: &Ptb, output: &Output) -> Outcome {
     if any_search(&args.searcher) {
         search.check()?;
     }
-    let [brief, full] = [Length::Brief, Length::Full].map(|length| args.train_config(length, plan.seed));
+    let [brief, full] =
+        [Length::Brief, Length::Full].map(|length| args.train_config(length, plan.seed, Kernels::default()));
     brief.check()?;
     full.check()?;
     let corpus = Corpus::open(&args.data, &args.files.named())?;
@@ -163,7 +165,7 @@ pub fn run(args: &Ptb, output: &Output) -> Outcome {
         scaled: args.scaled(&task.source),
         text: task.source,
         search: RecurrentConfig { kernels: compute.kernels(), ..search },
-        train: full,
+        train: TextTrainConfig { kernels: train_compute.kernels(), ..full },
         adapter: compute.adapter,
         train_adapter: train_compute.adapter,
         select: plan.select,
@@ -241,7 +243,7 @@ impl Task for Texts<'_> {
     }
 
     fn params(&self, genotype: &RecurrentGenotype) -> u64 {
-        let hidden = self.args.train_config(Length::Full, 0).hidden;
+        let hidden = self.args.train_config(Length::Full, 0, Kernels::default()).hidden;
         recurrent_parameters(genotype.recurrent.len(), self.corpus.vocabulary.len(), hidden)
     }
 
@@ -262,8 +264,8 @@ impl Task for Texts<'_> {
         recurrent::perform(search, begin, asked, &Keeping::of_stage(), output).map(drop)
     }
 
-    fn to_train(&self, genotype: &RecurrentGenotype, length: Length, seed: u64, _: &Compute) -> TextRunConfig {
-        let config = self.args.train_config(length, seed);
+    fn to_train(&self, genotype: &RecurrentGenotype, length: Length, seed: u64, compute: &Compute) -> TextRunConfig {
+        let config = self.args.train_config(length, seed, compute.kernels());
         TextRunConfig::train(self.args.plan.train_device(), self.source.clone(), config, genotype.clone())
     }
 
