@@ -5,7 +5,7 @@
 use darts_engine::{
     bench::StepBenchmark,
     event::Event,
-    search::{Control, SearchConfig},
+    search::{Control, RecurrentConfig, SearchConfig},
 };
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,26 @@ pub enum Command {
         config: SearchConfig,
         /// Its images.
         data: DataChoice,
+    },
+    /// Abandon the current search, if any, and begin this one on text, running.
+    StartText {
+        /// Number of the search.
+        run: u32,
+        /// Its hyper-parameters.
+        config: RecurrentConfig,
+        /// The most words of its vocabulary.
+        words: usize,
+        /// The text, where it is not the book beside the page.
+        own: Option<OwnText>,
+    },
+    /// Have the network of the current search on text write some.
+    Sample {
+        /// How many words.
+        words: usize,
+        /// What scores are divided by.
+        temperature: f64,
+        /// What decides the words.
+        seed: u64,
     },
     /// What any search can be asked while it runs.
     Control {
@@ -64,6 +84,42 @@ impl DataChoice {
     }
 }
 
+/// Which text a search learns from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TextChoice {
+    /// The book that lies beside the page.
+    #[default]
+    Book,
+    /// A file that somebody dropped on the page.
+    Own,
+}
+
+impl TextChoice {
+    /// The name used in the URL.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Book => "book",
+            Self::Own => "own",
+        }
+    }
+
+    /// The choice with that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Book, Self::Own].into_iter().find(|choice| choice.name() == name)
+    }
+}
+
+/// A text file of somebody's own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OwnText {
+    /// What it is called.
+    pub name: String,
+    /// What is in it.
+    #[serde(with = "serde_bytes")]
+    pub bytes: Vec<u8>,
+}
+
 /// Worker to page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -99,6 +155,13 @@ pub enum Message {
         images: usize,
         /// Why it is not what was asked for.
         notice: Option<String>,
+    },
+    /// The text of a search is there.
+    Text {
+        /// Number of the search.
+        run: u32,
+        /// What it is called.
+        name: String,
     },
     /// What a search is doing now.
     Status {
@@ -148,12 +211,14 @@ pub enum Message {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Activity {
-    /// Fetching or generating images.
+    /// Fetching images or text, or generating images.
     Data,
     /// Setting up the supernet's weights on the device.
     Building,
     /// Computing steps.
     Stepping,
+    /// Writing text.
+    Writing,
     /// Waiting for a command; no step is in flight.
     Holding,
 }

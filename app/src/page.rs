@@ -2,8 +2,9 @@
 
 use crate::browser;
 use darts_app::{
+    cells::{Cells, Kind, Task},
     link::{CellView, HeatView, Link as Address, MOST_BESIDE, Other, View},
-    messages::{Activity, Command, DataChoice, Message},
+    messages::{Activity, Command, DataChoice, Message, OwnText, TextChoice},
     recording::Reader,
     run::{End, Moment, Run},
     setup::Setup,
@@ -11,7 +12,6 @@ use darts_app::{
 use darts_engine::{
     event::Event,
     search::{Control, Kernels, Order, SearchConfig, Steering},
-    space::{CellKind, Genotype},
 };
 use leptos::prelude::*;
 use std::cell::{Cell, RefCell};
@@ -109,7 +109,14 @@ pub enum Purpose {
     Show,
     /// To be compared with what is shown.
     Beside,
+    /// To be learned from.
+    Learn,
 }
+
+/// The most bytes of a text of somebody's own.
+const MOST_TEXT: f64 = 16e6;
+/// Words that a network writes at a time.
+const WRITTEN: usize = 60;
 
 /// Seconds that a run plays, however long it took.
 const PLAYED_SECONDS: f64 = 12.0;
@@ -124,6 +131,12 @@ const WRITTEN_EVERY: f64 = 300.0;
 #[derive(Clone, Copy)]
 pub struct Page {
     pub setup: RwSignal<Setup>,
+    /// What is searched for by the run that is shown, or by what the settings make.
+    pub task: Memo<Task>,
+    /// The name of the text that is to be learned from, where it is somebody's own.
+    pub own_text: RwSignal<Option<String>>,
+    /// The name of the text that the current search learns from.
+    pub text_name: RwSignal<Option<String>>,
     pub run: RwSignal<Run>,
     pub phase: RwSignal<Phase>,
     pub engine: RwSignal<Engine>,
@@ -134,11 +147,11 @@ pub struct Page {
     pub cell_view: RwSignal<CellView>,
     pub heat_view: RwSignal<HeatView>,
     /// The edge pointed at: kind of cell and row of its alphas.
-    pub hovered: RwSignal<Option<(CellKind, usize)>>,
+    pub hovered: RwSignal<Option<(Kind, usize)>>,
     /// The edge chosen by a click.
-    pub chosen: RwSignal<Option<(CellKind, usize)>>,
+    pub chosen: RwSignal<Option<(Kind, usize)>>,
     /// The one of these that everything shows.
-    pub edge: Memo<Option<(CellKind, usize)>>,
+    pub edge: Memo<Option<(Kind, usize)>>,
     /// The op pointed at.
     pub op: RwSignal<Option<usize>>,
     /// The moment looked at, in steps done; the latest without.
@@ -150,9 +163,9 @@ pub struct Page {
     /// What the pictures show.
     pub moment: Memo<Option<Moment>>,
     /// The cells drawn.
-    pub genotype: Memo<Option<Genotype>>,
+    pub genotype: Memo<Option<Cells>>,
     /// Cells that came with the address.
-    pub given: RwSignal<Option<Genotype>>,
+    pub given: RwSignal<Option<Cells>>,
     /// Cells compared.
     pub beside: RwSignal<Vec<Other>>,
     /// The step of the guided tour.
@@ -172,6 +185,7 @@ struct Link {
 
 thread_local! {
     static LINK: RefCell<Option<Link>> = const { RefCell::new(None) };
+    static OWN_TEXT: RefCell<Option<OwnText>> = const { RefCell::new(None) };
     /// Said before the worker could hear.
     static WAITING: RefCell<Vec<Command>> = const { RefCell::new(Vec::new()) };
     static RUN_NUMBER: RefCell<u32> = const { RefCell::new(0) };
@@ -201,8 +215,12 @@ impl Page {
         let given = RwSignal::new(view.cell);
         let (hovered, chosen) = (RwSignal::new(None), RwSignal::new(None));
         let moment = Memo::new(move |_| what_if.with(|what_if| run.with(|run| run.moment(cursor.get(), what_if))));
+        let setup = RwSignal::new(setup);
         let page = Self {
-            setup: RwSignal::new(setup),
+            setup,
+            task: Memo::new(move |_| run.with(Run::task).unwrap_or_else(|| setup.with(|setup| setup.task))),
+            own_text: RwSignal::new(None),
+            text_name: RwSignal::new(None),
             run,
             phase: RwSignal::new(Phase::Idle),
             engine: RwSignal::new(Engine::Loading { received: 0.0, total: None }),
@@ -321,31 +339,74 @@ impl Page {
     pub fn open_file(self, file: &web_sys::File, purpose: Purpose) {
         let name = file.name();
         self.notices.set(Vec::new());
-        if name.ends_with(".jsonl") {
+        if name.ends_with(".jsonl") && purpose != Purpose::Learn {
             return self.open(file.clone().into(), name, Some(purpose));
         }
+        // Cells may be in a text file, too.
+        let may_be_text = purpose == Purpose::Learn || (purpose == Purpose::Show && name.ends_with(".txt"));
         let file = file.clone();
         spawn_local(async move {
-            if file.size() > f64::from(1 << 20) {
-                let hint = "a run\u{2019}s log is called events.jsonl, and a file of cells is smaller";
+            if file.size() > if may_be_text { MOST_TEXT } else { f64::from(1 << 20) } {
+                let hint = match may_be_text {
+                    true => "a text to learn from has at most 16 MB",
+                    false => "a run\u{2019}s log is called events.jsonl, and a file of cells is smaller",
+                };
                 return self.tell(format!("{name} cannot be read: {hint}."), true);
             }
-            let text = match wasm_bindgen_futures::JsFuture::from(file.text()).await {
-                Ok(text) => text.as_string().unwrap_or_default(),
+            let bytes = match wasm_bindgen_futures::JsFuture::from(file.array_buffer()).await {
+                Ok(buffer) => Uint8Array::new(&buffer).to_vec(),
                 Err(error) => return self.tell(format!("{name} cannot be read: {}.", browser::reason(&error)), true),
             };
-            match darts_app::link::read_cells(&text) {
-                Ok(genotype) if purpose == Purpose::Show => self.show_cells(genotype),
-                Ok(genotype) => self.compare(Other::Given(genotype)),
+            let text = String::from_utf8_lossy(&bytes);
+            match darts_app::link::read_cells(&text, self.task.get_untracked()) {
+                Ok(cells) if purpose == Purpose::Show => self.show_cells(cells),
+                Ok(cells) if purpose == Purpose::Beside => {
+                    self.compare_if_alike(Other::Given(cells.clone()), &name, &cells)
+                }
+                _ if may_be_text => self.learn_from(name, bytes),
+                Ok(_) => {}
                 Err(problem) => self.tell(format!("{name}: {problem}"), true),
             }
         });
     }
 
-    /// Shows cells without a run.
-    pub fn show_cells(self, genotype: Genotype) {
+    /// Takes a text that a recurrent search is to learn from.
+    fn learn_from(self, name: String, bytes: Vec<u8>) {
+        if let Some(problem) = darts_app::setup::no_text(&bytes) {
+            return self.tell(format!("{name} {problem}."), true);
+        }
         self.reset();
-        self.given.set(Some(genotype));
+        self.setup.update(|setup| {
+            if setup.task != Task::Recurrent {
+                *setup = Setup { seed: setup.seed, ..Setup::of(Task::Recurrent) };
+            }
+            setup.text = TextChoice::Own;
+        });
+        self.own_text.set(Some(name.clone()));
+        self.tell(format!("{name} is what a search learns from now: press start."), false);
+        OWN_TEXT.set(Some(OwnText { name, bytes }));
+    }
+
+    /// Shows cells without a run.
+    pub fn show_cells(self, cells: Cells) {
+        self.reset();
+        self.setup.update(|setup| {
+            if setup.task != cells.task() {
+                *setup = Setup { seed: setup.seed, ..Setup::of(cells.task()) };
+            }
+        });
+        self.given.set(Some(cells));
+    }
+
+    /// Puts cells of a file beside those that are shown, if they are of the same kind.
+    fn compare_if_alike(self, other: Other, name: &str, cells: &Cells) {
+        match cells.task() == self.task.get_untracked() {
+            true => self.compare(other),
+            false => self.tell(
+                format!("{name} has cells of the other kind of search, which cannot be compared with these."),
+                true,
+            ),
+        }
     }
 
     /// Puts cells beside those that are shown.
@@ -379,8 +440,8 @@ impl Page {
             if shown {
                 self.run.notify();
                 self.source.set(Source::Recording { name: name.clone(), reading: None });
-            } else if let Some(genotype) = apart.genotype {
-                self.compare(Other::Recorded { file: name.clone(), genotype });
+            } else if let Some(cells) = apart.genotype {
+                self.compare_if_alike(Other::Recorded { file: name.clone(), cells: cells.clone() }, &name, &cells);
             }
             if let Err(problem) = outcome {
                 let kept = if shown && self.run.with_untracked(|run| run.started.is_some()) {
@@ -531,6 +592,7 @@ impl Page {
                     self.tell(text, false);
                 }
             }
+            Message::Text { run, name } if current(run) => self.text_name.set(Some(name)),
             Message::Status { run, activity } if current(run) => self.activity.set(Some(activity)),
             Message::Event { run, event } if current(run) => self.take(*event),
             Message::Refused { run, reason } if current(run) => self.tell(sentence(&reason), true),
@@ -540,6 +602,7 @@ impl Page {
             Message::Benchmark { run, figures } if current(run) => self.bench.set(Bench::Done(figures.to_string())),
             Message::Failed { message } => self.lose(message),
             Message::Data { .. }
+            | Message::Text { .. }
             | Message::Status { .. }
             | Message::Event { .. }
             | Message::Refused { .. }
@@ -552,7 +615,7 @@ impl Page {
     fn take(self, event: Event) {
         self.run.update_untracked(|run| run.apply(&event));
         match &event {
-            Event::Finished { .. } => self.phase.set(Phase::Finished),
+            Event::Finished { .. } | Event::RecurrentFinished { .. } => self.phase.set(Phase::Finished),
             Event::Failed { message } => {
                 self.phase.set(Phase::Failed);
                 self.tell(sentence(message), true);
@@ -619,10 +682,23 @@ impl Page {
     /// Begins a search with the settings of the top bar; says what is wrong with them instead where something is.
     fn start(self) -> bool {
         let setup = self.setup.get_untracked();
-        let config = setup.config();
         self.notices.set(Vec::new());
-        if let Err(error) = config.check().and_then(|()| config.split(setup.images).map(drop)) {
+        let checked = match setup.task {
+            Task::Convolutional => {
+                let config = setup.config();
+                config.check().and_then(|()| config.split(setup.images).map(drop))
+            }
+            Task::Recurrent => setup.text_config().check(),
+        };
+        if let Err(error) = checked {
             self.tell(sentence(&error.to_string()), true);
+            return false;
+        }
+        let own = OWN_TEXT.with_borrow(Clone::clone).filter(|_| setup.text == TextChoice::Own);
+        if setup.task == Task::Recurrent && setup.text == TextChoice::Own && own.is_none() {
+            let text =
+                "These settings are for a text file that is not here: drop one on the page, or choose The Moonstone.";
+            self.tell(text.into(), true);
             return false;
         }
         if self.engine.get_untracked() == Engine::Broken {
@@ -630,7 +706,10 @@ impl Page {
         }
         self.forget();
         let run = RUN_NUMBER.with_borrow(|number| *number);
-        self.send(Command::Start { run, config, data: setup.data });
+        self.send(match setup.task {
+            Task::Convolutional => Command::Start { run, config: setup.config(), data: setup.data },
+            Task::Recurrent => Command::StartText { run, config: setup.text_config(), words: setup.words, own },
+        });
         true
     }
 
@@ -690,6 +769,13 @@ impl Page {
         });
     }
 
+    /// Has the network of the search write text.
+    pub fn write(self, temperature: f64) {
+        // Any other number would do; it is told with the text.
+        let seed = (web_sys::js_sys::Math::random() * 1e6) as u64;
+        self.send(Command::Sample { words: WRITTEN, temperature, seed });
+    }
+
     /// Whether there is a search that takes changes.
     pub fn steerable(self) -> bool {
         matches!(self.phase.get(), Phase::Running | Phase::Paused) && self.cursor.get().is_none()
@@ -710,7 +796,7 @@ impl Page {
     }
 
     /// Chooses an edge, or lets go of it.
-    pub fn choose(self, kind: CellKind, row: usize) {
+    pub fn choose(self, kind: Kind, row: usize) {
         self.chosen.update(|chosen| *chosen = Some((kind, row)).filter(|new| *chosen != Some(*new)));
     }
 
@@ -845,6 +931,7 @@ impl Page {
         self.given.set(None);
         self.activity.set(None);
         self.images.set(None);
+        self.text_name.set(None);
         self.bench.set(Bench::Idle);
     }
 }

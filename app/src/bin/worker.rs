@@ -1,12 +1,12 @@
 //! The engine in a Web Worker: hears commands, computes steps, says what happens.
 
-use darts_app::messages::{Activity, Command, DataChoice, Message};
+use darts_app::messages::{Activity, Command, DataChoice, Message, OwnText};
 use darts_engine::{
     bench::step_benchmark,
-    data::{Dataset, TEXTURES_TRAIN},
+    data::{Corpus, Dataset, TEXTURES_TRAIN, Vocabulary},
     device::{Compute, DeviceChoice},
     event::Event,
-    search::{Control, ConvSearch, SearchConfig, SearchError},
+    search::{Control, ConvSearch, RecurrentConfig, RecurrentSearch, Sampling, SearchConfig, SearchError},
 };
 use futures::{StreamExt, channel::mpsc};
 use js_sys::{Function, Promise, Reflect, Uint8Array};
@@ -16,6 +16,12 @@ use web_sys::{DedicatedWorkerGlobalScope, MessageEvent, Response};
 
 /// The packed subset of CIFAR-10, beside the page.
 const SUBSET: &str = "data/cifar10.packed";
+/// The text that is there for everybody, beside the page.
+const BOOK: &str = "data/moonstone.txt";
+/// What people call it.
+const TITLE: &str = "The Moonstone";
+/// How a network on text writes without being asked: after the first step, and after each epoch.
+const UNASKED: Sampling = Sampling { words: 60, temperature: 0.8, seed: 0 };
 
 fn main() {
     darts_app::construct();
@@ -55,10 +61,50 @@ fn panic_text(info: &std::panic::PanicHookInfo<'_>) -> String {
     text.unwrap_or("no reason given").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// A search of either task.
+enum Search {
+    Images(Box<ConvSearch>),
+    /// With the words that its network knows.
+    Text(Box<RecurrentSearch>, Vocabulary),
+}
+
+impl Search {
+    fn started(&self) -> Event {
+        match self {
+            Self::Images(search) => search.started(),
+            Self::Text(search, _) => search.started(),
+        }
+    }
+
+    fn is_finished(&self) -> bool {
+        match self {
+            Self::Images(search) => search.is_finished(),
+            Self::Text(search, _) => search.is_finished(),
+        }
+    }
+
+    async fn step(&mut self) -> Result<Vec<Event>, String> {
+        match self {
+            Self::Images(search) => search.step().await.map_err(|error| error.to_string()),
+            Self::Text(search, _) => search.step().await.map_err(|error| error.to_string()),
+        }
+    }
+
+    /// Text that the network writes, where it is one that does.
+    async fn write(&self, sampling: Sampling) -> Result<Option<Event>, String> {
+        match self {
+            Self::Images(_) => Ok(None),
+            Self::Text(search, words) => {
+                search.sample(words, sampling).await.map(Some).map_err(|error| error.to_string())
+            }
+        }
+    }
+}
+
 /// A search and how far it may go.
 struct Current {
     run: u32,
-    search: ConvSearch,
+    search: Search,
     going: bool,
     /// Single steps asked for.
     owed: usize,
@@ -71,6 +117,17 @@ impl Current {
             self.activity = activity;
             say(&Message::Status { run: self.run, activity });
         }
+    }
+
+    /// Has the network write, and tells what it wrote.
+    async fn write(&mut self, sampling: Sampling) -> Result<(), String> {
+        let before = self.activity;
+        self.is(Activity::Writing);
+        if let Some(event) = self.search.write(sampling).await? {
+            say(&Message::Event { run: self.run, event: event.into() });
+        }
+        self.is(before);
+        Ok(())
     }
 
     fn may_step(&self) -> bool {
@@ -105,23 +162,36 @@ async fn serve(mut inbox: mpsc::UnboundedReceiver<Command>) {
             }
         };
         if let Some(command) = command {
-            obey(command, &mut current, &compute).await;
+            // After an error the device may be gone, so the page replaces this worker.
+            if let Err(message) = obey(command, &mut current, &compute).await {
+                return say(&Message::Failed { message });
+            }
             continue;
         }
         let Some(now) = &mut current else { continue };
         now.is(Activity::Stepping);
-        match now.search.step().await {
-            Ok(events) => {
-                let run = now.run;
-                events.into_iter().for_each(|event| say(&Message::Event { run, event: event.into() }));
-                now.owed = now.owed.saturating_sub(1);
+        let done = async {
+            let events = now.search.step().await?;
+            now.owed = now.owed.saturating_sub(1);
+            let due = events.iter().find_map(|event| match event {
+                Event::RecurrentStep { step: 0, .. } => Some(1),
+                Event::RecurrentEpoch { epoch, .. } => Some(*epoch as u64 + 2),
+                _ => None,
+            });
+            let (over, events): (Vec<Event>, Vec<Event>) =
+                events.into_iter().partition(|event| matches!(event, Event::RecurrentFinished { .. }));
+            let tell = |event: Event, run| say(&Message::Event { run, event: event.into() });
+            events.into_iter().for_each(|event| tell(event, now.run));
+            if let Some(seed) = due {
+                now.write(Sampling { seed, ..UNASKED }).await?;
             }
-            Err(error) => {
-                // The device may be gone, so the page replaces this worker before the next search.
-                let message = error.to_string();
-                say(&Message::Event { run: now.run, event: Event::Failed { message: message.clone() }.into() });
-                return say(&Message::Failed { message });
-            }
+            over.into_iter().for_each(|event| tell(event, now.run));
+            Ok::<(), String>(())
+        };
+        if let Err(message) = done.await {
+            // The device may be gone, so the page replaces this worker before the next search.
+            say(&Message::Event { run: now.run, event: Event::Failed { message: message.clone() }.into() });
+            return say(&Message::Failed { message });
         }
         breathe().await;
     }
@@ -150,55 +220,84 @@ async fn adapter_info() -> Option<AdapterInfo> {
     Some(AdapterInfo { name, software })
 }
 
-async fn obey(command: Command, current: &mut Option<Current>, compute: &Compute) {
+/// Does what it is told.
+///
+/// # Errors
+/// The device failed.
+async fn obey(command: Command, current: &mut Option<Current>, compute: &Compute) -> Result<(), String> {
     match command {
         Command::Start { run, config, data } => {
             *current = None;
-            match begin(run, config, data, compute).await {
-                Ok(search) => {
-                    say(&Message::Event { run, event: search.started().into() });
-                    *current = Some(Current { run, search, going: true, owed: 0, activity: Activity::Building });
-                }
-                Err(message) => say(&Message::Event { run, event: Event::Failed { message }.into() }),
+            let begun = begin(run, config, data, compute).await;
+            *current = started(run, begun);
+        }
+        Command::StartText { run, config, words, own } => {
+            *current = None;
+            let begun = begin_text(run, config, words, own, compute).await;
+            *current = started(run, begun);
+        }
+        Command::Sample { words, temperature, seed } => {
+            if let Some(current) = current {
+                current.write(Sampling { words, temperature, seed }).await?;
             }
         }
         Command::Control { control: Control::Stop } => *current = None,
         Command::Control { control } => {
             if let Some(current) = current {
-                asked(control, current).await;
+                asked(control, current).await?;
             }
         }
         Command::Bench { run, config, steps } => {
             *current = None;
             let told = |kind: &str, done| say(&Message::Timing { run, kind: kind.to_owned(), done });
-            match step_benchmark(config, steps, false, compute, told).await {
-                Ok(figures) => say(&Message::Benchmark { run, figures: Box::new(figures) }),
-                // The device may be gone, so the page replaces this worker.
-                Err(error) => say(&Message::Failed { message: error.to_string() }),
-            }
+            let figures =
+                step_benchmark(config, steps, false, compute, told).await.map_err(|error| error.to_string())?;
+            say(&Message::Benchmark { run, figures: Box::new(figures) });
+        }
+    }
+    Ok(())
+}
+
+/// A search that has begun, told as such, or why it has not.
+fn started(run: u32, begun: Result<Search, String>) -> Option<Current> {
+    match begun {
+        Ok(search) => {
+            say(&Message::Event { run, event: search.started().into() });
+            Some(Current { run, search, going: true, owed: 0, activity: Activity::Building })
+        }
+        Err(message) => {
+            say(&Message::Event { run, event: Event::Failed { message }.into() });
+            None
         }
     }
 }
 
 /// What is asked of a search that is there.
-async fn asked(control: Control, current: &mut Current) {
+async fn asked(control: Control, current: &mut Current) -> Result<(), String> {
     match control {
         Control::Pause => (current.going, current.owed) = (false, 0),
         Control::Resume => current.going = true,
         Control::Step => (current.going, current.owed) = (false, current.owed + 1),
-        Control::Steer { steering } => match current.search.steer(steering).await {
-            Ok(event) => say(&Message::Event { run: current.run, event: event.into() }),
-            Err(error @ SearchError::Steering(_)) => {
-                say(&Message::Refused { run: current.run, reason: error.to_string() });
+        Control::Steer { steering } => {
+            let Search::Images(search) = &mut current.search else {
+                let reason = "a recurrent search takes no changes while it runs".to_owned();
+                say(&Message::Refused { run: current.run, reason });
+                return Ok(());
+            };
+            match search.steer(steering).await {
+                Ok(event) => say(&Message::Event { run: current.run, event: event.into() }),
+                Err(error @ SearchError::Steering(_)) => {
+                    say(&Message::Refused { run: current.run, reason: error.to_string() });
+                }
+                Err(error) => return Err(error.to_string()),
             }
-            // The device may be gone, so the page replaces this worker.
-            Err(error) => say(&Message::Failed { message: error.to_string() }),
-        },
+        }
         Control::Stop => {}
     }
+    Ok(())
 }
 
-async fn begin(run: u32, config: SearchConfig, data: DataChoice, compute: &Compute) -> Result<ConvSearch, String> {
+async fn begin(run: u32, config: SearchConfig, data: DataChoice, compute: &Compute) -> Result<Search, String> {
     say(&Message::Status { run, activity: Activity::Data });
     let textures = || Dataset::textures(config.seed, config.train_images.unwrap_or(TEXTURES_TRAIN), 0);
     let (dataset, data, notice) = match data {
@@ -213,28 +312,56 @@ async fn begin(run: u32, config: SearchConfig, data: DataChoice, compute: &Compu
     };
     say(&Message::Data { run, data, images: dataset.train.len(), notice });
     say(&Message::Status { run, activity: Activity::Building });
-    ConvSearch::new(config, &dataset, compute).await.map_err(|error| error.to_string())
+    let search = ConvSearch::new(config, &dataset, compute).await.map_err(|error| error.to_string())?;
+    Ok(Search::Images(search.into()))
+}
+
+async fn begin_text(
+    run: u32,
+    config: RecurrentConfig,
+    words: usize,
+    own: Option<OwnText>,
+    compute: &Compute,
+) -> Result<Search, String> {
+    say(&Message::Status { run, activity: Activity::Data });
+    let OwnText { name, bytes } = match own {
+        Some(own) => own,
+        None => {
+            let bytes =
+                fetched(BOOK).await.map_err(|why| format!("{why}: drop a text file of your own on the page"))?;
+            OwnText { name: TITLE.into(), bytes }
+        }
+    };
+    let corpus = Corpus::from_prose(&name, &bytes, words).map_err(|error| error.to_string())?;
+    say(&Message::Text { run, name });
+    say(&Message::Status { run, activity: Activity::Building });
+    let search = RecurrentSearch::new(config, &corpus, compute).await.map_err(|error| error.to_string())?;
+    Ok(Search::Text(search.into(), corpus.vocabulary))
 }
 
 /// The subset of CIFAR-10 beside the page, or a clause that says why there is none.
 async fn subset() -> Result<Dataset, String> {
+    Dataset::from_packed(&fetched(SUBSET).await?).map_err(|error| format!("{SUBSET} cannot be read ({error})"))
+}
+
+/// A file beside the page, or a clause that says why there is none.
+async fn fetched(file: &str) -> Result<Vec<u8>, String> {
     let reason = |error: JsValue| match error.dyn_into::<js_sys::Error>() {
-        Ok(error) => format!("{SUBSET} cannot be fetched ({})", String::from(error.message())),
-        Err(_) => format!("{SUBSET} cannot be fetched"),
+        Ok(error) => format!("{file} cannot be fetched ({})", String::from(error.message())),
+        Err(_) => format!("{file} cannot be fetched"),
     };
     let response: Response =
-        JsFuture::from(scope().fetch_with_str(SUBSET)).await.map_err(reason)?.dyn_into().map_err(reason)?;
+        JsFuture::from(scope().fetch_with_str(file)).await.map_err(reason)?.dyn_into().map_err(reason)?;
     let kind = response.headers().get("content-type").ok().flatten().unwrap_or_default();
     // A server of single-page applications answers with the page itself where there is no file.
     if response.status() == 404 || kind.starts_with("text/html") {
-        return Err(format!("The CIFAR-10 images are not here ({SUBSET} is missing)"));
+        return Err(format!("{file} is missing"));
     }
     if !response.ok() {
-        return Err(format!("{SUBSET} cannot be fetched (status {})", response.status()));
+        return Err(format!("{file} cannot be fetched (status {})", response.status()));
     }
     let buffer = JsFuture::from(response.array_buffer().map_err(reason)?).await.map_err(reason)?;
-    Dataset::from_packed(&Uint8Array::new(&buffer).to_vec())
-        .map_err(|error| format!("{SUBSET} cannot be read ({error})"))
+    Ok(Uint8Array::new(&buffer).to_vec())
 }
 
 /// Lets the worker hear what was said meanwhile.
