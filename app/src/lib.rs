@@ -6,6 +6,7 @@ pub mod chart;
 pub mod layout;
 pub mod link;
 pub mod messages;
+pub mod race;
 pub mod recording;
 pub mod run;
 pub mod setup;

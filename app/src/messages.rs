@@ -6,6 +6,8 @@ use darts_engine::{
     bench::StepBenchmark,
     event::Event,
     search::{Control, RecurrentConfig, SearchConfig},
+    space::Genotype,
+    train::TrainConfig,
 };
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +44,19 @@ pub enum Command {
         /// What decides the words.
         seed: u64,
     },
+    /// Train networks of these cells from scratch, a step of each in turn, beside whatever is searched.
+    Race {
+        /// Number of the race.
+        race: u32,
+        /// Hyper-parameters of all of them.
+        config: TrainConfig,
+        /// Their images.
+        data: DataChoice,
+        /// Their cells.
+        cells: Vec<Genotype>,
+    },
+    /// Abandon the race.
+    StopRace,
     /// What any search can be asked while it runs.
     Control {
         /// What.
@@ -137,13 +152,10 @@ pub enum Message {
         adapter: String,
         /// The interface used, for example `WebGPU`.
         backend: String,
-        /// The processor emulates the GPU.
+        /// The processor emulates the GPU, or stands in for it.
         software: bool,
-    },
-    /// This browser cannot compute; nothing follows.
-    Unsupported {
-        /// Why, in one sentence.
-        reason: String,
+        /// Why it is the processor without any GPU interface, where it is: a sentence.
+        instead: Option<String>,
     },
     /// The images of a search are there.
     Data {
@@ -174,6 +186,15 @@ pub enum Message {
     Event {
         /// Number of the search.
         run: u32,
+        /// The event.
+        event: Box<Event>,
+    },
+    /// An event of one of the networks that are trained side by side.
+    Raced {
+        /// Number of the race.
+        race: u32,
+        /// Which network.
+        runner: usize,
         /// The event.
         event: Box<Event>,
     },

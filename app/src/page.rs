@@ -5,6 +5,7 @@ use darts_app::{
     cells::{Cells, Kind, Task},
     link::{CellView, HeatView, Link as Address, MOST_BESIDE, Other, View},
     messages::{Activity, Command, DataChoice, Message, OwnText, TextChoice},
+    race::Race,
     recording::Reader,
     run::{End, Moment, Run},
     setup::Setup,
@@ -12,6 +13,7 @@ use darts_app::{
 use darts_engine::{
     event::Event,
     search::{Control, Kernels, Order, SearchConfig, Steering},
+    train::TrainConfig,
 };
 use leptos::prelude::*;
 use std::cell::{Cell, RefCell};
@@ -52,9 +54,19 @@ impl Phase {
 /// Where the worker stands.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Engine {
-    Loading { received: f64, total: Option<f64> },
-    Ready { adapter: String, backend: String, software: bool },
-    Unsupported { reason: String },
+    /// Not asked for: without WebGPU it is fetched once a search starts.
+    Waiting,
+    Loading {
+        received: f64,
+        total: Option<f64>,
+    },
+    /// `instead` says why the processor computes, where it does.
+    Ready {
+        adapter: String,
+        backend: String,
+        software: bool,
+        instead: Option<String>,
+    },
     Broken,
 }
 
@@ -166,6 +178,8 @@ pub struct Page {
     pub genotype: Memo<Option<Cells>>,
     /// Cells that came with the address.
     pub given: RwSignal<Option<Cells>>,
+    /// Networks that are trained from scratch, side by side.
+    pub race: RwSignal<Option<Race>>,
     /// Cells compared.
     pub beside: RwSignal<Vec<Other>>,
     /// The step of the guided tour.
@@ -188,6 +202,7 @@ thread_local! {
     static OWN_TEXT: RefCell<Option<OwnText>> = const { RefCell::new(None) };
     /// Said before the worker could hear.
     static WAITING: RefCell<Vec<Command>> = const { RefCell::new(Vec::new()) };
+    static RACE_NUMBER: Cell<u32> = const { Cell::new(0) };
     static RUN_NUMBER: RefCell<u32> = const { RefCell::new(0) };
     static FRAME_DUE: Cell<bool> = const { Cell::new(false) };
     static DRAWN_AT: Cell<f64> = const { Cell::new(0.0) };
@@ -195,6 +210,17 @@ thread_local! {
 
 fn clock() -> f64 {
     window().performance().map_or(0.0, |performance| performance.now())
+}
+
+/// Why this browser offers no WebGPU, where it does not.
+fn no_gpu() -> Option<&'static str> {
+    if web_sys::js_sys::Reflect::has(&window().navigator(), &"gpu".into()).unwrap_or(false) {
+        return None;
+    }
+    Some(match window().is_secure_context() {
+        true => "This browser does not offer WebGPU.",
+        false => "A browser offers WebGPU only to pages that come over HTTPS or from localhost.",
+    })
 }
 
 /// What the server of this page says in its head, if it is the command line.
@@ -206,7 +232,11 @@ fn served(name: &str) -> Option<String> {
 impl Page {
     pub fn new() -> Self {
         let fragment = window().location().hash().unwrap_or_default();
-        let (Address { setup, view }, problems) = Address::from_fragment(&fragment);
+        let (Address { mut setup, view }, problems) = Address::from_fragment(&fragment);
+        // A processor should not begin with more than it can do.
+        if no_gpu().is_some() && setup == Setup::default() {
+            setup = setup.with_preset(&Setup::presets(setup.task)[0]);
+        }
         let notices =
             problems.into_iter().map(|text| Notice { text: text + " The default is used.", error: true }).collect();
         let run = RwSignal::new(Run::default());
@@ -242,6 +272,7 @@ impl Page {
                 moment.with(|moment| moment.as_ref().map(|moment| moment.genotype.clone())).or_else(|| given.get())
             }),
             given,
+            race: RwSignal::new(None),
             beside: RwSignal::new(view.beside),
             tour: RwSignal::new(None),
             benching: window().location().search().is_ok_and(|query| query == "?bench"),
@@ -257,7 +288,10 @@ impl Page {
             _ => {}
         }
         if page.source.get_untracked() != Source::Native {
-            page.connect();
+            match no_gpu() {
+                None => page.connect(),
+                Some(_) => page.engine.set(Engine::Waiting),
+            }
         }
         page
     }
@@ -539,15 +573,6 @@ impl Page {
     }
 
     fn connect(self) {
-        if !web_sys::js_sys::Reflect::has(&window().navigator(), &"gpu".into()).unwrap_or(false) {
-            let reason = if window().is_secure_context() {
-                "This browser does not offer WebGPU."
-            } else {
-                "A browser offers WebGPU only to pages that come over HTTPS or from localhost."
-            };
-            self.engine.set(Engine::Unsupported { reason: reason.into() });
-            return;
-        }
         self.engine.set(Engine::Loading { received: 0.0, total: None });
         let worker = match Worker::new("engine.js") {
             Ok(worker) => worker,
@@ -573,18 +598,12 @@ impl Page {
         let current = |run: u32| run == RUN_NUMBER.with_borrow(|number| *number);
         match message {
             Message::Loading { received, total } => self.engine.set(Engine::Loading { received, total }),
-            Message::Ready { adapter, backend, software } => {
-                self.engine.set(Engine::Ready { adapter, backend, software });
+            Message::Ready { adapter, backend, software, instead } => {
+                let instead = instead.map(|reason| no_gpu().map_or(reason, str::to_owned));
+                self.engine.set(Engine::Ready { adapter, backend, software, instead });
                 for command in WAITING.take() {
                     self.post(&command);
                 }
-            }
-            Message::Unsupported { reason } => {
-                WAITING.take();
-                if self.source.get_untracked() == Source::Engine {
-                    self.phase.set(Phase::Idle);
-                }
-                self.engine.set(Engine::Unsupported { reason });
             }
             Message::Data { run, data, images, notice } if current(run) => {
                 self.images.set(Some(Images { data, count: images }));
@@ -595,6 +614,12 @@ impl Page {
             Message::Text { run, name } if current(run) => self.text_name.set(Some(name)),
             Message::Status { run, activity } if current(run) => self.activity.set(Some(activity)),
             Message::Event { run, event } if current(run) => self.take(*event),
+            Message::Raced { race, runner, event } if race == RACE_NUMBER.get() => {
+                self.race.update(|race| race.iter_mut().for_each(|race| race.apply(runner, &event)));
+                if let Event::Failed { message } = *event {
+                    self.tell(sentence(&message), true);
+                }
+            }
             Message::Refused { run, reason } if current(run) => self.tell(sentence(&reason), true),
             Message::Timing { run, kind, done } if current(run) => {
                 self.bench.set(Bench::Running(format!("{kind}: {done} of {BENCH_STEPS} timed")));
@@ -605,6 +630,7 @@ impl Page {
             | Message::Text { .. }
             | Message::Status { .. }
             | Message::Event { .. }
+            | Message::Raced { .. }
             | Message::Refused { .. }
             | Message::Timing { .. }
             | Message::Benchmark { .. } => {}
@@ -643,7 +669,11 @@ impl Page {
         self.engine.set(Engine::Broken);
         self.activity.set(None);
         self.bench.set(Bench::Idle);
-        if self.phase.get_untracked() != Phase::Failed {
+        self.race.update(|race| race.iter_mut().for_each(|race| race.stopped = true));
+        // Where nothing was searched, nothing has failed.
+        if matches!(self.phase.get_untracked(), Phase::Idle | Phase::Recorded | Phase::Finished) {
+            self.tell(sentence(&message), true);
+        } else if self.phase.get_untracked() != Phase::Failed {
             self.run.update(|run| run.end = Some(End::Failed { message: message.clone() }));
             self.phase.set(Phase::Failed);
             self.tell(sentence(&message), true);
@@ -663,7 +693,7 @@ impl Page {
         match self.engine.get_untracked() {
             Engine::Ready { .. } => self.post(&command),
             Engine::Loading { .. } => WAITING.with_borrow_mut(|waiting| waiting.push(command)),
-            Engine::Unsupported { .. } | Engine::Broken => {}
+            Engine::Waiting | Engine::Broken => {}
         }
     }
 
@@ -701,7 +731,7 @@ impl Page {
             self.tell(text.into(), true);
             return false;
         }
-        if self.engine.get_untracked() == Engine::Broken {
+        if matches!(self.engine.get_untracked(), Engine::Broken | Engine::Waiting) {
             self.connect();
         }
         self.forget();
@@ -767,6 +797,46 @@ impl Page {
                 self.tell(sentence(&problem), true);
             }
         });
+    }
+
+    /// Trains networks of these cells from scratch, of the sizes of the top bar.
+    pub fn begin_race(self, race: Race) {
+        let setup = self.setup.get_untracked();
+        let config = TrainConfig {
+            epochs: race.epochs,
+            batch_size: setup.batch,
+            init_channels: setup.channels,
+            layers: setup.cells,
+            train_images: Some(setup.images),
+            seed: race.seed,
+            // What helps large networks against learning by heart only slows small ones down.
+            auxiliary_weight: 0.0,
+            drop_path: 0.0,
+            cutout: 0,
+            report_every: 1,
+            ..TrainConfig::default()
+        };
+        if let Err(error) = config.check() {
+            return self.tell(sentence(&error.to_string()), true);
+        }
+        if matches!(self.engine.get_untracked(), Engine::Broken | Engine::Waiting) {
+            self.connect();
+        }
+        let cells = race.runners.iter().filter_map(|runner| match &runner.cells {
+            Cells::Convolutional(genotype) => Some(genotype.clone()),
+            Cells::Recurrent(_) => None,
+        });
+        let cells = cells.collect();
+        RACE_NUMBER.set(RACE_NUMBER.get() + 1);
+        self.race.set(Some(race));
+        self.send(Command::Race { race: RACE_NUMBER.get(), config, data: setup.data, cells });
+    }
+
+    /// Ends the training of those networks; what was drawn stays.
+    pub fn stop_race(self) {
+        RACE_NUMBER.set(RACE_NUMBER.get() + 1);
+        self.race.update(|race| race.iter_mut().for_each(|race| race.stopped = true));
+        self.send(Command::StopRace);
     }
 
     /// Has the network of the search write text.
@@ -901,10 +971,19 @@ impl Page {
         match self.engine.get_untracked() {
             Engine::Ready { .. } => self.post(&Command::Control { control: Control::Stop }),
             Engine::Broken => self.connect(),
-            Engine::Loading { .. } | Engine::Unsupported { .. } => {}
+            Engine::Loading { .. } | Engine::Waiting => {}
         }
         self.forget();
         self.phase.set(Phase::Idle);
+    }
+
+    /// Why there is no GPU, where that is known.
+    pub fn without_gpu(self) -> Option<String> {
+        match self.engine.get() {
+            Engine::Ready { instead, .. } => instead,
+            Engine::Waiting | Engine::Loading { .. } => no_gpu().map(str::to_owned),
+            Engine::Broken => None,
+        }
     }
 
     /// Times steps of this order on these kernels with the sizes of the top bar.

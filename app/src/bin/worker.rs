@@ -3,10 +3,12 @@
 use darts_app::messages::{Activity, Command, DataChoice, Message, OwnText};
 use darts_engine::{
     bench::step_benchmark,
-    data::{Corpus, Dataset, TEXTURES_TRAIN, Vocabulary},
+    data::{Corpus, Dataset, TEXTURES_TEST, TEXTURES_TRAIN, Vocabulary},
     device::{Compute, DeviceChoice},
     event::Event,
     search::{Control, ConvSearch, RecurrentConfig, RecurrentSearch, Sampling, SearchConfig, SearchError},
+    space::Genotype,
+    train::{TrainConfig, Training},
 };
 use futures::{StreamExt, channel::mpsc};
 use js_sys::{Function, Promise, Reflect, Uint8Array};
@@ -135,40 +137,106 @@ impl Current {
     }
 }
 
+/// Networks that are trained side by side, a step of each in turn.
+struct Race {
+    number: u32,
+    runners: Vec<Training>,
+    next: usize,
+}
+
+impl Race {
+    async fn begin(
+        number: u32,
+        config: TrainConfig,
+        data: DataChoice,
+        cells: Vec<Genotype>,
+        compute: &Compute,
+    ) -> Result<Self, String> {
+        let config = TrainConfig { kernels: compute.kernels(), ..config };
+        let dataset = match data {
+            DataChoice::Textures => {
+                Dataset::textures(config.seed, config.train_images.unwrap_or(TEXTURES_TRAIN), TEXTURES_TEST)
+            }
+            DataChoice::Cifar10 => subset().await?,
+        };
+        // No more than there are.
+        let images = config.train_images.map(|images| images.min(dataset.train.len()));
+        let config = TrainConfig { train_images: images, ..config };
+        let runner = |cells| Training::new(config.clone(), cells, &dataset, compute).map_err(|error| error.to_string());
+        let runners = cells.into_iter().map(runner).collect::<Result<Vec<_>, _>>()?;
+        for (runner, training) in runners.iter().enumerate() {
+            say(&Message::Raced { race: number, runner, event: training.started().into() });
+        }
+        Ok(Self { number, runners, next: 0 })
+    }
+
+    fn is_over(&self) -> bool {
+        self.runners.iter().all(Training::is_finished)
+    }
+
+    async fn step(&mut self) -> Result<(), String> {
+        let runner = self.next;
+        self.next = (runner + 1) % self.runners.len();
+        if !self.runners[runner].is_finished() {
+            let events = self.runners[runner].step().await.map_err(|error| error.to_string())?;
+            for event in events {
+                say(&Message::Raced { race: self.number, runner, event: event.into() });
+            }
+        }
+        Ok(())
+    }
+}
+
 async fn serve(mut inbox: mpsc::UnboundedReceiver<Command>) {
-    let compute = match Compute::acquire(DeviceChoice::Auto).await {
-        Ok(compute) => compute,
-        Err(error) => return say(&Message::Unsupported { reason: format!("WebGPU does not start: {error}.") }),
+    // Without an adapter there is nothing to acquire, and the runtime would break in trying.
+    let told = adapter_info().await;
+    let acquired = match &told {
+        Some(_) => {
+            Compute::acquire(DeviceChoice::Auto).await.map_err(|error| format!("WebGPU does not start: {error}."))
+        }
+        None => Err("WebGPU has no adapter here.".to_owned()),
     };
-    let told = adapter_info().await.unwrap_or_default();
+    let (compute, instead) = match acquired {
+        Ok(compute) => (compute, None),
+        Err(reason) => (Compute::cpu(), Some(reason)),
+    };
+    let told = told.filter(|_| instead.is_none()).unwrap_or_default();
     say(&Message::Ready {
         adapter: told.name.unwrap_or_else(|| compute.adapter.clone()),
         backend: compute.backend.clone(),
         software: compute.software || told.software,
+        instead,
     });
     let mut current: Option<Current> = None;
+    let mut race: Option<Race> = None;
     loop {
+        if let Some(current) = current.as_mut().filter(|current| !current.may_step()) {
+            current.is(Activity::Holding);
+        }
+        race = race.filter(|race| !race.is_over());
         // Whatever has been said is heard before the next step; with no step to do, wait for the next word.
-        let command = match &mut current {
-            Some(current) if current.may_step() => inbox.try_recv().ok(),
-            other => {
-                if let Some(current) = other {
-                    current.is(Activity::Holding);
-                }
-                match inbox.next().await {
-                    Some(command) => Some(command),
-                    None => return,
-                }
-            }
+        let command = match race.is_some() || current.as_ref().is_some_and(Current::may_step) {
+            true => inbox.try_recv().ok(),
+            false => match inbox.next().await {
+                Some(command) => Some(command),
+                None => return,
+            },
         };
         if let Some(command) = command {
             // After an error the device may be gone, so the page replaces this worker.
-            if let Err(message) = obey(command, &mut current, &compute).await {
+            if let Err(message) = obey(command, &mut current, &mut race, &compute).await {
                 return say(&Message::Failed { message });
             }
             continue;
         }
-        let Some(now) = &mut current else { continue };
+        if let Some(Err(message)) = match &mut race {
+            Some(race) => Some(race.step().await),
+            None => None,
+        } {
+            return say(&Message::Failed { message });
+        }
+        breathe().await;
+        let Some(now) = current.as_mut().filter(|current| current.may_step()) else { continue };
         now.is(Activity::Stepping);
         let done = async {
             let events = now.search.step().await?;
@@ -224,7 +292,12 @@ async fn adapter_info() -> Option<AdapterInfo> {
 ///
 /// # Errors
 /// The device failed.
-async fn obey(command: Command, current: &mut Option<Current>, compute: &Compute) -> Result<(), String> {
+async fn obey(
+    command: Command,
+    current: &mut Option<Current>,
+    race: &mut Option<Race>,
+    compute: &Compute,
+) -> Result<(), String> {
     match command {
         Command::Start { run, config, data } => {
             *current = None;
@@ -241,6 +314,17 @@ async fn obey(command: Command, current: &mut Option<Current>, compute: &Compute
                 current.write(Sampling { words, temperature, seed }).await?;
             }
         }
+        Command::Race { race: number, config, data, cells } => {
+            *race = None;
+            match Race::begin(number, config, data, cells, compute).await {
+                Ok(begun) => *race = Some(begun),
+                Err(message) => {
+                    let event = Event::Failed { message }.into();
+                    say(&Message::Raced { race: number, runner: 0, event });
+                }
+            }
+        }
+        Command::StopRace => *race = None,
         Command::Control { control: Control::Stop } => *current = None,
         Command::Control { control } => {
             if let Some(current) = current {
@@ -248,7 +332,7 @@ async fn obey(command: Command, current: &mut Option<Current>, compute: &Compute
             }
         }
         Command::Bench { run, config, steps } => {
-            *current = None;
+            (*current, *race) = (None, None);
             let told = |kind: &str, done| say(&Message::Timing { run, kind: kind.to_owned(), done });
             let figures =
                 step_benchmark(config, steps, false, compute, told).await.map_err(|error| error.to_string())?;
@@ -299,6 +383,7 @@ async fn asked(control: Control, current: &mut Current) -> Result<(), String> {
 
 async fn begin(run: u32, config: SearchConfig, data: DataChoice, compute: &Compute) -> Result<Search, String> {
     say(&Message::Status { run, activity: Activity::Data });
+    let config = SearchConfig { kernels: compute.kernels(), ..config };
     let textures = || Dataset::textures(config.seed, config.train_images.unwrap_or(TEXTURES_TRAIN), 0);
     let (dataset, data, notice) = match data {
         DataChoice::Textures => (textures(), data, None),
@@ -324,6 +409,7 @@ async fn begin_text(
     compute: &Compute,
 ) -> Result<Search, String> {
     say(&Message::Status { run, activity: Activity::Data });
+    let config = RecurrentConfig { kernels: compute.kernels(), ..config };
     let OwnText { name, bytes } = match own {
         Some(own) => own,
         None => {

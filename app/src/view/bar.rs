@@ -38,9 +38,6 @@ fn Transport() -> impl IntoView {
     let page = page();
     let recorded = move || page.phase.get() == Phase::Recorded;
     let native = move || page.source.get() == Source::Native;
-    let unable = move || {
-        matches!(page.engine.get(), Engine::Unsupported { .. }) && !recorded() && page.source.get() != Source::Native
-    };
     let running = move || page.phase.get() == Phase::Running || page.playing.get();
     let over = move || matches!(page.phase.get(), Phase::Finished | Phase::Failed);
     let reset_label = move || match page.phase.get() {
@@ -88,7 +85,6 @@ fn Transport() -> impl IntoView {
                 class="round big"
                 aria-label=label
                 title=label
-                disabled=unable
                 on:click=move |_| page.toggle()
             >
                 <svg viewBox="0 0 24 24" aria-hidden="true">
@@ -101,7 +97,7 @@ fn Transport() -> impl IntoView {
                 class="round"
                 aria-label="One step"
                 title=move || if recorded() { "The next moment" } else { "One search step: alphas, then weights; then hold" }
-                disabled=move || unable() || (over() && !native())
+                disabled=move || over() && !native()
                 on:click=move |_| page.step()
             >
                 <svg viewBox="0 0 24 24" aria-hidden="true">
@@ -122,8 +118,7 @@ fn status(page: Page) -> String {
             Some(format!("Loading the engine: {:.1} MB", received / 1e6))
         }
         Engine::Loading { .. } => Some("Loading the engine".into()),
-        Engine::Unsupported { .. } => Some("No WebGPU here".into()),
-        Engine::Ready { .. } | Engine::Broken => None,
+        Engine::Waiting | Engine::Ready { .. } | Engine::Broken => None,
     };
     let activity = page.activity.get();
     if let Source::Recording { reading, .. } = page.source.get() {
@@ -225,7 +220,10 @@ fn Figures() -> impl IntoView {
                 <dt>
                     "Computed by"
                     <Show when=software>
-                        <span class="badge" title="The processor emulates a GPU: slow, but the same arithmetic">"software"</span>
+                        {move || match page.without_gpu() {
+                            Some(reason) => view! { <span class="badge" title=reason>"no GPU"</span> },
+                            None => view! { <span class="badge" title="The processor emulates a GPU: slow, but the same arithmetic".to_owned()>"software"</span> },
+                        }}
                     </Show>
                 </dt>
                 <dd id="adapter" title=adapter>{adapter}</dd>

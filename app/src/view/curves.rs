@@ -98,7 +98,12 @@ fn draw(columns: Columns, epochs: &[usize], axis: Axis) -> Drawn {
     let (width, height) = axis.size;
     let (xs, values) = &columns;
     let last = xs.last().copied().unwrap_or(0.0);
-    let x = Scale { from: 0.0, to: last.max(10.0), start: LEFT, end: width - RIGHT };
+    let x = Scale {
+        from: 0.0,
+        to: if axis.smooth || last > 100.0 { last.max(10.0) } else { last.max(4.0) },
+        start: LEFT,
+        end: width - RIGHT,
+    };
     let window = (xs.len() / 16).max(1);
     let means: Vec<Vec<f64>> =
         if axis.smooth { values.iter().map(|v| running_mean(v, window)).collect() } else { Vec::new() };
@@ -161,13 +166,16 @@ pub fn Plot(
     columns: Arc<dyn Fn(&Run) -> Columns + Send + Sync>,
     axis: Axis,
     at: RwSignal<Option<f64>>,
+    /// Whether its steps are those of the run, whose moments can be looked at.
+    #[prop(default = true)]
+    timeline: bool,
 ) -> impl IntoView {
     let page = page();
     let (width, height) = axis.size;
     let node: NodeRef<svg::Svg> = NodeRef::new();
     let drawn = Memo::new(move |_| {
         page.run.with(|run| {
-            let epochs: Vec<usize> = run.epochs.iter().map(|epoch| epoch.steps).collect();
+            let epochs: Vec<usize> = run.epochs.iter().filter(|_| timeline).map(|epoch| epoch.steps).collect();
             draw(columns(run), &epochs, axis)
         })
     });
@@ -208,7 +216,7 @@ pub fn Plot(
     };
     // A click goes to that moment, or chooses the line's edge.
     let on_click = move |event: leptos::ev::MouseEvent| {
-        let Some(spot) = place(&event) else { return };
+        let Some(spot) = place(&event).filter(|_| timeline) else { return };
         if let Some((kind, row)) = nearest_edge(spot).filter(|_| has_edges) {
             return page.choose(kind, row);
         }
@@ -218,7 +226,7 @@ pub fn Plot(
         }
     };
     // The step pointed at, or the moment looked at.
-    let step = move || at.get().or_else(|| page.cursor.get().map(|steps| steps as f64));
+    let step = move || at.get().or_else(|| page.cursor.get().filter(|_| timeline).map(|steps| steps as f64));
     let marks = lines
         .into_iter()
         .enumerate()

@@ -11,12 +11,13 @@ mod graph;
 mod heatmap;
 mod math;
 mod parts;
+mod race;
 mod supernet;
 mod text;
 mod time;
 mod tour;
 
-use crate::page::{Engine, Page, Source};
+use crate::page::{Page, Source};
 use darts_app::cells::{AnyOp, Kind, Task};
 use darts_engine::space::{Op, RecurrentOp};
 use leptos::prelude::*;
@@ -137,7 +138,7 @@ pub fn App() -> impl IntoView {
             data-reading=move || matches!(page.source.get(), Source::Recording { reading: Some(_), .. }).to_string()
         >
             <Notices />
-            <Unsupported />
+            <WithoutGpu />
             {page.benching.then(|| view! { <bench::Panel /> })}
             <div class="overview">
                 <supernet::Supernet />
@@ -156,6 +157,7 @@ pub fn App() -> impl IntoView {
                     }
                 }}
             </div>
+            <race::Training />
             <compare::Compare />
             <explain::Explain />
         </main>
@@ -188,30 +190,26 @@ fn Notices() -> impl IntoView {
 }
 
 #[component]
-fn Unsupported() -> impl IntoView {
+fn WithoutGpu() -> impl IntoView {
     let page = page();
-    let reason = Memo::new(move |_| match page.engine.get() {
-        Engine::Unsupported { reason } => Some(reason),
-        _ => None,
-    });
-    // Where there is something to look at, that comes first.
-    let shown = move || reason.with(Option::is_some) && page.genotype.with(Option::is_none);
+    let reason = Memo::new(move |_| page.without_gpu());
+    // Where there is something else to look at, that comes first.
+    let shown = move || reason.with(Option::is_some) && page.source.get() == Source::Engine;
     view! {
         <Show when=shown>
-            <section class="unsupported" aria-labelledby="unsupported">
-                <h2 id="unsupported">"A search needs WebGPU"</h2>
-                <p>
-                    {move || reason.get()}
-                    " So no search can start here. All else works: open the events.jsonl of a recorded run, look at cells, compare them. For a search one of these will do:"
-                </p>
+            <details class="unsupported">
+                <summary>
+                    <b>{move || reason.get()}</b>
+                    " So the processor computes here, by itself and slowly: small searches are for looking at. What to do for speed"
+                </summary>
                 <ul>
                     <li><b>"Chrome or Edge"</b>" 113 or later on Windows, macOS or ChromeOS, 121 or later on Android."</li>
                     <li><b>"Chrome on Linux"</b>": open "<code>"chrome://flags/#enable-unsafe-webgpu"</code>", choose Enabled, and restart."</li>
                     <li><b>"Safari"</b>" 26 or later; "<b>"Firefox"</b>" 141 or later on Windows, 145 or later on Macs with Apple silicon."</li>
-                    <li><b>"No browser at all"</b>": "<code>"darts search conv --data DIR --out RUN"</code>" runs the same engine natively, also without a GPU."</li>
+                    <li><b>"No browser at all"</b>": "<code>"darts search conv --data DIR --out RUN"</code>" runs the same engine natively, on all cores."</li>
                 </ul>
                 <p>"If your browser is in the list, check that hardware acceleration is switched on in its settings."</p>
-            </section>
+            </details>
         </Show>
     }
 }
