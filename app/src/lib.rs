@@ -3,6 +3,7 @@
 
 pub mod cells;
 pub mod chart;
+pub mod kept;
 pub mod layout;
 pub mod link;
 pub mod messages;

@@ -24,6 +24,18 @@ pub enum Command {
         /// Its images.
         data: DataChoice,
     },
+    /// Abandon the current search, if any, and go on with one that was kept, held.
+    Continue {
+        /// Number of the search.
+        run: u32,
+        /// Its hyper-parameters, as it began.
+        config: SearchConfig,
+        /// Its images.
+        data: DataChoice,
+        /// The engine's checkpoint.
+        #[serde(with = "serde_bytes")]
+        checkpoint: Vec<u8>,
+    },
     /// Abandon the current search, if any, and begin this one on text, running.
     StartText {
         /// Number of the search.
@@ -197,6 +209,14 @@ pub enum Message {
         runner: usize,
         /// The event.
         event: Box<Event>,
+    },
+    /// What a search can be taken up again from, as it is after all events told so far.
+    Kept {
+        /// Number of the search.
+        run: u32,
+        /// The engine's checkpoint.
+        #[serde(with = "serde_bytes")]
+        checkpoint: Vec<u8>,
     },
     /// A change that could not be made; the search goes on as before.
     Refused {

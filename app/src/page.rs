@@ -3,6 +3,7 @@
 use crate::browser;
 use darts_app::{
     cells::{Cells, Kind, Task},
+    kept::{About, Kept},
     link::{CellView, HeatView, Link as Address, MOST_BESIDE, Other, View},
     messages::{Activity, Command, DataChoice, Message, OwnText, TextChoice},
     race::Race,
@@ -180,6 +181,8 @@ pub struct Page {
     pub given: RwSignal<Option<Cells>>,
     /// Networks that are trained from scratch, side by side.
     pub race: RwSignal<Option<Race>>,
+    /// A search that the browser kept, which can be taken up again.
+    pub kept: RwSignal<Option<Kept>>,
     /// Cells compared.
     pub beside: RwSignal<Vec<Other>>,
     /// The step of the guided tour.
@@ -202,6 +205,8 @@ thread_local! {
     static OWN_TEXT: RefCell<Option<OwnText>> = const { RefCell::new(None) };
     /// Said before the worker could hear.
     static WAITING: RefCell<Vec<Command>> = const { RefCell::new(Vec::new()) };
+    /// Lines of the log that are not kept yet, and whether they begin a search.
+    static UNKEPT: RefCell<(String, bool)> = const { RefCell::new((String::new(), false)) };
     static RACE_NUMBER: Cell<u32> = const { Cell::new(0) };
     static RUN_NUMBER: RefCell<u32> = const { RefCell::new(0) };
     static FRAME_DUE: Cell<bool> = const { Cell::new(false) };
@@ -273,6 +278,7 @@ impl Page {
             }),
             given,
             race: RwSignal::new(None),
+            kept: RwSignal::new(None),
             beside: RwSignal::new(view.beside),
             tour: RwSignal::new(None),
             benching: window().location().search().is_ok_and(|query| query == "?bench"),
@@ -286,6 +292,9 @@ impl Page {
             (Some(address), _) => page.listen(&address),
             (_, Some(address)) => page.open(JsValue::from_str(&address), served("name").unwrap_or(address), None),
             _ => {}
+        }
+        if page.source.get_untracked() == Source::Engine {
+            page.look_for_kept();
         }
         if page.source.get_untracked() != Source::Native {
             match no_gpu() {
@@ -620,6 +629,7 @@ impl Page {
                     self.tell(sentence(&message), true);
                 }
             }
+            Message::Kept { run, checkpoint } if current(run) => self.keep(&checkpoint),
             Message::Refused { run, reason } if current(run) => self.tell(sentence(&reason), true),
             Message::Timing { run, kind, done } if current(run) => {
                 self.bench.set(Bench::Running(format!("{kind}: {done} of {BENCH_STEPS} timed")));
@@ -630,6 +640,7 @@ impl Page {
             | Message::Text { .. }
             | Message::Status { .. }
             | Message::Event { .. }
+            | Message::Kept { .. }
             | Message::Raced { .. }
             | Message::Refused { .. }
             | Message::Timing { .. }
@@ -640,8 +651,12 @@ impl Page {
     /// Folds an event in at once, and draws at the next frame.
     fn take(self, event: Event) {
         self.run.update_untracked(|run| run.apply(&event));
+        self.note(&event);
         match &event {
-            Event::Finished { .. } | Event::RecurrentFinished { .. } => self.phase.set(Phase::Finished),
+            Event::Finished { .. } | Event::RecurrentFinished { .. } => {
+                self.phase.set(Phase::Finished);
+                self.forget_kept();
+            }
             Event::Failed { message } => {
                 self.phase.set(Phase::Failed);
                 self.tell(sentence(message), true);
@@ -663,6 +678,90 @@ impl Page {
         }
     }
 
+    /// Notes an event of a search on images for the log that is kept.
+    fn note(self, event: &Event) {
+        let kept =
+            matches!(event, Event::Started { .. } | Event::Step { .. } | Event::Epoch { .. } | Event::Steered { .. });
+        if self.source.get_untracked() != Source::Engine || !kept {
+            return;
+        }
+        let Ok(line) = serde_json::to_string(event) else { return };
+        UNKEPT.with_borrow_mut(|(lines, fresh)| {
+            if let Event::Started { .. } = event {
+                lines.clear();
+                *fresh = true;
+            }
+            lines.push_str(&line);
+            lines.push('\n');
+        });
+    }
+
+    /// Has the browser keep the search as it is now.
+    fn keep(self, checkpoint: &[u8]) {
+        let about = About {
+            settings: self.setup.with_untracked(Setup::to_fragment),
+            data: self.images.with_untracked(|images| images.as_ref().map(|images| images.data)).unwrap_or_default(),
+            steps: self.run.with_untracked(|run| run.steps),
+        };
+        let Ok(about) = serde_json::to_string(&about) else { return };
+        let (lines, fresh) = UNKEPT.take();
+        let checkpoint = Uint8Array::from(checkpoint);
+        spawn_local(async move {
+            // A browser that keeps nothing, or has no room, is no reason to stop.
+            if let Err(error) = browser::keep(&about, &checkpoint, &lines, fresh).await {
+                web_sys::console::warn_1(&error);
+            }
+        });
+    }
+
+    /// Forgets the search that the browser keeps.
+    pub fn forget_kept(self) {
+        self.kept.set(None);
+        UNKEPT.take();
+        spawn_local(async {
+            if let Err(error) = browser::forget_kept().await {
+                web_sys::console::warn_1(&error);
+            }
+        });
+    }
+
+    /// Looks whether the browser kept a search; what cannot be read is forgotten.
+    fn look_for_kept(self) {
+        spawn_local(async move {
+            let Ok(found) = browser::kept().await else { return };
+            let field = |name: &str| web_sys::js_sys::Reflect::get(&found, &name.into()).ok();
+            let (Some(about), Some(log), Some(checkpoint)) = (field("about"), field("log"), field("checkpoint")) else {
+                return;
+            };
+            let (Some(about), Some(log)) = (about.as_string(), log.as_string()) else { return };
+            match Kept::read(&about, &log, Uint8Array::new(&checkpoint).to_vec()) {
+                Ok(kept) => self.kept.set(Some(kept)),
+                Err(problem) => {
+                    self.tell(
+                        format!("The search that this browser kept cannot be read and is forgotten: {problem}."),
+                        true,
+                    );
+                    self.forget_kept();
+                }
+            }
+        });
+    }
+
+    /// Takes up the search that the browser kept, and holds it.
+    pub fn take_up(self) {
+        let Some(kept) = self.kept.get_untracked() else { return };
+        self.reset();
+        if matches!(self.engine.get_untracked(), Engine::Broken | Engine::Waiting) {
+            self.connect();
+        }
+        self.setup.set(kept.setup);
+        self.images.set(None);
+        self.run.set(kept.run);
+        self.phase.set(Phase::Paused);
+        let run = RUN_NUMBER.with_borrow(|number| *number);
+        self.send(Command::Continue { run, config: kept.config, data: kept.about.data, checkpoint: kept.checkpoint });
+    }
+
     /// The worker is of no use any more. What it has shown stays.
     fn lose(self, message: String) {
         disconnect();
@@ -670,6 +769,7 @@ impl Page {
         self.activity.set(None);
         self.bench.set(Bench::Idle);
         self.race.update(|race| race.iter_mut().for_each(|race| race.stopped = true));
+        self.look_for_kept();
         // Where nothing was searched, nothing has failed.
         if matches!(self.phase.get_untracked(), Phase::Idle | Phase::Recorded | Phase::Finished) {
             self.tell(sentence(&message), true);
@@ -1010,6 +1110,8 @@ impl Page {
         self.given.set(None);
         self.activity.set(None);
         self.images.set(None);
+        self.kept.set(None);
+        UNKEPT.take();
         self.text_name.set(None);
         self.bench.set(Bench::Idle);
     }

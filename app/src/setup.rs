@@ -80,7 +80,7 @@ const NO_TEXT: Setup = Setup {
     seed: 0,
 };
 /// What a setup of text has of images.
-const NO_IMAGES: Setup = Setup { task: Task::Recurrent, weight_rate: 20.0, ..NO_TEXT };
+const NO_IMAGES: Setup = Setup { task: Task::Recurrent, weight_rate: 5.0, ..NO_TEXT };
 
 /// A whole-number setting: its name in the URL and its range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,7 +228,16 @@ impl Setup {
         Preset {
             name: "Paper",
             hint: "The paper\u{2019}s settings, on a text that is much smaller; wants a strong GPU.",
-            setup: Self { words: 10_000, units: 300, bptt: 35, batch: 256, epochs: 50, dropout: true, ..NO_IMAGES },
+            setup: Self {
+                words: 10_000,
+                units: 300,
+                bptt: 35,
+                batch: 256,
+                epochs: 50,
+                weight_rate: 20.0,
+                dropout: true,
+                ..NO_IMAGES
+            },
         },
     ];
 

@@ -3,6 +3,7 @@
 use darts_app::messages::{Activity, Command, DataChoice, Message, OwnText};
 use darts_engine::{
     bench::step_benchmark,
+    checkpoint::{Checkpoint, LogMark, Resumable},
     data::{Corpus, Dataset, TEXTURES_TEST, TEXTURES_TRAIN, Vocabulary},
     device::{Compute, DeviceChoice},
     event::Event,
@@ -22,7 +23,9 @@ const SUBSET: &str = "data/cifar10.packed";
 const BOOK: &str = "data/moonstone.txt";
 /// What people call it.
 const TITLE: &str = "The Moonstone";
-/// How a network on text writes without being asked: after the first step, and after each epoch.
+/// Steps from one text that a network writes without being asked to the next; the first is written after the first step.
+const WRITTEN_EVERY: usize = 25;
+/// How it does.
 const UNASKED: Sampling = Sampling { words: 60, temperature: 0.8, seed: 0 };
 
 fn main() {
@@ -61,6 +64,14 @@ fn panic_text(info: &std::panic::PanicHookInfo<'_>) -> String {
     let payload = info.payload();
     let text = payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("no reason given").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Milliseconds from one checkpoint to the next while a search runs.
+const KEPT_EVERY: f64 = 10_000.0;
+
+/// What tells whether a checkpoint belongs to a search: its settings, data and device.
+fn fingerprint(started: &Event) -> String {
+    serde_json::to_string(started).unwrap_or_default()
 }
 
 /// A search of either task.
@@ -105,6 +116,10 @@ impl Search {
 
 /// A search and how far it may go.
 struct Current {
+    /// What it is, before anybody changed it.
+    began: String,
+    /// Milliseconds at which it was kept, and the steps done by then.
+    kept: (f64, usize),
     run: u32,
     search: Search,
     going: bool,
@@ -119,6 +134,23 @@ impl Current {
             self.activity = activity;
             say(&Message::Status { run: self.run, activity });
         }
+    }
+
+    /// Tells what it can be taken up again from, if anything was done since; not more often than is worth its while, unless
+    /// it is `due`.
+    async fn keep(&mut self, due: bool) -> Result<(), String> {
+        let Search::Images(search) = &self.search else { return Ok(()) };
+        let (now, steps) = (js_sys::Date::now(), search.steps_done());
+        let (then, known) = self.kept;
+        if steps == known || search.is_finished() || !(due || search.ends_epoch() || now - then > KEPT_EVERY) {
+            return Ok(());
+        }
+        let state = search.state().await.map_err(|error| error.to_string())?;
+        // The page has the log; that both are kept together is its business.
+        let checkpoint = Checkpoint { step: steps, config: self.began.clone(), log: LogMark::default(), state };
+        say(&Message::Kept { run: self.run, checkpoint: checkpoint.to_bytes() });
+        self.kept = (js_sys::Date::now(), steps);
+        Ok(())
     }
 
     /// Has the network write, and tells what it wrote.
@@ -211,6 +243,9 @@ async fn serve(mut inbox: mpsc::UnboundedReceiver<Command>) {
     let mut race: Option<Race> = None;
     loop {
         if let Some(current) = current.as_mut().filter(|current| !current.may_step()) {
+            if let Err(message) = current.keep(true).await {
+                return say(&Message::Failed { message });
+            }
             current.is(Activity::Holding);
         }
         race = race.filter(|race| !race.is_over());
@@ -242,8 +277,9 @@ async fn serve(mut inbox: mpsc::UnboundedReceiver<Command>) {
             let events = now.search.step().await?;
             now.owed = now.owed.saturating_sub(1);
             let due = events.iter().find_map(|event| match event {
-                Event::RecurrentStep { step: 0, .. } => Some(1),
-                Event::RecurrentEpoch { epoch, .. } => Some(*epoch as u64 + 2),
+                Event::RecurrentStep { step, .. } if *step == 0 || (step + 1).is_multiple_of(WRITTEN_EVERY) => {
+                    Some(step + 1)
+                }
                 _ => None,
             });
             let (over, events): (Vec<Event>, Vec<Event>) =
@@ -251,10 +287,10 @@ async fn serve(mut inbox: mpsc::UnboundedReceiver<Command>) {
             let tell = |event: Event, run| say(&Message::Event { run, event: event.into() });
             events.into_iter().for_each(|event| tell(event, now.run));
             if let Some(seed) = due {
-                now.write(Sampling { seed, ..UNASKED }).await?;
+                now.write(Sampling { seed: seed as u64, ..UNASKED }).await?;
             }
             over.into_iter().for_each(|event| tell(event, now.run));
-            Ok::<(), String>(())
+            now.keep(false).await
         };
         if let Err(message) = done.await {
             // The device may be gone, so the page replaces this worker before the next search.
@@ -304,6 +340,17 @@ async fn obey(
             let begun = begin(run, config, data, compute).await;
             *current = started(run, begun);
         }
+        Command::Continue { run, config, data, checkpoint } => {
+            *current = None;
+            match resume(run, config, data, &checkpoint, compute).await {
+                Ok((search, began)) => {
+                    let kept = (js_sys::Date::now(), search.steps_done());
+                    let (search, activity) = (Search::Images(search), Activity::Building);
+                    *current = Some(Current { began, kept, run, search, going: false, owed: 0, activity });
+                }
+                Err(message) => say(&Message::Event { run, event: Event::Failed { message }.into() }),
+            }
+        }
         Command::StartText { run, config, words, own } => {
             *current = None;
             let begun = begin_text(run, config, words, own, compute).await;
@@ -346,8 +393,10 @@ async fn obey(
 fn started(run: u32, begun: Result<Search, String>) -> Option<Current> {
     match begun {
         Ok(search) => {
-            say(&Message::Event { run, event: search.started().into() });
-            Some(Current { run, search, going: true, owed: 0, activity: Activity::Building })
+            let event = search.started();
+            let (began, kept) = (fingerprint(&event), (js_sys::Date::now(), 0));
+            say(&Message::Event { run, event: event.into() });
+            Some(Current { began, kept, run, search, going: true, owed: 0, activity: Activity::Building })
         }
         Err(message) => {
             say(&Message::Event { run, event: Event::Failed { message }.into() });
@@ -369,7 +418,11 @@ async fn asked(control: Control, current: &mut Current) -> Result<(), String> {
                 return Ok(());
             };
             match search.steer(steering).await {
-                Ok(event) => say(&Message::Event { run: current.run, event: event.into() }),
+                Ok(event) => {
+                    say(&Message::Event { run: current.run, event: event.into() });
+                    // No step was done, and yet it is another search.
+                    current.kept.1 = usize::MAX;
+                }
                 Err(error @ SearchError::Steering(_)) => {
                     say(&Message::Refused { run: current.run, reason: error.to_string() });
                 }
@@ -399,6 +452,27 @@ async fn begin(run: u32, config: SearchConfig, data: DataChoice, compute: &Compu
     say(&Message::Status { run, activity: Activity::Building });
     let search = ConvSearch::new(config, &dataset, compute).await.map_err(|error| error.to_string())?;
     Ok(Search::Images(search.into()))
+}
+
+/// Takes up a search from its checkpoint.
+async fn resume(
+    run: u32,
+    config: SearchConfig,
+    data: DataChoice,
+    checkpoint: &[u8],
+    compute: &Compute,
+) -> Result<(Box<ConvSearch>, String), String> {
+    let refused = |why: String| format!("the search that was kept cannot be taken up again: what was kept {why}");
+    let checkpoint = Checkpoint::from_bytes(checkpoint).map_err(|error| refused(error.to_string()))?;
+    let Search::Images(mut search) = begin(run, config, data, compute).await? else {
+        return Err(refused("is of the other kind".into()));
+    };
+    let began = fingerprint(&search.started());
+    if checkpoint.config != began {
+        return Err(refused("is of other images, another device or another version of this page".into()));
+    }
+    search.restore(&checkpoint.state).map_err(|error| refused(error.to_string()))?;
+    Ok((search, began))
 }
 
 async fn begin_text(

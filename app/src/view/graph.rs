@@ -14,7 +14,7 @@ use std::{cell::RefCell, collections::HashMap};
 const fn canvas(kind: Kind, direction: Direction) -> (f32, f32) {
     match (kind, direction) {
         (Kind::Recurrent, Direction::Right) => (560.0, 560.0),
-        (Kind::Recurrent, Direction::Down) => (360.0, 600.0),
+        (Kind::Recurrent, Direction::Down) => (360.0, 480.0),
         (_, Direction::Right) => (640.0, 262.0),
         (_, Direction::Down) => (360.0, 430.0),
     }
@@ -38,8 +38,8 @@ const fn sizes(kind: Kind, direction: Direction) -> BoxSizes {
 
 const fn spacing(kind: Kind, direction: Direction) -> Spacing {
     match (kind, direction) {
-        (Kind::Recurrent, Direction::Right) => Spacing { length: 554.0, gap: (9.0, 26.0), between: 16.0 },
-        (Kind::Recurrent, Direction::Down) => Spacing { length: 594.0, gap: (9.0, 26.0), between: 9.0 },
+        (Kind::Recurrent, Direction::Right) => Spacing { length: 554.0, gap: (9.0, 64.0), between: 22.0 },
+        (Kind::Recurrent, Direction::Down) => Spacing { length: 474.0, gap: (9.0, 44.0), between: 8.0 },
         (_, Direction::Right) => Spacing { length: 634.0, gap: (12.0, 68.0), between: 13.0 },
         (_, Direction::Down) => Spacing { length: 424.0, gap: (12.0, 34.0), between: 7.0 },
     }
@@ -367,7 +367,8 @@ fn Relaxed(kind: Kind, direction: Memo<Direction>) -> impl IntoView {
     let placed = Memo::new(move |_| {
         let direction = direction.get();
         let gaps = match (kind, direction) {
-            (Kind::Recurrent, _) => Spacing { length: 554.0, gap: (20.0, 32.0), between: 9.0 },
+            (Kind::Recurrent, Direction::Right) => Spacing { length: 554.0, gap: (20.0, 32.0), between: 9.0 },
+            (Kind::Recurrent, Direction::Down) => Spacing { length: 474.0, gap: (16.0, 32.0), between: 6.0 },
             (_, Direction::Right) => Spacing { length: 600.0, gap: (40.0, 84.0), between: 10.0 },
             (_, Direction::Down) => Spacing { length: 424.0, gap: (40.0, 60.0), between: 10.0 },
         };

@@ -17,7 +17,7 @@ mod text;
 mod time;
 mod tour;
 
-use crate::page::{Page, Source};
+use crate::page::{Page, Phase, Source};
 use darts_app::cells::{AnyOp, Kind, Task};
 use darts_engine::space::{Op, RecurrentOp};
 use leptos::prelude::*;
@@ -138,6 +138,7 @@ pub fn App() -> impl IntoView {
             data-reading=move || matches!(page.source.get(), Source::Recording { reading: Some(_), .. }).to_string()
         >
             <Notices />
+            <KeptSearch />
             <WithoutGpu />
             {page.benching.then(|| view! { <bench::Panel /> })}
             <div class="overview">
@@ -186,6 +187,37 @@ fn Notices() -> impl IntoView {
                 </p>
             </For>
         </div>
+    }
+}
+
+/// Offers to take up the search that the browser kept.
+#[component]
+fn KeptSearch() -> impl IntoView {
+    let page = page();
+    let facts = move || {
+        page.kept.with(|kept| {
+            let kept = kept.as_ref()?;
+            let (steps, all) = (grouped(kept.run.steps), kept.run.total_steps().map(grouped));
+            Some(format!(
+                "A search of {} cells of {} channels, seed {}, was at step {steps} of {} when it was last kept.",
+                kept.config.layers,
+                kept.config.init_channels,
+                kept.config.seed,
+                all.unwrap_or_default()
+            ))
+        })
+    };
+    let idle = move || matches!(page.phase.get(), Phase::Idle | Phase::Failed);
+    view! {
+        <Show when=move || idle() && page.kept.with(Option::is_some)>
+            <p class="notice" id="kept" role="status">
+                <span>{facts}</span>
+                <span class="kept-buttons">
+                    <button type="button" class="button strong" id="take-up" on:click=move |_| page.take_up()>"Take it up again"</button>
+                    <button type="button" class="button" id="forget-kept" on:click=move |_| page.forget_kept()>"Forget it"</button>
+                </span>
+            </p>
+        </Show>
     }
 }
 

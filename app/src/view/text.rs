@@ -24,7 +24,7 @@ pub fn Written() -> impl IntoView {
         })
     };
     let empty = move || match page.source.get() {
-        Source::Engine => "The network writes after the first step, and after each epoch.",
+        Source::Engine => "The network writes after the first step, and after every 25th.",
         _ => "Nothing was written down in this run.",
     };
     let able = move || {
