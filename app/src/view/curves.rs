@@ -23,6 +23,8 @@ const DRAWN: usize = 240;
 
 /// Where the points of a plot lie, in steps, and the values of each of its lines.
 type Columns = (Vec<f64>, Vec<Vec<f64>>);
+/// What takes them from a run.
+type OfRun = Arc<dyn Fn(&Run) -> Columns + Send + Sync>;
 
 /// A line of a plot.
 #[derive(Clone)]
@@ -163,7 +165,7 @@ pub fn Plot(
     label: String,
     lines: Vec<Line>,
     /// The values of the lines; runs again whenever something that it reads changes.
-    columns: Arc<dyn Fn(&Run) -> Columns + Send + Sync>,
+    columns: OfRun,
     axis: Axis,
     at: RwSignal<Option<f64>>,
     /// Whether its steps are those of the run, whose moments can be looked at.
@@ -316,7 +318,7 @@ pub fn Plot(
 }
 
 /// The values of a run's steps.
-fn of_points(get: Vec<fn(&Point) -> f32>) -> Arc<dyn Fn(&Run) -> Columns + Send + Sync> {
+fn of_points(get: Vec<fn(&Point) -> f32>) -> OfRun {
     Arc::new(move |run| {
         let points = run.series.points();
         let column = |get: &fn(&Point) -> f32| points.iter().map(|point| f64::from(get(point))).collect();
@@ -324,7 +326,7 @@ fn of_points(get: Vec<fn(&Point) -> f32>) -> Arc<dyn Fn(&Run) -> Columns + Send 
     })
 }
 
-fn of_shares(kind: Kind) -> Arc<dyn Fn(&Run) -> Columns + Send + Sync> {
+fn of_shares(kind: Kind) -> OfRun {
     Arc::new(move |run| {
         let points = run.series.points();
         // As many as are drawn; each is smooth by itself.
@@ -334,7 +336,7 @@ fn of_shares(kind: Kind) -> Arc<dyn Fn(&Run) -> Columns + Send + Sync> {
     })
 }
 
-fn of_entropy(kind: Kind) -> Arc<dyn Fn(&Run) -> Columns + Send + Sync> {
+fn of_entropy(kind: Kind) -> OfRun {
     Arc::new(move |run| {
         let frames = run.frames.all();
         let (first, count) = (kind.place() * kind.edge_count(), kind.edge_count());
@@ -346,7 +348,7 @@ fn of_entropy(kind: Kind) -> Arc<dyn Fn(&Run) -> Columns + Send + Sync> {
 }
 
 /// Loss of the whole validation text at the end of each epoch, as perplexity.
-fn of_epochs() -> Arc<dyn Fn(&Run) -> Columns + Send + Sync> {
+fn of_epochs() -> OfRun {
     Arc::new(|run| {
         let epochs =
             run.epochs.iter().filter_map(|epoch| Some((epoch.steps as f64, f64::from(perplexity(epoch.valid?)))));
@@ -419,10 +421,7 @@ pub fn Curves(task: Task) -> impl IntoView {
         }
     };
     // One plot for each kind of cell.
-    let of_kinds = move |what: &'static str,
-                         lines: fn(Kind) -> Vec<Line>,
-                         columns: fn(Kind) -> Arc<dyn Fn(&Run) -> Columns + Send + Sync>,
-                         axis: Axis| {
+    let of_kinds = move |what: &'static str, lines: fn(Kind) -> Vec<Line>, columns: fn(Kind) -> OfRun, axis: Axis| {
         let plots = task
             .kinds()
             .iter()

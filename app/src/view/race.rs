@@ -111,7 +111,7 @@ pub fn Training() -> impl IntoView {
             (epochs, runners.iter().map(column).collect())
         })
     };
-    let wide = (420.0, 150.0);
+    let wide = (440.0, 136.0);
     let loss = Axis { empty: (1.5, 2.5), limits: (0.0, f64::INFINITY), least: 0.2, smooth: true, size: wide };
     let right = Axis { empty: (0.0, 40.0), limits: (0.0, 100.0), least: 10.0, smooth: false, size: wide };
     let told = move |i: usize| {
