@@ -188,3 +188,65 @@ export async function saveFilm(name, selector, moments, seek) {
   await ended;
   saveBlob(name, new Blob(parts, { type: "video/webm" }));
 }
+
+// --- the search that is kept for after a reload: one, the latest ---
+
+const KEEP = "darts-search";
+const PARTS = ["about", "checkpoint", "log"];
+
+/** The browser's database, made on first use. */
+function database() {
+  return new Promise((resolve, reject) => {
+    const opening = indexedDB.open(KEEP, 1);
+    opening.onupgradeneeded = () => {
+      for (const part of PARTS) opening.result.createObjectStore(part, { autoIncrement: true });
+    };
+    opening.onsuccess = () => resolve(opening.result);
+    opening.onerror = () => reject(opening.error ?? new Error("the browser opens no database"));
+    opening.onblocked = () => reject(new Error("another tab holds the database"));
+  });
+}
+
+/** Does `use` with all parts in one transaction: all of it is written, or nothing is. */
+async function transact(mode, use) {
+  const opened = await database();
+  try {
+    const transaction = opened.transaction(PARTS, mode);
+    const done = new Promise((resolve, reject) => {
+      transaction.oncomplete = resolve;
+      transaction.onabort = () => reject(transaction.error ?? new Error("the browser did not keep it"));
+    });
+    const result = use(...PARTS.map((part) => transaction.objectStore(part)));
+    await done;
+    return result;
+  } finally {
+    opened.close();
+  }
+}
+
+/**
+ * Keeps a search: what it is about, its checkpoint, and the lines of its log since the checkpoint before.
+ * @param {string} about JSON; `fresh` forgets what was kept of another search
+ */
+export async function keep(about, checkpoint, lines, fresh) {
+  await transact("readwrite", (abouts, checkpoints, log) => {
+    for (const store of fresh ? [abouts, checkpoints, log] : [abouts, checkpoints]) store.clear();
+    abouts.add(about);
+    checkpoints.add(checkpoint);
+    log.add(lines);
+  });
+}
+
+/** What is kept: `{ about, checkpoint, log }`, or undefined. */
+export async function kept() {
+  if (typeof indexedDB === "undefined") return undefined;
+  const asked = await transact("readonly", (...stores) => stores.map((store) => store.getAll()));
+  const [about, checkpoint, log] = asked.map((request) => request.result);
+  return about.length && checkpoint.length ? { about: about[0], checkpoint: checkpoint[0], log: log.join("") } : undefined;
+}
+
+/** Forgets what is kept. */
+export async function forgetKept() {
+  if (typeof indexedDB === "undefined") return;
+  await transact("readwrite", (...stores) => stores.forEach((store) => store.clear()));
+}

@@ -18,7 +18,7 @@ if ("serviceWorker" in navigator && !document.querySelector("meta[name^=darts-]"
     const { active } = await navigator.serviceWorker.ready;
     const loaded = [...document.querySelectorAll("link[href], script[src]")].map((element) => element.href || element.src);
     const modules = [query.get("js"), query.get("wasm"), "browser.js"];
-    const engine = ["engine.js", "worker.js", "worker_bg.wasm", "data/cifar10.packed"];
+    const engine = ["engine.js", "worker.js", "worker_bg.wasm", "data/cifar10.packed", "data/moonstone.txt"];
     active.postMessage(["./", ...loaded, ...modules, ...engine].map((file) => new URL(file, location.href).href));
   } catch (error) {
     console.info(`This page will not start without its server: ${error}`);

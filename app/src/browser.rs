@@ -39,6 +39,23 @@ extern "C" {
     ) -> Result<(), JsValue>;
 }
 
+#[wasm_bindgen(raw_module = "./browser.js")]
+extern "C" {
+    /// Keeps a search: its description, its checkpoint, and its log since the checkpoint before.
+    #[wasm_bindgen(catch)]
+    pub async fn keep(
+        about: &str,
+        checkpoint: &web_sys::js_sys::Uint8Array,
+        lines: &str,
+        fresh: bool,
+    ) -> Result<(), JsValue>;
+    /// What is kept, undefined where nothing is.
+    #[wasm_bindgen(catch)]
+    pub async fn kept() -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(catch, js_name = forgetKept)]
+    pub async fn forget_kept() -> Result<(), JsValue>;
+}
+
 /// What a thrown value says.
 pub fn reason(error: &JsValue) -> String {
     match error.dyn_ref::<web_sys::js_sys::Error>() {

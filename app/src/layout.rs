@@ -4,8 +4,8 @@
 //! Coordinates are `along` the direction of the links and `across` it, so that one layout serves a wide page (left to
 //! right) and a narrow one (top to bottom).
 
-use crate::run::OPS;
-use darts_engine::space::{CellKind, EDGES, Genotype, NODES, Op, edges};
+pub use crate::cells::Kept;
+use crate::cells::{Cells, Kind};
 
 /// Random orders tried besides the given one.
 const RESTARTS: usize = 24;
@@ -444,27 +444,42 @@ fn stations(route: &[Spot]) -> Vec<(f32, f32, f32)> {
         .collect()
 }
 
-/// States of a cell with its output: the two inputs, the nodes, the concatenation.
-pub const STATES: usize = NODES + 3;
+impl Kind {
+    /// Boxes before the first node of a drawing: what comes into the cell, and the state that a recurrent cell makes of it.
+    pub const fn boxes_before(self) -> usize {
+        match self {
+            Self::Normal | Self::Reduce => 2,
+            Self::Recurrent => 3,
+        }
+    }
 
-/// An op that a derived cell keeps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kept {
-    /// The op.
-    pub op: Op,
-    /// The row of the alpha matrix that it comes from; for nodes beyond a search's, the row that there would be.
-    pub edge: usize,
-    /// The state that it reads.
-    pub state: usize,
-    /// The node that it is part of, from 0.
-    pub node: usize,
+    /// Whether a box is where something comes into the cell.
+    pub const fn comes_in(self, state: usize) -> bool {
+        state < 2
+    }
+
+    /// The box of a state.
+    pub const fn box_of(self, state: usize) -> usize {
+        match self {
+            Self::Normal | Self::Reduce => state,
+            Self::Recurrent => state + 2,
+        }
+    }
+
+    /// Links that lead from what comes in to the first state, which no op is on.
+    pub const fn fixed_links(self) -> usize {
+        match self {
+            Self::Normal | Self::Reduce => 0,
+            Self::Recurrent => 2,
+        }
+    }
 }
 
-/// A derived cell, placed. Boxes are the states, then the kept ops; links lead from states to ops, from ops to nodes, and
-/// from nodes to the output.
+/// A derived cell, placed. Boxes are those of the states with the output, then the kept ops; links lead from states to ops
+/// and from ops to nodes, by turns, then from nodes to the output, then to a recurrent cell's first state.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DerivedCell {
-    /// The kept ops, two a node, each pair in the order of its states.
+    /// The kept ops, node by node, those of a node in the order of their states.
     pub kept: Vec<Kept>,
     /// Boxes and links.
     pub layout: Layout,
@@ -490,88 +505,79 @@ impl BoxSizes {
     }
 }
 
-/// The row of the alpha matrix for the edge from `state` to `node`.
-pub fn edge_index(state: usize, node: usize) -> usize {
-    node * (node + 3) / 2 + state
-}
-
-/// Places a derived cell; `ops` are a genotype's, two a node.
-pub fn derived(
-    ops: &[(Op, usize)],
-    concat: &[usize],
-    sizes: BoxSizes,
-    spacing: Spacing,
-    direction: Direction,
-) -> DerivedCell {
-    let mut kept = Vec::with_capacity(ops.len());
+/// Places cells of one kind, well formed and with any number of nodes.
+pub fn derived_cell(cells: &Cells, kind: Kind, sizes: BoxSizes, spacing: Spacing, direction: Direction) -> DerivedCell {
+    let mut kept = cells.kept(kind);
+    kept.sort_by_key(|kept| (kept.node, kept.state));
+    let before = kind.boxes_before();
     let mut layer = vec![0, 0];
-    for (node, pair) in ops.chunks(2).enumerate() {
-        let mut pair = pair.to_vec();
-        pair.sort_by_key(|&(_, state)| state);
-        layer.push(pair.iter().map(|&(_, state)| layer[state] + 2).max().unwrap_or(0));
-        kept.extend(pair.iter().map(|&(op, state)| Kept { op, edge: edge_index(state, node), state, node }));
+    if kind == Kind::Recurrent {
+        layer.push(1);
+    }
+    for pair in kept.chunks(kind.kept_a_node()) {
+        layer.push(pair.iter().map(|kept| layer[kind.box_of(kept.state)] + 2).max().unwrap_or(0));
     }
     let output = layer.iter().max().map_or(1, |last| last + 1);
     let mut vertices: Vec<Vertex> = layer
         .iter()
         .enumerate()
-        .map(|(state, &l)| sizes.vertex(if state < 2 { sizes.terminal } else { sizes.node }, l, direction))
+        .map(|(state, &l)| sizes.vertex(if kind.comes_in(state) { sizes.terminal } else { sizes.node }, l, direction))
         .collect();
     vertices.push(sizes.vertex(sizes.terminal, output, direction));
     let states = vertices.len();
     let mut links = Vec::new();
     for (i, &Kept { state, node, .. }) in kept.iter().enumerate() {
-        vertices.push(sizes.vertex(sizes.op, layer[node + 2] - 1, direction));
-        links.push(Link { from: state, to: states + i, weight: 2.0, breadth: 2.0 });
-        links.push(Link { from: states + i, to: node + 2, weight: 2.0, breadth: 2.0 });
+        vertices.push(sizes.vertex(sizes.op, layer[node + before] - 1, direction));
+        links.push(Link { from: kind.box_of(state), to: states + i, weight: 2.0, breadth: 2.0 });
+        links.push(Link { from: states + i, to: node + before, weight: 2.0, breadth: 2.0 });
     }
-    links.extend(concat.iter().map(|&state| Link { from: state, to: states - 1, weight: 1.0, breadth: 1.0 }));
+    let outputs = cells.output(kind).iter();
+    links.extend(outputs.map(|&state| Link { from: kind.box_of(state), to: states - 1, weight: 1.0, breadth: 1.0 }));
+    links.extend(first_state_links(kind));
     DerivedCell { kept, layout: place(&vertices, &links, spacing) }
 }
 
-/// The cell of a well-formed genotype, with any number of nodes.
-pub fn derived_cell(
-    genotype: &Genotype,
-    kind: CellKind,
-    sizes: BoxSizes,
-    spacing: Spacing,
-    direction: Direction,
-) -> DerivedCell {
-    let (ops, concat) = genotype.of(kind);
-    derived(ops, concat, sizes, spacing, direction)
+fn first_state_links(kind: Kind) -> impl Iterator<Item = Link> {
+    (0..kind.fixed_links()).map(|from| Link { from, to: 2, weight: 2.0, breadth: 1.0 })
 }
 
-/// Places the relaxed cell: boxes are the states, links the edges in the order of the alpha rows (each with room for a strand
-/// an op), then one from each node to the output.
-pub fn relaxed(sizes: BoxSizes, spacing: Spacing, strand: f32, direction: Direction) -> Layout {
-    let mut vertices: Vec<Vertex> = (0..NODES + 2)
-        .map(|state| {
-            sizes.vertex(if state < 2 { sizes.terminal } else { sizes.node }, state.saturating_sub(1), direction)
-        })
+/// Places the relaxed cell: boxes are those of the states with the output, links the edges in the order of the alpha rows
+/// (each with room for a strand an op), then one from each node to the output, then those to a recurrent cell's first state.
+pub fn relaxed(kind: Kind, sizes: BoxSizes, spacing: Spacing, strand: f32, direction: Direction) -> Layout {
+    let (before, nodes) = (kind.boxes_before(), kind.nodes());
+    let layer = |at: usize| at.saturating_sub(1);
+    let mut vertices: Vec<Vertex> = (0..nodes + before)
+        .map(|at| sizes.vertex(if kind.comes_in(at) { sizes.terminal } else { sizes.node }, layer(at), direction))
         .collect();
-    vertices.push(sizes.vertex(sizes.terminal, NODES + 1, direction));
-    let breadth = strand * (OPS - 1) as f32;
-    let mut links: Vec<Link> = edges().map(|e| Link { from: e.state, to: e.node + 2, weight: 2.0, breadth }).collect();
-    debug_assert_eq!(links.len(), EDGES);
-    links.extend((0..NODES).map(|node| Link { from: node + 2, to: NODES + 2, weight: 1.0, breadth: 1.0 }));
+    vertices.push(sizes.vertex(sizes.terminal, layer(nodes + before), direction));
+    let breadth = strand * (kind.op_count() - 1) as f32;
+    let edges = kind.edges().into_iter();
+    let mut links: Vec<Link> =
+        edges.map(|e| Link { from: kind.box_of(e.state), to: e.node + before, weight: 2.0, breadth }).collect();
+    links.extend((0..nodes).map(|node| Link { from: node + before, to: nodes + before, weight: 1.0, breadth: 1.0 }));
+    links.extend(first_state_links(kind));
     place(&vertices, &links, spacing)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use darts_engine::space::{PUBLISHED, published};
+    use crate::cells::Task;
+    use darts_engine::space::{EDGES, NODES};
+
+    /// Boxes of a convolutional cell that is searched, its output among them.
+    const STATES: usize = NODES + 3;
 
     const SIZES: BoxSizes = BoxSizes { terminal: (40.0, 24.0), node: (24.0, 24.0), op: (54.0, 20.0) };
     const SPACING: Spacing = Spacing { length: 640.0, gap: (16.0, 60.0), between: 10.0 };
 
     fn cells() -> impl Iterator<Item = (String, DerivedCell)> {
         ["DARTS_V1", "DARTS_V2"].into_iter().flat_map(|name| {
-            let genotype = published(name).unwrap();
-            [CellKind::Normal, CellKind::Reduce].into_iter().flat_map(move |kind| {
-                let genotype = genotype.clone();
+            let cells = Task::Convolutional.published_cells(name).unwrap();
+            [Kind::Normal, Kind::Reduce].into_iter().flat_map(move |kind| {
+                let cells = cells.clone();
                 [Direction::Right, Direction::Down].into_iter().map(move |direction| {
-                    let cell = derived_cell(&genotype, kind, SIZES, SPACING, direction);
+                    let cell = derived_cell(&cells, kind, SIZES, SPACING, direction);
                     (format!("{name}, {}, {direction:?}", kind.name()), cell)
                 })
             })
@@ -607,16 +613,24 @@ mod tests {
     /// Cells of other searches have more nodes, and read inputs twice or put them out.
     #[test]
     fn every_published_cell_can_be_drawn() {
-        let random = (0..20).flat_map(|seed| Genotype::random(seed, 1));
-        for genotype in PUBLISHED.into_iter().filter_map(published).chain(random) {
-            for kind in [CellKind::Normal, CellKind::Reduce] {
-                let cell = derived_cell(&genotype, kind, SIZES, SPACING, Direction::Right);
-                let (ops, concat) = genotype.of(kind);
-                assert_eq!(cell.kept.len(), ops.len());
-                assert_eq!(cell.layout.at.len(), ops.len() + ops.len() / 2 + 3);
-                assert_eq!(cell.layout.routes.len(), 2 * ops.len() + concat.len());
-                assert!(cell.kept.iter().all(|kept| ops.contains(&(kept.op, kept.state))));
-                assert!(cell.layout.at.iter().all(|spot| spot.along.is_finite() && spot.across.is_finite()));
+        for task in [Task::Convolutional, Task::Recurrent] {
+            let published = task.published().iter().filter_map(|name| task.published_cells(name));
+            for cells in published.chain((0..20).filter_map(|seed| task.random_cells(seed))) {
+                for &kind in task.kinds() {
+                    let cell = derived_cell(&cells, kind, SIZES, SPACING, Direction::Right);
+                    let (ops, outputs) = (cells.kept(kind), cells.output(kind).len());
+                    assert_eq!(cell.kept.len(), ops.len());
+                    assert_eq!(
+                        cell.layout.at.len(),
+                        ops.len() + ops.len() / kind.kept_a_node() + kind.boxes_before() + 1
+                    );
+                    assert_eq!(cell.layout.routes.len(), 2 * ops.len() + outputs + kind.fixed_links());
+                    assert!(cell.kept.iter().all(|kept| ops.contains(kept)));
+                    assert!(cell.layout.at.iter().all(|spot| spot.along.is_finite() && spot.across.is_finite()));
+                    for route in &cell.layout.routes {
+                        assert!(route.windows(2).all(|pair| pair[0].along < pair[1].along), "{route:?}");
+                    }
+                }
             }
         }
     }
@@ -627,7 +641,7 @@ mod tests {
             for route in &cell.layout.routes {
                 assert!(route.windows(2).all(|pair| pair[0].along < pair[1].along), "{name}: {route:?}");
             }
-            let node = edges().nth(cell.kept[0].edge).unwrap().node;
+            let node = Kind::Normal.edges()[cell.kept[0].edge].node;
             let end = cell.layout.routes[1].last().unwrap();
             assert_eq!(end.across, cell.layout.at[node + 2].across, "{name}");
         }
@@ -654,11 +668,14 @@ mod tests {
 
     #[test]
     fn the_relaxed_cell_has_every_edge() {
-        let layout = relaxed(SIZES, SPACING, 2.0, Direction::Right);
+        let layout = relaxed(Kind::Normal, SIZES, SPACING, 2.0, Direction::Right);
         assert_eq!((layout.at.len(), layout.routes.len()), (STATES, EDGES + NODES));
-        for (edge, route) in edges().zip(&layout.routes) {
-            assert_eq!(route[0].across, layout.at[edge.state].across);
-            assert_eq!(edge_index(edge.state, edge.node), edges().position(|e| e == edge).unwrap());
+        for kind in [Kind::Normal, Kind::Recurrent] {
+            let layout = relaxed(kind, SIZES, SPACING, 2.0, Direction::Right);
+            assert_eq!(layout.routes.len(), kind.edge_count() + kind.nodes() + kind.fixed_links());
+            for (edge, route) in kind.edges().into_iter().zip(&layout.routes) {
+                assert_eq!(route[0].across, layout.at[kind.box_of(edge.state)].across);
+            }
         }
     }
 

@@ -1,10 +1,13 @@
 //! The page's parts that need no browser: what crosses between page and worker, the run as a fold over the engine's
 //! events, the set-up with its URL code, graph layout and chart scales.
 
+pub mod cells;
 pub mod chart;
+pub mod kept;
 pub mod layout;
 pub mod link;
 pub mod messages;
+pub mod race;
 pub mod recording;
 pub mod run;
 pub mod setup;

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! fragment = item { "&" item }             in any order; what is not said stays at its default
-//! item     = setting "=" value             data, images, channels, cells, batch, epochs, lr, alr, order, seed
+//! item     = "task=" ( "convolutional" | "recurrent" )
+//!          | setting "=" value             batch, epochs, lr, alr, order, seed; of the one task data, images, channels,
+//!                                          cells; of the other text, words, units, bptt, dropout
 //!          | "view=" ( "derived" | "relaxed" )
 //!          | "show=" ( "weights" | "alphas" | "change" )
 //!          | "at=" steps                   the moment looked at: steps done, once the run has come so far
-//!          | "cell=" code                  cells shown where there is no search
+//!          | "cell=" code                  cells of either task, shown where there is no search
 //!          | "beside=" other { "," other } cells compared with it, at most five
 //! other    = the name of a published cell | "random." seed | code
 //! code     = a share code, see `darts_engine::space::code`
@@ -14,8 +16,14 @@
 //!
 //! Numbers are decimal. What a fragment says wrongly is told and otherwise passed over; none of it is ever run.
 
-use crate::setup::{Count, Setup, shown};
-use darts_engine::space::{Genotype, PUBLISHED, code::looks_like_code, published};
+use crate::{
+    cells::{Cells, Task},
+    setup::{Count, Setup, shown},
+};
+use darts_engine::space::{
+    Genotype, PUBLISHED, RecurrentGenotype,
+    code::{looks_like_code, looks_like_recurrent_code},
+};
 
 /// The most cells compared with the run's.
 pub const MOST_BESIDE: usize = 5;
@@ -56,28 +64,30 @@ impl HeatView {
 /// Cells to compare with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Other {
-    /// A published cell.
+    /// A published cell, of whichever task is shown.
     Published(&'static str),
     /// The first cell that the random search draws with this seed.
     Random(u64),
     /// Any cells, from a share code or a text.
-    Given(Genotype),
+    Given(Cells),
     /// The last cells of a recorded run.
     Recorded {
         /// The name of its file.
         file: String,
         /// The cells.
-        genotype: Genotype,
+        cells: Cells,
     },
 }
 
 impl Other {
-    /// The cells.
-    pub fn genotype(&self) -> Option<Genotype> {
+    /// The cells, where there are such for this task.
+    pub fn cells(&self, task: Task) -> Option<Cells> {
         match self {
-            Self::Published(name) => published(name),
-            Self::Random(seed) => Genotype::random(*seed, 1).next(),
-            Self::Given(genotype) | Self::Recorded { genotype, .. } => Some(genotype.clone()),
+            Self::Published(name) => task.published_cells(name),
+            Self::Random(seed) => task.random_cells(*seed),
+            Self::Given(cells) | Self::Recorded { cells, .. } => {
+                Some(cells.clone()).filter(|cells| cells.task() == task)
+            }
         }
     }
 
@@ -96,7 +106,7 @@ impl Other {
         match self {
             Self::Published(name) => Some((*name).to_owned()),
             Self::Random(seed) => Some(format!("random.{seed}")),
-            Self::Given(genotype) | Self::Recorded { genotype, .. } => genotype.code().ok(),
+            Self::Given(cells) | Self::Recorded { cells, .. } => cells.code(),
         }
     }
 
@@ -108,8 +118,8 @@ impl Other {
         if let Some(seed) = text.strip_prefix("random.") {
             return Count::SEED.parse(seed).map(Self::Random);
         }
-        if looks_like_code(text) {
-            return Genotype::from_code(text)
+        if looks_like_code(text) || looks_like_recurrent_code(text) {
+            return Cells::from_code(text)
                 .map(Self::Given)
                 .map_err(|error| format!("the share code \u{201c}{}\u{201d} cannot be read: {error}.", shown(text)));
         }
@@ -140,7 +150,7 @@ pub struct View {
     /// The moment looked at, in steps done; the latest where it is not there.
     pub at: Option<usize>,
     /// Cells shown where there is no search.
-    pub cell: Option<Genotype>,
+    pub cell: Option<Cells>,
     /// Cells compared.
     pub beside: Vec<Other>,
 }
@@ -176,7 +186,7 @@ impl Link {
         if let Some(at) = at {
             add("at", &at.to_string());
         }
-        if let Some(code) = cell.as_ref().and_then(|cell| cell.code().ok()) {
+        if let Some(code) = cell.as_ref().and_then(Cells::code) {
             add("cell", &code);
         }
         let beside: Vec<String> = beside.iter().filter_map(Other::code).collect();
@@ -191,11 +201,18 @@ impl Link {
     pub fn from_fragment(fragment: &str) -> (Self, Vec<String>) {
         let mut link = Self::default();
         let mut problems = Vec::new();
-        for item in fragment.trim_start_matches('#').split('&').filter(|item| !item.is_empty()) {
+        let items = || fragment.trim_start_matches('#').split('&').filter(|item| !item.is_empty());
+        // The meaning of others depends on the task.
+        let is_task = |item: &&str| item.starts_with("task=");
+        for item in items().filter(is_task).chain(items().filter(|item| !is_task(item))) {
             let (key, value) = item.split_once('=').unwrap_or((item, ""));
             if let Err(problem) = link.set(key, value) {
                 problems.push(format!("In this page\u{2019}s address, {problem}"));
             }
+        }
+        // Cells tell by themselves what they are.
+        if let Some(cells) = link.view.cell.as_ref().filter(|cells| cells.task() != link.setup.task) {
+            link.setup = Setup::of(cells.task());
         }
         problems.truncate(3);
         (link, problems)
@@ -208,8 +225,8 @@ impl Link {
             "show" => view.heat = named(key, value, &HeatView::ALL)?,
             "at" => view.at = Some(Count::AT.parse(value)? as usize),
             "cell" => {
-                let genotype = Genotype::from_code(value);
-                view.cell = Some(genotype.map_err(|error| format!("cell cannot be read: {error}."))?);
+                let cells = Cells::from_code(value);
+                view.cell = Some(cells.map_err(|error| format!("cell cannot be read: {error}."))?);
             }
             "beside" => {
                 let others: Vec<&str> = value.split(',').collect();
@@ -224,11 +241,12 @@ impl Link {
     }
 }
 
-/// Reads cells from what somebody pasted: a share code, an address of this page, JSON, or Python.
+/// Reads cells from what somebody pasted: a share code, an address of this page, JSON, Python, or the name of published ones,
+/// which are of the task that is shown.
 ///
 /// # Errors
 /// A sentence that says what is wrong and where.
-pub fn read_cells(text: &str) -> Result<Genotype, String> {
+pub fn read_cells(text: &str, task: Task) -> Result<Cells, String> {
     let text = text.trim();
     if text.is_empty() {
         return Err("There is nothing to read.".into());
@@ -236,11 +254,11 @@ pub fn read_cells(text: &str) -> Result<Genotype, String> {
     if text.len() > 1 << 16 {
         return Err("This is longer than any cells are.".into());
     }
-    if looks_like_code(text) {
-        return Genotype::from_code(text).map_err(|error| format!("This share code cannot be read: {error}."));
+    if looks_like_code(text) || looks_like_recurrent_code(text) {
+        return Cells::from_code(text).map_err(|error| format!("This share code cannot be read: {error}."));
     }
     if let Some(name) = PUBLISHED.into_iter().find(|name| name.eq_ignore_ascii_case(text)) {
-        return published(name).ok_or_else(|| "There are no such cells.".into());
+        return task.published_cells(name).ok_or_else(|| format!("There is no recurrent cell of {name}."));
     }
     if let Some((_, fragment)) = text.split_once('#').filter(|_| text.starts_with("http")) {
         let (link, problems) = Link::from_fragment(fragment);
@@ -249,17 +267,26 @@ pub fn read_cells(text: &str) -> Result<Genotype, String> {
             .cell
             .ok_or_else(|| problems.into_iter().next().unwrap_or("This address names no cells.".into()));
     }
+    let recurrent = text.contains("recurrent");
     if text.starts_with('{') {
-        let genotype: Genotype =
-            serde_json::from_str(text).map_err(|error| format!("This JSON is no genotype: {error}."))?;
-        return genotype.check().map(|()| genotype).map_err(|error| format!("These cells cannot be built: {error}."));
+        let cells = match recurrent {
+            true => serde_json::from_str::<RecurrentGenotype>(text).map(Cells::Recurrent),
+            false => serde_json::from_str::<Genotype>(text).map(Cells::Convolutional),
+        };
+        let cells = cells.map_err(|error| format!("This JSON is no genotype: {error}."))?;
+        return cells.check().map(|()| cells).map_err(|error| format!("These cells cannot be built: {error}."));
     }
-    Genotype::from_python(text).map_err(|error| format!("This is no genotype: {error}."))
+    let cells = match recurrent {
+        true => RecurrentGenotype::from_python(text).map(Cells::Recurrent),
+        false => Genotype::from_python(text).map(Cells::Convolutional),
+    };
+    cells.map_err(|error| format!("This is no genotype: {error}."))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use darts_engine::space::published;
 
     fn full() -> Link {
         Link {
@@ -268,19 +295,32 @@ mod tests {
                 cells: CellView::Relaxed,
                 heat: HeatView::Change,
                 at: Some(1234),
-                cell: published("DARTS_V1"),
+                cell: published("DARTS_V1").map(Cells::Convolutional),
                 beside: vec![
                     Other::Published("NASNet"),
                     Other::Random(7),
-                    Other::Given(published("AmoebaNet").unwrap()),
+                    Other::Given(Cells::Convolutional(published("AmoebaNet").unwrap())),
                 ],
+            },
+        }
+    }
+
+    fn recurrent() -> Link {
+        let cell = Task::Recurrent.published_cells("ENAS");
+        Link {
+            setup: Setup::of(Task::Recurrent),
+            view: View {
+                at: Some(3),
+                beside: cell.iter().cloned().map(Other::Given).collect(),
+                cell,
+                ..View::default()
             },
         }
     }
 
     #[test]
     fn a_fragment_brings_back_all_that_is_looked_at() {
-        for link in [Link::default(), full()] {
+        for link in [Link::default(), full(), recurrent()] {
             let fragment = link.to_fragment();
             assert_eq!(Link::from_fragment(&format!("#{fragment}")), (link, vec![]), "{fragment}");
             assert!(fragment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.,_&=".contains(&b)), "{fragment}");
@@ -304,8 +344,14 @@ mod tests {
         let address = format!("http://127.0.0.1:8080/#data=textures&cell={}", genotype.code().unwrap());
         let json = serde_json::to_string_pretty(&genotype).unwrap();
         for text in [genotype.code().unwrap(), address, json, genotype.to_python(), " darts_v2\n".into()] {
-            assert_eq!(read_cells(&text), Ok(genotype.clone()), "{text}");
+            assert_eq!(read_cells(&text, Task::Convolutional), Ok(Cells::Convolutional(genotype.clone())), "{text}");
         }
+        let cells = Task::Recurrent.published_cells("DARTS_V2").unwrap();
+        for text in [cells.code().unwrap(), cells.to_json(), cells.to_python(), "darts_v2".into()] {
+            assert_eq!(read_cells(&text, Task::Recurrent), Ok(cells.clone()), "{text}");
+        }
+        assert_eq!(read_cells("nasnet", Task::Recurrent).unwrap_err(), "There is no recurrent cell of NASNet.");
+        let read_cells = |text: &str| super::read_cells(text, Task::Convolutional);
         assert!(read_cells("{}").unwrap_err().starts_with("This JSON is no genotype: missing field"));
         assert!(read_cells("<script>alert(1)</script>").unwrap_err().starts_with("This is no genotype: line 1"));
         assert!(read_cells("http://here/#view=relaxed").unwrap_err().contains("names no cells"));
@@ -317,7 +363,9 @@ mod tests {
         let genotype = published("AmoebaNet").unwrap();
         let texts = [
             full().to_fragment(),
+            recurrent().to_fragment(),
             genotype.code().unwrap(),
+            recurrent().view.cell.unwrap().to_python(),
             genotype.to_python(),
             serde_json::to_string(&genotype).unwrap(),
         ];
@@ -340,10 +388,15 @@ mod tests {
             let text: String = text.into_iter().collect();
             let (link, problems) = Link::from_fragment(&text);
             assert!(problems.len() <= 3 && problems.iter().all(|problem| problem.len() < 400));
-            link.setup.config().check().unwrap();
-            let beside = link.view.beside.iter().filter_map(Other::genotype);
-            for genotype in beside.chain(link.view.cell).chain(read_cells(&text).ok()) {
-                genotype.check().unwrap();
+            match link.setup.task {
+                Task::Convolutional => link.setup.config().check().unwrap(),
+                Task::Recurrent => link.setup.text_config().check().unwrap(),
+            }
+            for task in [Task::Convolutional, Task::Recurrent] {
+                let beside = link.view.beside.iter().filter_map(|other| other.cells(task));
+                for cells in beside.chain(link.view.cell.clone()).chain(read_cells(&text, task).ok()) {
+                    cells.check().unwrap();
+                }
             }
         }
     }

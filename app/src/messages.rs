@@ -5,7 +5,9 @@
 use darts_engine::{
     bench::StepBenchmark,
     event::Event,
-    search::{Control, SearchConfig},
+    search::{Control, RecurrentConfig, SearchConfig},
+    space::Genotype,
+    train::TrainConfig,
 };
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +24,51 @@ pub enum Command {
         /// Its images.
         data: DataChoice,
     },
+    /// Abandon the current search, if any, and go on with one that was kept, held.
+    Continue {
+        /// Number of the search.
+        run: u32,
+        /// Its hyper-parameters, as it began.
+        config: SearchConfig,
+        /// Its images.
+        data: DataChoice,
+        /// The engine's checkpoint.
+        #[serde(with = "serde_bytes")]
+        checkpoint: Vec<u8>,
+    },
+    /// Abandon the current search, if any, and begin this one on text, running.
+    StartText {
+        /// Number of the search.
+        run: u32,
+        /// Its hyper-parameters.
+        config: RecurrentConfig,
+        /// The most words of its vocabulary.
+        words: usize,
+        /// The text, where it is not the book beside the page.
+        own: Option<OwnText>,
+    },
+    /// Have the network of the current search on text write some.
+    Sample {
+        /// How many words.
+        words: usize,
+        /// What scores are divided by.
+        temperature: f64,
+        /// What decides the words.
+        seed: u64,
+    },
+    /// Train networks of these cells from scratch, a step of each in turn, beside whatever is searched.
+    Race {
+        /// Number of the race.
+        race: u32,
+        /// Hyper-parameters of all of them.
+        config: TrainConfig,
+        /// Their images.
+        data: DataChoice,
+        /// Their cells.
+        cells: Vec<Genotype>,
+    },
+    /// Abandon the race.
+    StopRace,
     /// What any search can be asked while it runs.
     Control {
         /// What.
@@ -64,6 +111,42 @@ impl DataChoice {
     }
 }
 
+/// Which text a search learns from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TextChoice {
+    /// The book that lies beside the page.
+    #[default]
+    Book,
+    /// A file that somebody dropped on the page.
+    Own,
+}
+
+impl TextChoice {
+    /// The name used in the URL.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Book => "book",
+            Self::Own => "own",
+        }
+    }
+
+    /// The choice with that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Book, Self::Own].into_iter().find(|choice| choice.name() == name)
+    }
+}
+
+/// A text file of somebody's own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OwnText {
+    /// What it is called.
+    pub name: String,
+    /// What is in it.
+    #[serde(with = "serde_bytes")]
+    pub bytes: Vec<u8>,
+}
+
 /// Worker to page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -81,13 +164,10 @@ pub enum Message {
         adapter: String,
         /// The interface used, for example `WebGPU`.
         backend: String,
-        /// The processor emulates the GPU.
+        /// The processor emulates the GPU, or stands in for it.
         software: bool,
-    },
-    /// This browser cannot compute; nothing follows.
-    Unsupported {
-        /// Why, in one sentence.
-        reason: String,
+        /// Why it is the processor without any GPU interface, where it is: a sentence.
+        instead: Option<String>,
     },
     /// The images of a search are there.
     Data {
@@ -99,6 +179,13 @@ pub enum Message {
         images: usize,
         /// Why it is not what was asked for.
         notice: Option<String>,
+    },
+    /// The text of a search is there.
+    Text {
+        /// Number of the search.
+        run: u32,
+        /// What it is called.
+        name: String,
     },
     /// What a search is doing now.
     Status {
@@ -113,6 +200,23 @@ pub enum Message {
         run: u32,
         /// The event.
         event: Box<Event>,
+    },
+    /// An event of one of the networks that are trained side by side.
+    Raced {
+        /// Number of the race.
+        race: u32,
+        /// Which network.
+        runner: usize,
+        /// The event.
+        event: Box<Event>,
+    },
+    /// What a search can be taken up again from, as it is after all events told so far.
+    Kept {
+        /// Number of the search.
+        run: u32,
+        /// The engine's checkpoint.
+        #[serde(with = "serde_bytes")]
+        checkpoint: Vec<u8>,
     },
     /// A change that could not be made; the search goes on as before.
     Refused {
@@ -148,12 +252,14 @@ pub enum Message {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Activity {
-    /// Fetching or generating images.
+    /// Fetching images or text, or generating images.
     Data,
     /// Setting up the supernet's weights on the device.
     Building,
     /// Computing steps.
     Stepping,
+    /// Writing text.
+    Writing,
     /// Waiting for a command; no step is in flight.
     Holding,
 }

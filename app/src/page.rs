@@ -2,8 +2,11 @@
 
 use crate::browser;
 use darts_app::{
+    cells::{Cells, Kind, Task},
+    kept::{About, Kept},
     link::{CellView, HeatView, Link as Address, MOST_BESIDE, Other, View},
-    messages::{Activity, Command, DataChoice, Message},
+    messages::{Activity, Command, DataChoice, Message, OwnText, TextChoice},
+    race::Race,
     recording::Reader,
     run::{End, Moment, Run},
     setup::Setup,
@@ -11,7 +14,7 @@ use darts_app::{
 use darts_engine::{
     event::Event,
     search::{Control, Kernels, Order, SearchConfig, Steering},
-    space::{CellKind, Genotype},
+    train::TrainConfig,
 };
 use leptos::prelude::*;
 use std::cell::{Cell, RefCell};
@@ -52,9 +55,19 @@ impl Phase {
 /// Where the worker stands.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Engine {
-    Loading { received: f64, total: Option<f64> },
-    Ready { adapter: String, backend: String, software: bool },
-    Unsupported { reason: String },
+    /// Not asked for: without WebGPU it is fetched once a search starts.
+    Waiting,
+    Loading {
+        received: f64,
+        total: Option<f64>,
+    },
+    /// `instead` says why the processor computes, where it does.
+    Ready {
+        adapter: String,
+        backend: String,
+        software: bool,
+        instead: Option<String>,
+    },
     Broken,
 }
 
@@ -109,7 +122,14 @@ pub enum Purpose {
     Show,
     /// To be compared with what is shown.
     Beside,
+    /// To be learned from.
+    Learn,
 }
+
+/// The most bytes of a text of somebody's own.
+const MOST_TEXT: f64 = 16e6;
+/// Words that a network writes at a time.
+const WRITTEN: usize = 60;
 
 /// Seconds that a run plays, however long it took.
 const PLAYED_SECONDS: f64 = 12.0;
@@ -124,6 +144,12 @@ const WRITTEN_EVERY: f64 = 300.0;
 #[derive(Clone, Copy)]
 pub struct Page {
     pub setup: RwSignal<Setup>,
+    /// What is searched for by the run that is shown, or by what the settings make.
+    pub task: Memo<Task>,
+    /// The name of the text that is to be learned from, where it is somebody's own.
+    pub own_text: RwSignal<Option<String>>,
+    /// The name of the text that the current search learns from.
+    pub text_name: RwSignal<Option<String>>,
     pub run: RwSignal<Run>,
     pub phase: RwSignal<Phase>,
     pub engine: RwSignal<Engine>,
@@ -134,11 +160,11 @@ pub struct Page {
     pub cell_view: RwSignal<CellView>,
     pub heat_view: RwSignal<HeatView>,
     /// The edge pointed at: kind of cell and row of its alphas.
-    pub hovered: RwSignal<Option<(CellKind, usize)>>,
+    pub hovered: RwSignal<Option<(Kind, usize)>>,
     /// The edge chosen by a click.
-    pub chosen: RwSignal<Option<(CellKind, usize)>>,
+    pub chosen: RwSignal<Option<(Kind, usize)>>,
     /// The one of these that everything shows.
-    pub edge: Memo<Option<(CellKind, usize)>>,
+    pub edge: Memo<Option<(Kind, usize)>>,
     /// The op pointed at.
     pub op: RwSignal<Option<usize>>,
     /// The moment looked at, in steps done; the latest without.
@@ -150,9 +176,13 @@ pub struct Page {
     /// What the pictures show.
     pub moment: Memo<Option<Moment>>,
     /// The cells drawn.
-    pub genotype: Memo<Option<Genotype>>,
+    pub genotype: Memo<Option<Cells>>,
     /// Cells that came with the address.
-    pub given: RwSignal<Option<Genotype>>,
+    pub given: RwSignal<Option<Cells>>,
+    /// Networks that are trained from scratch, side by side.
+    pub race: RwSignal<Option<Race>>,
+    /// A search that the browser kept, which can be taken up again.
+    pub kept: RwSignal<Option<Kept>>,
     /// Cells compared.
     pub beside: RwSignal<Vec<Other>>,
     /// The step of the guided tour.
@@ -172,8 +202,12 @@ struct Link {
 
 thread_local! {
     static LINK: RefCell<Option<Link>> = const { RefCell::new(None) };
+    static OWN_TEXT: RefCell<Option<OwnText>> = const { RefCell::new(None) };
     /// Said before the worker could hear.
     static WAITING: RefCell<Vec<Command>> = const { RefCell::new(Vec::new()) };
+    /// Lines of the log that are not kept yet, and whether they begin a search.
+    static UNKEPT: RefCell<(String, bool)> = const { RefCell::new((String::new(), false)) };
+    static RACE_NUMBER: Cell<u32> = const { Cell::new(0) };
     static RUN_NUMBER: RefCell<u32> = const { RefCell::new(0) };
     static FRAME_DUE: Cell<bool> = const { Cell::new(false) };
     static DRAWN_AT: Cell<f64> = const { Cell::new(0.0) };
@@ -181,6 +215,17 @@ thread_local! {
 
 fn clock() -> f64 {
     window().performance().map_or(0.0, |performance| performance.now())
+}
+
+/// Why this browser offers no WebGPU, where it does not.
+fn no_gpu() -> Option<&'static str> {
+    if web_sys::js_sys::Reflect::has(&window().navigator(), &"gpu".into()).unwrap_or(false) {
+        return None;
+    }
+    Some(match window().is_secure_context() {
+        true => "This browser does not offer WebGPU.",
+        false => "A browser offers WebGPU only to pages that come over HTTPS or from localhost.",
+    })
 }
 
 /// What the server of this page says in its head, if it is the command line.
@@ -192,7 +237,11 @@ fn served(name: &str) -> Option<String> {
 impl Page {
     pub fn new() -> Self {
         let fragment = window().location().hash().unwrap_or_default();
-        let (Address { setup, view }, problems) = Address::from_fragment(&fragment);
+        let (Address { mut setup, view }, problems) = Address::from_fragment(&fragment);
+        // A processor should not begin with more than it can do.
+        if no_gpu().is_some() && setup == Setup::default() {
+            setup = setup.with_preset(&Setup::presets(setup.task)[0]);
+        }
         let notices =
             problems.into_iter().map(|text| Notice { text: text + " The default is used.", error: true }).collect();
         let run = RwSignal::new(Run::default());
@@ -201,8 +250,12 @@ impl Page {
         let given = RwSignal::new(view.cell);
         let (hovered, chosen) = (RwSignal::new(None), RwSignal::new(None));
         let moment = Memo::new(move |_| what_if.with(|what_if| run.with(|run| run.moment(cursor.get(), what_if))));
+        let setup = RwSignal::new(setup);
         let page = Self {
-            setup: RwSignal::new(setup),
+            setup,
+            task: Memo::new(move |_| run.with(Run::task).unwrap_or_else(|| setup.with(|setup| setup.task))),
+            own_text: RwSignal::new(None),
+            text_name: RwSignal::new(None),
             run,
             phase: RwSignal::new(Phase::Idle),
             engine: RwSignal::new(Engine::Loading { received: 0.0, total: None }),
@@ -224,6 +277,8 @@ impl Page {
                 moment.with(|moment| moment.as_ref().map(|moment| moment.genotype.clone())).or_else(|| given.get())
             }),
             given,
+            race: RwSignal::new(None),
+            kept: RwSignal::new(None),
             beside: RwSignal::new(view.beside),
             tour: RwSignal::new(None),
             benching: window().location().search().is_ok_and(|query| query == "?bench"),
@@ -238,8 +293,14 @@ impl Page {
             (_, Some(address)) => page.open(JsValue::from_str(&address), served("name").unwrap_or(address), None),
             _ => {}
         }
+        if page.source.get_untracked() == Source::Engine {
+            page.look_for_kept();
+        }
         if page.source.get_untracked() != Source::Native {
-            page.connect();
+            match no_gpu() {
+                None => page.connect(),
+                Some(_) => page.engine.set(Engine::Waiting),
+            }
         }
         page
     }
@@ -321,31 +382,74 @@ impl Page {
     pub fn open_file(self, file: &web_sys::File, purpose: Purpose) {
         let name = file.name();
         self.notices.set(Vec::new());
-        if name.ends_with(".jsonl") {
+        if name.ends_with(".jsonl") && purpose != Purpose::Learn {
             return self.open(file.clone().into(), name, Some(purpose));
         }
+        // Cells may be in a text file, too.
+        let may_be_text = purpose == Purpose::Learn || (purpose == Purpose::Show && name.ends_with(".txt"));
         let file = file.clone();
         spawn_local(async move {
-            if file.size() > f64::from(1 << 20) {
-                let hint = "a run\u{2019}s log is called events.jsonl, and a file of cells is smaller";
+            if file.size() > if may_be_text { MOST_TEXT } else { f64::from(1 << 20) } {
+                let hint = match may_be_text {
+                    true => "a text to learn from has at most 16 MB",
+                    false => "a run\u{2019}s log is called events.jsonl, and a file of cells is smaller",
+                };
                 return self.tell(format!("{name} cannot be read: {hint}."), true);
             }
-            let text = match wasm_bindgen_futures::JsFuture::from(file.text()).await {
-                Ok(text) => text.as_string().unwrap_or_default(),
+            let bytes = match wasm_bindgen_futures::JsFuture::from(file.array_buffer()).await {
+                Ok(buffer) => Uint8Array::new(&buffer).to_vec(),
                 Err(error) => return self.tell(format!("{name} cannot be read: {}.", browser::reason(&error)), true),
             };
-            match darts_app::link::read_cells(&text) {
-                Ok(genotype) if purpose == Purpose::Show => self.show_cells(genotype),
-                Ok(genotype) => self.compare(Other::Given(genotype)),
+            let text = String::from_utf8_lossy(&bytes);
+            match darts_app::link::read_cells(&text, self.task.get_untracked()) {
+                Ok(cells) if purpose == Purpose::Show => self.show_cells(cells),
+                Ok(cells) if purpose == Purpose::Beside => {
+                    self.compare_if_alike(Other::Given(cells.clone()), &name, &cells)
+                }
+                _ if may_be_text => self.learn_from(name, bytes),
+                Ok(_) => {}
                 Err(problem) => self.tell(format!("{name}: {problem}"), true),
             }
         });
     }
 
-    /// Shows cells without a run.
-    pub fn show_cells(self, genotype: Genotype) {
+    /// Takes a text that a recurrent search is to learn from.
+    fn learn_from(self, name: String, bytes: Vec<u8>) {
+        if let Some(problem) = darts_app::setup::no_text(&bytes) {
+            return self.tell(format!("{name} {problem}."), true);
+        }
         self.reset();
-        self.given.set(Some(genotype));
+        self.setup.update(|setup| {
+            if setup.task != Task::Recurrent {
+                *setup = Setup { seed: setup.seed, ..Setup::of(Task::Recurrent) };
+            }
+            setup.text = TextChoice::Own;
+        });
+        self.own_text.set(Some(name.clone()));
+        self.tell(format!("{name} is what a search learns from now: press start."), false);
+        OWN_TEXT.set(Some(OwnText { name, bytes }));
+    }
+
+    /// Shows cells without a run.
+    pub fn show_cells(self, cells: Cells) {
+        self.reset();
+        self.setup.update(|setup| {
+            if setup.task != cells.task() {
+                *setup = Setup { seed: setup.seed, ..Setup::of(cells.task()) };
+            }
+        });
+        self.given.set(Some(cells));
+    }
+
+    /// Puts cells of a file beside those that are shown, if they are of the same kind.
+    fn compare_if_alike(self, other: Other, name: &str, cells: &Cells) {
+        match cells.task() == self.task.get_untracked() {
+            true => self.compare(other),
+            false => self.tell(
+                format!("{name} has cells of the other kind of search, which cannot be compared with these."),
+                true,
+            ),
+        }
     }
 
     /// Puts cells beside those that are shown.
@@ -379,8 +483,8 @@ impl Page {
             if shown {
                 self.run.notify();
                 self.source.set(Source::Recording { name: name.clone(), reading: None });
-            } else if let Some(genotype) = apart.genotype {
-                self.compare(Other::Recorded { file: name.clone(), genotype });
+            } else if let Some(cells) = apart.genotype {
+                self.compare_if_alike(Other::Recorded { file: name.clone(), cells: cells.clone() }, &name, &cells);
             }
             if let Err(problem) = outcome {
                 let kept = if shown && self.run.with_untracked(|run| run.started.is_some()) {
@@ -478,15 +582,6 @@ impl Page {
     }
 
     fn connect(self) {
-        if !web_sys::js_sys::Reflect::has(&window().navigator(), &"gpu".into()).unwrap_or(false) {
-            let reason = if window().is_secure_context() {
-                "This browser does not offer WebGPU."
-            } else {
-                "A browser offers WebGPU only to pages that come over HTTPS or from localhost."
-            };
-            self.engine.set(Engine::Unsupported { reason: reason.into() });
-            return;
-        }
         self.engine.set(Engine::Loading { received: 0.0, total: None });
         let worker = match Worker::new("engine.js") {
             Ok(worker) => worker,
@@ -512,18 +607,12 @@ impl Page {
         let current = |run: u32| run == RUN_NUMBER.with_borrow(|number| *number);
         match message {
             Message::Loading { received, total } => self.engine.set(Engine::Loading { received, total }),
-            Message::Ready { adapter, backend, software } => {
-                self.engine.set(Engine::Ready { adapter, backend, software });
+            Message::Ready { adapter, backend, software, instead } => {
+                let instead = instead.map(|reason| no_gpu().map_or(reason, str::to_owned));
+                self.engine.set(Engine::Ready { adapter, backend, software, instead });
                 for command in WAITING.take() {
                     self.post(&command);
                 }
-            }
-            Message::Unsupported { reason } => {
-                WAITING.take();
-                if self.source.get_untracked() == Source::Engine {
-                    self.phase.set(Phase::Idle);
-                }
-                self.engine.set(Engine::Unsupported { reason });
             }
             Message::Data { run, data, images, notice } if current(run) => {
                 self.images.set(Some(Images { data, count: images }));
@@ -531,8 +620,16 @@ impl Page {
                     self.tell(text, false);
                 }
             }
+            Message::Text { run, name } if current(run) => self.text_name.set(Some(name)),
             Message::Status { run, activity } if current(run) => self.activity.set(Some(activity)),
             Message::Event { run, event } if current(run) => self.take(*event),
+            Message::Raced { race, runner, event } if race == RACE_NUMBER.get() => {
+                self.race.update(|race| race.iter_mut().for_each(|race| race.apply(runner, &event)));
+                if let Event::Failed { message } = *event {
+                    self.tell(sentence(&message), true);
+                }
+            }
+            Message::Kept { run, checkpoint } if current(run) => self.keep(&checkpoint),
             Message::Refused { run, reason } if current(run) => self.tell(sentence(&reason), true),
             Message::Timing { run, kind, done } if current(run) => {
                 self.bench.set(Bench::Running(format!("{kind}: {done} of {BENCH_STEPS} timed")));
@@ -540,8 +637,11 @@ impl Page {
             Message::Benchmark { run, figures } if current(run) => self.bench.set(Bench::Done(figures.to_string())),
             Message::Failed { message } => self.lose(message),
             Message::Data { .. }
+            | Message::Text { .. }
             | Message::Status { .. }
             | Message::Event { .. }
+            | Message::Kept { .. }
+            | Message::Raced { .. }
             | Message::Refused { .. }
             | Message::Timing { .. }
             | Message::Benchmark { .. } => {}
@@ -551,8 +651,12 @@ impl Page {
     /// Folds an event in at once, and draws at the next frame.
     fn take(self, event: Event) {
         self.run.update_untracked(|run| run.apply(&event));
+        self.note(&event);
         match &event {
-            Event::Finished { .. } => self.phase.set(Phase::Finished),
+            Event::Finished { .. } | Event::RecurrentFinished { .. } => {
+                self.phase.set(Phase::Finished);
+                self.forget_kept();
+            }
             Event::Failed { message } => {
                 self.phase.set(Phase::Failed);
                 self.tell(sentence(message), true);
@@ -574,13 +678,102 @@ impl Page {
         }
     }
 
+    /// Notes an event of a search on images for the log that is kept.
+    fn note(self, event: &Event) {
+        let kept =
+            matches!(event, Event::Started { .. } | Event::Step { .. } | Event::Epoch { .. } | Event::Steered { .. });
+        if self.source.get_untracked() != Source::Engine || !kept {
+            return;
+        }
+        let Ok(line) = serde_json::to_string(event) else { return };
+        UNKEPT.with_borrow_mut(|(lines, fresh)| {
+            if let Event::Started { .. } = event {
+                lines.clear();
+                *fresh = true;
+            }
+            lines.push_str(&line);
+            lines.push('\n');
+        });
+    }
+
+    /// Has the browser keep the search as it is now.
+    fn keep(self, checkpoint: &[u8]) {
+        let about = About {
+            settings: self.setup.with_untracked(Setup::to_fragment),
+            data: self.images.with_untracked(|images| images.as_ref().map(|images| images.data)).unwrap_or_default(),
+            steps: self.run.with_untracked(|run| run.steps),
+        };
+        let Ok(about) = serde_json::to_string(&about) else { return };
+        let (lines, fresh) = UNKEPT.take();
+        let checkpoint = Uint8Array::from(checkpoint);
+        spawn_local(async move {
+            // A browser that keeps nothing, or has no room, is no reason to stop.
+            if let Err(error) = browser::keep(&about, &checkpoint, &lines, fresh).await {
+                web_sys::console::warn_1(&error);
+            }
+        });
+    }
+
+    /// Forgets the search that the browser keeps.
+    pub fn forget_kept(self) {
+        self.kept.set(None);
+        UNKEPT.take();
+        spawn_local(async {
+            if let Err(error) = browser::forget_kept().await {
+                web_sys::console::warn_1(&error);
+            }
+        });
+    }
+
+    /// Looks whether the browser kept a search; what cannot be read is forgotten.
+    fn look_for_kept(self) {
+        spawn_local(async move {
+            let Ok(found) = browser::kept().await else { return };
+            let field = |name: &str| web_sys::js_sys::Reflect::get(&found, &name.into()).ok();
+            let (Some(about), Some(log), Some(checkpoint)) = (field("about"), field("log"), field("checkpoint")) else {
+                return;
+            };
+            let (Some(about), Some(log)) = (about.as_string(), log.as_string()) else { return };
+            match Kept::read(&about, &log, Uint8Array::new(&checkpoint).to_vec()) {
+                Ok(kept) => self.kept.set(Some(kept)),
+                Err(problem) => {
+                    self.tell(
+                        format!("The search that this browser kept cannot be read and is forgotten: {problem}."),
+                        true,
+                    );
+                    self.forget_kept();
+                }
+            }
+        });
+    }
+
+    /// Takes up the search that the browser kept, and holds it.
+    pub fn take_up(self) {
+        let Some(kept) = self.kept.get_untracked() else { return };
+        self.reset();
+        if matches!(self.engine.get_untracked(), Engine::Broken | Engine::Waiting) {
+            self.connect();
+        }
+        self.setup.set(kept.setup);
+        self.images.set(None);
+        self.run.set(kept.run);
+        self.phase.set(Phase::Paused);
+        let run = RUN_NUMBER.with_borrow(|number| *number);
+        self.send(Command::Continue { run, config: kept.config, data: kept.about.data, checkpoint: kept.checkpoint });
+    }
+
     /// The worker is of no use any more. What it has shown stays.
     fn lose(self, message: String) {
         disconnect();
         self.engine.set(Engine::Broken);
         self.activity.set(None);
         self.bench.set(Bench::Idle);
-        if self.phase.get_untracked() != Phase::Failed {
+        self.race.update(|race| race.iter_mut().for_each(|race| race.stopped = true));
+        self.look_for_kept();
+        // Where nothing was searched, nothing has failed.
+        if matches!(self.phase.get_untracked(), Phase::Idle | Phase::Recorded | Phase::Finished) {
+            self.tell(sentence(&message), true);
+        } else if self.phase.get_untracked() != Phase::Failed {
             self.run.update(|run| run.end = Some(End::Failed { message: message.clone() }));
             self.phase.set(Phase::Failed);
             self.tell(sentence(&message), true);
@@ -600,7 +793,7 @@ impl Page {
         match self.engine.get_untracked() {
             Engine::Ready { .. } => self.post(&command),
             Engine::Loading { .. } => WAITING.with_borrow_mut(|waiting| waiting.push(command)),
-            Engine::Unsupported { .. } | Engine::Broken => {}
+            Engine::Waiting | Engine::Broken => {}
         }
     }
 
@@ -619,18 +812,34 @@ impl Page {
     /// Begins a search with the settings of the top bar; says what is wrong with them instead where something is.
     fn start(self) -> bool {
         let setup = self.setup.get_untracked();
-        let config = setup.config();
         self.notices.set(Vec::new());
-        if let Err(error) = config.check().and_then(|()| config.split(setup.images).map(drop)) {
+        let checked = match setup.task {
+            Task::Convolutional => {
+                let config = setup.config();
+                config.check().and_then(|()| config.split(setup.images).map(drop))
+            }
+            Task::Recurrent => setup.text_config().check(),
+        };
+        if let Err(error) = checked {
             self.tell(sentence(&error.to_string()), true);
             return false;
         }
-        if self.engine.get_untracked() == Engine::Broken {
+        let own = OWN_TEXT.with_borrow(Clone::clone).filter(|_| setup.text == TextChoice::Own);
+        if setup.task == Task::Recurrent && setup.text == TextChoice::Own && own.is_none() {
+            let text =
+                "These settings are for a text file that is not here: drop one on the page, or choose The Moonstone.";
+            self.tell(text.into(), true);
+            return false;
+        }
+        if matches!(self.engine.get_untracked(), Engine::Broken | Engine::Waiting) {
             self.connect();
         }
         self.forget();
         let run = RUN_NUMBER.with_borrow(|number| *number);
-        self.send(Command::Start { run, config, data: setup.data });
+        self.send(match setup.task {
+            Task::Convolutional => Command::Start { run, config: setup.config(), data: setup.data },
+            Task::Recurrent => Command::StartText { run, config: setup.text_config(), words: setup.words, own },
+        });
         true
     }
 
@@ -690,6 +899,53 @@ impl Page {
         });
     }
 
+    /// Trains networks of these cells from scratch, of the sizes of the top bar.
+    pub fn begin_race(self, race: Race) {
+        let setup = self.setup.get_untracked();
+        let config = TrainConfig {
+            epochs: race.epochs,
+            batch_size: setup.batch,
+            init_channels: setup.channels,
+            layers: setup.cells,
+            train_images: Some(setup.images),
+            seed: race.seed,
+            // What helps large networks against learning by heart only slows small ones down.
+            auxiliary_weight: 0.0,
+            drop_path: 0.0,
+            cutout: 0,
+            report_every: 1,
+            ..TrainConfig::default()
+        };
+        if let Err(error) = config.check() {
+            return self.tell(sentence(&error.to_string()), true);
+        }
+        if matches!(self.engine.get_untracked(), Engine::Broken | Engine::Waiting) {
+            self.connect();
+        }
+        let cells = race.runners.iter().filter_map(|runner| match &runner.cells {
+            Cells::Convolutional(genotype) => Some(genotype.clone()),
+            Cells::Recurrent(_) => None,
+        });
+        let cells = cells.collect();
+        RACE_NUMBER.set(RACE_NUMBER.get() + 1);
+        self.race.set(Some(race));
+        self.send(Command::Race { race: RACE_NUMBER.get(), config, data: setup.data, cells });
+    }
+
+    /// Ends the training of those networks; what was drawn stays.
+    pub fn stop_race(self) {
+        RACE_NUMBER.set(RACE_NUMBER.get() + 1);
+        self.race.update(|race| race.iter_mut().for_each(|race| race.stopped = true));
+        self.send(Command::StopRace);
+    }
+
+    /// Has the network of the search write text.
+    pub fn write(self, temperature: f64) {
+        // Any other number would do; it is told with the text.
+        let seed = (web_sys::js_sys::Math::random() * 1e6) as u64;
+        self.send(Command::Sample { words: WRITTEN, temperature, seed });
+    }
+
     /// Whether there is a search that takes changes.
     pub fn steerable(self) -> bool {
         matches!(self.phase.get(), Phase::Running | Phase::Paused) && self.cursor.get().is_none()
@@ -710,7 +966,7 @@ impl Page {
     }
 
     /// Chooses an edge, or lets go of it.
-    pub fn choose(self, kind: CellKind, row: usize) {
+    pub fn choose(self, kind: Kind, row: usize) {
         self.chosen.update(|chosen| *chosen = Some((kind, row)).filter(|new| *chosen != Some(*new)));
     }
 
@@ -815,10 +1071,19 @@ impl Page {
         match self.engine.get_untracked() {
             Engine::Ready { .. } => self.post(&Command::Control { control: Control::Stop }),
             Engine::Broken => self.connect(),
-            Engine::Loading { .. } | Engine::Unsupported { .. } => {}
+            Engine::Loading { .. } | Engine::Waiting => {}
         }
         self.forget();
         self.phase.set(Phase::Idle);
+    }
+
+    /// Why there is no GPU, where that is known.
+    pub fn without_gpu(self) -> Option<String> {
+        match self.engine.get() {
+            Engine::Ready { instead, .. } => instead,
+            Engine::Waiting | Engine::Loading { .. } => no_gpu().map(str::to_owned),
+            Engine::Broken => None,
+        }
     }
 
     /// Times steps of this order on these kernels with the sizes of the top bar.
@@ -845,6 +1110,9 @@ impl Page {
         self.given.set(None);
         self.activity.set(None);
         self.images.set(None);
+        self.kept.set(None);
+        UNKEPT.take();
+        self.text_name.set(None);
         self.bench.set(Bench::Idle);
     }
 }

@@ -1,9 +1,10 @@
 //! A run as the page shows it: a pure fold over the engine's events, the same for a live search and a recorded file.
 
+use crate::cells::{Cells, Kind, Matrices, Task};
 use darts_engine::{
-    event::{Event, Measure},
-    search::{Held, Order, SearchConfig, Steering},
-    space::{Alphas, CellKind, EDGES, Genotype, Op},
+    event::{Event, Measure, WordMeasure},
+    search::{Held, Order, RecurrentConfig, SearchConfig, Steering},
+    space::Op,
 };
 use std::collections::VecDeque;
 
@@ -11,11 +12,11 @@ use std::collections::VecDeque;
 const POINTS: usize = 4096;
 /// Moments whose alphas are kept before every second of them is let go.
 const FRAMES: usize = 2048;
-/// Interventions and changes of the cells that are kept, the latest.
+/// Interventions, changes of the cells, and texts that are kept, the latest.
 const MARKS: usize = 1000;
 /// Steps that the speed is averaged over.
 const RECENT: usize = 16;
-/// Ops of an edge.
+/// The most ops of an edge.
 pub const OPS: usize = Op::CANDIDATES.len();
 
 /// Everything known about a run after the events so far.
@@ -34,41 +35,88 @@ pub struct Run {
     /// Epochs done.
     pub epochs: Vec<EpochEnd>,
     /// The latest alphas.
-    pub alphas: Option<Alphas>,
+    pub alphas: Option<Matrices>,
     /// The alphas over time.
     pub frames: Frames,
     /// When the derived cells changed: steps done at each change.
     pub changes: VecDeque<usize>,
     /// What somebody changed, and the steps done by then.
     pub steered: VecDeque<(usize, Steering)>,
+    /// Texts that the network of a recurrent search wrote.
+    pub samples: VecDeque<Sample>,
     /// The cells that would be derived now.
-    pub genotype: Option<Genotype>,
+    pub genotype: Option<Cells>,
     /// What can be changed on the way, as it is now.
     pub course: Course,
     /// How it ended.
     pub end: Option<End>,
-    recent: VecDeque<f64>,
+    /// Of the latest steps: images or words of both halves, and seconds.
+    recent: VecDeque<(usize, f64)>,
 }
 
 /// How a run began.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Started {
-    /// Its hyper-parameters.
-    pub config: SearchConfig,
+    /// What is searched, and its hyper-parameters.
+    pub plan: Plan,
     /// The adapter that computes.
     pub adapter: String,
     /// The adapter's interface.
     pub backend: String,
     /// Weights of the supernet.
     pub parameters: usize,
-    /// Images of the weight half.
-    pub weight_images: usize,
-    /// Images of the alpha half.
-    pub alpha_images: usize,
-    /// Search steps of an epoch.
-    pub steps_per_epoch: usize,
     /// The alphas before the first step.
-    pub alphas: Alphas,
+    pub alphas: Matrices,
+}
+
+/// What a run searches, and on what.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Plan {
+    /// Convolutional cells, on images.
+    Images {
+        /// Every hyper-parameter.
+        config: SearchConfig,
+        /// Images of the weight half.
+        weight_images: usize,
+        /// Images of the alpha half.
+        alpha_images: usize,
+        /// Search steps of an epoch.
+        steps_per_epoch: usize,
+    },
+    /// A recurrent cell, on text.
+    Text {
+        /// Every hyper-parameter.
+        config: RecurrentConfig,
+        /// Distinct words.
+        vocabulary: usize,
+        /// Words that train the weights.
+        train_words: usize,
+        /// Words that train the alphas.
+        valid_words: usize,
+    },
+}
+
+impl Plan {
+    /// Epochs.
+    pub const fn epochs(&self) -> usize {
+        match self {
+            Self::Images { config, .. } => config.epochs,
+            Self::Text { config, .. } => config.epochs,
+        }
+    }
+}
+
+/// Text that a network wrote.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// Search steps done by then.
+    pub steps: usize,
+    /// What scores were divided by.
+    pub temperature: f64,
+    /// What decided the words.
+    pub seed: u64,
+    /// The text, a sentence a line.
+    pub text: String,
 }
 
 /// What somebody can change in the whole search on its way.
@@ -93,10 +141,8 @@ pub struct EpochEnd {
     pub weights: Measure,
     /// Means over the architecture steps.
     pub alphas: Measure,
-    /// Weight learning rate.
-    pub learning_rate: f64,
-    /// Images through the supernet for each second.
-    pub images_per_second: f64,
+    /// Loss of the whole validation text, where there is one.
+    pub valid: Option<f32>,
 }
 
 /// A run's end.
@@ -119,11 +165,11 @@ pub enum End {
 pub struct Point {
     /// The step over the whole search, from 1.
     pub step: f32,
-    /// The weight half: loss and accuracy.
+    /// The weight half: loss and accuracy; on text the loss alone.
     pub weights: Measure,
-    /// The alpha half: loss and accuracy.
+    /// The alpha half: loss and accuracy; on text the loss alone.
     pub alphas: Measure,
-    /// Mean softmax weight of each op over the edges: normal cells, then reduction cells.
+    /// Mean softmax weight of each op over the edges of each kind of cell.
     pub shares: [[f32; OPS]; 2],
 }
 
@@ -194,17 +240,16 @@ pub struct Frame {
     /// The epoch, from 0.
     pub epoch: usize,
     /// The alphas.
-    pub alphas: Alphas,
-    /// The entropy in bits of each edge's distribution over the ops, normal cells first.
+    pub alphas: Matrices,
+    /// The entropy in bits of each edge's distribution over the ops, those of the first kind of cell first.
     pub entropy: Vec<f32>,
     /// Kept when others are let go: the derived cells changed here, somebody changed the search, or an epoch ended.
     marked: bool,
 }
 
 impl Frame {
-    fn new(steps: usize, epoch: usize, alphas: Alphas, marked: bool) -> Self {
-        let weights = alphas.softmax();
-        let entropy = weights.normal.iter().chain(&weights.reduce).map(|row| entropy(row)).collect();
+    fn new(steps: usize, epoch: usize, alphas: Matrices, marked: bool) -> Self {
+        let entropy = alphas.softmax().rows().map(|row| entropy(row)).collect();
         Self { steps, epoch, alphas, entropy, marked }
     }
 }
@@ -278,12 +323,12 @@ pub struct Moment {
     /// The epoch, from 0.
     pub epoch: usize,
     /// The alphas.
-    pub alphas: Alphas,
+    pub alphas: Matrices,
     /// Their softmax.
-    pub weights: Alphas,
+    pub weights: Matrices,
     /// The cells that would be derived.
-    pub genotype: Genotype,
-    /// The entropy of each edge in bits, normal cells first.
+    pub genotype: Cells,
+    /// The entropy of each edge in bits, those of the first kind of cell first.
     pub entropy: Vec<f32>,
 }
 
@@ -297,13 +342,17 @@ impl Run {
         };
         let mut alphas = frame.alphas.clone();
         let mut held = Held::new();
-        for change in what_if {
-            // A change that makes no sense at this moment changes nothing.
-            alphas = change.apply(&alphas, &mut held).unwrap_or(alphas);
+        if let Matrices::Convolutional(alphas) = &mut alphas {
+            for change in what_if {
+                // A change that makes no sense at this moment changes nothing.
+                if let Ok(changed) = change.apply(alphas, &mut held) {
+                    *alphas = changed;
+                }
+            }
         }
         let weights = alphas.softmax();
-        let entropy = weights.normal.iter().chain(&weights.reduce).map(|row| entropy(row)).collect();
-        let genotype = alphas.genotype();
+        let entropy = weights.rows().map(|row| entropy(row)).collect();
+        let genotype = alphas.cells();
         Some(Moment { steps: frame.steps, epoch: frame.epoch, alphas, weights, genotype, entropy })
     }
 }
@@ -331,52 +380,84 @@ impl Run {
                 steps_per_epoch,
                 alphas,
             } => {
-                *self = Self {
-                    started: Some(Started {
-                        config: config.clone(),
-                        adapter: adapter.clone(),
-                        backend: backend.clone(),
-                        parameters: *parameters,
-                        weight_images: *weight_images,
-                        alpha_images: *alpha_images,
-                        steps_per_epoch: *steps_per_epoch,
-                        alphas: alphas.clone(),
-                    }),
-                    course: Course {
+                let (adapter, backend) = (adapter.clone(), backend.clone());
+                let plan = Plan::Images {
+                    config: config.clone(),
+                    weight_images: *weight_images,
+                    alpha_images: *alpha_images,
+                    steps_per_epoch: *steps_per_epoch,
+                };
+                let alphas = Matrices::Convolutional(alphas.clone());
+                self.start(
+                    Started { plan, adapter, backend, parameters: *parameters, alphas },
+                    Course {
                         weight_rate: config.learning_rate,
                         alpha_rate: config.arch_learning_rate,
                         order: config.order,
                         frozen: false,
                     },
-                    ..Self::default()
+                );
+            }
+            Event::RecurrentStarted {
+                config,
+                adapter,
+                backend,
+                parameters,
+                vocabulary,
+                train_words,
+                valid_words,
+                alphas,
+                ..
+            } => {
+                let (adapter, backend) = (adapter.clone(), backend.clone());
+                let plan = Plan::Text {
+                    config: config.clone(),
+                    vocabulary: *vocabulary,
+                    train_words: *train_words,
+                    valid_words: *valid_words,
                 };
-                self.set_alphas(alphas, true);
+                let alphas = Matrices::Recurrent(alphas.clone());
+                self.start(
+                    Started { plan, adapter, backend, parameters: *parameters, alphas },
+                    Course {
+                        weight_rate: config.learning_rate,
+                        alpha_rate: config.arch_learning_rate,
+                        order: config.order,
+                        frozen: false,
+                    },
+                );
             }
             Event::Step { epoch, step, weights, alphas, seconds, architecture, .. } => {
-                self.epoch = *epoch;
-                self.steps = step + 1;
-                if let Some(architecture) = architecture {
-                    self.set_alphas(architecture, false);
-                }
-                let shares = self.alphas.as_ref().map(shares).unwrap_or_default();
-                let point = Point { step: self.steps as f32, weights: *weights, alphas: *alphas, shares };
-                self.series.push(point);
-                self.last = Some(point);
-                if self.recent.len() == RECENT {
-                    self.recent.pop_front();
-                }
-                self.recent.push_back(*seconds);
+                let batch = match self.started.as_ref().map(|started| &started.plan) {
+                    Some(Plan::Images { config, .. }) => config.batch_size,
+                    _ => 0,
+                };
+                let architecture = architecture.clone().map(Matrices::Convolutional);
+                self.step((*epoch, *step), [*weights, *alphas], architecture, (2 * batch, *seconds));
             }
-            Event::Epoch { epoch, learning_rate, weights, alphas, images_per_second, architecture, .. } => {
+            Event::RecurrentStep { epoch, step, words, weights, alphas, seconds, architecture, .. } => {
+                let halves = [weights, alphas].map(of_words);
+                let architecture = architecture.clone().map(Matrices::Recurrent);
+                self.step((*epoch, *step), halves, architecture, (2 * words, *seconds));
+            }
+            Event::Epoch { epoch, weights, alphas, architecture, .. } => {
                 self.epoch = *epoch;
-                self.set_alphas(architecture, true);
-                self.epochs.push(EpochEnd {
-                    steps: self.steps,
-                    weights: *weights,
-                    alphas: *alphas,
-                    learning_rate: *learning_rate,
-                    images_per_second: *images_per_second,
-                });
+                self.set_alphas(&Matrices::Convolutional(architecture.clone()), true);
+                let end = EpochEnd { steps: self.steps, weights: *weights, alphas: *alphas, valid: None };
+                self.epochs.push(end);
+            }
+            Event::RecurrentEpoch { epoch, weights, alphas, valid, architecture, .. } => {
+                self.epoch = *epoch;
+                self.set_alphas(&Matrices::Recurrent(architecture.clone()), true);
+                let [weights, alphas] = [weights, alphas].map(of_words);
+                self.epochs.push(EpochEnd { steps: self.steps, weights, alphas, valid: Some(valid.loss) });
+            }
+            Event::Sampled { step, temperature, seed, text } => {
+                if self.samples.len() == MARKS {
+                    self.samples.pop_front();
+                }
+                let (temperature, seed, text) = (*temperature, *seed, text.clone());
+                self.samples.push_back(Sample { steps: *step, temperature, seed, text });
             }
             Event::Steered { step, steering, architecture } => {
                 self.steps = *step;
@@ -395,10 +476,14 @@ impl Run {
                     | Steering::Release { .. }
                     | Steering::Nudge { .. } => {}
                 }
-                self.set_alphas(architecture, true);
+                self.set_alphas(&Matrices::Convolutional(architecture.clone()), true);
             }
             Event::Finished { architecture, seconds, .. } => {
-                self.set_alphas(architecture, true);
+                self.set_alphas(&Matrices::Convolutional(architecture.clone()), true);
+                self.end = Some(End::Finished { seconds: *seconds });
+            }
+            Event::RecurrentFinished { architecture, seconds, .. } => {
+                self.set_alphas(&Matrices::Recurrent(architecture.clone()), true);
                 self.end = Some(End::Finished { seconds: *seconds });
             }
             Event::Failed { message } => self.end = Some(End::Failed { message: message.clone() }),
@@ -409,10 +494,6 @@ impl Run {
             | Event::Unreadable { .. }
             | Event::Evaluated { .. }
             | Event::TrainFinished { .. }
-            | Event::RecurrentStarted { .. }
-            | Event::RecurrentStep { .. }
-            | Event::RecurrentEpoch { .. }
-            | Event::RecurrentFinished { .. }
             | Event::TextTrainStarted { .. }
             | Event::TextTrainStep { .. }
             | Event::TextTrainEpoch { .. }
@@ -420,16 +501,58 @@ impl Run {
         }
     }
 
-    /// Images of both halves through the supernet for each second, over the latest steps.
-    pub fn images_per_second(&self) -> Option<f64> {
-        let seconds: f64 = self.recent.iter().sum();
-        let batch = self.started.as_ref()?.config.batch_size;
-        (seconds > 0.0).then(|| (2 * batch * self.recent.len()) as f64 / seconds)
+    fn start(&mut self, started: Started, course: Course) {
+        let alphas = started.alphas.clone();
+        *self = Self { started: Some(started), course, ..Self::default() };
+        self.set_alphas(&alphas, true);
     }
 
-    /// Steps of the whole search.
+    /// A step with its losses of both halves, its alphas where they are told, and what went through the supernet in how
+    /// many seconds.
+    fn step(
+        &mut self,
+        (epoch, step): (usize, usize),
+        [weights, alphas]: [Measure; 2],
+        architecture: Option<Matrices>,
+        speed: (usize, f64),
+    ) {
+        self.epoch = epoch;
+        self.steps = step + 1;
+        if let Some(architecture) = architecture {
+            self.set_alphas(&architecture, false);
+        }
+        let shares = self.alphas.as_ref().map(shares).unwrap_or_default();
+        let point = Point { step: self.steps as f32, weights, alphas, shares };
+        self.series.push(point);
+        self.last = Some(point);
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(speed);
+    }
+
+    /// What is searched, once that is known.
+    pub fn task(&self) -> Option<Task> {
+        self.started.as_ref().map(|started| started.alphas.task())
+    }
+
+    /// Images or words of both halves through the supernet for each second, over the latest steps.
+    pub fn speed(&self) -> Option<f64> {
+        let (count, seconds) = self.recent.iter().fold((0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        (seconds > 0.0 && count > 0).then(|| count as f64 / seconds)
+    }
+
+    /// Steps of the whole search, where that is settled beforehand: those on text are of different lengths.
     pub fn total_steps(&self) -> Option<usize> {
-        self.started.as_ref().map(|started| started.steps_per_epoch.saturating_mul(started.config.epochs))
+        match self.started.as_ref()?.plan {
+            Plan::Images { ref config, steps_per_epoch, .. } => Some(steps_per_epoch.saturating_mul(config.epochs)),
+            Plan::Text { .. } => None,
+        }
+    }
+
+    /// The text written last when `at` steps were done; the latest without.
+    pub fn sample(&self, at: Option<usize>) -> Option<&Sample> {
+        self.samples.iter().rev().find(|sample| at.is_none_or(|at| sample.steps <= at))
     }
 
     /// The step of the curves that is nearest.
@@ -443,33 +566,41 @@ impl Run {
         }
     }
 
-    /// The curves as a table, a line a point: step, then loss and accuracy of both halves, then the share of each op.
+    /// The curves as a table, a line a point: step, then loss and accuracy or perplexity of both halves, then the share of
+    /// each op.
     pub fn csv(&self) -> String {
         use std::fmt::Write;
-        let mut text = "step,train_loss,train_accuracy,validation_loss,validation_accuracy".to_owned();
-        for kind in [CellKind::Normal, CellKind::Reduce] {
-            for op in Op::CANDIDATES {
-                let _ = write!(text, ",{}_{op}", kind.name());
+        let task = self.task().unwrap_or_default();
+        let second = if task == Task::Recurrent { "perplexity" } else { "accuracy" };
+        let mut text = format!("step,train_loss,train_{second},validation_loss,validation_{second}");
+        for kind in task.kinds() {
+            for op in task.ops() {
+                let _ = write!(text, ",{}_{}", kind.name(), op.name());
             }
         }
         text.push('\n');
         for point in self.series.points() {
-            let Point { step, weights, alphas, shares } = point;
-            let _ = write!(text, "{step},{},{},{},{}", weights.loss, weights.accuracy, alphas.loss, alphas.accuracy);
-            for share in shares.iter().flatten() {
-                let _ = write!(text, ",{share}");
+            let _ = write!(text, "{}", point.step);
+            for half in [point.weights, point.alphas] {
+                let second = if task == Task::Recurrent { perplexity(half.loss) } else { half.accuracy };
+                let _ = write!(text, ",{},{second}", half.loss);
+            }
+            for kind in task.kinds() {
+                for share in &point.shares[kind.place()][..kind.op_count()] {
+                    let _ = write!(text, ",{share}");
+                }
             }
             text.push('\n');
         }
         text
     }
 
-    /// The entropy of each edge over time as a table: steps done, then 28 columns in bits.
+    /// The entropy of each edge over time as a table: steps done, then a column an edge in bits.
     pub fn entropy_csv(&self) -> String {
         use std::fmt::Write;
         let mut text = "step".to_owned();
-        for kind in [CellKind::Normal, CellKind::Reduce] {
-            for edge in 0..EDGES {
+        for kind in self.task().unwrap_or_default().kinds() {
+            for edge in 0..kind.edge_count() {
                 let _ = write!(text, ",{}_{edge}", kind.name());
             }
         }
@@ -484,9 +615,9 @@ impl Run {
         text
     }
 
-    fn set_alphas(&mut self, alphas: &Alphas, marked: bool) {
-        let genotype = alphas.genotype();
-        let changed = self.genotype.as_ref().is_some_and(|known| !same_cells(known, &genotype));
+    fn set_alphas(&mut self, alphas: &Matrices, marked: bool) {
+        let genotype = alphas.cells();
+        let changed = self.genotype.as_ref().is_some_and(|known| !known.same(&genotype));
         if changed && self.changes.back() != Some(&self.steps) {
             if self.changes.len() == MARKS {
                 self.changes.pop_front();
@@ -501,33 +632,28 @@ impl Run {
     }
 }
 
-/// Whether two genotypes are the same cells, whatever the order of a node's two ops.
-pub fn same_cells(a: &Genotype, b: &Genotype) -> bool {
-    let sorted = |ops: &[(Op, usize)]| -> Vec<_> {
-        ops.chunks(2)
-            .map(|pair| {
-                let mut pair = pair.to_vec();
-                pair.sort_by_key(|&(op, state)| (state, op));
-                pair
-            })
-            .collect()
-    };
-    sorted(&a.normal) == sorted(&b.normal) && sorted(&a.reduce) == sorted(&b.reduce)
+/// The perplexity of a loss in nats, as the engine has it.
+pub fn perplexity(loss: f32) -> f32 {
+    WordMeasure::new(loss).perplexity
 }
 
-/// Mean softmax weight of each op over the edges of the normal and of the reduction cell.
-fn shares(alphas: &Alphas) -> [[f32; OPS]; 2] {
+fn of_words(measure: &WordMeasure) -> Measure {
+    Measure { loss: measure.loss, accuracy: 0.0 }
+}
+
+/// Mean softmax weight of each op over the edges of each kind of cell.
+fn shares(alphas: &Matrices) -> [[f32; OPS]; 2] {
     let weights = alphas.softmax();
-    [CellKind::Normal, CellKind::Reduce].map(|kind| {
-        let rows = weights.of(kind);
-        std::array::from_fn(|op| rows.iter().map(|row| row[op]).sum::<f32>() / rows.len() as f32)
+    [0, 1].map(|place| {
+        let rows = weights.task().kinds().get(place).map_or(&[][..], |&kind: &Kind| weights.of(kind));
+        std::array::from_fn(|op| rows.iter().filter_map(|row| row.get(op)).sum::<f32>() / rows.len().max(1) as f32)
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use darts_engine::space::EDGES;
+    use darts_engine::space::{Alphas, CellKind, EDGES, Genotype, RecurrentAlphas, RecurrentGenotype};
 
     fn alphas(favourite: usize) -> Alphas {
         let flat: Vec<f32> = (0..2 * EDGES * OPS).map(|i| if i % OPS == favourite { 1.0 } else { 0.0 }).collect();
@@ -564,10 +690,10 @@ mod tests {
         let mut events = vec![started(2), step(0, None), step(1, Some(alphas(3)))];
         let run = Run::replay(&events);
         assert_eq!((run.steps, run.epoch, run.series.points().len()), (2, 0, 2));
-        assert_eq!(run.images_per_second(), Some(32.0));
+        assert_eq!(run.speed(), Some(32.0));
         assert_eq!(run.total_steps(), Some(20));
         assert_eq!(run.changes, [2]);
-        assert!(run.genotype.as_ref().unwrap().normal.iter().all(|&(op, _)| op == Op::SkipConnect));
+        assert_eq!(run.genotype.as_ref().unwrap().skips(), [8, 8]);
         let share = run.last.unwrap().shares[0];
         assert!((share.iter().sum::<f32>() - 1.0).abs() < 1e-6 && share[3] > share[4]);
 
@@ -590,19 +716,20 @@ mod tests {
         assert_eq!(run.frames.all().len(), 21, "before the first step, and after each");
         for (steps, op) in [(0, 4), (1, 4), (12, 4), (13, 3), (20, 3), (99, 3)] {
             let frame = &run.frames.all()[run.frames.at(steps).unwrap()];
-            assert_eq!((frame.steps, &frame.alphas), (steps.min(20), &alphas(op)));
+            assert_eq!((frame.steps, &frame.alphas), (steps.min(20), &Matrices::Convolutional(alphas(op))));
         }
         let moment = run.moment(Some(12), &[]).unwrap();
-        assert_eq!((moment.steps, &moment.alphas), (12, &alphas(4)));
-        assert_eq!(moment.genotype, alphas(4).genotype());
+        assert_eq!((moment.steps, &moment.alphas), (12, &Matrices::Convolutional(alphas(4))));
+        assert_eq!(moment.genotype, Cells::Convolutional(alphas(4).genotype()));
         let pin = Steering::Pin { cell: CellKind::Normal, edge: 0, op: Op::DilConv5x5 };
         let what_if = run.moment(Some(12), &[pin]).unwrap();
-        assert_eq!(what_if.genotype.normal[0], (Op::DilConv5x5, 0));
+        let kept = what_if.genotype.kept(Kind::Normal)[0];
+        assert_eq!((kept.op.name(), kept.state), (Op::DilConv5x5.name(), 0));
         assert_eq!(run.moment(None, &[]).unwrap().steps, 20);
         assert_eq!(run.changes, [13]);
         assert_eq!(run.steered, [(20, Steering::Freeze { frozen: true })]);
         assert!(run.course.frozen);
-        let row = &run.frames.all()[3].alphas.softmax().normal[0];
+        let row = &run.frames.all()[3].alphas.softmax().of(Kind::Normal)[0].clone();
         assert!((run.frames.all()[3].entropy[0] - entropy(row)).abs() < 1e-6);
         assert_eq!((entropy(&[0.125; 8]), entropy(&[1.0, 0.0])), (3.0, 0.0));
         assert_eq!(run.csv().lines().count(), 21);
@@ -615,7 +742,7 @@ mod tests {
         let mut frames = Frames::default();
         let steps = 20 * FRAMES;
         for i in 0..steps {
-            frames.push(Frame::new(i, 0, alphas(4), i % 1000 == 7));
+            frames.push(Frame::new(i, 0, Matrices::Convolutional(alphas(4)), i % 1000 == 7));
             assert_eq!(frames.all().last().unwrap().steps, i);
         }
         assert!(frames.all().len() < FRAMES, "{}", frames.all().len());
@@ -628,7 +755,7 @@ mod tests {
         assert!(gap <= 4 * steps / FRAMES, "{gap}");
         // Marks alone do not break the bound.
         let mut frames = Frames::default();
-        (0..5 * FRAMES).for_each(|i| frames.push(Frame::new(i, 0, alphas(4), true)));
+        (0..5 * FRAMES).for_each(|i| frames.push(Frame::new(i, 0, Matrices::Convolutional(alphas(4)), true)));
         assert!(frames.all().len() < FRAMES);
     }
 
@@ -651,8 +778,73 @@ mod tests {
         let a = alphas(4).genotype();
         let mut b = a.clone();
         b.normal.swap(0, 1);
-        assert!(same_cells(&a, &b));
+        let cells = |genotype: &Genotype| Cells::Convolutional(genotype.clone());
+        assert!(cells(&a).same(&cells(&b)));
         b.normal[0].0 = Op::SkipConnect;
-        assert!(!same_cells(&a, &b));
+        assert!(!cells(&a).same(&cells(&b)));
+    }
+
+    #[test]
+    fn a_recurrent_run_is_what_its_events_say() {
+        let alphas = |favourite: usize| {
+            RecurrentAlphas::from_flat(
+                &(0..180).map(|i| if i % 5 == favourite { 1.0 } else { 0.0 }).collect::<Vec<_>>(),
+            )
+        };
+        let mut events = vec![Event::RecurrentStarted {
+            config: RecurrentConfig { epochs: 2, ..RecurrentConfig::default() },
+            adapter: "an adapter".into(),
+            backend: "WebGPU".into(),
+            parameters: 10,
+            vocabulary: 50,
+            train_words: 900,
+            valid_words: 100,
+            rows: 40,
+            alphas: alphas(1),
+        }];
+        events.extend((0..4).map(|step| Event::RecurrentStep {
+            epoch: step / 2,
+            step,
+            row: 20 * (step + 1),
+            words: 320,
+            weights: WordMeasure::new(4.0),
+            alphas: WordMeasure::new(5.0),
+            gradient_norm: 1.0,
+            seconds: 0.5,
+            architecture: Some(alphas(if step < 2 { 1 } else { 4 })),
+        }));
+        let sampled = |step, text: &str| Event::Sampled { step, temperature: 0.8, seed: 1, text: text.into() };
+        events.insert(2, sampled(1, "the the"));
+        events.push(sampled(4, "the cat"));
+        events.push(Event::RecurrentEpoch {
+            epoch: 1,
+            weights: WordMeasure::new(4.0),
+            alphas: WordMeasure::new(5.0),
+            valid: WordMeasure::new(4.5),
+            words_per_second: 1.0,
+            seconds: 2.0,
+            architecture: alphas(4),
+            genotype: alphas(4).genotype(),
+        });
+        let run = Run::replay(&events);
+        assert_eq!((run.task(), run.steps, run.epoch, run.total_steps()), (Some(Task::Recurrent), 4, 1, None));
+        assert_eq!((run.speed(), run.changes.len()), (Some(1280.0), 1));
+        assert_eq!(run.epochs[0].valid, Some(4.5));
+        let text = |at| run.sample(at).map(|sample| sample.text.as_str());
+        assert_eq!([text(None), text(Some(3)), text(Some(0))], [Some("the cat"), Some("the the"), None]);
+        let moment = run.moment(None, &[]).unwrap();
+        assert_eq!((moment.entropy.len(), moment.weights.of(Kind::Normal).len()), (36, 0));
+        assert_eq!(
+            moment.genotype,
+            Cells::Recurrent(RecurrentGenotype {
+                recurrent: vec![(darts_engine::space::RecurrentOp::Identity, 0); 8],
+                concat: (1..=8).collect(),
+            })
+        );
+        let csv = run.csv();
+        assert!(csv.starts_with("step,train_loss,train_perplexity,"), "{csv}");
+        assert!(csv.lines().all(|line| line.matches(',').count() == 9));
+        assert!(csv.contains(&format!(",4,{},", 4.0f32.exp())));
+        assert_eq!(run.entropy_csv().lines().next().unwrap().matches(',').count(), 36);
     }
 }

@@ -1,11 +1,26 @@
-//! What the controls set: a search's hyper-parameters and images, and their code in the URL fragment.
+//! What the controls set: a search's hyper-parameters and its images or text, and their code in the URL fragment.
 
-use crate::messages::DataChoice;
-use darts_engine::search::{Order, SearchConfig};
+use crate::{
+    cells::Task,
+    messages::{DataChoice, TextChoice},
+};
+use darts_engine::search::{Dropouts, Order, RecurrentConfig, SearchConfig};
 
 /// The settings of the top bar.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Setup {
+    /// What is searched for. What belongs to the other task stays at its default.
+    pub task: Task,
+    /// Text to learn from.
+    pub text: TextChoice,
+    /// The most words of the vocabulary.
+    pub words: usize,
+    /// Units of a language model.
+    pub units: usize,
+    /// Words that gradients go back through.
+    pub bptt: usize,
+    /// Whether as much is dropped as the paper drops, or nothing.
+    pub dropout: bool,
     /// Images to learn from.
     pub data: DataChoice,
     /// Training images, before they are split into halves.
@@ -14,9 +29,9 @@ pub struct Setup {
     pub channels: usize,
     /// Cells of the supernet.
     pub cells: usize,
-    /// Images of a minibatch.
+    /// Images of a minibatch, or columns of text.
     pub batch: usize,
-    /// Passes over the weight half.
+    /// Passes over what trains the weights.
     pub epochs: usize,
     /// Learning rate of the weights.
     pub weight_rate: f64,
@@ -45,6 +60,28 @@ impl Default for Setup {
     }
 }
 
+/// What a setup of images has of text.
+const NO_TEXT: Setup = Setup {
+    task: Task::Convolutional,
+    text: TextChoice::Book,
+    words: 1000,
+    units: 64,
+    bptt: 20,
+    dropout: false,
+    data: DataChoice::Cifar10,
+    images: 2000,
+    channels: 8,
+    cells: 5,
+    batch: 16,
+    epochs: 10,
+    weight_rate: 0.025,
+    alpha_rate: 0.003,
+    order: Order::First,
+    seed: 0,
+};
+/// What a setup of text has of images.
+const NO_IMAGES: Setup = Setup { task: Task::Recurrent, weight_rate: 5.0, ..NO_TEXT };
+
 /// A whole-number setting: its name in the URL and its range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
@@ -61,6 +98,8 @@ pub struct Count {
 pub struct Rate {
     /// Name in the URL.
     pub key: &'static str,
+    /// The most the page accepts.
+    pub most: f64,
     /// Values offered.
     pub offered: &'static [f64],
 }
@@ -72,8 +111,16 @@ impl Count {
     pub const CHANNELS: Self = Self { key: "channels", min: 1, max: 64 };
     /// Cells of the supernet.
     pub const CELLS: Self = Self { key: "cells", min: 3, max: 20 };
-    /// Images of a minibatch.
+    /// The most words of a vocabulary.
+    pub const WORDS: Self = Self { key: "words", min: 10, max: 20_000 };
+    /// Units of a language model.
+    pub const UNITS: Self = Self { key: "units", min: 1, max: 1024 };
+    /// Words that gradients go back through.
+    pub const BPTT: Self = Self { key: "bptt", min: 2, max: 100 };
+    /// Images of a minibatch, or columns of text.
     pub const BATCH: Self = Self { key: "batch", min: 1, max: 1024 };
+    /// Columns of text: a state is normalised over them.
+    pub const COLUMNS: Self = Self { key: "batch", min: 2, max: 1024 };
     /// Epochs.
     pub const EPOCHS: Self = Self { key: "epochs", min: 1, max: 1000 };
     /// A moment, in steps done.
@@ -96,9 +143,11 @@ impl Count {
 
 impl Rate {
     /// Learning rate of the weights.
-    pub const WEIGHTS: Self = Self { key: "lr", offered: &[0.1, 0.05, 0.025, 0.01, 0.003] };
+    pub const WEIGHTS: Self = Self { key: "lr", most: 1.0, offered: &[0.1, 0.05, 0.025, 0.01, 0.003] };
+    /// Learning rate of the weights of a language model.
+    pub const TEXT_WEIGHTS: Self = Self { key: "lr", most: 100.0, offered: &[30.0, 20.0, 10.0, 5.0, 1.0] };
     /// Learning rate of the alphas.
-    pub const ALPHAS: Self = Self { key: "alr", offered: &[0.03, 0.01, 0.003, 0.001, 0.0003] };
+    pub const ALPHAS: Self = Self { key: "alr", most: 1.0, offered: &[0.03, 0.01, 0.003, 0.001, 0.0003] };
 
     /// The rate that this text says.
     ///
@@ -106,10 +155,11 @@ impl Rate {
     /// A sentence that names the setting and its range.
     pub fn parse(self, text: &str) -> Result<f64, String> {
         match text.trim().parse() {
-            Ok(value) if value > 0.0 && value <= 1.0 => Ok(value),
+            Ok(value) if value > 0.0 && value <= self.most => Ok(value),
             _ => Err(format!(
-                "{} must be a number above 0 and at most 1, not \u{201c}{}\u{201d}.",
+                "{} must be a number above 0 and at most {}, not \u{201c}{}\u{201d}.",
                 self.key,
+                self.most,
                 shown(text)
             )),
         }
@@ -125,83 +175,104 @@ pub(crate) fn shown(text: &str) -> String {
     short
 }
 
+/// What is wrong with bytes that should be a text to learn from, as a predicate.
+pub fn no_text(bytes: &[u8]) -> Option<String> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.chars().any(char::is_alphanumeric) => Some("has no words".into()),
+        Ok(_) => None,
+        Err(error) => {
+            let line = bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count() + 1;
+            Some(format!("is no UTF-8 text: byte {}, on line {line}, does not fit", error.valid_up_to() + 1))
+        }
+    }
+}
+
 impl Setup {
-    /// The sets of settings offered.
+    /// The sets of settings offered for images.
     pub const PRESETS: [Preset; 4] = [
         Preset {
             name: "Quick look",
             hint: "Smallest supernet, bold alphas: something moves within a minute even without a GPU.",
-            setup: Self {
-                data: DataChoice::Cifar10,
-                images: 512,
-                channels: 4,
-                cells: 3,
-                batch: 16,
-                epochs: 5,
-                weight_rate: 0.025,
-                alpha_rate: 0.01,
-                order: Order::First,
-                seed: 0,
-            },
+            setup: Self { images: 512, channels: 4, cells: 3, epochs: 5, alpha_rate: 0.01, ..NO_TEXT },
         },
-        Preset {
-            name: "Small",
-            hint: "Five cells of 8 channels on 2,000 images.",
-            setup: Self {
-                data: DataChoice::Cifar10,
-                images: 2000,
-                channels: 8,
-                cells: 5,
-                batch: 16,
-                epochs: 10,
-                weight_rate: 0.025,
-                alpha_rate: 0.003,
-                order: Order::First,
-                seed: 0,
-            },
-        },
+        Preset { name: "Small", hint: "Five cells of 8 channels on 2,000 images.", setup: NO_TEXT },
         Preset {
             name: "Laptop GPU",
             hint: "The paper\u{2019}s width and depth in small batches.",
-            setup: Self {
-                data: DataChoice::Cifar10,
-                images: 2000,
-                channels: 16,
-                cells: 8,
-                batch: 32,
-                epochs: 25,
-                weight_rate: 0.025,
-                alpha_rate: 0.001,
-                order: Order::First,
-                seed: 0,
-            },
+            setup: Self { channels: 16, cells: 8, batch: 32, epochs: 25, alpha_rate: 0.001, ..NO_TEXT },
         },
         Preset {
             name: "Paper",
             hint: "The paper\u{2019}s settings, on the images that the page has; wants a strong GPU and patience.",
+            setup: Self { channels: 16, cells: 8, batch: 64, epochs: 50, alpha_rate: 0.0003, ..NO_TEXT },
+        },
+    ];
+
+    /// The sets of settings offered for text.
+    pub const TEXT_PRESETS: [Preset; 4] = [
+        Preset {
+            name: "Quick look",
+            hint: "Few words and units, bold alphas: something moves within a minute even without a GPU.",
+            setup: Self { words: 500, units: 32, bptt: 10, alpha_rate: 0.01, ..NO_IMAGES },
+        },
+        Preset {
+            name: "Small",
+            hint: "64 units on the 1,000 most frequent words.",
+            setup: Self { epochs: 20, ..NO_IMAGES },
+        },
+        Preset {
+            name: "Laptop GPU",
+            hint: "200 units, and 35 words that gradients go back through.",
+            setup: Self { words: 2000, units: 200, bptt: 35, batch: 32, epochs: 50, ..NO_IMAGES },
+        },
+        Preset {
+            name: "Paper",
+            hint: "The paper\u{2019}s settings, on a text that is much smaller; wants a strong GPU.",
             setup: Self {
-                data: DataChoice::Cifar10,
-                images: 2000,
-                channels: 16,
-                cells: 8,
-                batch: 64,
+                words: 10_000,
+                units: 300,
+                bptt: 35,
+                batch: 256,
                 epochs: 50,
-                weight_rate: 0.025,
-                alpha_rate: 0.0003,
-                order: Order::First,
-                seed: 0,
+                weight_rate: 20.0,
+                dropout: true,
+                ..NO_IMAGES
             },
         },
     ];
 
+    /// The sets of settings offered for a task.
+    pub const fn presets(task: Task) -> &'static [Preset] {
+        match task {
+            Task::Convolutional => &Self::PRESETS,
+            Task::Recurrent => &Self::TEXT_PRESETS,
+        }
+    }
+
+    /// Where a task's settings begin: fit for whatever machine it may be.
+    pub const fn of(task: Task) -> Self {
+        match task {
+            Task::Convolutional => Self::PRESETS[1].setup,
+            Task::Recurrent => Self::TEXT_PRESETS[0].setup,
+        }
+    }
+
+    /// The range of the weights' learning rate.
+    pub const fn weight_range(task: Task) -> Rate {
+        match task {
+            Task::Convolutional => Rate::WEIGHTS,
+            Task::Recurrent => Rate::TEXT_WEIGHTS,
+        }
+    }
+
     /// This setup with a preset's sizes and rates; data, order and seed stay.
     pub fn with_preset(self, preset: &Preset) -> Self {
-        Self { data: self.data, seed: self.seed, order: self.order, ..preset.setup }
+        Self { data: self.data, text: self.text, seed: self.seed, order: self.order, ..preset.setup }
     }
 
     /// The preset that these settings are, if any.
     pub fn preset(self) -> Option<&'static Preset> {
-        const { &Self::PRESETS }.iter().find(|preset| self.with_preset(preset) == self)
+        Self::presets(self.task).iter().find(|preset| self.with_preset(preset) == self)
     }
 
     /// The engine's configuration, with alphas reported at every step.
@@ -222,9 +293,42 @@ impl Setup {
         }
     }
 
+    /// The engine's configuration of a recurrent search, with alphas reported at every step.
+    pub fn text_config(&self) -> RecurrentConfig {
+        let paper = RecurrentConfig::default();
+        RecurrentConfig {
+            epochs: self.epochs,
+            batch_size: self.batch,
+            hidden: self.units,
+            bptt: self.bptt,
+            seed: self.seed,
+            learning_rate: self.weight_rate,
+            arch_learning_rate: self.alpha_rate,
+            order: self.order,
+            dropouts: if self.dropout { paper.dropouts } else { Dropouts::default() },
+            report_every: 1,
+            ..paper
+        }
+    }
+
     /// The code in the URL fragment, without `#`.
     pub fn to_fragment(&self) -> String {
         let order = if self.order == Order::Second { "&order=second" } else { "" };
+        if self.task == Task::Recurrent {
+            let dropout = if self.dropout { "&dropout=paper" } else { "" };
+            return format!(
+                "task=recurrent&text={}&words={}&units={}&bptt={}&batch={}&epochs={}&lr={}&alr={}&seed={}{order}{dropout}",
+                self.text.name(),
+                self.words,
+                self.units,
+                self.bptt,
+                self.batch,
+                self.epochs,
+                self.weight_rate,
+                self.alpha_rate,
+                self.seed
+            );
+        }
         format!(
             "data={}&images={}&channels={}&cells={}&batch={}&epochs={}&lr={}&alr={}&seed={}{order}",
             self.data.name(),
@@ -239,13 +343,47 @@ impl Setup {
         )
     }
 
-    /// Sets the setting named `key` in the URL.
+    /// Sets the setting named `key` in the URL; the task comes first, as the others depend on it.
     ///
     /// # Errors
     /// A sentence: an unknown setting, or a value outside its range.
     pub fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         let count = |count: Count| count.parse(value).map(|n| n as usize);
+        let of = |task: Task| match self.task == task {
+            true => Ok(()),
+            false => Err(format!("{key} is no setting of a {} search.", Task::ALL[self.task as usize].1)),
+        };
         match key {
+            "text" | "words" | "units" | "bptt" | "dropout" => of(Task::Recurrent)?,
+            "data" | "images" | "channels" | "cells" => of(Task::Convolutional)?,
+            _ => {}
+        }
+        match key {
+            "task" => {
+                let found = Task::ALL.iter().find(|(_, name)| *name == value);
+                let (task, _) = found.ok_or_else(|| {
+                    format!("task must be convolutional or recurrent, not \u{201c}{}\u{201d}.", shown(value))
+                })?;
+                *self = Self::of(*task);
+            }
+            "text" => {
+                self.text = TextChoice::from_name(value).ok_or_else(|| {
+                    format!(
+                        "text must be \u{201c}book\u{201d} or \u{201c}own\u{201d}, not \u{201c}{}\u{201d}.",
+                        shown(value)
+                    )
+                })?;
+            }
+            "words" => self.words = count(Count::WORDS)?,
+            "units" => self.units = count(Count::UNITS)?,
+            "bptt" => self.bptt = count(Count::BPTT)?,
+            "dropout" => {
+                self.dropout = match value {
+                    "paper" => true,
+                    "none" => false,
+                    _ => return Err(format!("dropout must be paper or none, not \u{201c}{}\u{201d}.", shown(value))),
+                }
+            }
             "data" => {
                 self.data = DataChoice::from_name(value).ok_or_else(|| {
                     format!(
@@ -257,6 +395,7 @@ impl Setup {
             "images" => self.images = count(Count::IMAGES)?,
             "channels" => self.channels = count(Count::CHANNELS)?,
             "cells" => self.cells = count(Count::CELLS)?,
+            "batch" if self.task == Task::Recurrent => self.batch = count(Count::COLUMNS)?,
             "batch" => self.batch = count(Count::BATCH)?,
             "epochs" => self.epochs = count(Count::EPOCHS)?,
             "seed" => self.seed = Count::SEED.parse(value)?,
@@ -267,7 +406,7 @@ impl Setup {
                     _ => return Err(format!("order must be first or second, not \u{201c}{}\u{201d}.", shown(value))),
                 }
             }
-            "lr" => self.weight_rate = Rate::WEIGHTS.parse(value)?,
+            "lr" => self.weight_rate = Self::weight_range(self.task).parse(value)?,
             "alr" => self.alpha_rate = Rate::ALPHAS.parse(value)?,
             _ => return Err(format!("\u{201c}{}\u{201d} is not a setting.", shown(key))),
         }
@@ -295,7 +434,23 @@ mod tests {
             setup.config().check().unwrap();
             setup.config().split(preset.setup.images).unwrap();
         }
+        for preset in &Setup::TEXT_PRESETS {
+            let setup = Setup { seed: 7, text: TextChoice::Own, order: Order::Second, ..preset.setup };
+            // The task may come anywhere.
+            let fragment = setup.to_fragment().replacen("task=recurrent&", "", 1) + "&task=recurrent";
+            assert_eq!(read(&fragment), (setup, vec![]));
+            assert_eq!(setup.preset(), Some(preset));
+            setup.text_config().check().unwrap();
+        }
         assert_eq!(read(""), (Setup::default(), vec![]));
+    }
+
+    #[test]
+    fn what_is_no_text_is_told() {
+        assert_eq!(no_text(b"A word."), None);
+        assert_eq!(no_text(b" .\n"), Some("has no words".into()));
+        let told = no_text(b"good\nba\xffd").unwrap();
+        assert_eq!(told, "is no UTF-8 text: byte 8, on line 2, does not fit");
     }
 
     #[test]
@@ -308,6 +463,9 @@ mod tests {
             "In this page\u{2019}s address, batch must be a whole number from 1 to 1024, not \u{201c}0\u{201d}."
         );
         assert!(problems[1].contains("alr must be a number above 0"));
+        let (_, problems) = read("task=recurrent&channels=4&lr=1000");
+        assert!(problems[0].ends_with("channels is no setting of a recurrent search."), "{problems:?}");
+        assert!(problems[1].contains("lr must be a number above 0 and at most 100, "));
         let (_, problems) = read(&format!("seed={}", "9".repeat(10_000)));
         assert!(problems[0].len() < 200);
     }

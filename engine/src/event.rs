@@ -233,6 +233,17 @@ pub enum Event {
         /// The cell that would be derived now.
         genotype: RecurrentGenotype,
     },
+    /// Text that a network wrote between two steps.
+    Sampled {
+        /// Steps done by then.
+        step: usize,
+        /// What scores were divided by.
+        temperature: f64,
+        /// What decided the words.
+        seed: u64,
+        /// The text, a sentence a line.
+        text: String,
+    },
     /// A recurrent search is over.
     RecurrentFinished {
         /// The derived cell.

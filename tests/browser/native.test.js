@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -85,6 +85,25 @@ test("a search of the command line is watched, held, steered and stopped on the 
       assert.match(await text(page, "#of-run"), /^run 3 cells of 2 channels/);
       assert.equal(await steps(page), log.filter((line) => line.includes('"type":"step"')).length);
       assert.ok((await page.locator(".mark.steered").getAttribute("d")).length > 5, "what was changed is marked");
+      assert.deepEqual(errors, []);
+    });
+  });
+});
+
+test("a recurrent search of the command line is replayed", async () => {
+  const corpus = join(folder, "corpus");
+  await mkdir(corpus);
+  for (const part of ["train", "valid", "test"]) await writeFile(join(corpus, `${part}.txt`), "one two three four\nfive six\n".repeat(20));
+  const words = "search recurrent --data corpus --out text --device cpu --hidden 4 --batch-size 4 --bptt 5 --epochs 2 --report-every 1";
+  const ended = await new Promise((resolve) => spawn(DARTS, words.split(" "), { cwd: folder }).on("exit", resolve));
+  assert.equal(ended, 0);
+  const log = (await readFile(join(folder, "text/events.jsonl"), "utf8")).trim().split("\n");
+  await serving(`replay text --page ${root}dist --address 127.0.0.1:0`, async (address) => {
+    await withPage(address, PLAIN, async (page, errors) => {
+      await read(page);
+      assert.match(await text(page, "#of-run"), /^text recurrent cell of 4 units, 4 columns, 5 words back, 2 epochs, 7 distinct of 320 words/);
+      assert.equal(await steps(page), log.filter((line) => line.includes('"type":"recurrent_step"')).length);
+      assert.equal(await page.locator("#recurrent figure.graph g[role=img][aria-label*=' from ']").count(), 8);
       assert.deepEqual(errors, []);
     });
   });

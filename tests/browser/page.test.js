@@ -180,13 +180,34 @@ test("asked to, the page times steps and tells what the command line tells", asy
   });
 });
 
-test("without WebGPU the page says what to do", async () => {
-  await withPage(server.url, { flags: "", webgpu: false }, async (page, errors) => {
-    await page.waitForSelector("#unsupported");
-    assert.match(await text(page, ".unsupported"), /open the events\.jsonl of a recorded run/);
-    assert.match(await text(page, ".unsupported"), /does not offer WebGPU[^]*Chrome[^]*Safari[^]*Firefox/);
-    assert.ok(await page.isDisabled("#play"));
+test("without WebGPU the processor searches, and the page says so", async () => {
+  const small = "#channels=2&cells=3&batch=4&images=16&epochs=2";
+  await withPage(server.url + small, { flags: "", webgpu: false }, async (page, errors) => {
+    await ready(page);
+    assert.match(await text(page, ".unsupported summary"), /does not offer WebGPU.*the processor computes here/);
+    const began = Date.now();
+    await page.click("#step");
+    await stepped(page, 1);
+    await held(page);
+    console.log(`the first step on the processor took ${((Date.now() - began) / 1000).toFixed(1)} s`);
+    assert.match(await text(page, "#adapter"), /processor . Burn flex/);
+    assert.equal(await keptOps(page, "normal"), 8);
+    const early = await shades(page);
+    await page.click("#step");
+    await stepped(page, 2);
+    assert.notEqual(await shades(page), early, "the alphas moved");
+    await page.click(".unsupported summary");
+    assert.match(await text(page, ".unsupported"), /Chrome[^]*Safari[^]*Firefox/);
     await page.screenshot({ path: `${artefacts}/no-webgpu-1440.png`, fullPage: true });
+    // The other task does, too.
+    await page.selectOption("#task", "recurrent");
+    for (const [name, value] of [["words", 50], ["units", 4], ["bptt", 3], ["batch", 2]]) {
+      await page.fill(`#${name}`, String(value));
+      await page.press(`#${name}`, "Tab");
+    }
+    await page.click("#step");
+    await stepped(page, 1);
+    await until(page, () => document.querySelector("#sample"));
     assert.deepEqual(errors, []);
   });
 });

@@ -74,8 +74,67 @@ export function* lines(epochs, stepsPerEpoch, { every = 1 } = {}) {
   yield JSON.stringify({ type: "finished", genotype: genotype(architecture), architecture, epochs, seconds: steps * 0.2 });
 }
 
+/** The lines of the log of a recurrent search. */
+export function* recurrentLines(epochs, stepsPerEpoch) {
+  const steps = epochs * stepsPerEpoch;
+  const alphas = (step) =>
+    Array.from({ length: 36 }, (_, edge) =>
+      Array.from({ length: 5 }, (_, op) => {
+        const favourite = 1 + ((edge + (step > steps / 2 ? 2 : 0)) % 4);
+        return Number((((op === favourite ? 1 + (edge % 3) / 9 : 0) * step) / steps + 0.001 * ((edge * 7 + op * 3) % 5)).toFixed(6));
+      }),
+    );
+  const names = ["none", "tanh", "relu", "sigmoid", "identity"];
+  const genotype = (rows) => {
+    const recurrent = [];
+    for (let node = 0, first = 0; node < 8; first += node + 1, node += 1) {
+      let best = [0, 1, -1];
+      for (let state = 0; state <= node; state += 1) {
+        const total = rows[first + state].reduce((sum, alpha) => sum + Math.exp(alpha), 0);
+        for (let op = 1; op < 5; op += 1) {
+          const weight = Math.exp(rows[first + state][op]) / total;
+          if (weight > best[2]) best = [state, op, weight];
+        }
+      }
+      recurrent.push([names[best[1]], best[0]]);
+    }
+    return { recurrent, concat: [1, 2, 3, 4, 5, 6, 7, 8] };
+  };
+  const measure = (loss) => ({ loss, perplexity: Math.exp(loss) });
+  const config = { epochs, batch_size: 16, hidden: 32, bptt: 10, seed: 3, report_every: 1 };
+  yield JSON.stringify({
+    type: "recurrent_started", config, adapter: "an adapter", backend: "Vulkan", parameters: 22000, vocabulary: 50, train_words: 900,
+    valid_words: 100, rows: 100, alphas: alphas(0),
+  });
+  for (let step = 0; step < steps; step += 1) {
+    const [weights, held] = [measure(4 - step / steps), measure(4.2 - (0.8 * step) / steps)];
+    const epoch = Math.floor(step / stepsPerEpoch);
+    yield JSON.stringify({
+      type: "recurrent_step", epoch, step, row: 10 * ((step % stepsPerEpoch) + 1), words: 160, weights, alphas: held, gradient_norm: 1.5,
+      seconds: 0.2, architecture: alphas(step + 1),
+    });
+    if ((step + 1) % stepsPerEpoch === 0) {
+      const architecture = alphas(step + 1);
+      yield JSON.stringify({
+        type: "recurrent_epoch", epoch, weights, alphas: held, valid: held, words_per_second: 1600, seconds: step * 0.2, architecture,
+        genotype: genotype(architecture),
+      });
+      yield JSON.stringify({
+        type: "sampled", step: step + 1, temperature: 0.8, seed: epoch, text: `the <img src=x onerror=alert(1)> cat\nafter ${step + 1}`,
+      });
+    }
+  }
+  const architecture = alphas(steps);
+  yield JSON.stringify({
+    type: "recurrent_finished", genotype: genotype(architecture), architecture, valid: measure(3.4), epochs, seconds: steps * 0.2,
+  });
+}
+
+/** Writes the lines of a log. */
+export const writeLines = (file, lines) => writeFile(file, [...lines].map((line) => `${line}\n`).join(""));
+
 /** Writes a small log. */
-export const writeLog = (file, ...run) => writeFile(file, [...lines(...run)].map((line) => `${line}\n`).join(""));
+export const writeLog = (file, ...run) => writeLines(file, lines(...run));
 
 /** Writes a log of at least so many bytes, and tells how many steps it has. */
 export async function writeLongLog(file, bytes) {

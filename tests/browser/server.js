@@ -12,6 +12,7 @@ const TYPES = {
   ".packed": "application/octet-stream",
   ".png": "image/png",
   ".svg": "image/svg+xml",
+  ".txt": "text/plain; charset=utf-8",
   ".wasm": "application/wasm",
 };
 

@@ -1,12 +1,15 @@
 //! The engine in a Web Worker: hears commands, computes steps, says what happens.
 
-use darts_app::messages::{Activity, Command, DataChoice, Message};
+use darts_app::messages::{Activity, Command, DataChoice, Message, OwnText};
 use darts_engine::{
     bench::step_benchmark,
-    data::{Dataset, TEXTURES_TRAIN},
+    checkpoint::{Checkpoint, LogMark, Resumable},
+    data::{Corpus, Dataset, TEXTURES_TEST, TEXTURES_TRAIN, Vocabulary},
     device::{Compute, DeviceChoice},
     event::Event,
-    search::{Control, ConvSearch, SearchConfig, SearchError},
+    search::{Control, ConvSearch, RecurrentConfig, RecurrentSearch, Sampling, SearchConfig, SearchError},
+    space::Genotype,
+    train::{TrainConfig, Training},
 };
 use futures::{StreamExt, channel::mpsc};
 use js_sys::{Function, Promise, Reflect, Uint8Array};
@@ -16,6 +19,14 @@ use web_sys::{DedicatedWorkerGlobalScope, MessageEvent, Response};
 
 /// The packed subset of CIFAR-10, beside the page.
 const SUBSET: &str = "data/cifar10.packed";
+/// The text that is there for everybody, beside the page.
+const BOOK: &str = "data/moonstone.txt";
+/// What people call it.
+const TITLE: &str = "The Moonstone";
+/// Steps from one text that a network writes without being asked to the next; the first is written after the first step.
+const WRITTEN_EVERY: usize = 25;
+/// How it does.
+const UNASKED: Sampling = Sampling { words: 60, temperature: 0.8, seed: 0 };
 
 fn main() {
     darts_app::construct();
@@ -55,10 +66,62 @@ fn panic_text(info: &std::panic::PanicHookInfo<'_>) -> String {
     text.unwrap_or("no reason given").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// Milliseconds from one checkpoint to the next while a search runs.
+const KEPT_EVERY: f64 = 10_000.0;
+
+/// What tells whether a checkpoint belongs to a search: its settings, data and device.
+fn fingerprint(started: &Event) -> String {
+    serde_json::to_string(started).unwrap_or_default()
+}
+
+/// A search of either task.
+enum Search {
+    Images(Box<ConvSearch>),
+    /// With the words that its network knows.
+    Text(Box<RecurrentSearch>, Vocabulary),
+}
+
+impl Search {
+    fn started(&self) -> Event {
+        match self {
+            Self::Images(search) => search.started(),
+            Self::Text(search, _) => search.started(),
+        }
+    }
+
+    fn is_finished(&self) -> bool {
+        match self {
+            Self::Images(search) => search.is_finished(),
+            Self::Text(search, _) => search.is_finished(),
+        }
+    }
+
+    async fn step(&mut self) -> Result<Vec<Event>, String> {
+        match self {
+            Self::Images(search) => search.step().await.map_err(|error| error.to_string()),
+            Self::Text(search, _) => search.step().await.map_err(|error| error.to_string()),
+        }
+    }
+
+    /// Text that the network writes, where it is one that does.
+    async fn write(&self, sampling: Sampling) -> Result<Option<Event>, String> {
+        match self {
+            Self::Images(_) => Ok(None),
+            Self::Text(search, words) => {
+                search.sample(words, sampling).await.map(Some).map_err(|error| error.to_string())
+            }
+        }
+    }
+}
+
 /// A search and how far it may go.
 struct Current {
+    /// What it is, before anybody changed it.
+    began: String,
+    /// Milliseconds at which it was kept, and the steps done by then.
+    kept: (f64, usize),
     run: u32,
-    search: ConvSearch,
+    search: Search,
     going: bool,
     /// Single steps asked for.
     owed: usize,
@@ -73,55 +136,166 @@ impl Current {
         }
     }
 
+    /// Tells what it can be taken up again from, if anything was done since; not more often than is worth its while, unless
+    /// it is `due`.
+    async fn keep(&mut self, due: bool) -> Result<(), String> {
+        let Search::Images(search) = &self.search else { return Ok(()) };
+        let (now, steps) = (js_sys::Date::now(), search.steps_done());
+        let (then, known) = self.kept;
+        if steps == known || search.is_finished() || !(due || search.ends_epoch() || now - then > KEPT_EVERY) {
+            return Ok(());
+        }
+        let state = search.state().await.map_err(|error| error.to_string())?;
+        // The page has the log; that both are kept together is its business.
+        let checkpoint = Checkpoint { step: steps, config: self.began.clone(), log: LogMark::default(), state };
+        say(&Message::Kept { run: self.run, checkpoint: checkpoint.to_bytes() });
+        self.kept = (js_sys::Date::now(), steps);
+        Ok(())
+    }
+
+    /// Has the network write, and tells what it wrote.
+    async fn write(&mut self, sampling: Sampling) -> Result<(), String> {
+        let before = self.activity;
+        self.is(Activity::Writing);
+        if let Some(event) = self.search.write(sampling).await? {
+            say(&Message::Event { run: self.run, event: event.into() });
+        }
+        self.is(before);
+        Ok(())
+    }
+
     fn may_step(&self) -> bool {
         (self.going || self.owed > 0) && !self.search.is_finished()
     }
 }
 
+/// Networks that are trained side by side, a step of each in turn.
+struct Race {
+    number: u32,
+    runners: Vec<Training>,
+    next: usize,
+}
+
+impl Race {
+    async fn begin(
+        number: u32,
+        config: TrainConfig,
+        data: DataChoice,
+        cells: Vec<Genotype>,
+        compute: &Compute,
+    ) -> Result<Self, String> {
+        let config = TrainConfig { kernels: compute.kernels(), ..config };
+        let dataset = match data {
+            DataChoice::Textures => {
+                Dataset::textures(config.seed, config.train_images.unwrap_or(TEXTURES_TRAIN), TEXTURES_TEST)
+            }
+            DataChoice::Cifar10 => subset().await?,
+        };
+        // No more than there are.
+        let images = config.train_images.map(|images| images.min(dataset.train.len()));
+        let config = TrainConfig { train_images: images, ..config };
+        let runner = |cells| Training::new(config.clone(), cells, &dataset, compute).map_err(|error| error.to_string());
+        let runners = cells.into_iter().map(runner).collect::<Result<Vec<_>, _>>()?;
+        for (runner, training) in runners.iter().enumerate() {
+            say(&Message::Raced { race: number, runner, event: training.started().into() });
+        }
+        Ok(Self { number, runners, next: 0 })
+    }
+
+    fn is_over(&self) -> bool {
+        self.runners.iter().all(Training::is_finished)
+    }
+
+    async fn step(&mut self) -> Result<(), String> {
+        let runner = self.next;
+        self.next = (runner + 1) % self.runners.len();
+        if !self.runners[runner].is_finished() {
+            let events = self.runners[runner].step().await.map_err(|error| error.to_string())?;
+            for event in events {
+                say(&Message::Raced { race: self.number, runner, event: event.into() });
+            }
+        }
+        Ok(())
+    }
+}
+
 async fn serve(mut inbox: mpsc::UnboundedReceiver<Command>) {
-    let compute = match Compute::acquire(DeviceChoice::Auto).await {
-        Ok(compute) => compute,
-        Err(error) => return say(&Message::Unsupported { reason: format!("WebGPU does not start: {error}.") }),
+    // Without an adapter there is nothing to acquire, and the runtime would break in trying.
+    let told = adapter_info().await;
+    let acquired = match &told {
+        Some(_) => {
+            Compute::acquire(DeviceChoice::Auto).await.map_err(|error| format!("WebGPU does not start: {error}."))
+        }
+        None => Err("WebGPU has no adapter here.".to_owned()),
     };
-    let told = adapter_info().await.unwrap_or_default();
+    let (compute, instead) = match acquired {
+        Ok(compute) => (compute, None),
+        Err(reason) => (Compute::cpu(), Some(reason)),
+    };
+    let told = told.filter(|_| instead.is_none()).unwrap_or_default();
     say(&Message::Ready {
         adapter: told.name.unwrap_or_else(|| compute.adapter.clone()),
         backend: compute.backend.clone(),
         software: compute.software || told.software,
+        instead,
     });
     let mut current: Option<Current> = None;
+    let mut race: Option<Race> = None;
     loop {
-        // Whatever has been said is heard before the next step; with no step to do, wait for the next word.
-        let command = match &mut current {
-            Some(current) if current.may_step() => inbox.try_recv().ok(),
-            other => {
-                if let Some(current) = other {
-                    current.is(Activity::Holding);
-                }
-                match inbox.next().await {
-                    Some(command) => Some(command),
-                    None => return,
-                }
-            }
-        };
-        if let Some(command) = command {
-            obey(command, &mut current, &compute).await;
-            continue;
-        }
-        let Some(now) = &mut current else { continue };
-        now.is(Activity::Stepping);
-        match now.search.step().await {
-            Ok(events) => {
-                let run = now.run;
-                events.into_iter().for_each(|event| say(&Message::Event { run, event: event.into() }));
-                now.owed = now.owed.saturating_sub(1);
-            }
-            Err(error) => {
-                // The device may be gone, so the page replaces this worker before the next search.
-                let message = error.to_string();
-                say(&Message::Event { run: now.run, event: Event::Failed { message: message.clone() }.into() });
+        if let Some(current) = current.as_mut().filter(|current| !current.may_step()) {
+            if let Err(message) = current.keep(true).await {
                 return say(&Message::Failed { message });
             }
+            current.is(Activity::Holding);
+        }
+        race = race.filter(|race| !race.is_over());
+        // Whatever has been said is heard before the next step; with no step to do, wait for the next word.
+        let command = match race.is_some() || current.as_ref().is_some_and(Current::may_step) {
+            true => inbox.try_recv().ok(),
+            false => match inbox.next().await {
+                Some(command) => Some(command),
+                None => return,
+            },
+        };
+        if let Some(command) = command {
+            // After an error the device may be gone, so the page replaces this worker.
+            if let Err(message) = obey(command, &mut current, &mut race, &compute).await {
+                return say(&Message::Failed { message });
+            }
+            continue;
+        }
+        if let Some(Err(message)) = match &mut race {
+            Some(race) => Some(race.step().await),
+            None => None,
+        } {
+            return say(&Message::Failed { message });
+        }
+        breathe().await;
+        let Some(now) = current.as_mut().filter(|current| current.may_step()) else { continue };
+        now.is(Activity::Stepping);
+        let done = async {
+            let events = now.search.step().await?;
+            now.owed = now.owed.saturating_sub(1);
+            let due = events.iter().find_map(|event| match event {
+                Event::RecurrentStep { step, .. } if *step == 0 || (step + 1).is_multiple_of(WRITTEN_EVERY) => {
+                    Some(step + 1)
+                }
+                _ => None,
+            });
+            let (over, events): (Vec<Event>, Vec<Event>) =
+                events.into_iter().partition(|event| matches!(event, Event::RecurrentFinished { .. }));
+            let tell = |event: Event, run| say(&Message::Event { run, event: event.into() });
+            events.into_iter().for_each(|event| tell(event, now.run));
+            if let Some(seed) = due {
+                now.write(Sampling { seed: seed as u64, ..UNASKED }).await?;
+            }
+            over.into_iter().for_each(|event| tell(event, now.run));
+            now.keep(false).await
+        };
+        if let Err(message) = done.await {
+            // The device may be gone, so the page replaces this worker before the next search.
+            say(&Message::Event { run: now.run, event: Event::Failed { message: message.clone() }.into() });
+            return say(&Message::Failed { message });
         }
         breathe().await;
     }
@@ -150,56 +324,119 @@ async fn adapter_info() -> Option<AdapterInfo> {
     Some(AdapterInfo { name, software })
 }
 
-async fn obey(command: Command, current: &mut Option<Current>, compute: &Compute) {
+/// Does what it is told.
+///
+/// # Errors
+/// The device failed.
+async fn obey(
+    command: Command,
+    current: &mut Option<Current>,
+    race: &mut Option<Race>,
+    compute: &Compute,
+) -> Result<(), String> {
     match command {
         Command::Start { run, config, data } => {
             *current = None;
-            match begin(run, config, data, compute).await {
-                Ok(search) => {
-                    say(&Message::Event { run, event: search.started().into() });
-                    *current = Some(Current { run, search, going: true, owed: 0, activity: Activity::Building });
+            let begun = begin(run, config, data, compute).await;
+            *current = started(run, begun);
+        }
+        Command::Continue { run, config, data, checkpoint } => {
+            *current = None;
+            match resume(run, config, data, &checkpoint, compute).await {
+                Ok((search, began)) => {
+                    let kept = (js_sys::Date::now(), search.steps_done());
+                    let (search, activity) = (Search::Images(search), Activity::Building);
+                    *current = Some(Current { began, kept, run, search, going: false, owed: 0, activity });
                 }
                 Err(message) => say(&Message::Event { run, event: Event::Failed { message }.into() }),
             }
         }
+        Command::StartText { run, config, words, own } => {
+            *current = None;
+            let begun = begin_text(run, config, words, own, compute).await;
+            *current = started(run, begun);
+        }
+        Command::Sample { words, temperature, seed } => {
+            if let Some(current) = current {
+                current.write(Sampling { words, temperature, seed }).await?;
+            }
+        }
+        Command::Race { race: number, config, data, cells } => {
+            *race = None;
+            match Race::begin(number, config, data, cells, compute).await {
+                Ok(begun) => *race = Some(begun),
+                Err(message) => {
+                    let event = Event::Failed { message }.into();
+                    say(&Message::Raced { race: number, runner: 0, event });
+                }
+            }
+        }
+        Command::StopRace => *race = None,
         Command::Control { control: Control::Stop } => *current = None,
         Command::Control { control } => {
             if let Some(current) = current {
-                asked(control, current).await;
+                asked(control, current).await?;
             }
         }
         Command::Bench { run, config, steps } => {
-            *current = None;
+            (*current, *race) = (None, None);
             let told = |kind: &str, done| say(&Message::Timing { run, kind: kind.to_owned(), done });
-            match step_benchmark(config, steps, false, compute, told).await {
-                Ok(figures) => say(&Message::Benchmark { run, figures: Box::new(figures) }),
-                // The device may be gone, so the page replaces this worker.
-                Err(error) => say(&Message::Failed { message: error.to_string() }),
-            }
+            let figures =
+                step_benchmark(config, steps, false, compute, told).await.map_err(|error| error.to_string())?;
+            say(&Message::Benchmark { run, figures: Box::new(figures) });
+        }
+    }
+    Ok(())
+}
+
+/// A search that has begun, told as such, or why it has not.
+fn started(run: u32, begun: Result<Search, String>) -> Option<Current> {
+    match begun {
+        Ok(search) => {
+            let event = search.started();
+            let (began, kept) = (fingerprint(&event), (js_sys::Date::now(), 0));
+            say(&Message::Event { run, event: event.into() });
+            Some(Current { began, kept, run, search, going: true, owed: 0, activity: Activity::Building })
+        }
+        Err(message) => {
+            say(&Message::Event { run, event: Event::Failed { message }.into() });
+            None
         }
     }
 }
 
 /// What is asked of a search that is there.
-async fn asked(control: Control, current: &mut Current) {
+async fn asked(control: Control, current: &mut Current) -> Result<(), String> {
     match control {
         Control::Pause => (current.going, current.owed) = (false, 0),
         Control::Resume => current.going = true,
         Control::Step => (current.going, current.owed) = (false, current.owed + 1),
-        Control::Steer { steering } => match current.search.steer(steering).await {
-            Ok(event) => say(&Message::Event { run: current.run, event: event.into() }),
-            Err(error @ SearchError::Steering(_)) => {
-                say(&Message::Refused { run: current.run, reason: error.to_string() });
+        Control::Steer { steering } => {
+            let Search::Images(search) = &mut current.search else {
+                let reason = "a recurrent search takes no changes while it runs".to_owned();
+                say(&Message::Refused { run: current.run, reason });
+                return Ok(());
+            };
+            match search.steer(steering).await {
+                Ok(event) => {
+                    say(&Message::Event { run: current.run, event: event.into() });
+                    // No step was done, and yet it is another search.
+                    current.kept.1 = usize::MAX;
+                }
+                Err(error @ SearchError::Steering(_)) => {
+                    say(&Message::Refused { run: current.run, reason: error.to_string() });
+                }
+                Err(error) => return Err(error.to_string()),
             }
-            // The device may be gone, so the page replaces this worker.
-            Err(error) => say(&Message::Failed { message: error.to_string() }),
-        },
+        }
         Control::Stop => {}
     }
+    Ok(())
 }
 
-async fn begin(run: u32, config: SearchConfig, data: DataChoice, compute: &Compute) -> Result<ConvSearch, String> {
+async fn begin(run: u32, config: SearchConfig, data: DataChoice, compute: &Compute) -> Result<Search, String> {
     say(&Message::Status { run, activity: Activity::Data });
+    let config = SearchConfig { kernels: compute.kernels(), ..config };
     let textures = || Dataset::textures(config.seed, config.train_images.unwrap_or(TEXTURES_TRAIN), 0);
     let (dataset, data, notice) = match data {
         DataChoice::Textures => (textures(), data, None),
@@ -213,28 +450,78 @@ async fn begin(run: u32, config: SearchConfig, data: DataChoice, compute: &Compu
     };
     say(&Message::Data { run, data, images: dataset.train.len(), notice });
     say(&Message::Status { run, activity: Activity::Building });
-    ConvSearch::new(config, &dataset, compute).await.map_err(|error| error.to_string())
+    let search = ConvSearch::new(config, &dataset, compute).await.map_err(|error| error.to_string())?;
+    Ok(Search::Images(search.into()))
+}
+
+/// Takes up a search from its checkpoint.
+async fn resume(
+    run: u32,
+    config: SearchConfig,
+    data: DataChoice,
+    checkpoint: &[u8],
+    compute: &Compute,
+) -> Result<(Box<ConvSearch>, String), String> {
+    let refused = |why: String| format!("the search that was kept cannot be taken up again: what was kept {why}");
+    let checkpoint = Checkpoint::from_bytes(checkpoint).map_err(|error| refused(error.to_string()))?;
+    let Search::Images(mut search) = begin(run, config, data, compute).await? else {
+        return Err(refused("is of the other kind".into()));
+    };
+    let began = fingerprint(&search.started());
+    if checkpoint.config != began {
+        return Err(refused("is of other images, another device or another version of this page".into()));
+    }
+    search.restore(&checkpoint.state).map_err(|error| refused(error.to_string()))?;
+    Ok((search, began))
+}
+
+async fn begin_text(
+    run: u32,
+    config: RecurrentConfig,
+    words: usize,
+    own: Option<OwnText>,
+    compute: &Compute,
+) -> Result<Search, String> {
+    say(&Message::Status { run, activity: Activity::Data });
+    let config = RecurrentConfig { kernels: compute.kernels(), ..config };
+    let OwnText { name, bytes } = match own {
+        Some(own) => own,
+        None => {
+            let bytes =
+                fetched(BOOK).await.map_err(|why| format!("{why}: drop a text file of your own on the page"))?;
+            OwnText { name: TITLE.into(), bytes }
+        }
+    };
+    let corpus = Corpus::from_prose(&name, &bytes, words).map_err(|error| error.to_string())?;
+    say(&Message::Text { run, name });
+    say(&Message::Status { run, activity: Activity::Building });
+    let search = RecurrentSearch::new(config, &corpus, compute).await.map_err(|error| error.to_string())?;
+    Ok(Search::Text(search.into(), corpus.vocabulary))
 }
 
 /// The subset of CIFAR-10 beside the page, or a clause that says why there is none.
 async fn subset() -> Result<Dataset, String> {
+    Dataset::from_packed(&fetched(SUBSET).await?).map_err(|error| format!("{SUBSET} cannot be read ({error})"))
+}
+
+/// A file beside the page, or a clause that says why there is none.
+async fn fetched(file: &str) -> Result<Vec<u8>, String> {
     let reason = |error: JsValue| match error.dyn_into::<js_sys::Error>() {
-        Ok(error) => format!("{SUBSET} cannot be fetched ({})", String::from(error.message())),
-        Err(_) => format!("{SUBSET} cannot be fetched"),
+        Ok(error) => format!("{file} cannot be fetched ({})", String::from(error.message())),
+        Err(_) => format!("{file} cannot be fetched"),
     };
     let response: Response =
-        JsFuture::from(scope().fetch_with_str(SUBSET)).await.map_err(reason)?.dyn_into().map_err(reason)?;
+        JsFuture::from(scope().fetch_with_str(file)).await.map_err(reason)?.dyn_into().map_err(reason)?;
     let kind = response.headers().get("content-type").ok().flatten().unwrap_or_default();
     // A server of single-page applications answers with the page itself where there is no file.
     if response.status() == 404 || kind.starts_with("text/html") {
-        return Err(format!("The CIFAR-10 images are not here ({SUBSET} is missing)"));
+        return Err(format!("{file} is missing"));
     }
     if !response.ok() {
-        return Err(format!("{SUBSET} cannot be fetched (status {})", response.status()));
+        return Err(format!("{file} cannot be fetched (status {})", response.status()));
     }
     let buffer = JsFuture::from(response.array_buffer().map_err(reason)?).await.map_err(reason)?;
-    Dataset::from_packed(&Uint8Array::new(&buffer).to_vec())
-        .map_err(|error| format!("{SUBSET} cannot be read ({error})"))
+    Ok(Uint8Array::new(&buffer).to_vec())
 }
 
 /// Lets the worker hear what was said meanwhile.

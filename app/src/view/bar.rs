@@ -6,8 +6,9 @@ use crate::{
     page::{Engine, Page, Phase, Purpose, Source, sentence},
 };
 use darts_app::{
-    messages::{Activity, DataChoice},
-    run::{Course, End},
+    cells::Task,
+    messages::{Activity, DataChoice, TextChoice},
+    run::{Course, End, Plan},
     setup::{Count, Rate, Setup},
 };
 use darts_engine::search::{Order, Steering};
@@ -37,9 +38,6 @@ fn Transport() -> impl IntoView {
     let page = page();
     let recorded = move || page.phase.get() == Phase::Recorded;
     let native = move || page.source.get() == Source::Native;
-    let unable = move || {
-        matches!(page.engine.get(), Engine::Unsupported { .. }) && !recorded() && page.source.get() != Source::Native
-    };
     let running = move || page.phase.get() == Phase::Running || page.playing.get();
     let over = move || matches!(page.phase.get(), Phase::Finished | Phase::Failed);
     let reset_label = move || match page.phase.get() {
@@ -87,7 +85,6 @@ fn Transport() -> impl IntoView {
                 class="round big"
                 aria-label=label
                 title=label
-                disabled=unable
                 on:click=move |_| page.toggle()
             >
                 <svg viewBox="0 0 24 24" aria-hidden="true">
@@ -100,7 +97,7 @@ fn Transport() -> impl IntoView {
                 class="round"
                 aria-label="One step"
                 title=move || if recorded() { "The next moment" } else { "One search step: alphas, then weights; then hold" }
-                disabled=move || unable() || (over() && !native())
+                disabled=move || over() && !native()
                 on:click=move |_| page.step()
             >
                 <svg viewBox="0 0 24 24" aria-hidden="true">
@@ -121,8 +118,7 @@ fn status(page: Page) -> String {
             Some(format!("Loading the engine: {:.1} MB", received / 1e6))
         }
         Engine::Loading { .. } => Some("Loading the engine".into()),
-        Engine::Unsupported { .. } => Some("No WebGPU here".into()),
-        Engine::Ready { .. } | Engine::Broken => None,
+        Engine::Waiting | Engine::Ready { .. } | Engine::Broken => None,
     };
     let activity = page.activity.get();
     if let Source::Recording { reading, .. } = page.source.get() {
@@ -145,7 +141,9 @@ fn status(page: Page) -> String {
         }),
         phase => loading.unwrap_or_else(|| match activity {
             None => "Getting ready".into(),
+            Some(Activity::Data) if page.task.get() == Task::Recurrent => "Fetching the text".into(),
             Some(Activity::Data) => "Fetching images".into(),
+            Some(Activity::Writing) => "Writing text".into(),
             Some(Activity::Building) => "Building the supernet".into(),
             Some(Activity::Holding) => "Paused".into(),
             Some(Activity::Stepping) if phase == Phase::Paused => "Finishing this step".into(),
@@ -173,10 +171,10 @@ fn Figures() -> impl IntoView {
             .moment
             .with(|moment| moment.as_ref().map(|moment| moment.epoch))
             .filter(|_| page.cursor.get().is_some());
-        run.with(|run| run.started.as_ref().map(|started| (now.unwrap_or(run.epoch) + 1, started.config.epochs)))
+        run.with(|run| run.started.as_ref().map(|started| (now.unwrap_or(run.epoch) + 1, started.plan.epochs())))
     };
     let steps = move || page.cursor.get().unwrap_or(usize::MAX).min(run.with(|run| run.steps));
-    let speed = move || match run.with(|run| run.images_per_second()) {
+    let speed = move || match run.with(|run| run.speed()) {
         Some(speed) if speed >= 100.0 => format!("{speed:.0}"),
         Some(speed) => format!("{speed:.1}"),
         None => "\u{2013}".into(),
@@ -213,14 +211,19 @@ fn Figures() -> impl IntoView {
                 </dd>
             </div>
             <div class="figure">
-                <dt title="Images of both halves through the supernet, forward and backward">"Images/s"</dt>
+                <dt title="Of both halves through the supernet, forward and backward">
+                    {move || if page.task.get() == Task::Recurrent { "Words/s" } else { "Images/s" }}
+                </dt>
                 <dd id="speed">{speed}</dd>
             </div>
             <div class="figure wide adapter">
                 <dt>
                     "Computed by"
                     <Show when=software>
-                        <span class="badge" title="The processor emulates a GPU: slow, but the same arithmetic">"software"</span>
+                        {move || match page.without_gpu() {
+                            Some(reason) => view! { <span class="badge" title=reason>"no GPU"</span> },
+                            None => view! { <span class="badge" title="The processor emulates a GPU: slow, but the same arithmetic".to_owned()>"software"</span> },
+                        }}
                     </Show>
                 </dt>
                 <dd id="adapter" title=adapter>{adapter}</dd>
@@ -235,56 +238,150 @@ fn Settings() -> impl IntoView {
     let setup = page.setup;
     let fixed = move || matches!(page.phase.get(), Phase::Running | Phase::Paused);
     let own = move || page.source.get() == Source::Engine;
-    let preset = move || setup.get().preset().map_or("", |preset| preset.name);
+    let task = Memo::new(move |_| setup.with(|setup| setup.task));
+    let change_task = move |event| {
+        let name = event_target_value(&event);
+        if let Some((task, _)) = Task::ALL.into_iter().find(|(_, known)| *known == name) {
+            page.reset();
+            setup.update(|setup| *setup = Setup { seed: setup.seed, ..Setup::of(task) });
+        }
+    };
     view! {
         <form class="settings" aria-label="Settings" on:submit=|event| event.prevent_default()>
             <Show when=move || !own()><OfRun /></Show>
             <fieldset disabled=fixed hidden=move || !own() title=move || fixed().then_some("Reset to change these")>
                 <legend class="hidden">"Settings of the search"</legend>
-                <label class="field">
-                    <span>"Preset"</span>
-                    <select
-                        id="preset"
-                        prop:value=preset
-                        title=move || setup.get().preset().map_or("Your own settings", |preset| preset.hint)
-                        on:change=move |event| {
-                            let name = event_target_value(&event);
-                            if let Some(preset) = Setup::PRESETS.iter().find(|preset| preset.name == name) {
-                                setup.update(|setup| *setup = setup.with_preset(preset));
-                            }
-                        }
-                    >
-                        <option value="" disabled hidden>"Custom"</option>
-                        {Setup::PRESETS
-                            .iter()
-                            .map(|preset| view! { <option value=preset.name selected=preset.name == self::Setup::default().preset().map_or("", |p| p.name)>{preset.name}</option> })
-                            .collect_view()}
+                <label class="field" title="Cells of a network for images, or the cell of a language model">
+                    <span>"Cells"</span>
+                    <select id="task" prop:value=move || Task::ALL[task.get() as usize].1 on:change=change_task>
+                        <option value="convolutional">"Convolutional"</option>
+                        <option value="recurrent">"Recurrent"</option>
                     </select>
                 </label>
-                <label class="field">
-                    <span>"Images"</span>
-                    <select
-                        id="data"
-                        prop:value=move || setup.get().data.name()
-                        on:change=move |event| {
-                            if let Some(data) = DataChoice::from_name(&event_target_value(&event)) {
-                                setup.update(|setup| setup.data = data);
-                            }
-                        }
-                    >
-                        <option value="cifar10">"CIFAR-10"</option>
-                        <option value="textures">"Generated textures"</option>
-                    </select>
-                </label>
-                <Number label="How many" hint="Training images; one half trains the weights, the other the alphas" count=Count::IMAGES get=|s| s.images as u64 />
-                <Number label="Channels" hint="Channels of the first cell; they double at each reduction" count=Count::CHANNELS get=|s| s.channels as u64 />
-                <Number label="Cells" hint="Cells of the supernet; those at one and two thirds reduce" count=Count::CELLS get=|s| s.cells as u64 />
-                <Number label="Batch" hint="Images of a minibatch" count=Count::BATCH get=|s| s.batch as u64 />
-                <Number label="Epochs" hint="Passes over the weight half" count=Count::EPOCHS get=|s| s.epochs as u64 />
-                <Number label="Seed" hint="Fixes initial weights and alphas, the split, the order and the augmentation" count=Count::SEED get=|s| s.seed />
+                {move || match task.get() {
+                    Task::Convolutional => view! { <OfImages /> }.into_any(),
+                    Task::Recurrent => view! { <OfText /> }.into_any(),
+                }}
             </fieldset>
             <Steered />
         </form>
+    }
+}
+
+#[component]
+fn Presets(task: Task) -> impl IntoView {
+    let setup = page().setup;
+    let preset = move || setup.get().preset().map_or("", |preset| preset.name);
+    let chosen = preset();
+    view! {
+        <label class="field">
+            <span>"Preset"</span>
+            <select
+                id="preset"
+                prop:value=preset
+                title=move || setup.get().preset().map_or("Your own settings", |preset| preset.hint)
+                on:change=move |event| {
+                    let name = event_target_value(&event);
+                    if let Some(preset) = Setup::presets(task).iter().find(|preset| preset.name == name) {
+                        setup.update(|setup| *setup = setup.with_preset(preset));
+                    }
+                }
+            >
+                <option value="" disabled hidden>"Custom"</option>
+                {Setup::presets(task)
+                    .iter()
+                    .map(|preset| view! { <option value=preset.name selected=preset.name == chosen>{preset.name}</option> })
+                    .collect_view()}
+            </select>
+        </label>
+    }
+}
+
+#[component]
+fn OfImages() -> impl IntoView {
+    let setup = page().setup;
+    view! {
+        <Presets task=Task::Convolutional />
+        <label class="field">
+            <span>"Images"</span>
+            <select
+                id="data"
+                prop:value=move || setup.get().data.name()
+                on:change=move |event| {
+                    if let Some(data) = DataChoice::from_name(&event_target_value(&event)) {
+                        setup.update(|setup| setup.data = data);
+                    }
+                }
+            >
+                <option value="cifar10">"CIFAR-10"</option>
+                <option value="textures">"Generated textures"</option>
+            </select>
+        </label>
+        <Number label="How many" hint="Training images; one half trains the weights, the other the alphas" count=Count::IMAGES get=|s| s.images as u64 />
+        <Number label="Channels" hint="Channels of the first cell; they double at each reduction" count=Count::CHANNELS get=|s| s.channels as u64 />
+        <Number label="Layers" hint="Cells of the supernet; those at one and two thirds reduce" count=Count::CELLS get=|s| s.cells as u64 />
+        <Number label="Batch" hint="Images of a minibatch" count=Count::BATCH get=|s| s.batch as u64 />
+        <Number label="Epochs" hint="Passes over the weight half" count=Count::EPOCHS get=|s| s.epochs as u64 />
+        <Number label="Seed" hint="Fixes initial weights and alphas, the split, the order and the augmentation" count=Count::SEED get=|s| s.seed />
+    }
+}
+
+#[component]
+fn OfText() -> impl IntoView {
+    let page = page();
+    let setup = page.setup;
+    let file: NodeRef<html::Input> = NodeRef::new();
+    let own = move || page.own_text.get().unwrap_or("A file of your own\u{2026}".into());
+    view! {
+        <Presets task=Task::Recurrent />
+        <label class="field">
+            <span>"Text"</span>
+            <select
+                id="text"
+                prop:value=move || setup.get().text.name()
+                on:change=move |event| {
+                    let Some(text) = TextChoice::from_name(&event_target_value(&event)) else { return };
+                    setup.update(|setup| setup.text = text);
+                    if text == TextChoice::Own && page.own_text.with_untracked(Option::is_none) {
+                        file.get_untracked().into_iter().for_each(|input| input.click());
+                    }
+                }
+            >
+                <option value="book">"The Moonstone"</option>
+                <option value="own">{own}</option>
+            </select>
+        </label>
+        <input
+            type="file"
+            class="hidden"
+            tabindex="-1"
+            id="text-file"
+            aria-label="A text to learn from"
+            accept=".txt,text/plain"
+            node_ref=file
+            on:change=move |event| {
+                let input: web_sys::HtmlInputElement = event_target(&event);
+                if let Some(file) = input.files().and_then(|files| files.get(0)) {
+                    page.open_file(&file, Purpose::Learn);
+                }
+                input.set_value("");
+            }
+        />
+        <Number label="Words" hint="The most words of the vocabulary; rarer ones become one" count=Count::WORDS get=|s| s.words as u64 />
+        <Number label="Units" hint="The length of word vectors and of the state" count=Count::UNITS get=|s| s.units as u64 />
+        <Number label="Back" hint="Words that gradients go back through" count=Count::BPTT get=|s| s.bptt as u64 />
+        <Number label="Columns" hint="Columns that the text is cut into: a minibatch" count=Count::COLUMNS get=|s| s.batch as u64 />
+        <Number label="Epochs" hint="Passes over the training text" count=Count::EPOCHS get=|s| s.epochs as u64 />
+        <Number label="Seed" hint="Fixes initial weights and alphas, and what is dropped" count=Count::SEED get=|s| s.seed />
+        <label class="field check" title="Drop as much as the paper: 0.2 of the word vectors\u{2019} components, 0.75 of the cell\u{2019}s input and output, 0.25 of its states">
+            <span>"Dropout"</span>
+            <input
+                id="dropout"
+                type="checkbox"
+                prop:checked=move || setup.get().dropout
+                on:change=move |event| setup.update(|setup| setup.dropout = event_target_checked(&event))
+            />
+        </label>
     }
 }
 
@@ -334,17 +431,28 @@ fn OfRun() -> impl IntoView {
     let facts = move || {
         page.run.with(|run| {
             let started = run.started.as_ref()?;
-            let config = &started.config;
-            Some(format!(
-                "{} cells of {} channels, batch {}, {} epochs of {} steps, {} images, seed {}",
-                config.layers,
-                config.init_channels,
-                config.batch_size,
-                grouped(config.epochs),
-                grouped(started.steps_per_epoch),
-                grouped(started.weight_images + started.alpha_images),
-                config.seed
-            ))
+            Some(match &started.plan {
+                Plan::Images { config, weight_images, alpha_images, steps_per_epoch } => format!(
+                    "{} cells of {} channels, batch {}, {} epochs of {} steps, {} images, seed {}",
+                    config.layers,
+                    config.init_channels,
+                    config.batch_size,
+                    grouped(config.epochs),
+                    grouped(*steps_per_epoch),
+                    grouped(weight_images + alpha_images),
+                    config.seed
+                ),
+                Plan::Text { config, vocabulary, train_words, valid_words } => format!(
+                    "recurrent cell of {} units, {} columns, {} words back, {} epochs, {} distinct of {} words, seed {}",
+                    config.hidden,
+                    config.batch_size,
+                    config.bptt,
+                    grouped(config.epochs),
+                    grouped(*vocabulary),
+                    grouped(train_words + valid_words),
+                    config.seed
+                ),
+            })
         })
     };
     view! { <p class="of-run" id="of-run"><b>{name}</b> " " {facts}</p> }
@@ -358,7 +466,8 @@ fn Steered() -> impl IntoView {
     let runs = move || {
         matches!(page.phase.get(), Phase::Running | Phase::Paused) && page.run.with(|run| run.started.is_some())
     };
-    let fixed = move || page.source.get() != Source::Engine && !runs();
+    let text = Memo::new(move |_| page.task.get() == Task::Recurrent);
+    let fixed = move || (page.source.get() != Source::Engine && !runs()) || (text.get() && runs());
     let recorded = move || matches!(page.source.get(), Source::Recording { .. });
     // That of the run while there is one, of the settings before.
     let course = Memo::new(move |_| {
@@ -373,12 +482,17 @@ fn Steered() -> impl IntoView {
         if runs() { page.ask_change(Steering::Order { order }) } else { setup.update(|setup| setup.order = order) }
     };
     view! {
-        <fieldset disabled=fixed class="steered" hidden=recorded>
+        <fieldset
+            disabled=fixed
+            class="steered"
+            hidden=recorded
+            title=move || (text.get() && runs()).then_some("A recurrent search takes no changes while it runs")
+        >
             <legend class="hidden">"What can be changed while a search runs"</legend>
             <RateField
                 label="Weight rate"
-                hint="Where the learning rate of the weights starts (SGD with momentum, annealed along a cosine)"
-                rate=Rate::WEIGHTS
+                hint="Where the learning rate of the weights starts (SGD; on images with momentum and annealed along a cosine)"
+                rate=Signal::derive(move || Setup::weight_range(page.task.get()))
                 value=Signal::derive(move || course.get().weight_rate)
                 steer=move |weights| Steering::Rates { weights, alphas: course.get_untracked().alpha_rate }
                 runs=Signal::derive(runs)
@@ -386,7 +500,7 @@ fn Steered() -> impl IntoView {
             <RateField
                 label="Alpha rate"
                 hint="Learning rate of the alphas (Adam)"
-                rate=Rate::ALPHAS
+                rate=Signal::derive(|| Rate::ALPHAS)
                 value=Signal::derive(move || course.get().alpha_rate)
                 steer=move |alphas| Steering::Rates { weights: course.get_untracked().weight_rate, alphas }
                 runs=Signal::derive(runs)
@@ -398,7 +512,7 @@ fn Steered() -> impl IntoView {
                     <option value="second">"Second"</option>
                 </select>
             </label>
-            <label class="field check" title="Only the weights learn while the alphas are held: a warm-up">
+            <label class="field check" hidden=move || text.get() title="Only the weights learn while the alphas are held: a warm-up">
                 <span>"Hold alphas"</span>
                 <input
                     id="freeze"
@@ -416,7 +530,7 @@ fn Steered() -> impl IntoView {
 fn RateField(
     label: &'static str,
     hint: &'static str,
-    rate: Rate,
+    rate: Signal<Rate>,
     value: Signal<f64>,
     /// The change of a search that runs.
     steer: impl Fn(f64) -> Steering + Send + Sync + 'static,
@@ -424,16 +538,17 @@ fn RateField(
     runs: Signal<bool>,
 ) -> impl IntoView {
     let page = page();
-    let list = format!("{}-offered", rate.key);
+    let key = rate.get_untracked().key;
+    let list = format!("{key}-offered");
     // What is being typed stays while other things change.
     let value = Memo::new(move |_| value.get());
     let changed = move |event| {
         let input: web_sys::HtmlInputElement = event_target(&event);
         let old = value.get_untracked().to_string();
         if !runs.get_untracked() {
-            return take(page, rate.key, &input, old);
+            return take(page, key, &input, old);
         }
-        match rate.parse(&input.value()) {
+        match rate.get_untracked().parse(&input.value()) {
             Ok(value) => page.ask_change(steer(value)),
             Err(problem) => {
                 input.set_value(&old);
@@ -445,7 +560,7 @@ fn RateField(
         <label class="field rate" title=hint>
             <span>{label}</span>
             <input
-                id=rate.key
+                id=key
                 type="text"
                 inputmode="decimal"
                 list=list.clone()
@@ -453,7 +568,7 @@ fn RateField(
                 on:change=changed
             />
             <datalist id=list>
-                {rate.offered.iter().map(|value| view! { <option value=value.to_string()></option> }).collect_view()}
+                {move || rate.get().offered.iter().map(|value| view! { <option value=value.to_string()></option> }).collect_view()}
             </datalist>
         </label>
     }

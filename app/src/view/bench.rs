@@ -1,7 +1,7 @@
 //! Steps timed on this machine: shown when the page's address says `?bench`.
 
 use super::page;
-use crate::page::{Bench, Engine};
+use crate::page::Bench;
 use darts_engine::search::{Kernels, Order};
 use leptos::prelude::*;
 
@@ -10,9 +10,7 @@ pub fn Panel() -> impl IntoView {
     let page = page();
     let order = RwSignal::new(Order::First);
     let kernels = RwSignal::new(Kernels::Fused);
-    let busy = move || {
-        matches!(page.bench.get(), Bench::Running(_)) || matches!(page.engine.get(), Engine::Unsupported { .. })
-    };
+    let busy = move || matches!(page.bench.get(), Bench::Running(_)) || page.without_gpu().is_some();
     view! {
         <section class="bench" aria-labelledby="bench">
             <h2 id="bench">"How fast is a step here?"</h2>

@@ -3,24 +3,28 @@
 use super::{
     graph::{Graph, cost_text, op_cost},
     heatmap::{Heatmap, place, strongest},
-    kind_name, math, op_name, page,
+    math, node_number, op_name, page,
     parts::{Choice, Menu, SavePicture, Term},
     state_name,
 };
 use crate::{browser, page::Page};
-use darts_app::link::{CellView, HeatView};
-use darts_engine::space::{CellKind, Genotype, NetworkSize};
+use darts_app::{
+    cells::{Cells, Kind},
+    link::{CellView, HeatView},
+};
+use darts_engine::space::{NetworkSize, recurrent_parameters};
 use leptos::prelude::*;
 
 #[component]
-pub fn Cell(kind: CellKind) -> impl IntoView {
+pub fn Cell(kind: Kind) -> impl IntoView {
     let page = page();
-    let name = kind_name(kind);
+    let name = kind.name();
     let (title, caption) = match kind {
-        CellKind::Normal => ("Normal cell", "keeps height and width"),
-        CellKind::Reduce => ("Reduction cell", "halves height and width"),
+        Kind::Normal => ("Normal cell", "keeps height and width"),
+        Kind::Reduce => ("Reduction cell", "halves height and width"),
+        Kind::Recurrent => ("Recurrent cell", "reads a word, and what it knows of those before"),
     };
-    let first = kind == CellKind::Normal;
+    let first = kind.place() == 0;
     view! {
         <section class="card cell" id=name aria-labelledby=format!("{name}-title")>
             <header class="card-head">
@@ -61,21 +65,21 @@ fn heat_caption(page: Page) -> impl IntoView {
 }
 
 /// What the graph shows, or what it shows of the edge pointed at.
-fn caption_of(page: Page, kind: CellKind) -> AnyView {
+fn caption_of(page: Page, kind: Kind) -> AnyView {
     if let Some((_, row)) = page.edge.get().filter(|(of, _)| *of == kind)
         && page.moment.with(Option::is_some)
     {
-        let edge = place(row);
+        let edge = place(kind, row);
         let kept = page.genotype.with(|genotype| {
-            let (ops, _) = genotype.as_ref()?.of(kind);
-            let pair = ops.get(2 * edge.node..2 * edge.node + 2)?;
-            pair.iter().find(|(_, state)| *state == edge.state).map(|(op, _)| *op)
+            let kept = genotype.as_ref()?.kept(kind);
+            kept.iter().find(|kept| (kept.node, kept.state) == (edge.node, edge.state)).map(|kept| kept.op)
         });
-        let (from, node) = (state_name(edge.state), edge.node);
+        let (from, node) = (state_name(kind, edge.state), node_number(kind, edge.node));
         return match kept {
             Some(op) => {
-                let cost = cost_text(op_cost(op, kind, edge.state));
-                view! { <b>{from} " \u{2192} " {node}</b> {format!(": {}, {cost}", op_name(op))} }.into_any()
+                let cost = op_cost(op, kind, edge.state).map(|cost| format!(", {}", cost_text(cost)));
+                view! { <b>{from} " \u{2192} " {node}</b> {format!(": {}{}", op_name(op), cost.unwrap_or_default())} }
+                    .into_any()
             }
             None => {
                 let best = page.moment.with(|moment| strongest(moment.as_ref(), kind, row));
@@ -85,10 +89,14 @@ fn caption_of(page: Page, kind: CellKind) -> AnyView {
     }
     let given = page.moment.with(Option::is_none) && page.given.with(Option::is_some);
     match (page.genotype.with(Option::is_some), page.cell_view.get()) {
+        (false, _) if kind == Kind::Recurrent => "Before the search every edge blends all five ops about equally.".into_any(),
         (false, _) => "Before the search every edge blends all eight ops about equally.".into_any(),
         (true, CellView::Relaxed) => "Every edge with all its ops; a strand is as strong as its op\u{2019}s weight.".into_any(),
         (true, CellView::Derived) if given => "The cells that came with the address or a file.".into_any(),
-        (true, CellView::Derived) if kind == CellKind::Normal => {
+        (true, CellView::Derived) if kind == Kind::Recurrent => {
+            view! { "The " <Term word="derived cell" /> ": each node\u{2019}s strongest edge with its strongest op; " {math::step()} } .into_any()
+        }
+        (true, CellView::Derived) if kind == Kind::Normal => {
             view! { "The " <Term word="derived cell" /> ": each node\u{2019}s two strongest edges, each with its strongest op." }.into_any()
         }
         (true, CellView::Derived) => {
@@ -99,10 +107,19 @@ fn caption_of(page: Page, kind: CellKind) -> AnyView {
 }
 
 /// What the paper's network of these cells costs.
-pub fn network_cost(genotype: &Genotype) -> String {
-    let NetworkSize { layers, init_channels, .. } = NetworkSize::CIFAR10;
-    let cost = cost_text(genotype.cost(&NetworkSize::CIFAR10).network);
-    format!("{layers} such cells of {init_channels} channels, the paper\u{2019}s network: {cost}.")
+pub fn network_cost(cells: &Cells) -> String {
+    match cells {
+        Cells::Convolutional(genotype) => {
+            let NetworkSize { layers, init_channels, .. } = NetworkSize::CIFAR10;
+            let cost = cost_text(genotype.cost(&NetworkSize::CIFAR10).network);
+            format!("{layers} such cells of {init_channels} channels, the paper\u{2019}s network: {cost}.")
+        }
+        Cells::Recurrent(genotype) => {
+            let parameters = recurrent_parameters(genotype.recurrent.len(), 10_000, 850);
+            let millions = parameters as f64 / 1e6;
+            format!("The paper\u{2019}s model of 850 units and 10,000 words around it: {millions:.1}M parameters.")
+        }
+    }
 }
 
 #[component]
@@ -130,7 +147,7 @@ fn ViewChoice() -> impl IntoView {
 #[component]
 fn SaveCells() -> impl IntoView {
     let page = page();
-    type Form = fn(&Genotype) -> String;
+    type Form = fn(&Cells) -> String;
     let form = move |label: &'static str, file: &'static str, kind: &'static str, form: Form| {
         view! {
             <button
@@ -146,10 +163,11 @@ fn SaveCells() -> impl IntoView {
             </button>
         }
     };
-    let json: Form = |genotype| serde_json::to_string_pretty(genotype).unwrap_or_default() + "\n";
+    let recurrent = page.task.get_untracked() == darts_app::cells::Task::Recurrent;
+    let label = |both, one| if recurrent { one } else { both };
     view! {
-        {form("Both cells as JSON", "genotype.json", "application/json", json)}
-        {form("Both cells as Python", "genotype.py", "text/x-python", |genotype| genotype.to_python() + "\n")}
-        {form("Both cells for Graphviz", "genotype.dot", "text/vnd.graphviz", Genotype::dot)}
+        {form(label("Both cells as JSON", "Cell as JSON"), "genotype.json", "application/json", Cells::to_json)}
+        {form(label("Both cells as Python", "Cell as Python"), "genotype.py", "text/x-python", |cells| cells.to_python() + "\n")}
+        {form(label("Both cells for Graphviz", "Cell for Graphviz"), "genotype.dot", "text/vnd.graphviz", Cells::dot)}
     }
 }

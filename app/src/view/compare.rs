@@ -2,8 +2,11 @@
 
 use super::{cell::network_cost, graph::Still, page, parts::Menu, parts::SavePicture};
 use crate::page::{Purpose, Source};
-use darts_app::link::{MOST_BESIDE, Other, read_cells, title};
-use darts_engine::space::{CellKind, Genotype, PUBLISHED, REPORTED_CIFAR10};
+use darts_app::{
+    cells::{Cells, Kind, Task},
+    link::{MOST_BESIDE, Other, read_cells, title},
+};
+use darts_engine::space::REPORTED_CIFAR10;
 use leptos::{html, prelude::*};
 use wasm_bindgen::JsCast;
 
@@ -15,7 +18,9 @@ pub fn Compare() -> impl IntoView {
     let page = page();
     // The first column is the run's cells, or the first of the others where there is none.
     let own = page.genotype;
-    let reference = Memo::new(move |_| own.get().or_else(|| page.beside.with(|beside| beside.first()?.genotype())));
+    let reference = Memo::new(move |_| {
+        own.get().or_else(|| page.beside.with(|beside| beside.iter().find_map(|other| other.cells(page.task.get()))))
+    });
     let own_title = move || match page.source.get() {
         Source::Recording { name, .. } => name,
         _ if page.moment.with(Option::is_some) => "This search".into(),
@@ -35,9 +40,17 @@ pub fn Compare() -> impl IntoView {
                 <Show when=move || own.with(Option::is_some)>
                     <Column title=Signal::derive(own_title) genotype=own reference=reference other=None />
                 </Show>
-                <For each=move || page.beside.get() key=|other| format!("{}{:?}", other.title(), other.code()) let:other>
+                <For
+                    each=move || {
+                        let task = page.task.get();
+                        page.beside.get().into_iter().filter_map(move |other| Some((other.cells(task)?, other))).collect::<Vec<_>>()
+                    }
+                    key=|(cells, other)| format!("{}{:?}", other.title(), cells.code())
+                    let:pair
+                >
                     {
-                        let genotype = other.genotype();
+                        let (cells, other) = pair;
+                        let genotype = Some(cells);
                         let title = other.title();
                         view! {
                             <Column
@@ -60,8 +73,8 @@ pub fn Compare() -> impl IntoView {
 }
 
 /// What the paper reports of these cells.
-fn reported(other: Option<&Other>) -> Option<String> {
-    let Some(Other::Published(name)) = other else { return None };
+fn reported(other: Option<&Other>, task: Task) -> Option<String> {
+    let Some(Other::Published(name)) = other.filter(|_| task == Task::Convolutional) else { return None };
     let row = REPORTED_CIFAR10.iter().find(|row| row.cell == Some(name))?;
     let deviation = row.deviation.map(|deviation| format!(" \u{b1} {deviation}")).unwrap_or_default();
     Some(format!(
@@ -73,32 +86,27 @@ fn reported(other: Option<&Other>) -> Option<String> {
 #[component]
 fn Column(
     title: Signal<String>,
-    genotype: Memo<Option<Genotype>>,
-    reference: Memo<Option<Genotype>>,
+    genotype: Memo<Option<Cells>>,
+    reference: Memo<Option<Cells>>,
     other: Option<Other>,
 ) -> impl IntoView {
     let page = page();
-    let report = reported(other.as_ref());
+    let report = reported(other.as_ref(), page.task.get_untracked());
     let differences = move || {
         let (genotype, reference) = (genotype.get()?, reference.get()?);
         if genotype == reference {
             return None;
         }
-        let count = |kind| {
-            let ((ops, _), (of, _)) = (genotype.of(kind), reference.of(kind));
-            let same = |node: usize, one| of.chunks(2).nth(node).is_some_and(|pair: &[_]| pair.contains(one));
-            ops.iter().enumerate().filter(|(i, one)| !same(i / 2, one)).count()
+        let count = |kind: Kind| {
+            let (kept, of) = (genotype.kept(kind), reference.kept(kind));
+            let differ = kept.iter().filter(|one| !of.contains(one)).count();
+            format!("{differ} of {}", kept.len())
         };
-        Some(format!(
-            "{} of {} and {} of {} ops differ.",
-            count(CellKind::Normal),
-            genotype.normal.len(),
-            count(CellKind::Reduce),
-            genotype.reduce.len()
-        ))
+        let counts: Vec<String> = genotype.task().kinds().iter().map(|&kind| count(kind)).collect();
+        Some(format!("{} ops differ.", counts.join(" and ")))
     };
     let cost = move || genotype.with(|genotype| genotype.as_ref().map(network_cost));
-    let code = move || genotype.with(|genotype| genotype.as_ref().and_then(|genotype| genotype.code().ok()));
+    let code = move || genotype.with(|genotype| genotype.as_ref().and_then(Cells::code));
     // Names of files saved need no more than letters.
     let file: String =
         title.get_untracked().chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
@@ -106,17 +114,48 @@ fn Column(
     let show = other.clone();
     let id = format!("still-{file}-{}", other.as_ref().and_then(Other::code).unwrap_or_default().replace('.', "-"));
     let element = id.clone();
+    let task = page.task.get_untracked();
+    let pictures = task
+        .kinds()
+        .iter()
+        .enumerate()
+        .map(|(i, &kind)| {
+            let what = match kind {
+                Kind::Normal => "Normal cell",
+                Kind::Reduce => "Reduction cell",
+                Kind::Recurrent => "Cell",
+            };
+            let selector = format!("#{id} figure:nth-of-type({}) svg", i + 1);
+            view! { <SavePicture what=what selector=selector file=format!("{file}-{}", kind.name()) /> }
+        })
+        .collect_view();
+    let stills = task
+        .kinds()
+        .iter()
+        .map(|&kind| {
+            let caption = match kind {
+                Kind::Normal => Some("normal"),
+                Kind::Reduce => Some("reduction"),
+                Kind::Recurrent => None,
+            };
+            view! {
+                <figure>
+                    {caption.map(|caption| view! { <figcaption>{caption}</figcaption> })}
+                    <Still kind=kind genotype=genotype reference=reference title=title.get_untracked() />
+                </figure>
+            }
+        })
+        .collect_view();
     view! {
         <article class="card compared" id=element>
             <header class="card-head">
                 <h3>{title}</h3>
                 <div class="tools">
                     <Menu label="Save" hint="Keep these pictures">
-                        <SavePicture what="Normal cell" selector=format!("#{id} figure:nth-of-type(1) svg") file=format!("{file}-normal") />
-                        <SavePicture what="Reduction cell" selector=format!("#{id} figure:nth-of-type(2) svg") file=format!("{file}-reduce") />
+                        {pictures}
                         {show.map(|other| {
                             view! {
-                                <button type="button" on:click=move |_| other.genotype().into_iter().for_each(|g| page.show_cells(g))>
+                                <button type="button" on:click=move |_| other.cells(task).into_iter().for_each(|cells| page.show_cells(cells))>
                                     "Show them above"
                                 </button>
                             }
@@ -136,8 +175,7 @@ fn Column(
                     })}
                 </div>
             </header>
-            <figure><figcaption>"normal"</figcaption><Still kind=CellKind::Normal genotype=genotype reference=reference title=title.get_untracked() /></figure>
-            <figure><figcaption>"reduction"</figcaption><Still kind=CellKind::Reduce genotype=genotype reference=reference title=title.get_untracked() /></figure>
+            {stills}
             <p class="caption">{differences} " " {cost} " " {report}</p>
             <p class="code"><code>{code}</code></p>
         </article>
@@ -153,11 +191,14 @@ fn Add(full: Signal<bool>) -> impl IntoView {
     let problem = RwSignal::new(None::<String>);
     let read = move |show: bool| {
         let Some(area) = pasted.get_untracked() else { return };
-        match read_cells(&area.value()) {
-            Ok(genotype) => {
+        match read_cells(&area.value(), page.task.get_untracked()) {
+            Ok(cells) if !show && cells.task() != page.task.get_untracked() => {
+                problem.set(Some("These are cells of the other kind of search; show them above instead.".into()));
+            }
+            Ok(cells) => {
                 area.set_value("");
                 problem.set(None);
-                if show { page.show_cells(genotype) } else { page.compare(Other::Given(genotype)) }
+                if show { page.show_cells(cells) } else { page.compare(Other::Given(cells)) }
             }
             Err(text) => problem.set(Some(text)),
         }
@@ -181,7 +222,10 @@ fn Add(full: Signal<bool>) -> impl IntoView {
                 }
             >
                 <option value="">"Add\u{2026}"</option>
-                {PUBLISHED.into_iter().map(|name| view! { <option value=name>{title(name).to_owned()}</option> }).collect_view()}
+                {move || {
+                    let names = page.task.get().published().iter();
+                    names.map(|&name| view! { <option value=name>{title(name).to_owned()}</option> }).collect_view()
+                }}
                 <option value="random">"Random cells"</option>
                 <option value="recorded">"A recorded run or a file\u{2026}"</option>
             </select>

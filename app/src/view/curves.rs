@@ -2,15 +2,15 @@
 
 use super::{
     edge_card::EdgeCard,
-    math, op_label, page,
+    math, page,
     parts::{Menu, SavePicture, Term},
 };
 use crate::browser;
 use darts_app::{
+    cells::{Kind, Task},
     chart::{Scale, nice_range, path, thin, tick_label, ticks},
-    run::{OPS, Point, Run},
+    run::{Point, Run, perplexity},
 };
-use darts_engine::space::{CellKind, EDGES, Op};
 use leptos::{prelude::*, svg};
 use std::sync::Arc;
 
@@ -23,6 +23,8 @@ const DRAWN: usize = 240;
 
 /// Where the points of a plot lie, in steps, and the values of each of its lines.
 type Columns = (Vec<f64>, Vec<Vec<f64>>);
+/// What takes them from a run.
+type OfRun = Arc<dyn Fn(&Run) -> Columns + Send + Sync>;
 
 /// A line of a plot.
 #[derive(Clone)]
@@ -32,7 +34,7 @@ pub struct Line {
     /// The op it stands for, if any: pointing at the op shows the line.
     pub op: Option<usize>,
     /// The edge it stands for, if any.
-    pub edge: Option<(CellKind, usize)>,
+    pub edge: Option<(Kind, usize)>,
 }
 
 /// What a plot's values are.
@@ -98,7 +100,12 @@ fn draw(columns: Columns, epochs: &[usize], axis: Axis) -> Drawn {
     let (width, height) = axis.size;
     let (xs, values) = &columns;
     let last = xs.last().copied().unwrap_or(0.0);
-    let x = Scale { from: 0.0, to: last.max(10.0), start: LEFT, end: width - RIGHT };
+    let x = Scale {
+        from: 0.0,
+        to: if axis.smooth || last > 100.0 { last.max(10.0) } else { last.max(4.0) },
+        start: LEFT,
+        end: width - RIGHT,
+    };
     let window = (xs.len() / 16).max(1);
     let means: Vec<Vec<f64>> =
         if axis.smooth { values.iter().map(|v| running_mean(v, window)).collect() } else { Vec::new() };
@@ -158,21 +165,24 @@ pub fn Plot(
     label: String,
     lines: Vec<Line>,
     /// The values of the lines; runs again whenever something that it reads changes.
-    columns: Arc<dyn Fn(&Run) -> Columns + Send + Sync>,
+    columns: OfRun,
     axis: Axis,
     at: RwSignal<Option<f64>>,
+    /// Whether its steps are those of the run, whose moments can be looked at.
+    #[prop(default = true)]
+    timeline: bool,
 ) -> impl IntoView {
     let page = page();
     let (width, height) = axis.size;
     let node: NodeRef<svg::Svg> = NodeRef::new();
     let drawn = Memo::new(move |_| {
         page.run.with(|run| {
-            let epochs: Vec<usize> = run.epochs.iter().map(|epoch| epoch.steps).collect();
+            let epochs: Vec<usize> = run.epochs.iter().filter(|_| timeline).map(|epoch| epoch.steps).collect();
             draw(columns(run), &epochs, axis)
         })
     });
     // The lines that stand for edges answer to the pointer.
-    let edges: Vec<Option<(CellKind, usize)>> = lines.iter().map(|line| line.edge).collect();
+    let edges: Vec<Option<(Kind, usize)>> = lines.iter().map(|line| line.edge).collect();
     let has_edges = edges.iter().any(Option::is_some);
     let edges = StoredValue::new(edges);
     let place = move |event: &web_sys::MouseEvent| {
@@ -208,7 +218,7 @@ pub fn Plot(
     };
     // A click goes to that moment, or chooses the line's edge.
     let on_click = move |event: leptos::ev::MouseEvent| {
-        let Some(spot) = place(&event) else { return };
+        let Some(spot) = place(&event).filter(|_| timeline) else { return };
         if let Some((kind, row)) = nearest_edge(spot).filter(|_| has_edges) {
             return page.choose(kind, row);
         }
@@ -218,7 +228,7 @@ pub fn Plot(
         }
     };
     // The step pointed at, or the moment looked at.
-    let step = move || at.get().or_else(|| page.cursor.get().map(|steps| steps as f64));
+    let step = move || at.get().or_else(|| page.cursor.get().filter(|_| timeline).map(|steps| steps as f64));
     let marks = lines
         .into_iter()
         .enumerate()
@@ -308,7 +318,7 @@ pub fn Plot(
 }
 
 /// The values of a run's steps.
-fn of_points(get: Vec<fn(&Point) -> f32>) -> Arc<dyn Fn(&Run) -> Columns + Send + Sync> {
+fn of_points(get: Vec<fn(&Point) -> f32>) -> OfRun {
     Arc::new(move |run| {
         let points = run.series.points();
         let column = |get: &fn(&Point) -> f32| points.iter().map(|point| f64::from(get(point))).collect();
@@ -316,37 +326,39 @@ fn of_points(get: Vec<fn(&Point) -> f32>) -> Arc<dyn Fn(&Run) -> Columns + Send 
     })
 }
 
-fn of_shares(cell: usize) -> Arc<dyn Fn(&Run) -> Columns + Send + Sync> {
+fn of_shares(kind: Kind) -> OfRun {
     Arc::new(move |run| {
         let points = run.series.points();
         // As many as are drawn; each is smooth by itself.
         let some = || points.iter().rev().step_by(points.len().div_ceil(DRAWN).max(1)).rev();
-        let column = |op: usize| some().map(|point| f64::from(point.shares[cell][op])).collect();
-        (some().map(|point| f64::from(point.step)).collect(), (0..OPS).map(column).collect())
+        let column = |op: usize| some().map(|point| f64::from(point.shares[kind.place()][op])).collect();
+        (some().map(|point| f64::from(point.step)).collect(), (0..kind.op_count()).map(column).collect())
     })
 }
 
-fn of_entropy(kind: CellKind) -> Arc<dyn Fn(&Run) -> Columns + Send + Sync> {
+fn of_entropy(kind: Kind) -> OfRun {
     Arc::new(move |run| {
         let frames = run.frames.all();
-        let first = if kind == CellKind::Normal { 0 } else { EDGES };
+        let (first, count) = (kind.place() * kind.edge_count(), kind.edge_count());
         let some = || frames.iter().rev().step_by(frames.len().div_ceil(DRAWN).max(1)).rev();
-        let column = |edge: usize| some().map(|frame| f64::from(frame.entropy[first + edge])).collect();
-        (some().map(|frame| frame.steps as f64).collect(), (0..EDGES).map(column).collect())
+        let bits =
+            |edge: usize| some().map(move |frame| f64::from(frame.entropy.get(first + edge).copied().unwrap_or(0.0)));
+        (some().map(|frame| frame.steps as f64).collect(), (0..count).map(|edge| bits(edge).collect()).collect())
     })
 }
 
-/// Skips among the kept ops of each kind of cell.
-fn kept_skips(page: crate::page::Page) -> Option<[usize; 2]> {
-    page.genotype.with(|genotype| {
-        let genotype = genotype.as_ref()?;
-        let skips = |kind| genotype.of(kind).0.iter().filter(|(op, _)| *op == Op::SkipConnect).count();
-        Some([CellKind::Normal, CellKind::Reduce].map(skips))
+/// Loss of the whole validation text at the end of each epoch, as perplexity.
+fn of_epochs() -> OfRun {
+    Arc::new(|run| {
+        let epochs =
+            run.epochs.iter().filter_map(|epoch| Some((epoch.steps as f64, f64::from(perplexity(epoch.valid?)))));
+        let (steps, values) = epochs.unzip();
+        (steps, vec![values])
     })
 }
 
 #[component]
-pub fn Curves() -> impl IntoView {
+pub fn Curves(task: Task) -> impl IntoView {
     let page = page();
     let at = RwSignal::new(None::<f64>);
     let halves = || ["weights", "alphas"].map(|class| Line { class: class.into(), op: None, edge: None }).to_vec();
@@ -364,37 +376,32 @@ pub fn Curves() -> impl IntoView {
     };
     let loss_of_weights: fn(&Point) -> f32 = |p| p.weights.loss;
     let loss_of_alphas: fn(&Point) -> f32 = |p| p.alphas.loss;
-    let accuracy_of_weights: fn(&Point) -> f32 = |p| 100.0 * p.weights.accuracy;
-    let accuracy_of_alphas: fn(&Point) -> f32 = |p| 100.0 * p.alphas.accuracy;
-    let (wide, half) = ((340.0, 112.0), (168.0, 112.0));
-    let loss = Axis { empty: (1.5, 2.5), limits: (0.0, f64::INFINITY), least: 0.2, smooth: true, size: wide };
-    let accuracy = Axis { empty: (0.0, 100.0), limits: (0.0, 100.0), least: 20.0, smooth: true, size: wide };
-    let share = Axis { empty: (0.1, 0.15), limits: (0.0, 1.0), least: 0.01, smooth: false, size: half };
-    let entropy = Axis { empty: (2.9, 3.0), limits: (0.0, 3.0), least: 0.01, smooth: false, size: half };
-    let share_lines = || {
-        (0..OPS)
-            .map(|op| {
-                let skip = if Op::CANDIDATES[op] == Op::SkipConnect { " skip" } else { "" };
-                Line { class: format!("op-{op}{skip}"), op: Some(op), edge: None }
-            })
-            .collect::<Vec<_>>()
-    };
-    let edge_lines = |kind: CellKind| {
-        (0..EDGES).map(|row| Line { class: "entropy".into(), op: None, edge: Some((kind, row)) }).collect::<Vec<_>>()
-    };
+    let wide = (340.0, 112.0);
+    let size = if task.kinds().len() > 1 { (168.0, 112.0) } else { wide };
+    let empty_loss = if task == Task::Recurrent { (5.0, 7.0) } else { (1.5, 2.5) };
+    let loss = Axis { empty: empty_loss, limits: (0.0, f64::INFINITY), least: 0.2, smooth: true, size: wide };
+    let bits = f64::from(task.kinds()[0].op_count() as u32).log2();
+    let share = Axis { empty: (0.1, 0.15), limits: (0.0, 1.0), least: 0.01, smooth: false, size };
+    let share = if task == Task::Recurrent { Axis { empty: (0.15, 0.25), ..share } } else { share };
+    let entropy = Axis { empty: (bits - 0.1, bits), limits: (0.0, bits), least: 0.01, smooth: false, size };
     let where_at = move || {
         page.run.with(|run| {
             let step = at.get().and_then(|step| run.point_at(step)).map(|p| p.step);
             step.map(|step| format!(" Step {step:.0}."))
         })
     };
+    let skips = move || {
+        page.genotype.with(|cells| cells.as_ref().filter(|cells| cells.task() == task).map(|cells| cells.skips()))
+    };
     let skip = move || {
-        let [normal, reduce] = kept_skips(page)?;
-        let (what, _) = op_label(Op::SkipConnect);
+        let counts = skips()?;
+        let text = counts.iter().map(usize::to_string).collect::<Vec<_>>().join(" + ");
         // Cells of more than two skips are what the literature calls collapsed (DARTS+, Liang et al., 2019).
-        let class = if normal > 2 { "now collapse" } else { "now" };
-        let warning = if normal > 2 { "collapse: " } else { "" };
-        Some(view! { <p class=class id="skips">{format!("{warning}{normal} + {reduce} {what}s kept")}</p> })
+        let collapsed = task == Task::Convolutional && counts[0] > 2;
+        let class = if collapsed { "now collapse" } else { "now" };
+        let warning = if collapsed { "collapse: " } else { "" };
+        let what = if task == Task::Recurrent { "of 8 identity" } else { "skips kept" };
+        Some(view! { <p class=class id="skips">{format!("{warning}{text} {what}")}</p> })
     };
     let undecided = move || {
         page.moment.with(|moment| {
@@ -413,6 +420,36 @@ pub fn Curves() -> impl IntoView {
             </button>
         }
     };
+    // One plot for each kind of cell.
+    let of_kinds = move |what: &'static str, lines: fn(Kind) -> Vec<Line>, columns: fn(Kind) -> OfRun, axis: Axis| {
+        let plots = task
+            .kinds()
+            .iter()
+            .map(|&kind| {
+                view! {
+                    <figure>
+                        {(task == Task::Convolutional).then(|| view! { <figcaption>{short_name(kind)}</figcaption> })}
+                        <Plot label=format!("{what} of the {} cell", short_name(kind)) lines=lines(kind) columns=columns(kind) axis=axis at=at />
+                    </figure>
+                }
+            })
+            .collect_view();
+        view! { <div class=if task == Task::Convolutional { "pair" } else { "single" }>{plots}</div> }
+    };
+    let save_kinds = move |id: &'static str| {
+        task.kinds()
+            .iter()
+            .enumerate()
+            .map(|(i, &kind)| {
+                let (label, selector) = match kind {
+                    Kind::Normal => ("Normal", format!("#{id} figure:nth-of-type({}) svg.plot", i + 1)),
+                    Kind::Reduce => ("Reduction", format!("#{id} figure:nth-of-type({}) svg.plot", i + 1)),
+                    Kind::Recurrent => ("Picture", format!("#{id} svg.plot")),
+                };
+                view! { <SavePicture what=label selector=selector file=format!("{id}-{}", kind.name()) /> }
+            })
+            .collect_view()
+    };
     view! {
         <div class="curves">
             <section class="card" id="loss" aria-labelledby="loss-title">
@@ -422,7 +459,10 @@ pub fn Curves() -> impl IntoView {
                     <Menu label="Save" hint="Keep the curves">
                         {save_csv("All curves as CSV", "curves.csv", Run::csv)}
                         <SavePicture what="Loss" selector="#loss svg.plot".into() file="loss".into() />
-                        <SavePicture what="Accuracy" selector="#accuracy svg.plot".into() file="accuracy".into() />
+                        {match task {
+                            Task::Convolutional => view! { <SavePicture what="Accuracy" selector="#accuracy svg.plot".into() file="accuracy".into() /> },
+                            Task::Recurrent => view! { <SavePicture what="Perplexity" selector="#perplexity svg.plot".into() file="perplexity".into() /> },
+                        }}
                     </Menu>
                 </header>
                 <Plot
@@ -433,44 +473,67 @@ pub fn Curves() -> impl IntoView {
                     at=at
                 />
                 <p class="caption">
-                    {math::losses()} " of each step\u{2019}s batches; alphas learn on the " <Term word="validation half" /> "." {where_at}
+                    {math::losses()} " of each step\u{2019}s batches; alphas learn on the " <Term word=validation(task) /> "." {where_at}
                 </p>
             </section>
-            <section class="card" id="accuracy" aria-labelledby="accuracy-title">
-                <header class="card-head">
-                    <h2 id="accuracy-title">"Accuracy"</h2>
-                    <Halves weights=value(accuracy_of_weights, 1, "%") alphas=value(accuracy_of_alphas, 1, "%") />
-                </header>
-                <Plot
-                    label="Accuracy of both halves over the steps".into()
-                    lines=halves()
-                    columns=of_points(vec![accuracy_of_weights, accuracy_of_alphas])
-                    axis=accuracy
-                    at=at
-                />
-                <p class="caption">"Images classified right; guessing gets 10%. Bold: running mean."</p>
-            </section>
+            {match task {
+                Task::Convolutional => {
+                    let of_weights: fn(&Point) -> f32 = |p| 100.0 * p.weights.accuracy;
+                    let of_alphas: fn(&Point) -> f32 = |p| 100.0 * p.alphas.accuracy;
+                    let axis = Axis { empty: (0.0, 100.0), limits: (0.0, 100.0), least: 20.0, smooth: true, size: wide };
+                    view! {
+                        <section class="card" id="accuracy" aria-labelledby="accuracy-title">
+                            <header class="card-head">
+                                <h2 id="accuracy-title">"Accuracy"</h2>
+                                <Halves weights=value(of_weights, 1, "%") alphas=value(of_alphas, 1, "%") />
+                            </header>
+                            <Plot label="Accuracy of both halves over the steps".into() lines=halves() columns=of_points(vec![of_weights, of_alphas]) axis=axis at=at />
+                            <p class="caption">"Images classified right; guessing gets 10%. Bold: running mean."</p>
+                        </section>
+                    }
+                    .into_any()
+                }
+                Task::Recurrent => {
+                    let latest = move || {
+                        let last = page.run.with(|run| run.epochs.iter().rev().find_map(|epoch| epoch.valid));
+                        last.map(|loss| format!("whole text {:.1}", perplexity(loss)))
+                    };
+                    let axis = Axis { empty: (0.0, 500.0), limits: (0.0, f64::INFINITY), least: 10.0, smooth: false, size: wide };
+                    view! {
+                        <section class="card" id="perplexity" aria-labelledby="perplexity-title">
+                            <header class="card-head">
+                                <h2 id="perplexity-title">"Perplexity"</h2>
+                                <p class="now" id="valid-perplexity">{latest}</p>
+                            </header>
+                            <Plot
+                                label="Perplexity of the validation text after each epoch".into()
+                                lines=vec![Line { class: "alphas".into(), op: None, edge: None }]
+                                columns=of_epochs()
+                                axis=axis
+                                at=at
+                            />
+                            <p class="caption">
+                                <Term word="perplexity" /> " " {math::perplexity()} " of the whole validation text after each epoch, nothing dropped."
+                            </p>
+                        </section>
+                    }
+                    .into_any()
+                }
+            }}
             <section class="card" id="shares" aria-labelledby="shares-title">
                 <header class="card-head">
                     <h2 id="shares-title">"Share of ops"</h2>
                     {skip}
-                    <Menu label="Save" hint="Keep these pictures">
-                        <SavePicture what="Normal" selector="#shares figure:first-child svg.plot".into() file="shares-normal".into() />
-                        <SavePicture what="Reduction" selector="#shares figure:last-child svg.plot".into() file="shares-reduce".into() />
-                    </Menu>
+                    <Menu label="Save" hint="Keep these pictures">{save_kinds("shares")}</Menu>
                 </header>
-                <div class="pair">
-                    <figure>
-                        <figcaption>"normal"</figcaption>
-                        <Plot label="Mean weight of each op in the normal cell".into() lines=share_lines() columns=of_shares(0) axis=share at=at />
-                    </figure>
-                    <figure>
-                        <figcaption>"reduction"</figcaption>
-                        <Plot label="Mean weight of each op in the reduction cell".into() lines=share_lines() columns=of_shares(1) axis=share at=at />
-                    </figure>
-                </div>
+                {of_kinds("Mean weight of each op", share_lines, of_shares, share)}
                 <p class="caption">
-                    "Mean weight over the edges; even is 0.125. Thick: " <Term word="skip" /> ", which leads to " <Term word="collapse" /> "."
+                    {match task {
+                        Task::Convolutional => {
+                            view! { "Mean weight over the edges; even is 0.125. Thick: " <Term word="skip" /> ", which leads to " <Term word="collapse" /> "." }.into_any()
+                        }
+                        Task::Recurrent => view! { "Mean weight over the edges; even is 0.2. Thick: identity, which adds no non-linearity." }.into_any(),
+                    }}
                 </p>
             </section>
             <section class="card" id="entropy" aria-labelledby="entropy-title">
@@ -479,32 +542,10 @@ pub fn Curves() -> impl IntoView {
                     <p class="now">{undecided}</p>
                     <Menu label="Save" hint="Keep these pictures and figures">
                         {save_csv("Entropy as CSV", "entropy.csv", Run::entropy_csv)}
-                        <SavePicture what="Normal" selector="#entropy figure:first-child svg.plot".into() file="entropy-normal".into() />
-                        <SavePicture what="Reduction" selector="#entropy figure:last-child svg.plot".into() file="entropy-reduce".into() />
+                        {save_kinds("entropy")}
                     </Menu>
                 </header>
-                <div class="pair">
-                    <figure>
-                        <figcaption>"normal"</figcaption>
-                        <Plot
-                            label="Entropy of each edge of the normal cell".into()
-                            lines=edge_lines(CellKind::Normal)
-                            columns=of_entropy(CellKind::Normal)
-                            axis=entropy
-                            at=at
-                        />
-                    </figure>
-                    <figure>
-                        <figcaption>"reduction"</figcaption>
-                        <Plot
-                            label="Entropy of each edge of the reduction cell".into()
-                            lines=edge_lines(CellKind::Reduce)
-                            columns=of_entropy(CellKind::Reduce)
-                            axis=entropy
-                            at=at
-                        />
-                    </figure>
-                </div>
+                {of_kinds("Entropy of each edge", edge_lines, of_entropy, entropy)}
                 <p class="caption">
                     <Term word="entropy" /> " " {math::entropy()} " of each " <Term word="edge" /> " in bits; click a line or a row."
                 </p>
@@ -512,6 +553,35 @@ pub fn Curves() -> impl IntoView {
             </section>
         </div>
     }
+}
+
+/// What a kind of cell is called where there is little room.
+const fn short_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Normal => "normal",
+        Kind::Reduce => "reduction",
+        Kind::Recurrent => "recurrent",
+    }
+}
+
+/// What the alphas learn from.
+const fn validation(task: Task) -> &'static str {
+    match task {
+        Task::Convolutional => "validation half",
+        Task::Recurrent => "validation text",
+    }
+}
+
+fn share_lines(kind: Kind) -> Vec<Line> {
+    let line = |(op, any): (usize, darts_app::cells::AnyOp)| {
+        let skip = if any.skips() { " skip" } else { "" };
+        Line { class: format!("op-{}{skip}", any.colour()), op: Some(op), edge: None }
+    };
+    kind.task().ops().into_iter().enumerate().map(line).collect()
+}
+
+fn edge_lines(kind: Kind) -> Vec<Line> {
+    (0..kind.edge_count()).map(|row| Line { class: "entropy".into(), op: None, edge: Some((kind, row)) }).collect()
 }
 
 /// The two halves' names with their values.

@@ -1,11 +1,8 @@
 //! The chosen edge: what its ops weigh, and what can be changed about them.
 
-use super::{heatmap::place, kind_name, op_hint, op_name, page, state_name};
-use darts_app::run::OPS;
-use darts_engine::{
-    search::{PRUNED, Steering},
-    space::{CellKind, Op},
-};
+use super::{heatmap::place, node_number, op_hint, op_name, page, state_name};
+use darts_app::cells::{AnyOp, Kind};
+use darts_engine::search::{PRUNED, Steering};
 use leptos::prelude::*;
 
 /// What a press of a button adds to an alpha.
@@ -19,30 +16,46 @@ pub fn EdgeCard() -> impl IntoView {
 }
 
 #[component]
-fn Chosen(kind: CellKind, row: usize) -> impl IntoView {
+fn Chosen(kind: Kind, row: usize) -> impl IntoView {
     let page = page();
-    let edge = place(row);
-    let first = if kind == CellKind::Normal { 0 } else { darts_engine::space::EDGES };
-    let bits =
-        move || page.moment.with(|moment| moment.as_ref().map(|m| format!("{:.3} bits", m.entropy[first + row])));
+    let edge = place(kind, row);
+    let first = kind.place() * kind.edge_count();
+    let bits = move || {
+        page.moment.with(|moment| {
+            moment.as_ref().map(|m| format!("{:.3} bits", m.entropy.get(first + row).copied().unwrap_or(0.0)))
+        })
+    };
     let takes = move || {
-        if page.steerable() { "Changes go to the search and into its log." } else { "Changes are tried out here only." }
+        if kind == Kind::Recurrent {
+            "The ops of this edge; a recurrent search takes no changes."
+        } else if page.steerable() {
+            "Changes go to the search and into its log."
+        } else {
+            "Changes are tried out here only."
+        }
     };
     // Bars are as long as they can be told apart; the numbers beside them say what they are.
     let greatest = move || {
         page.moment.with(|moment| {
-            let weights = moment.as_ref().map(|m| m.weights.of(kind)[row].iter().copied().fold(0.0, f32::max));
+            let weights =
+                moment.as_ref().and_then(|m| Some(m.weights.of(kind).get(row)?.iter().copied().fold(0.0, f32::max)));
             weights.filter(|greatest| *greatest > 0.0).unwrap_or(1.0)
         })
     };
-    let ops = (0..OPS)
-        .map(|op| {
-            let candidate = Op::CANDIDATES[op];
+    let ops = kind
+        .task()
+        .ops()
+        .into_iter()
+        .enumerate()
+        .map(|(op, any)| {
             let value = move || {
-                page.moment.with(|moment| moment.as_ref().map_or((0.0, 0.0), |m| (m.weights.of(kind)[row][op], m.alphas.of(kind)[row][op])))
+                page.moment.with(|moment| {
+                    let found = moment.as_ref().and_then(|m| Some((m.weights.at(kind, row, op)?, m.alphas.at(kind, row, op)?)));
+                    found.unwrap_or_default()
+                })
             };
             let out = move || value().1 <= PRUNED;
-            let label = op_name(candidate);
+            let label = op_name(any);
             let act = move |sign: &'static str, text: String, steering: Steering| {
                 view! {
                     <button type="button" title=text.clone() aria-label=text disabled=out on:click=move |_| page.steer(steering)>
@@ -50,17 +63,23 @@ fn Chosen(kind: CellKind, row: usize) -> impl IntoView {
                     </button>
                 }
             };
+            let buttons = match (any, kind.convolutional()) {
+                (AnyOp::Convolutional(candidate), Some(cell)) => Some(view! {
+                    <td class="acts">
+                        {act("\u{2212}", format!("Lower the alpha of {label} by {NUDGE}"), Steering::Nudge { cell, edge: row, op: candidate, by: -NUDGE })}
+                        {act("+", format!("Raise the alpha of {label} by {NUDGE}"), Steering::Nudge { cell, edge: row, op: candidate, by: NUDGE })}
+                        {act("only", format!("Leave this edge only {label}"), Steering::Pin { cell, edge: row, op: candidate })}
+                        {act("out", format!("Take {label} out of this edge"), Steering::Prune { cell, edge: row, op: candidate })}
+                    </td>
+                }),
+                _ => None,
+            };
             view! {
-                <tr class=format!("op-{op}") class:out=out>
-                    <th scope="row" title=op_hint(candidate)><span class="swatch"></span>{label.clone()}</th>
+                <tr class=format!("op-{}", any.colour()) class:out=out>
+                    <th scope="row" title=op_hint(any)><span class="swatch"></span>{label.clone()}</th>
                     <td class="bar"><div style:width=move || format!("{:.1}%", 100.0 * value().0 / greatest())></div></td>
                     <td class="number">{move || if out() { "out".to_owned() } else { format!("{:.3}", value().0) }}</td>
-                    <td class="acts">
-                        {act("\u{2212}", format!("Lower the alpha of {label} by {NUDGE}"), Steering::Nudge { cell: kind, edge: row, op: candidate, by: -NUDGE })}
-                        {act("+", format!("Raise the alpha of {label} by {NUDGE}"), Steering::Nudge { cell: kind, edge: row, op: candidate, by: NUDGE })}
-                        {act("only", format!("Leave this edge only {label}"), Steering::Pin { cell: kind, edge: row, op: candidate })}
-                        {act("out", format!("Take {label} out of this edge"), Steering::Prune { cell: kind, edge: row, op: candidate })}
-                    </td>
+                    {buttons}
                 </tr>
             }
         })
@@ -68,12 +87,14 @@ fn Chosen(kind: CellKind, row: usize) -> impl IntoView {
     view! {
         <div class="chosen-edge" id="edge">
             <p class="chosen-head">
-                <b>{state_name(edge.state)} " \u{2192} " {edge.node}</b>
-                {format!(", {} cell, ", kind_name(kind))}
+                <b>{state_name(kind, edge.state)} " \u{2192} " {node_number(kind, edge.node)}</b>
+                {format!(", {} cell, ", kind.name())}
                 {bits}
-                <button type="button" class="link" on:click=move |_| page.steer(Steering::Release { cell: kind, edge: row })>
-                    "Release"
-                </button>
+                {kind.convolutional().map(|cell| view! {
+                    <button type="button" class="link" on:click=move |_| page.steer(Steering::Release { cell, edge: row })>
+                        "Release"
+                    </button>
+                })}
                 <button type="button" class="dismiss" aria-label="Close" on:click=move |_| page.chosen.set(None)>"\u{d7}"</button>
             </p>
             <table>

@@ -12,7 +12,7 @@ pub fn Explain() -> impl IntoView {
                 <article>
                     <h3>"1 \u{2002} Blend instead of choosing"</h3>
                     <p>
-                        "A cell is a small graph. Each edge could be one of eight ops; instead of trying them one by one, every edge computes
+                        "A cell is a small graph. Each edge could be one of several ops; instead of trying them one by one, every edge computes
                         all of them and adds them up, weighted by a softmax over numbers called alphas."
                     </p>
                     {math::relaxed()}
@@ -21,8 +21,8 @@ pub fn Explain() -> impl IntoView {
                 <article>
                     <h3>"2 \u{2002} Learn weights and alphas in turn"</h3>
                     <p>
-                        "The images are split in half. Each search step takes one gradient step on the alphas with a batch of one half, then one
-                        on the network\u{2019}s weights with a batch of the other, so that alphas are judged on images the weights never see."
+                        "The data are split in two. Each search step takes one gradient step on the alphas with a batch of one part, then one
+                        on the network\u{2019}s weights with a batch of the other, so that alphas are judged on what the weights never see."
                     </p>
                     {math::outer()}
                     {math::inner()}
@@ -33,7 +33,7 @@ pub fn Explain() -> impl IntoView {
                     <h3>"3 \u{2002} Keep what grew strong"</h3>
                     <p>
                         "At any time a plain cell can be read off: each edge keeps its strongest op other than none, and each node keeps its two
-                        strongest edges. After the search, that cell is trained from scratch."
+                        strongest edges, or the strongest in a recurrent cell. After the search, that cell is trained from scratch."
                     </p>
                     {math::kept()}
                     <p class="where">"Section 2.4; the graphs show the cells that would be kept now."</p>

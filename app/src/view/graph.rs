@@ -1,34 +1,47 @@
 //! A cell as a graph: what would be derived, or the relaxed cell with all its ops.
 
-use super::{edge_text, kind_name, op_index, op_label, page, state_text};
+use super::{edge_text, node_number, op_label, page, state_text};
 use darts_app::{
-    layout::{self, BoxSizes, DerivedCell, Direction, Layout, STATES, Spacing, Spot},
+    cells::{AnyOp, Cells, Kind},
+    layout::{self, BoxSizes, DerivedCell, Direction, Layout, Spacing, Spot},
     link::CellView,
-    run::OPS,
 };
-use darts_engine::space::{CellKind, Cost, EDGES, Genotype, NODES, NetworkSize, Op, edges};
+use darts_engine::space::{CellKind, Cost, NetworkSize};
 use leptos::prelude::*;
 use std::{cell::RefCell, collections::HashMap};
 
-/// Size of the drawing for a direction.
-const fn canvas(direction: Direction) -> (f32, f32) {
-    match direction {
-        Direction::Right => (640.0, 262.0),
-        Direction::Down => (360.0, 430.0),
+/// Size of the drawing of a kind of cell in a direction. Recurrent cells are deep, so that they always run down.
+const fn canvas(kind: Kind, direction: Direction) -> (f32, f32) {
+    match (kind, direction) {
+        (Kind::Recurrent, Direction::Right) => (560.0, 560.0),
+        (Kind::Recurrent, Direction::Down) => (360.0, 480.0),
+        (_, Direction::Right) => (640.0, 262.0),
+        (_, Direction::Down) => (360.0, 430.0),
     }
 }
 
-const fn sizes(direction: Direction) -> BoxSizes {
-    match direction {
-        Direction::Right => BoxSizes { terminal: (42.0, 26.0), node: (26.0, 26.0), op: (64.0, 20.0) },
-        Direction::Down => BoxSizes { terminal: (46.0, 26.0), node: (26.0, 26.0), op: (36.0, 30.0) },
+/// The direction of the drawing on a page that is wide or narrow.
+const fn drawn(kind: Kind, direction: Direction) -> Direction {
+    match kind {
+        Kind::Normal | Kind::Reduce => direction,
+        Kind::Recurrent => Direction::Down,
     }
 }
 
-const fn spacing(direction: Direction) -> Spacing {
-    match direction {
-        Direction::Right => Spacing { length: 634.0, gap: (12.0, 68.0), between: 13.0 },
-        Direction::Down => Spacing { length: 424.0, gap: (12.0, 34.0), between: 7.0 },
+const fn sizes(kind: Kind, direction: Direction) -> BoxSizes {
+    match (kind, direction) {
+        (Kind::Recurrent, _) => BoxSizes { terminal: (46.0, 26.0), node: (24.0, 24.0), op: (58.0, 19.0) },
+        (_, Direction::Right) => BoxSizes { terminal: (42.0, 26.0), node: (26.0, 26.0), op: (64.0, 20.0) },
+        (_, Direction::Down) => BoxSizes { terminal: (46.0, 26.0), node: (26.0, 26.0), op: (36.0, 30.0) },
+    }
+}
+
+const fn spacing(kind: Kind, direction: Direction) -> Spacing {
+    match (kind, direction) {
+        (Kind::Recurrent, Direction::Right) => Spacing { length: 554.0, gap: (9.0, 64.0), between: 22.0 },
+        (Kind::Recurrent, Direction::Down) => Spacing { length: 474.0, gap: (9.0, 44.0), between: 8.0 },
+        (_, Direction::Right) => Spacing { length: 634.0, gap: (12.0, 68.0), between: 13.0 },
+        (_, Direction::Down) => Spacing { length: 424.0, gap: (12.0, 34.0), between: 7.0 },
     }
 }
 
@@ -37,44 +50,48 @@ const STRAND: f32 = 2.6;
 /// Placed cells that are kept, so that going back and forth in time does not place them again.
 const PLACED: usize = 512;
 
-type Key = (Genotype, CellKind, bool);
+type Key = (Cells, Kind, bool);
 
 thread_local! {
     static KNOWN: RefCell<HashMap<Key, DerivedCell>> = RefCell::new(HashMap::new());
 }
 
 /// A cell placed, anew or from memory.
-fn placed(genotype: Genotype, kind: CellKind, direction: Direction) -> DerivedCell {
-    let key = (genotype, kind, direction == Direction::Down);
+fn placed(cells: Cells, kind: Kind, direction: Direction) -> DerivedCell {
+    let key = (cells, kind, direction == Direction::Down);
     KNOWN.with_borrow_mut(|known| {
         if known.len() >= PLACED {
             known.clear();
         }
-        let place = |key: &Key| layout::derived_cell(&key.0, kind, sizes(direction), spacing(direction), direction);
+        let place = |key: &Key| {
+            layout::derived_cell(&key.0, kind, sizes(kind, direction), spacing(kind, direction), drawn(kind, direction))
+        };
         known.entry(key.clone()).or_insert_with(|| place(&key)).clone()
     })
 }
 
 /// A layout's shift and scale that centre it on the canvas.
-fn fit(layout: &Layout, direction: Direction) -> String {
-    let (width, height) = canvas(direction);
-    let (w, h) = direction.xy(Spot { along: layout.length, across: layout.breadth });
+fn fit(layout: &Layout, kind: Kind, direction: Direction) -> String {
+    let (width, height) = canvas(kind, direction);
+    let (w, h) = drawn(kind, direction).xy(Spot { along: layout.length, across: layout.breadth });
     let scale = ((width - 4.0) / w).min((height - 4.0) / h).min(1.0);
     format!("translate({:.1} {:.1}) scale({scale:.3})", (width - w * scale) / 2.0, (height - h * scale) / 2.0)
 }
 
-fn view_box(direction: Direction) -> String {
-    let (width, height) = canvas(direction);
+fn view_box(kind: Kind, direction: Direction) -> String {
+    let (width, height) = canvas(kind, direction);
     format!("0 0 {width} {height}")
 }
 
-/// Where the first op of its kind stands in the paper's network for CIFAR-10, and what it costs there.
-pub fn op_cost(op: Op, kind: CellKind, state: usize) -> Cost {
+/// Where the first op of its kind stands in the paper's network for CIFAR-10, and what it costs there; ops of recurrent cells
+/// have no cost of their own.
+pub fn op_cost(op: AnyOp, kind: Kind, state: usize) -> Option<Cost> {
     let NetworkSize { init_channels, image, .. } = NetworkSize::CIFAR10;
-    match kind {
+    let AnyOp::Convolutional(op) = op else { return None };
+    Some(match kind.convolutional()? {
         CellKind::Normal => op.cost(init_channels, image, 1),
         CellKind::Reduce => op.cost(2 * init_channels, image / 2, if state < 2 { 2 } else { 1 }),
-    }
+    })
 }
 
 /// Parameters and multiply-accumulates in few characters.
@@ -93,17 +110,19 @@ pub fn cost_text(cost: Cost) -> String {
 }
 
 #[component]
-pub fn Graph(kind: CellKind) -> impl IntoView {
+pub fn Graph(kind: Kind) -> impl IntoView {
     let page = page();
     let direction = Memo::new(move |_| if page.narrow.get() { Direction::Down } else { Direction::Right });
     let relaxed = Memo::new(move |_| page.cell_view.get() == CellView::Relaxed || page.genotype.with(Option::is_none));
     let label = move || match relaxed.get() {
-        true => format!("The relaxed {} cell: 14 edges, each with 8 ops", kind_name(kind)),
-        false => format!("The {} cell that would be derived now", kind_name(kind)),
+        true => {
+            format!("The relaxed {} cell: {} edges, each with {} ops", kind.name(), kind.edge_count(), kind.op_count())
+        }
+        false => format!("The {} cell that would be derived now", kind.name()),
     };
     view! {
         <svg
-            viewBox=move || view_box(direction.get())
+            viewBox=move || view_box(kind, direction.get())
             class=move || if page.edge.get().is_some_and(|(of, _)| of == kind) || page.op.get().is_some() {
                 "cell-graph pointed"
             } else {
@@ -123,19 +142,19 @@ pub fn Graph(kind: CellKind) -> impl IntoView {
 /// Cells as a picture to compare; what the reference has not is marked.
 #[component]
 pub fn Still(
-    kind: CellKind,
-    genotype: Memo<Option<Genotype>>,
-    reference: Memo<Option<Genotype>>,
+    kind: Kind,
+    genotype: Memo<Option<Cells>>,
+    reference: Memo<Option<Cells>>,
     title: String,
 ) -> impl IntoView {
     let page = page();
     let direction = Memo::new(move |_| if page.narrow.get() { Direction::Down } else { Direction::Right });
     view! {
         <svg
-            viewBox=move || view_box(direction.get())
+            viewBox=move || view_box(kind, direction.get())
             class=move || if page.op.get().is_some() { "still pointed" } else { "still" }
             role="group"
-            aria-label=format!("{title}, {} cell", kind_name(kind))
+            aria-label=format!("{title}, {} cell", kind.name())
         >
             <Derived kind=kind direction=direction genotype=genotype reference=Some(reference) />
         </svg>
@@ -143,21 +162,26 @@ pub fn Still(
 }
 
 /// The boxes of the states; `at` gives their centres.
-fn states(at: Signal<Vec<Spot>>, count: usize, direction: Memo<Direction>) -> impl IntoView {
+fn states(kind: Kind, at: Signal<Vec<Spot>>, count: usize, direction: Memo<Direction>) -> impl IntoView {
     (0..count)
         .map(|state| {
-            let (role, label) = match state {
-                0 => ("terminal", "k\u{2212}2"),
-                1 => ("terminal", "k\u{2212}1"),
-                n if n == count - 1 => ("terminal", "k"),
-                _ => ("node", ""),
+            let last = state + 1 == count;
+            let role = if kind.comes_in(state) || last { "terminal" } else { "node" };
+            let (letter, index) = match (kind, state) {
+                (Kind::Recurrent, 0) => ("x", "t"),
+                (Kind::Recurrent, 1) => ("h", "t\u{2212}1"),
+                (Kind::Recurrent, _) if last => ("h", "t"),
+                (_, 0) => ("c", "k\u{2212}2"),
+                (_, 1) => ("c", "k\u{2212}1"),
+                _ => ("c", "k"),
             };
             let size = move || {
-                let sizes = sizes(direction.get());
+                let sizes = sizes(kind, direction.get());
                 if role == "terminal" { sizes.terminal } else { sizes.node }
             };
             let place = move || {
-                let (x, y) = direction.get().xy(at.with(|at| at.get(state).copied().unwrap_or_default()));
+                let direction = drawn(kind, direction.get());
+                let (x, y) = direction.xy(at.with(|at| at.get(state).copied().unwrap_or_default()));
                 format!("translate({x:.1}px, {y:.1}px)")
             };
             view! {
@@ -172,8 +196,8 @@ fn states(at: Signal<Vec<Spot>>, count: usize, direction: Memo<Direction>) -> im
                     <text y="4.5">
                         {if role == "terminal" {
                             view! {
-                                <tspan class="var">"c"</tspan>
-                                <tspan class="sub" dy="3">{label}</tspan>
+                                <tspan class="var">{letter}</tspan>
+                                <tspan class="sub" dy="3">{index}</tspan>
                             }
                             .into_any()
                         } else {
@@ -186,14 +210,14 @@ fn states(at: Signal<Vec<Spot>>, count: usize, direction: Memo<Direction>) -> im
         .collect_view()
 }
 
-/// The ops kept, in fixed slots (two a node), so that a change moves them instead of replacing them. With a reference, what
+/// The ops kept, in fixed slots, so that a change moves them instead of replacing them. With a reference, what
 /// that has not is marked and nothing reacts.
 #[component]
 fn Derived(
-    kind: CellKind,
+    kind: Kind,
     direction: Memo<Direction>,
-    genotype: Memo<Option<Genotype>>,
-    reference: Option<Memo<Option<Genotype>>>,
+    genotype: Memo<Option<Cells>>,
+    reference: Option<Memo<Option<Cells>>>,
 ) -> impl IntoView {
     let cell =
         Memo::new(move |_| genotype.get().map(|genotype| placed(genotype, kind, direction.get())).unwrap_or_default());
@@ -201,26 +225,31 @@ fn Derived(
     let slots = Memo::new(move |_| cell.with(|cell| (cell.kept.len(), cell.layout.routes.len())));
     move || {
         let (ops, routes) = slots.get();
-        view! { <Slots kind=kind direction=direction cell=cell genotype=genotype ops=ops concat=routes.saturating_sub(2 * ops) reference=reference /> }
+        view! { <Slots kind=kind direction=direction cell=cell genotype=genotype ops=ops others=routes.saturating_sub(2 * ops) reference=reference /> }
     }
 }
 
 #[component]
 fn Slots(
-    kind: CellKind,
+    kind: Kind,
     direction: Memo<Direction>,
     cell: Memo<DerivedCell>,
-    genotype: Memo<Option<Genotype>>,
+    genotype: Memo<Option<Cells>>,
     ops: usize,
-    concat: usize,
-    reference: Option<Memo<Option<Genotype>>>,
+    /// Links that no op is on.
+    others: usize,
+    reference: Option<Memo<Option<Cells>>>,
 ) -> impl IntoView {
     let page = page();
     let live = reference.is_none();
-    let state_count = if ops == 0 { 0 } else { ops / 2 + 3 };
+    let state_count = if ops == 0 { 0 } else { ops / kind.kept_a_node() + kind.boxes_before() + 1 };
     let route = move |link: usize| {
         cell.with(|DerivedCell { layout, .. }| {
-            layout.routes.get(link).map(|route| layout::curve(route, direction.get(), 0.0)).unwrap_or_default()
+            layout
+                .routes
+                .get(link)
+                .map(|route| layout::curve(route, drawn(kind, direction.get()), 0.0))
+                .unwrap_or_default()
         })
     };
     let slot = move |i: usize| cell.with(|cell| cell.kept.get(i).copied());
@@ -229,17 +258,12 @@ fn Slots(
     // Whether the reference has the same op from the same state in the same node.
     let shared = move |i: usize| {
         let (Some(kept), Some(reference)) = (slot(i), reference) else { return true };
-        reference.with(|reference| {
-            let Some(reference) = reference else { return true };
-            let (ops, _) = reference.of(kind);
-            ops.chunks(2).nth(kept.node).is_some_and(|pair| pair.contains(&(kept.op, kept.state)))
-        })
+        reference.with(|reference| reference.as_ref().is_none_or(|reference| reference.kept(kind).contains(&kept)))
     };
     // The classes of whatever belongs to a slot: its op's colour, and whether it is pointed at.
     let class = move |base: &'static str, i: usize| {
         let Some(kept) = slot(i) else { return base.to_owned() };
-        let op = op_index(kept.op);
-        let lit = (live && page.edge.get() == Some((kind, kept.edge))) || page.op.get() == Some(op);
+        let lit = (live && page.edge.get() == Some((kind, kept.edge))) || page.op.get() == Some(kept.op.index());
         let differs = if live || first.get() {
             ""
         } else if shared(i) {
@@ -247,11 +271,11 @@ fn Slots(
         } else {
             " differs"
         };
-        format!("{base} op-{op}{}{differs}", if lit { " lit" } else { "" })
+        format!("{base} op-{}{}{differs}", kept.op.colour(), if lit { " lit" } else { "" })
     };
     let weight = move |i: usize| {
         let kept = slot(i).filter(|_| live)?;
-        page.moment.with(|moment| moment.as_ref()?.weights.of(kind).get(kept.edge)?.get(op_index(kept.op)).copied())
+        page.moment.with(|moment| moment.as_ref()?.weights.at(kind, kept.edge, kept.op.index()))
     };
     let links = (0..ops)
         .map(|i| {
@@ -261,12 +285,11 @@ fn Slots(
             }
         })
         .collect_view();
-    let outputs = (0..concat).map(|i| view! { <path class="concat" d=move || route(2 * ops + i) /> }).collect_view();
+    let outputs = (0..others).map(|i| view! { <path class="concat" d=move || route(2 * ops + i) /> }).collect_view();
     let boxes = (0..ops)
         .map(|i| {
             let place = move || {
-                let (x, y) = direction
-                    .get()
+                let (x, y) = drawn(kind, direction.get())
                     .xy(cell.with(|cell| cell.layout.at.get(state_count + i).copied().unwrap_or_default()));
                 format!("translate({x:.1}px, {y:.1}px)")
             };
@@ -275,22 +298,23 @@ fn Slots(
                 let Some(kept) = slot(i) else { return String::new() };
                 let weight = weight(i).map(|w| format!(", weight {w:.3}")).unwrap_or_default();
                 let differs = if shared(i) { "" } else { ", not in the first" };
-                let cost = cost_text(op_cost(kept.op, kind, kept.state));
+                let cost = op_cost(kept.op, kind, kept.state).map(|cost| format!("; {}", cost_text(cost)));
                 format!(
-                    "{} from {} to node {}{weight}{differs}; {cost}",
+                    "{} from {} to node {}{weight}{differs}{}",
                     kept.op.name(),
-                    state_text(kept.state),
-                    kept.node
+                    state_text(kind, kept.state),
+                    node_number(kind, kept.node),
+                    cost.unwrap_or_default()
                 )
             };
-            let size = move || sizes(direction.get()).op;
+            let size = move || sizes(kind, direction.get()).op;
             let hover = move |over: bool| {
                 if live {
                     page.hovered.set(slot(i).filter(|_| over).map(|kept| (kind, kept.edge)));
                 }
             };
             let choose = move || {
-                if let Some(kept) = slot(i).filter(|kept| live && kept.edge < EDGES) {
+                if let Some(kept) = slot(i).filter(|kept| live && kept.edge < kind.edge_count()) {
                     page.choose(kind, kept.edge);
                 }
             };
@@ -313,7 +337,7 @@ fn Slots(
                         rx="10"
                         class="fill-op"
                     />
-                    {move || match (direction.get(), label()) {
+                    {move || match (drawn(kind, direction.get()), label()) {
                         (Direction::Down, (what, window)) if !window.is_empty() => {
                             view! {
                                 <text y="-1.5">{what}</text>
@@ -330,40 +354,52 @@ fn Slots(
         .collect_view();
     let at = Signal::derive(move || cell.with(|cell| cell.layout.at.clone()));
     view! {
-        <g transform=move || cell.with(|cell| fit(&cell.layout, direction.get()))>
-            {outputs} {links} {states(at, state_count, direction)} {boxes}
+        <g transform=move || cell.with(|cell| fit(&cell.layout, kind, direction.get()))>
+            {outputs} {links} {states(kind, at, state_count, direction)} {boxes}
         </g>
     }
 }
 
 /// All edges, each as one strand an op; a strand is as strong as its op's weight.
 #[component]
-fn Relaxed(kind: CellKind, direction: Memo<Direction>) -> impl IntoView {
+fn Relaxed(kind: Kind, direction: Memo<Direction>) -> impl IntoView {
     let page = page();
     let placed = Memo::new(move |_| {
         let direction = direction.get();
-        let gaps = match direction {
-            Direction::Right => Spacing { length: 600.0, gap: (40.0, 84.0), between: 10.0 },
-            Direction::Down => Spacing { length: 424.0, gap: (40.0, 60.0), between: 10.0 },
+        let gaps = match (kind, direction) {
+            (Kind::Recurrent, Direction::Right) => Spacing { length: 554.0, gap: (20.0, 32.0), between: 9.0 },
+            (Kind::Recurrent, Direction::Down) => Spacing { length: 474.0, gap: (16.0, 32.0), between: 6.0 },
+            (_, Direction::Right) => Spacing { length: 600.0, gap: (40.0, 84.0), between: 10.0 },
+            (_, Direction::Down) => Spacing { length: 424.0, gap: (40.0, 60.0), between: 10.0 },
         };
-        layout::relaxed(sizes(direction), gaps, STRAND, direction)
+        layout::relaxed(kind, sizes(kind, direction), gaps, STRAND, drawn(kind, direction))
     });
     let weights =
         Memo::new(move |_| page.moment.with(|moment| moment.as_ref().map(|moment| moment.weights.of(kind).to_vec())));
-    let edges = edges()
+    let ops = kind.task().ops();
+    let op_count = ops.len();
+    let edges = kind
+        .edges()
+        .into_iter()
         .enumerate()
         .map(|(i, edge)| {
-            let strands = (0..OPS)
-                .map(|op| {
+            let strands = ops
+                .iter()
+                .enumerate()
+                .map(|(op, which)| {
+                    let colour = which.colour();
                     let path = move || {
-                        let shift = (op as f32 - (OPS - 1) as f32 / 2.0) * STRAND;
-                        placed.with(|placed| layout::curve(&placed.routes[i], direction.get(), shift))
+                        let shift = (op as f32 - (op_count - 1) as f32 / 2.0) * STRAND;
+                        placed.with(|placed| layout::curve(&placed.routes[i], drawn(kind, direction.get()), shift))
                     };
                     // Strength against an even share: an op at its even share is thin and pale, at everything thick and full.
-                    let strength = move || weights.with(|w| w.as_ref().map_or(1.0 / OPS as f32, |w| w[i][op]));
+                    let strength = move || {
+                        let weight = weights.with(|w| w.as_ref().and_then(|w| w.get(i)?.get(op).copied()));
+                        weight.unwrap_or(1.0 / op_count as f32)
+                    };
                     let class = move || {
                         let lit = page.op.get() == Some(op) || page.edge.get() == Some((kind, i));
-                        format!("strand op-{op}{}", if lit { " lit" } else { "" })
+                        format!("strand op-{colour}{}", if lit { " lit" } else { "" })
                     };
                     view! {
                         <path
@@ -375,30 +411,33 @@ fn Relaxed(kind: CellKind, direction: Memo<Direction>) -> impl IntoView {
                     }
                 })
                 .collect_view();
-            let hit = move || placed.with(|placed| layout::curve(&placed.routes[i], direction.get(), 0.0));
+            let hit = move || placed.with(|placed| layout::curve(&placed.routes[i], drawn(kind, direction.get()), 0.0));
             view! {
                 <g
                     on:pointerenter=move |_| page.hovered.set(Some((kind, i)))
                     on:pointerleave=move |_| page.hovered.set(None)
                     on:click=move |_| page.choose(kind, i)
                 >
-                    <title>{edge_text(edge.state, edge.node)}</title>
+                    <title>{edge_text(kind, edge.state, edge.node)}</title>
                     <path class="hit-line" d=hit />
                     {strands}
                 </g>
             }
         })
         .collect_view();
-    let concat = (0..NODES)
+    let edge_count = kind.edge_count();
+    let concat = (0..kind.nodes() + kind.fixed_links())
         .map(|i| {
-            let path = move || placed.with(|placed| layout::curve(&placed.routes[EDGES + i], direction.get(), 0.0));
+            let route =
+                move |placed: &Layout| layout::curve(&placed.routes[edge_count + i], drawn(kind, direction.get()), 0.0);
+            let path = move || placed.with(route);
             view! { <path class="concat" d=path /> }
         })
         .collect_view();
     let at = Signal::derive(move || placed.with(|placed| placed.at.clone()));
     view! {
-        <g transform=move || placed.with(|placed| fit(placed, direction.get()))>
-            {concat} {edges} {states(at, STATES, direction)}
+        <g transform=move || placed.with(|placed| fit(placed, kind, direction.get()))>
+            {concat} {edges} {states(kind, at, kind.nodes() + kind.boxes_before() + 1, direction)}
         </g>
     }
 }

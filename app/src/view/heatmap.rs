@@ -1,45 +1,46 @@
 //! The alphas of one kind of cell, an edge a row, an op a column: after the softmax, as they are, or as they changed.
 
-use super::{edge_text, kind_name, op_index, op_label, page};
+use super::{edge_text, node_number, op_label, page};
 use crate::page::Page;
 use darts_app::{
-    layout::edge_index,
+    cells::{Kind, Matrices},
     link::HeatView,
-    run::{Moment, OPS},
+    run::Moment,
 };
-use darts_engine::{
-    search::PRUNED,
-    space::{Alphas, CellKind, EDGES, Edge, NODES, Op, edges},
-};
+use darts_engine::{search::PRUNED, space::Edge};
 use leptos::prelude::*;
 
 const WIDTH: f32 = 372.0;
 const LEFT: f32 = 66.0;
 const TOP: f32 = 32.0;
-const COLUMN: f32 = 37.0;
+/// Width of all columns together.
+const COLUMNS: f32 = 296.0;
 const ROW: f32 = 16.0;
 /// Gap between the rows of one node and the next.
 const GROUP: f32 = 5.0;
-const HEIGHT: f32 = TOP + EDGES as f32 * ROW + 3.0 * GROUP + 24.0;
 /// The scale spans at least this much, so that a search's first noise does not look like a result.
 const LEAST_SPAN: f32 = 0.01;
 
-/// What the map shows of both kinds of cell, with the range that the shades span.
+fn height(kind: Kind) -> f32 {
+    TOP + kind.edge_count() as f32 * ROW + (kind.nodes() - 1) as f32 * GROUP + 24.0
+}
+
+/// What the map shows of all kinds of cell, with the range that the shades span.
 #[derive(Clone, Debug, PartialEq)]
 struct Shown {
-    of: Alphas,
+    of: Matrices,
     low: f32,
     high: f32,
     view: HeatView,
 }
 
 impl Shown {
-    fn value(&self, kind: CellKind, edge: usize, op: usize) -> f32 {
-        self.of.of(kind)[edge][op]
+    fn value(&self, kind: Kind, edge: usize, op: usize) -> f32 {
+        self.of.at(kind, edge, op).unwrap_or(0.0)
     }
 
     /// From 0 to 1; a change is shaded by its size.
-    fn shade(&self, kind: CellKind, edge: usize, op: usize) -> f32 {
+    fn shade(&self, kind: Kind, edge: usize, op: usize) -> f32 {
         let value = self.value(kind, edge, op);
         match self.view {
             HeatView::Change => (value.abs() / self.high).clamp(0.0, 1.0),
@@ -67,13 +68,9 @@ fn shown(page: Page) -> Option<Shown> {
         let of = match view {
             HeatView::Weights => weights.clone(),
             HeatView::Alphas => alphas.clone(),
-            HeatView::Change => {
-                let less: Vec<f32> =
-                    weights.to_flat().iter().zip(start.to_flat()).map(|(now, then)| now - then).collect();
-                Alphas::from_flat(&less)
-            }
+            HeatView::Change => weights.less(&start),
         };
-        let all = || of.normal.iter().chain(&of.reduce).flatten().copied().filter(|&v| v.is_finite() && v > PRUNED);
+        let all = || of.rows().flatten().copied().filter(|&v| v.is_finite() && v > PRUNED);
         let (low, high) = (all().fold(f32::INFINITY, f32::min), all().fold(f32::NEG_INFINITY, f32::max));
         let (low, high) = match view {
             HeatView::Change => {
@@ -102,48 +99,56 @@ fn input_label(state: usize) -> impl IntoView {
 }
 
 #[component]
-pub fn Heatmap(kind: CellKind) -> impl IntoView {
+pub fn Heatmap(kind: Kind) -> impl IntoView {
     let page = page();
-    let name = kind_name(kind);
+    let name = kind.name();
+    let (edge_count, op_count, height) = (kind.edge_count(), kind.op_count(), height(kind));
+    let column = COLUMNS / op_count as f32;
+    let ops = StoredValue::new(kind.task().ops());
+    let colour = move |op: usize| ops.with_value(|ops| ops.get(op).map_or(op, |op| op.colour()));
     let shown = Memo::new(move |_| shown(page));
     // For each edge the op that would be kept, if any.
     let kept = Memo::new(move |_| {
-        let mut kept = [None; EDGES];
+        let mut kept = vec![None; edge_count];
         page.moment.with(|moment| {
             let Some(moment) = moment else { return };
-            let (ops, _) = moment.genotype.of(kind);
-            for (i, &(op, state)) in ops.iter().enumerate() {
-                kept[edge_index(state, i / 2)] = Some(op_index(op));
+            for one in moment.genotype.kept(kind) {
+                kept[one.edge] = Some(one.op.index());
             }
         });
         kept
     });
+    let indexed = move |state: usize| kind.convolutional().is_some() && state < 2;
     let pointed = move || page.edge.get().filter(|(of, _)| *of == kind).map(|(_, edge)| edge);
     let chosen = move || page.chosen.get().filter(|(of, _)| *of == kind).map(|(_, edge)| edge);
 
-    let columns = Op::CANDIDATES
+    let columns = ops
+        .get_value()
         .into_iter()
         .enumerate()
         .map(|(i, op)| {
             let (what, window) = op_label(op);
-            let x = LEFT + (i as f32 + 0.5) * COLUMN;
-            let class = move || format!("column op-{i}{}", if page.op.get() == Some(i) { " lit" } else { "" });
+            let x = LEFT + (i as f32 + 0.5) * column;
+            let class =
+                move || format!("column op-{}{}", op.colour(), if page.op.get() == Some(i) { " lit" } else { "" });
             view! {
                 <g class=class on:pointerenter=move |_| page.op.set(Some(i)) on:pointerleave=move |_| page.op.set(None)>
-                    <rect x=LEFT + i as f32 * COLUMN y="0" width=COLUMN height=TOP class="hit" />
+                    <rect x=LEFT + i as f32 * column y="0" width=column height=TOP class="hit" />
                     <text x=x y="11" class="head">{what}</text>
                     <text x=x y="22" class="head">{window}</text>
-                    <rect x=LEFT + i as f32 * COLUMN + 1.0 y=TOP - 6.0 width=COLUMN - 2.0 height="3" class="fill-op" />
+                    <rect x=LEFT + i as f32 * column + 1.0 y=TOP - 6.0 width=column - 2.0 height="3" class="fill-op" />
                 </g>
             }
         })
         .collect_view();
 
-    let rows = edges()
+    let rows = kind
+        .edges()
+        .into_iter()
         .enumerate()
         .map(|(row, Edge { state, node })| {
             let top = row_top(row, node);
-            let cells = (0..OPS)
+            let cells = (0..op_count)
                 .map(|op| {
                     let shade = move || shown.with(|w| w.as_ref().map_or(0.0, |w| w.shade(kind, row, op)));
                     let falls = move || {
@@ -159,9 +164,9 @@ pub fn Heatmap(kind: CellKind) -> impl IntoView {
                     };
                     view! {
                         <rect
-                            x=LEFT + op as f32 * COLUMN + 1.0
+                            x=LEFT + op as f32 * column + 1.0
                             y=top + 1.0
-                            width=COLUMN - 2.0
+                            width=column - 2.0
                             height=ROW - 2.0
                             class=class
                             fill-opacity=move || format!("{:.3}", shade())
@@ -173,22 +178,22 @@ pub fn Heatmap(kind: CellKind) -> impl IntoView {
                 kept.get()[row].map(|op| {
                     view! {
                         <rect
-                            x=LEFT + op as f32 * COLUMN + 1.0
+                            x=LEFT + op as f32 * column + 1.0
                             y=top + 1.0
-                            width=COLUMN - 2.0
+                            width=column - 2.0
                             height=ROW - 2.0
-                            class=format!("ring op-{op}")
+                            class=format!("ring op-{}", colour(op))
                         />
                     }
                 })
             };
             let label = move || {
                 let kept =
-                    kept.get()[row].map(|op| format!(", kept with {}", Op::CANDIDATES[op].name())).unwrap_or_default();
+                    kept.get()[row].map(|op| format!(", kept with {}", ops.with_value(|ops| ops[op].name()))).unwrap_or_default();
                 // As it is written on the row, so that who speaks to the page can name what is seen.
                 format!(
                     "{}: {}{kept}",
-                    edge_text(state, node),
+                    edge_text(kind, state, node),
                     page.moment.with(|moment| strongest(moment.as_ref(), kind, row))
                 )
             };
@@ -210,8 +215,8 @@ pub fn Heatmap(kind: CellKind) -> impl IntoView {
                 >
                     <rect x="0" y=top width=WIDTH height=ROW class="hit" />
                     <text x=LEFT - 8.0 y=top + 11.5 class="row-label">
-                        {if state < 2 { input_label(state).into_any() } else { (state - 2).to_string().into_any() }}
-                        <tspan dy=if state < 2 { "-3" } else { "0" }>{format!(" \u{2192} {node}")}</tspan>
+                        {if indexed(state) { input_label(state).into_any() } else { super::state_name(kind, state).into_any() }}
+                        <tspan dy=if indexed(state) { "-3" } else { "0" }>{format!(" \u{2192} {}", node_number(kind, node))}</tspan>
                     </text>
                     {cells}
                     {ring}
@@ -224,10 +229,10 @@ pub fn Heatmap(kind: CellKind) -> impl IntoView {
     let on_key = move |event: leptos::ev::KeyboardEvent| {
         let at = pointed();
         let next = match event.key().as_str() {
-            "ArrowDown" => at.map_or(0, |row| (row + 1).min(EDGES - 1)),
-            "ArrowUp" => at.map_or(EDGES - 1, |row| row.saturating_sub(1)),
+            "ArrowDown" => at.map_or(0, |row| (row + 1).min(edge_count - 1)),
+            "ArrowUp" => at.map_or(edge_count - 1, |row| row.saturating_sub(1)),
             "Home" => 0,
-            "End" => EDGES - 1,
+            "End" => edge_count - 1,
             "Enter" | " " => {
                 event.prevent_default();
                 return at.into_iter().for_each(|row| page.choose(kind, row));
@@ -243,13 +248,13 @@ pub fn Heatmap(kind: CellKind) -> impl IntoView {
     };
     let readout = move || match (pointed(), shown.get()) {
         (Some(row), Some(shown)) => {
-            Some(shown.of.of(kind)[row].iter().map(|&value| shown.text(value)).collect::<Vec<_>>())
+            Some(shown.of.of(kind).get(row)?.iter().map(|&value| shown.text(value)).collect::<Vec<_>>())
         }
         _ => None,
     };
     let scale = move || {
         const PARTS: usize = 13;
-        let y = HEIGHT - 13.0;
+        let y = height - 13.0;
         let parts = (0..PARTS)
             .map(|part| {
                 let share = part as f32 / (PARTS - 1) as f32;
@@ -272,11 +277,11 @@ pub fn Heatmap(kind: CellKind) -> impl IntoView {
     let bound = move |high: bool| shown.with(|w| w.as_ref().map(|w| w.text(if high { w.high } else { w.low })));
     view! {
         <svg
-            viewBox=format!("0 0 {WIDTH} {HEIGHT}")
+            viewBox=format!("0 0 {WIDTH} {height}")
             class="heatmap"
             tabindex="0"
             role="listbox"
-            aria-label=format!("The {name} cell\u{2019}s {EDGES} edges; arrow keys move along them, Enter chooses one")
+            aria-label=format!("The {name} cell\u{2019}s {edge_count} edges; arrow keys move along them, Enter chooses one")
             aria-activedescendant=move || pointed().map(|row| format!("{name}-row-{row}"))
             on:keydown=on_key
             on:blur=move |_| page.hovered.set(None)
@@ -288,7 +293,7 @@ pub fn Heatmap(kind: CellKind) -> impl IntoView {
                     row.into_iter()
                         .enumerate()
                         .map(|(op, value)| {
-                            view! { <text x=LEFT + (op as f32 + 0.5) * COLUMN y=HEIGHT - 5.0 class="value">{value}</text> }
+                            view! { <text x=LEFT + (op as f32 + 0.5) * column y=height - 5.0 class="value">{value}</text> }
                         })
                         .collect_view()
                         .into_any()
@@ -296,9 +301,9 @@ pub fn Heatmap(kind: CellKind) -> impl IntoView {
                 None => {
                     view! {
                         <Show when=move || shown.with(Option::is_some)>
-                            <text x=LEFT + 64.0 y=HEIGHT - 5.0 class="value end">{move || bound(false)}</text>
+                            <text x=LEFT + 64.0 y=height - 5.0 class="value end">{move || bound(false)}</text>
                             {scale()}
-                            <text x=LEFT + 206.0 y=HEIGHT - 5.0 class="value start">{move || bound(true)}</text>
+                            <text x=LEFT + 206.0 y=height - 5.0 class="value start">{move || bound(true)}</text>
                         </Show>
                     }
                     .into_any()
@@ -309,14 +314,14 @@ pub fn Heatmap(kind: CellKind) -> impl IntoView {
 }
 
 /// The edge's strongest op and its weight.
-pub fn strongest(moment: Option<&Moment>, kind: CellKind, edge: usize) -> String {
-    let Some(moment) = moment else { return "no weights yet".into() };
-    let row = &moment.weights.of(kind)[edge];
-    let best = (0..OPS).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap_or(0);
-    format!("strongest is {} with {:.3}", Op::CANDIDATES[best].name(), row[best])
+pub fn strongest(moment: Option<&Moment>, kind: Kind, edge: usize) -> String {
+    let row = moment.and_then(|moment| moment.weights.of(kind).get(edge));
+    let best = row.and_then(|row| (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])));
+    let (Some(row), Some(best)) = (row, best) else { return "no weights yet".into() };
+    format!("strongest is {} with {:.3}", kind.task().ops()[best].name(), row[best])
 }
 
 /// The place in a cell of the edge in this row.
-pub fn place(row: usize) -> Edge {
-    edges().nth(row).unwrap_or(Edge { state: 0, node: NODES - 1 })
+pub fn place(kind: Kind, row: usize) -> Edge {
+    kind.edges().get(row).copied().unwrap_or(Edge { state: 0, node: kind.nodes() - 1 })
 }

@@ -146,3 +146,23 @@ pub fn unrolled() -> impl IntoView {
         </math>
     }
 }
+
+/// A node of a recurrent cell: the state it reads, moved by a gate towards what its op makes of a candidate.
+pub fn step() -> impl IntoView {
+    view! {
+        <math>
+            {sub("s", "j")}<mo>"="</mo>{sub("s", "i")}<mo>"+"</mo>{sub("g", "j")}<mo>"\u{22c5}"</mo>
+            <mo stretchy="false">"("</mo><mi>"o"</mi><mo stretchy="false">"("</mo>{sub("W", "j")}{sub("s", "i")}
+            <mo stretchy="false">")"</mo><mo>"\u{2212}"</mo>{sub("s", "i")}<mo stretchy="false">")"</mo>
+        </math>
+    }
+}
+
+/// The perplexity of a loss.
+pub fn perplexity() -> impl IntoView {
+    view! {
+        <math>
+            <msup><mi>"e"</mi><mi>"\u{2112}"</mi></msup>
+        </math>
+    }
+}

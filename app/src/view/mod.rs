@@ -11,87 +11,100 @@ mod graph;
 mod heatmap;
 mod math;
 mod parts;
+mod race;
 mod supernet;
+mod text;
 mod time;
 mod tour;
 
-use crate::page::{Engine, Page, Source};
-use darts_app::run::OPS;
-use darts_engine::space::{CellKind, Op};
+use crate::page::{Page, Phase, Source};
+use darts_app::cells::{AnyOp, Kind, Task};
+use darts_engine::space::{Op, RecurrentOp};
 use leptos::prelude::*;
 
 /// An op's name as people say it: what it does and its window.
-const fn op_label(op: Op) -> (&'static str, &'static str) {
+const fn op_label(op: AnyOp) -> (&'static str, &'static str) {
     match op {
-        Op::None => ("none", ""),
-        Op::MaxPool3x3 => ("max", "3\u{d7}3"),
-        Op::AvgPool3x3 => ("avg", "3\u{d7}3"),
-        Op::SkipConnect => ("skip", ""),
-        Op::SepConv3x3 => ("sep", "3\u{d7}3"),
-        Op::SepConv5x5 => ("sep", "5\u{d7}5"),
-        Op::DilConv3x3 => ("dil", "3\u{d7}3"),
-        Op::DilConv5x5 => ("dil", "5\u{d7}5"),
-        Op::SepConv7x7 => ("sep", "7\u{d7}7"),
-        Op::Conv7x1_1x7 => ("conv", "7\u{d7}1"),
+        AnyOp::Recurrent(op) => (op.name(), ""),
+        AnyOp::Convolutional(op) => match op {
+            Op::None => ("none", ""),
+            Op::MaxPool3x3 => ("max", "3\u{d7}3"),
+            Op::AvgPool3x3 => ("avg", "3\u{d7}3"),
+            Op::SkipConnect => ("skip", ""),
+            Op::SepConv3x3 => ("sep", "3\u{d7}3"),
+            Op::SepConv5x5 => ("sep", "5\u{d7}5"),
+            Op::DilConv3x3 => ("dil", "3\u{d7}3"),
+            Op::DilConv5x5 => ("dil", "5\u{d7}5"),
+            Op::SepConv7x7 => ("sep", "7\u{d7}7"),
+            Op::Conv7x1_1x7 => ("conv", "7\u{d7}1"),
+        },
     }
 }
 
-const fn op_hint(op: Op) -> &'static str {
+const fn op_hint(op: AnyOp) -> &'static str {
     match op {
-        Op::None => "none: the edge passes nothing on",
-        Op::MaxPool3x3 => "max 3\u{d7}3: the largest value of a 3 by 3 window",
-        Op::AvgPool3x3 => "avg 3\u{d7}3: the mean of a 3 by 3 window",
-        Op::SkipConnect => "skip: the input as it is",
-        Op::SepConv3x3 => "sep 3\u{d7}3: depthwise-separable convolution, applied twice",
-        Op::SepConv5x5 => "sep 5\u{d7}5: depthwise-separable convolution with a larger window, applied twice",
-        Op::DilConv3x3 => "dil 3\u{d7}3: depthwise-separable convolution that looks at every second pixel",
-        Op::DilConv5x5 => "dil 5\u{d7}5: the same with a larger window",
-        Op::SepConv7x7 => "sep 7\u{d7}7: depthwise-separable convolution, applied twice",
-        Op::Conv7x1_1x7 => "conv 7\u{d7}1: a 1 by 7 then a 7 by 1 convolution",
+        AnyOp::Convolutional(op) => match op {
+            Op::None => "none: the edge passes nothing on",
+            Op::MaxPool3x3 => "max 3\u{d7}3: the largest value of a 3 by 3 window",
+            Op::AvgPool3x3 => "avg 3\u{d7}3: the mean of a 3 by 3 window",
+            Op::SkipConnect => "skip: the input as it is",
+            Op::SepConv3x3 => "sep 3\u{d7}3: depthwise-separable convolution, applied twice",
+            Op::SepConv5x5 => "sep 5\u{d7}5: depthwise-separable convolution with a larger window, applied twice",
+            Op::DilConv3x3 => "dil 3\u{d7}3: depthwise-separable convolution that looks at every second pixel",
+            Op::DilConv5x5 => "dil 5\u{d7}5: the same with a larger window",
+            Op::SepConv7x7 => "sep 7\u{d7}7: depthwise-separable convolution, applied twice",
+            Op::Conv7x1_1x7 => "conv 7\u{d7}1: a 1 by 7 then a 7 by 1 convolution",
+        },
+        AnyOp::Recurrent(op) => match op {
+            RecurrentOp::None => "none: the edge passes nothing on",
+            RecurrentOp::Tanh => "tanh: squashes what a matrix makes of the state to between \u{2212}1 and 1",
+            RecurrentOp::Relu => "relu: its positive part",
+            RecurrentOp::Sigmoid => "sigmoid: squashes it to between 0 and 1",
+            RecurrentOp::Identity => "identity: as it is",
+        },
     }
 }
 
 /// An op's name in one piece.
-fn op_name(op: Op) -> String {
+fn op_name(op: AnyOp) -> String {
     match op_label(op) {
         (what, "") => what.to_owned(),
         (what, window) => format!("{what} {window}"),
     }
 }
 
-/// Place of an op in an alpha row, by which it is coloured; published cells' other ops have no colour of their own.
-fn op_index(op: Op) -> usize {
-    Op::CANDIDATES.iter().position(|&candidate| candidate == op).unwrap_or(OPS)
-}
-
-const fn kind_name(kind: CellKind) -> &'static str {
-    match kind {
-        CellKind::Normal => "normal",
-        CellKind::Reduce => "reduce",
-    }
-}
-
 /// A state's name in plain text, for assistive technology.
-fn state_text(state: usize) -> String {
-    match state {
-        0 => "c k minus 2".into(),
-        1 => "c k minus 1".into(),
-        node => format!("node {}", node - 2),
+fn state_text(kind: Kind, state: usize) -> String {
+    match (kind, state) {
+        (Kind::Recurrent, 0) => "the first state".into(),
+        (Kind::Recurrent, node) => format!("node {node}"),
+        (_, 0) => "c k minus 2".into(),
+        (_, 1) => "c k minus 1".into(),
+        (_, node) => format!("node {}", node - 2),
     }
 }
 
 /// A state's name as it is written.
-fn state_name(state: usize) -> String {
-    match state {
-        0 => "ck\u{2212}2".into(),
-        1 => "ck\u{2212}1".into(),
-        node => (node - 2).to_string(),
+fn state_name(kind: Kind, state: usize) -> String {
+    match (kind, state) {
+        (Kind::Recurrent, state) => state.to_string(),
+        (_, 0) => "ck\u{2212}2".into(),
+        (_, 1) => "ck\u{2212}1".into(),
+        (_, node) => (node - 2).to_string(),
+    }
+}
+
+/// The number of a node as it is written: those of a recurrent cell begin at 1, as its first state is 0.
+const fn node_number(kind: Kind, node: usize) -> usize {
+    match kind {
+        Kind::Normal | Kind::Reduce => node,
+        Kind::Recurrent => node + 1,
     }
 }
 
 /// An edge's name as it is written.
-fn edge_text(state: usize, node: usize) -> String {
-    format!("{} \u{2192} {node}", state_name(state))
+fn edge_text(kind: Kind, state: usize, node: usize) -> String {
+    format!("{} \u{2192} {}", state_name(kind, state), node_number(kind, node))
 }
 
 /// A count with commas between thousands.
@@ -125,19 +138,27 @@ pub fn App() -> impl IntoView {
             data-reading=move || matches!(page.source.get(), Source::Recording { reading: Some(_), .. }).to_string()
         >
             <Notices />
-            <Unsupported />
+            <KeptSearch />
+            <WithoutGpu />
             {page.benching.then(|| view! { <bench::Panel /> })}
             <div class="overview">
                 <supernet::Supernet />
                 <Legend />
             </div>
             <div class="board" id="cells">
-                <div class="cells">
-                    <cell::Cell kind=CellKind::Normal />
-                    <cell::Cell kind=CellKind::Reduce />
-                </div>
-                <curves::Curves />
+                {move || {
+                    let task = page.task.get();
+                    let cells = task.kinds().iter().map(|&kind| view! { <cell::Cell kind=kind /> }).collect_view();
+                    view! {
+                        <div class="cells">
+                            {cells}
+                            {(task == Task::Recurrent).then(|| view! { <text::Written /> })}
+                        </div>
+                        <curves::Curves task=task />
+                    }
+                }}
             </div>
+            <race::Training />
             <compare::Compare />
             <explain::Explain />
         </main>
@@ -169,31 +190,58 @@ fn Notices() -> impl IntoView {
     }
 }
 
+/// Offers to take up the search that the browser kept.
 #[component]
-fn Unsupported() -> impl IntoView {
+fn KeptSearch() -> impl IntoView {
     let page = page();
-    let reason = Memo::new(move |_| match page.engine.get() {
-        Engine::Unsupported { reason } => Some(reason),
-        _ => None,
-    });
-    // Where there is something to look at, that comes first.
-    let shown = move || reason.with(Option::is_some) && page.genotype.with(Option::is_none);
+    let facts = move || {
+        page.kept.with(|kept| {
+            let kept = kept.as_ref()?;
+            let (steps, all) = (grouped(kept.run.steps), kept.run.total_steps().map(grouped));
+            Some(format!(
+                "A search of {} cells of {} channels, seed {}, was at step {steps} of {} when it was last kept.",
+                kept.config.layers,
+                kept.config.init_channels,
+                kept.config.seed,
+                all.unwrap_or_default()
+            ))
+        })
+    };
+    let idle = move || matches!(page.phase.get(), Phase::Idle | Phase::Failed);
+    view! {
+        <Show when=move || idle() && page.kept.with(Option::is_some)>
+            <p class="notice" id="kept" role="status">
+                <span>{facts}</span>
+                <span class="kept-buttons">
+                    <button type="button" class="button strong" id="take-up" on:click=move |_| page.take_up()>"Take it up again"</button>
+                    <button type="button" class="button" id="forget-kept" on:click=move |_| page.forget_kept()>"Forget it"</button>
+                </span>
+            </p>
+        </Show>
+    }
+}
+
+#[component]
+fn WithoutGpu() -> impl IntoView {
+    let page = page();
+    let reason = Memo::new(move |_| page.without_gpu());
+    // Where there is something else to look at, that comes first.
+    let shown = move || reason.with(Option::is_some) && page.source.get() == Source::Engine;
     view! {
         <Show when=shown>
-            <section class="unsupported" aria-labelledby="unsupported">
-                <h2 id="unsupported">"A search needs WebGPU"</h2>
-                <p>
-                    {move || reason.get()}
-                    " So no search can start here. All else works: open the events.jsonl of a recorded run, look at cells, compare them. For a search one of these will do:"
-                </p>
+            <details class="unsupported">
+                <summary>
+                    <b>{move || reason.get()}</b>
+                    " So the processor computes here, by itself and slowly: small searches are for looking at. What to do for speed"
+                </summary>
                 <ul>
                     <li><b>"Chrome or Edge"</b>" 113 or later on Windows, macOS or ChromeOS, 121 or later on Android."</li>
                     <li><b>"Chrome on Linux"</b>": open "<code>"chrome://flags/#enable-unsafe-webgpu"</code>", choose Enabled, and restart."</li>
                     <li><b>"Safari"</b>" 26 or later; "<b>"Firefox"</b>" 141 or later on Windows, 145 or later on Macs with Apple silicon."</li>
-                    <li><b>"No browser at all"</b>": "<code>"darts search conv --data DIR --out RUN"</code>" runs the same engine natively, also without a GPU."</li>
+                    <li><b>"No browser at all"</b>": "<code>"darts search conv --data DIR --out RUN"</code>" runs the same engine natively, on all cores."</li>
                 </ul>
                 <p>"If your browser is in the list, check that hardware acceleration is switched on in its settings."</p>
-            </section>
+            </details>
         </Show>
     }
 }
@@ -204,7 +252,8 @@ fn Legend() -> impl IntoView {
     let page = page();
     view! {
         <ul class="legend" aria-label="Candidate ops of every edge">
-            {Op::CANDIDATES
+            {move || page.task.get()
+                .ops()
                 .into_iter()
                 .enumerate()
                 .map(|(i, op)| {
@@ -213,7 +262,7 @@ fn Legend() -> impl IntoView {
                         <li>
                             <button
                                 type="button"
-                                class=format!("op-{i} chip")
+                                class=format!("op-{} chip", op.colour())
                                 title=op_hint(op)
                                 aria-pressed=move || (page.op.get() == Some(i)).to_string()
                                 on:pointerenter=move |_| page.op.set(Some(i))

@@ -107,23 +107,29 @@ pub fn SavePicture(what: &'static str, selector: String, file: String) -> impl I
 }
 
 /// Words of the trade, each with what it means here.
-const GLOSSARY: [(&str, &str); 11] = [
-    (
-        "alphas",
-        "Numbers that are learned: for every edge one an op, 2 \u{d7} 14 \u{d7} 8 in all. They decide the architecture.",
-    ),
+const GLOSSARY: [(&str, &str); 14] = [
+    ("alphas", "Numbers that are learned: for every edge one an op. They decide the architecture."),
     ("softmax", "Turns the alphas of an edge into weights that are positive and add up to one."),
     ("edge", "Leads from one state of the cell to a later node; what passes is changed by its op."),
     ("node", "Adds up what its edges bring."),
-    ("derived cell", "What is left when every node keeps its two strongest edges and every edge its strongest op."),
+    (
+        "derived cell",
+        "What is left when every node keeps its strongest edges (two, or one in a recurrent cell) and every edge its strongest op.",
+    ),
     ("supernet", "The network that is trained during the search: all edges, all ops, at once."),
     ("validation half", "Images that only the alphas learn from. The weights never see them."),
+    ("validation text", "Sentences that only the alphas learn from. The weights never see them."),
+    ("perplexity", "Among how many words, all as likely, the next one would be as hard to guess. Less is better."),
+    (
+        "temperature",
+        "What the network\u{2019}s scores are divided by before a word is drawn: less than 1 favours what it finds likely.",
+    ),
     ("skip", "Passes its input on as it is. Without weights of its own it is the easiest op to rely on."),
     (
         "collapse",
         "A search that ends in mostly skip connections. Such cells train badly; it is the best known weakness of DARTS.",
     ),
-    ("entropy", "How undecided an edge is: 3 bits when eight ops count the same, 0 when one has all the weight."),
+    ("entropy", "How undecided an edge is: highest when all its ops count the same, 0 when one has all the weight."),
     ("multiply-accumulates", "Products summed up in convolutions and linear layers, for one image."),
 ];
 

@@ -2,6 +2,7 @@
 
 use super::{grouped, page, parts::Menu};
 use crate::browser;
+use darts_app::cells::Task;
 use darts_engine::search::Steering;
 use leptos::prelude::*;
 
@@ -26,7 +27,7 @@ pub fn TimeBar() -> impl IntoView {
         })
     });
     let label = move || {
-        let epochs = run.with(|run| run.started.as_ref().map(|started| started.config.epochs))?;
+        let epochs = run.with(|run| run.started.as_ref().map(|started| started.plan.epochs()))?;
         let epoch = page.moment.with(|moment| moment.as_ref().map(|moment| moment.epoch + 1))?;
         Some(format!("step {} \u{b7} epoch {} of {}", grouped(now()), grouped(epoch), grouped(epochs)))
     };
@@ -38,6 +39,7 @@ pub fn TimeBar() -> impl IntoView {
             Some(steering_text(steering))
         })
     };
+    let cells = move || if page.task.get() == Task::Recurrent { "cell" } else { "cells" };
     let changes = move || run.with(|run| run.changes.len());
     let seek = move |text: String| {
         if let Ok(steps) = text.parse::<usize>() {
@@ -107,8 +109,8 @@ pub fn TimeBar() -> impl IntoView {
                 <p class="time-label">
                     <span id="moment">{label}</span>
                     <small>{move || note().unwrap_or_else(|| match changes() {
-                        1 => "1 change of the cells".to_owned(),
-                        count => format!("{} changes of the cells", grouped(count)),
+                        1 => format!("1 change of the {}", cells()),
+                        count => format!("{} changes of the {}", grouped(count), cells()),
                     })}</small>
                 </p>
                 <button
@@ -147,15 +149,22 @@ pub fn TimeBar() -> impl IntoView {
 /// A change in words.
 pub fn steering_text(steering: &Steering) -> String {
     use super::{edge_text, heatmap::place, op_name};
+    use darts_app::cells::AnyOp;
     let edge = |cell: darts_engine::space::CellKind, row: usize| {
-        let edge = place(row);
-        format!("{} {}", cell.name(), edge_text(edge.state, edge.node))
+        let edge = place(cell.into(), row);
+        format!("{} {}", cell.name(), edge_text(cell.into(), edge.state, edge.node))
     };
     match *steering {
-        Steering::Pin { cell, edge: row, op } => format!("{} only {}", edge(cell, row), op_name(op)),
-        Steering::Prune { cell, edge: row, op } => format!("{} without {}", edge(cell, row), op_name(op)),
+        Steering::Pin { cell, edge: row, op } => {
+            format!("{} only {}", edge(cell, row), op_name(AnyOp::Convolutional(op)))
+        }
+        Steering::Prune { cell, edge: row, op } => {
+            format!("{} without {}", edge(cell, row), op_name(AnyOp::Convolutional(op)))
+        }
         Steering::Release { cell, edge: row } => format!("{} released", edge(cell, row)),
-        Steering::Nudge { cell, edge: row, op, by } => format!("{} {} {by:+}", edge(cell, row), op_name(op)),
+        Steering::Nudge { cell, edge: row, op, by } => {
+            format!("{} {} {by:+}", edge(cell, row), op_name(AnyOp::Convolutional(op)))
+        }
         Steering::Freeze { frozen: true } => "alphas held".into(),
         Steering::Freeze { frozen: false } => "alphas let go".into(),
         Steering::Rates { weights, alphas } => format!("rates {weights} and {alphas}"),

@@ -8,26 +8,26 @@ const STEPS: [(&str, &str, &str); 5] = [
     (
         "#play",
         "Start a search",
-        "Press start: a network that has all eight ops on every edge begins to learn from small pictures, here in your browser. \
+        "Press start: a network that has all candidate ops on every edge begins to learn from small pictures, here in your browser. \
          Drop the events.jsonl of a run onto the page to see one that was done before.",
     ),
     (
-        "#normal .alphas",
+        ".cell .alphas",
         "Read the heatmap",
         "A row is an edge, a column an op. The darker, the more the op counts on that edge. All begin alike; learning makes \
          some rows decide. Ringed ops are those that would be kept now.",
     ),
     (
-        "#normal .graph",
+        ".cell .graph",
         "See the cell take shape",
-        "The same as a graph: the two strongest edges of each node with their strongest ops. Switch to Relaxed for all fourteen \
-         edges with all their ops. Point at anything and it lights up everywhere; click an edge to keep it chosen.",
+        "The same as a graph: the strongest edges of each node with their strongest ops. Switch to Relaxed for all edges with \
+         all their ops. Point at anything and it lights up everywhere; click an edge to keep it chosen.",
     ),
     (
         "#shares",
         "Watch for collapse",
-        "Skip connections have nothing to learn, so they win early. When the thick line runs away from the others, the search \
-         is about to keep little else. Try it: choose an edge and lower its skip.",
+        "What passes its input on has nothing to learn, so it wins early. When the thick line runs away from the others, the \
+         search is about to keep little else. Try it: choose an edge of a convolutional cell and lower its skip.",
     ),
     (
         "#time",

@@ -15,6 +15,7 @@ mod packed;
 mod picture;
 #[cfg(not(target_arch = "wasm32"))]
 mod pipeline;
+mod prose;
 mod text;
 mod textures;
 
@@ -33,6 +34,7 @@ pub use open::{Verified, verify, write_packed};
 pub(crate) use pipeline::stage_times;
 #[cfg(not(target_arch = "wasm32"))]
 pub use pipeline::{PictureLoader, evaluation_of};
+pub use prose::{UNKNOWN, readable};
 pub use text::{Columns, Corpus, END_OF_SENTENCE, Text, TextError, Vocabulary, Window};
 pub use textures::{TEXTURES, TEXTURES_TEST, TEXTURES_TRAIN};
 

@@ -40,6 +40,16 @@ pub enum TextError {
     /// A text without words.
     #[error("{0} has no words")]
     Empty(String),
+    /// Prose of which nothing could be held out.
+    #[error("{file} has {sentences} sentences, and at least {needed} are needed to hold some out")]
+    FewSentences {
+        /// The file.
+        file: String,
+        /// Sentences in it.
+        sentences: usize,
+        /// Sentences needed.
+        needed: usize,
+    },
     /// A text that does not fill a minibatch.
     #[error("{file} has {words} words, and batch-size {batch_size} needs at least {needed}")]
     TooShort {
@@ -159,7 +169,7 @@ impl Vocabulary {
     }
 }
 
-fn utf8<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, TextError> {
+pub(super) fn utf8<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, TextError> {
     str::from_utf8(bytes).map_err(|error| {
         let good = &bytes[..error.valid_up_to()];
         let line = good.iter().filter(|&&byte| byte == b'\n').count() + 1;

@@ -14,6 +14,8 @@ mod recurrent;
 mod recurrent_bilevel;
 mod recurrent_config;
 #[cfg(feature = "compute")]
+mod sample;
+#[cfg(feature = "compute")]
 mod sgd;
 mod steer;
 
@@ -34,6 +36,8 @@ pub(crate) use recurrent::{
 #[cfg(feature = "compute")]
 pub use recurrent_bilevel::RecurrentBilevel;
 pub use recurrent_config::{Dropouts, Penalties, RecurrentConfig};
+#[cfg(feature = "compute")]
+pub use sample::Sampling;
 #[cfg(feature = "compute")]
 pub(crate) use sgd::Sgd;
 pub use steer::{Control, Held, PRUNED, SteerError, Steering};

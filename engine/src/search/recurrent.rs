@@ -1,7 +1,7 @@
-use super::{ConfigError, RecurrentBilevel, RecurrentConfig, floats, reason};
+use super::{ConfigError, RecurrentBilevel, RecurrentConfig, Sampling, floats, reason};
 use crate::{
     checkpoint::{CheckpointError, Resumable, State, check_architecture_steps, check_seconds},
-    data::{Columns, Corpus, TextError, Window},
+    data::{Columns, Corpus, TextError, Vocabulary, Window, readable},
     device::{Compute, out_of_memory},
     event::{Event, WordMeasure},
     kernels::largest_buffer,
@@ -289,6 +289,19 @@ impl RecurrentSearch {
             });
         }
         Ok(events)
+    }
+
+    /// Text with which the network in which every edge mixes all ops goes on from the beginning of the validation text. The
+    /// search is not changed by it; `vocabulary` is its corpus's.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub async fn sample(&self, vocabulary: &Vocabulary, sampling: Sampling) -> Result<Event, RecurrentError> {
+        let RecurrentBilevel { weights, alphas, .. } = &self.bilevel;
+        let words = sampling.write(self.bilevel.net(), weights, alphas, &self.valid).await?;
+        let words = words.iter().map(|&word| vocabulary.words()[word as usize].as_str());
+        let Sampling { temperature, seed, .. } = sampling;
+        Ok(Event::Sampled { step: self.step, temperature, seed, text: readable(words) })
     }
 
     fn masks(&self, dropouts: Dropouts, window: &Window, rng: &mut ChaCha8Rng) -> Masks {

@@ -184,7 +184,6 @@ impl RecurrentGenotype {
     /// than zero, every one as likely; all nodes make the output.
     ///
     /// The same seed gives the same sequence: the first of many is the one of one.
-    #[cfg(feature = "compute")]
     pub fn random(seed: u64, count: usize) -> impl Iterator<Item = Self> {
         use rand::{RngExt, SeedableRng};
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);

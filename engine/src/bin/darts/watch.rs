@@ -13,7 +13,7 @@
 use crate::output::{Outcome, Output};
 use clap::Args;
 use darts_engine::{
-    run::{EVENTS_FILE, Run},
+    run::{EVENTS_FILE, Run, RunError, TextRun},
     search::Control,
 };
 use std::{
@@ -171,10 +171,13 @@ impl Drop for Watch {
 
 /// `darts replay`: serves the page with a recorded run until it is stopped.
 pub fn replay(args: &Replay, output: &Output) -> Outcome {
-    let run = Run::open(&args.run)?;
-    let log = run.folder.join(EVENTS_FILE);
+    let folder = match Run::open(&args.run) {
+        Err(RunError::OtherKind { .. }) => TextRun::open(&args.run)?.folder,
+        run => run?.folder,
+    };
+    let log = folder.join(EVENTS_FILE);
     File::open(&log).map_err(|error| format!("cannot read {}: {error}", log.display()))?;
-    let shown = fs::canonicalize(&run.folder).unwrap_or(run.folder);
+    let shown = fs::canonicalize(&folder).unwrap_or(folder);
     let name = shown.file_name().map_or("run".into(), |name| name.to_string_lossy().into_owned());
     let site = serve(&args.address, args.page.find()?, Served::Recording { log, name })?;
     let address = format!("http://{}/", site.bound);

@@ -1,0 +1,158 @@
+//! Networks of derived cells that are trained from scratch side by side: a fold over the events of their training runs.
+
+use crate::cells::Cells;
+use darts_engine::event::{Event, Tested};
+
+/// What trains side by side.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Race {
+    /// Passes over the training images.
+    pub epochs: usize,
+    /// What fixes initial weights, choice and order of the images, and augmentation, of all of them alike.
+    pub seed: u64,
+    /// The networks.
+    pub runners: Vec<Runner>,
+    /// It was stopped before its end.
+    pub stopped: bool,
+}
+
+/// One of the networks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Runner {
+    /// What its cells are called.
+    pub title: String,
+    /// Its cells.
+    pub cells: Cells,
+    /// Weights of the network, once it is laid out.
+    pub parameters: usize,
+    /// Images trained on.
+    pub train_images: usize,
+    /// Images tested on, which it never learns from.
+    pub test_images: usize,
+    /// Steps done and the training loss of each.
+    pub losses: Vec<(f32, f32)>,
+    /// Tests, each with the steps done by then.
+    pub tests: Vec<(usize, Tested)>,
+    /// Whether all epochs are done.
+    pub finished: bool,
+}
+
+impl Runner {
+    /// One that has not begun.
+    pub fn new(title: String, cells: Cells) -> Self {
+        Self {
+            title,
+            cells,
+            parameters: 0,
+            train_images: 0,
+            test_images: 0,
+            losses: Vec::new(),
+            tests: Vec::new(),
+            finished: false,
+        }
+    }
+
+    /// Steps done.
+    pub fn steps(&self) -> usize {
+        self.losses.last().map_or(0, |(step, _)| *step as usize)
+    }
+
+    /// Share of the test images right at the latest test, and the standard error of that, both in percent.
+    pub fn right(&self) -> Option<(f64, f64)> {
+        let (_, test) = self.tests.last()?;
+        let right = 1.0 - test.error();
+        Some((100.0 * right, 100.0 * (right * (1.0 - right) / test.images.max(1) as f64).sqrt()))
+    }
+}
+
+impl Race {
+    /// Takes in the next event of one of the networks; what is not there hears nothing.
+    pub fn apply(&mut self, runner: usize, event: &Event) {
+        if let Event::Failed { .. } = event {
+            self.stopped = true;
+        }
+        let Some(runner) = self.runners.get_mut(runner) else { return };
+        match event {
+            Event::TrainStarted { parameters, train_images, test_images, .. } => {
+                let fresh = Runner::new(runner.title.clone(), runner.cells.clone());
+                *runner =
+                    Runner { parameters: *parameters, train_images: *train_images, test_images: *test_images, ..fresh };
+            }
+            Event::TrainStep { step, train, .. } => runner.losses.push((*step as f32 + 1.0, train.loss)),
+            Event::Evaluated { test, .. } => runner.tests.push((runner.steps(), *test)),
+            Event::TrainFinished { .. } => runner.finished = true,
+            _ => {}
+        }
+    }
+
+    /// Whether anything is still to come.
+    pub fn is_going(&self) -> bool {
+        !self.stopped && self.runners.iter().any(|runner| !runner.finished)
+    }
+
+    /// What the tests come to, in a sentence that says how much of it may be chance; nothing before all were tested.
+    pub fn verdict(&self) -> Option<String> {
+        let all: Option<Vec<_>> = self.runners.iter().map(|runner| Some((runner, runner.right()?))).collect();
+        let all = all.filter(|all| all.len() == 2)?;
+        let [(a, (first, error_a)), (b, (second, error_b))] = all[..] else { return None };
+        let (difference, error) = (first - second, error_a.hypot(error_b));
+        let better = if difference >= 0.0 { &a.title } else { &b.title };
+        let judged = if difference.abs() < 2.0 * error {
+            "within what chance would do".to_owned()
+        } else {
+            format!("more than the choice of test images explains; other seeds may still differ ({better} ahead)")
+        };
+        let tests = a.tests.len().min(b.tests.len());
+        Some(format!(
+            "After epoch {tests} of {}: {first:.1}% against {second:.1}% of {} test images right. The difference of {:.1} \
+             points has a standard error of {error:.1}: {judged}. One run each, seed {}.",
+            self.epochs,
+            a.test_images,
+            difference.abs(),
+            self.seed
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cells::Task;
+    use darts_engine::event::Measure;
+
+    #[test]
+    fn a_race_is_what_its_events_say() {
+        let cells = |seed| Task::Convolutional.random_cells(seed).unwrap();
+        let runners = vec![Runner::new("One".into(), cells(1)), Runner::new("Other".into(), cells(2))];
+        let mut race = Race { epochs: 1, seed: 5, runners, stopped: false };
+        let step = |step, loss| Event::TrainStep {
+            epoch: 0,
+            step,
+            train: Measure { loss, accuracy: 0.0 },
+            gradient_norm: 1.0,
+            seconds: 0.1,
+        };
+        let tested = |wrong| Event::Evaluated {
+            epoch: 0,
+            test: Tested { loss: 1.0, wrong, images: 100, ..Tested::default() },
+            best: true,
+            seconds: 0.1,
+        };
+        race.apply(0, &step(0, 2.5));
+        race.apply(0, &step(1, 2.0));
+        race.apply(0, &tested(60));
+        race.apply(7, &tested(60));
+        assert_eq!(race.runners[0].losses, [(1.0, 2.5), (2.0, 2.0)]);
+        assert_eq!((race.runners[0].tests.len(), race.runners[0].tests[0].0), (1, 2));
+        assert_eq!(race.verdict(), None, "the other has not been tested");
+        race.apply(1, &tested(62));
+        let verdict = race.verdict().unwrap();
+        assert!(verdict.contains("40.0% against 38.0%") && verdict.contains("standard error of 6.9"), "{verdict}");
+        assert!(verdict.contains("within what chance would do") && verdict.ends_with("seed 5."), "{verdict}");
+        race.apply(1, &tested(90));
+        assert!(race.verdict().unwrap().contains("(One ahead)"));
+        assert!(race.is_going());
+        race.stopped = true;
+        assert!(!race.is_going());
+    }
+}

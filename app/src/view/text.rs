@@ -1,0 +1,69 @@
+//! What the network of a recurrent search writes: the words that it expects, drawn one after the other.
+
+use super::{grouped, page, parts::Term};
+use crate::page::{Phase, Source};
+use leptos::prelude::*;
+
+/// Temperatures offered.
+const TEMPERATURES: [&str; 4] = ["0.5", "0.8", "1", "1.2"];
+
+#[component]
+pub fn Written() -> impl IntoView {
+    let page = page();
+    let temperature = RwSignal::new(TEMPERATURES[1].to_owned());
+    let sample = Memo::new(move |_| page.run.with(|run| run.sample(page.cursor.get()).cloned()));
+    let facts = move || {
+        sample.with(|sample| {
+            let sample = sample.as_ref()?;
+            Some(format!(
+                "after step {}, temperature {}, seed {}",
+                grouped(sample.steps),
+                sample.temperature,
+                sample.seed
+            ))
+        })
+    };
+    let empty = move || match page.source.get() {
+        Source::Engine => "The network writes after the first step, and after every 25th.",
+        _ => "Nothing was written down in this run.",
+    };
+    let able = move || {
+        page.source.get() == Source::Engine
+            && page.cursor.get().is_none()
+            && matches!(page.phase.get(), Phase::Running | Phase::Paused)
+            && page.run.with(|run| run.steps > 0)
+    };
+    view! {
+        <section class="card" id="written" aria-labelledby="written-title">
+            <header class="card-head">
+                <h2 id="written-title">"What the network writes"</h2>
+                <p class="caption" id="written-facts">{facts}</p>
+                <div class="tools">
+                    <label class="beside">
+                        <Term word="temperature" />
+                        <select id="temperature" aria-label="Temperature" on:change=move |event| temperature.set(event_target_value(&event))>
+                            {TEMPERATURES.iter().map(|&value| view! { <option value=value selected=value == TEMPERATURES[1]>{value}</option> }).collect_view()}
+                        </select>
+                    </label>
+                    <button
+                        type="button"
+                        class="button"
+                        id="write"
+                        disabled=move || !able()
+                        title="Draw other words from the network as it is now"
+                        on:click=move |_| page.write(temperature.get_untracked().parse().unwrap_or(1.0))
+                    >
+                        "Write more"
+                    </button>
+                </div>
+            </header>
+            {move || match sample.get() {
+                Some(sample) => view! { <p class="written" id="sample">{sample.text}</p> }.into_any(),
+                None => view! { <p class="caption">{empty}</p> }.into_any(),
+            }}
+            <p class="caption">
+                "How the network goes on from the beginning of the " <Term word="validation text" /> ": each word is drawn from what it expects next. \u{201c}<unk>\u{201d} stands for all rarer words."
+            </p>
+        </section>
+    }
+}

@@ -1,0 +1,103 @@
+// A search that the browser keeps: taken up again after a reload, bit for bit.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { artefacts, built, held, ready, root, saved, stepped, steps, text, until, withPage } from "./browser.js";
+import { serve } from "./server.js";
+
+const SMALL = "#channels=2&cells=3&batch=4&images=32&epochs=4&alr=0.02&seed=4";
+
+let server;
+before(async () => {
+  built();
+  server = await serve(`${root}dist`);
+});
+after(() => server?.close());
+
+/** All losses, accuracies and shares of ops so far. */
+const curves = async (page) => {
+  const { bytes } = await saved(page, async () => {
+    await page.click("#loss .menu summary");
+    await page.getByRole("button", { name: "All curves as CSV" }).click();
+  });
+  return bytes.toString();
+};
+
+async function step(page, count) {
+  for (let i = 0; i < count; i += 1) {
+    const done = await steps(page);
+    await page.click("#step");
+    await stepped(page, done + 1);
+  }
+  await held(page);
+}
+
+test("after a reload a search goes on as if nothing had happened, with what was changed in it", async () => {
+  await withPage(server.url + SMALL, {}, async (page, errors) => {
+    await ready(page);
+    assert.equal(await page.locator("#kept").count(), 0, "nothing is kept yet");
+    await step(page, 2);
+    await page.fill("#alr", "0.3");
+    await page.press("#alr", "Tab");
+    await until(page, () => /rates 0.025 and 0.3/.test(document.querySelector(".time-label").textContent));
+    await step(page, 1);
+    const early = await curves(page);
+    await step(page, 3);
+    const whole = await curves(page);
+
+    // The same up to the third step; then the page is gone.
+    await page.click("#reset");
+    await step(page, 2);
+    await page.fill("#alr", "0.3");
+    await page.press("#alr", "Tab");
+    await until(page, () => /rates 0.025 and 0.3/.test(document.querySelector(".time-label").textContent));
+    await step(page, 1);
+    assert.equal(await curves(page), early, "a seed fixes the search");
+    await page.waitForTimeout(500);
+    await page.reload();
+    await ready(page);
+    await page.waitForSelector("#kept");
+    assert.match(await text(page, "#kept"), /A search of 3 cells of 2 channels, seed 4, was at step 3 of 16 when it was last kept\./);
+    await page.screenshot({ path: `${artefacts}/kept-1440.png` });
+    await page.click("#take-up");
+    await held(page);
+    assert.equal(await steps(page), 3);
+    assert.equal(await curves(page), early, "what was shown is shown again");
+    await step(page, 3);
+    assert.equal(await curves(page), whole, "it went on bit for bit");
+    assert.equal(await page.inputValue("#alr"), "0.3");
+
+    // What is damaged is refused in a sentence, and what is forgotten is gone.
+    await page.waitForTimeout(500);
+    await page.evaluate(
+      () =>
+        new Promise((resolve, reject) => {
+          const opening = indexedDB.open("darts-search", 1);
+          opening.onerror = reject;
+          opening.onsuccess = () => {
+            const store = opening.result.transaction("checkpoint", "readwrite").objectStore("checkpoint");
+            store.openCursor().onsuccess = ({ target: { result: cursor } }) => {
+              const bytes = cursor.value;
+              bytes[bytes.length >> 1] ^= 1;
+              cursor.update(bytes).onsuccess = () => {
+                opening.result.close();
+                resolve();
+              };
+            };
+          };
+        }),
+    );
+    await page.reload();
+    await ready(page);
+    await page.click("#take-up");
+    await until(page, () => /what was kept is truncated or corrupt/.test(document.querySelector(".notices").textContent));
+    await page.reload();
+    await ready(page);
+    await page.click("#forget-kept");
+    await page.waitForTimeout(300);
+    await page.reload();
+    await ready(page);
+    await page.waitForTimeout(300);
+    assert.equal(await page.locator("#kept").count(), 0);
+    assert.deepEqual(errors, []);
+  });
+});
