@@ -23,7 +23,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -354,13 +354,18 @@ fn adapter(started: &Event) -> Option<String> {
     }
 }
 
-/// The signal that asked to stop, once there is one; a second one stops at once.
+/// The signal that asked to stop, once there is one; a second one stops at once. It is the process's: one between two runs
+/// stops the second.
 fn interrupts() -> io::Result<Arc<AtomicUsize>> {
+    static SIGNAL: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
+    if let Some(signal) = SIGNAL.get() {
+        return Ok(signal.clone());
+    }
     let (signal, again) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     for kind in [SIGINT, SIGTERM] {
         flag::register_conditional_shutdown(kind, 128 + kind, again.clone())?;
         flag::register(kind, again.clone())?;
         flag::register_usize(kind, signal.clone(), kind as usize)?;
     }
-    Ok(signal)
+    Ok(SIGNAL.get_or_init(|| signal).clone())
 }

@@ -341,7 +341,7 @@ impl<T: Task> Protocol<'_, T> {
         for event in RunOf::<T::Settings>::open(folder)?.events()? {
             last = Some(event?);
         }
-        Ok(last.ok_or_else(|| no_result(folder))?)
+        last.ok_or_else(|| no_result(folder))
     }
 }
 
@@ -372,6 +372,9 @@ struct Candidate<G, M> {
     runs: Vec<Trained<M>>,
 }
 
+/// Cells of a task.
+type Found<T> = Candidate<<T as Task>::Genotype, <T as Task>::Tested>;
+
 /// What a searcher came to.
 #[derive(Serialize)]
 #[serde(bound = "")]
@@ -390,17 +393,15 @@ struct Row<T: Task> {
     selection_days: f64,
     /// Days that the full trainings took.
     training_days: f64,
-    candidates: Vec<Candidate<T::Genotype, T::Tested>>,
+    candidates: Vec<Found<T>>,
 }
 
 impl<T: Task> Row<T> {
-    fn new(searcher: Searcher, candidates: Vec<Candidate<T::Genotype, T::Tested>>) -> Self {
+    fn new(searcher: Searcher, candidates: Vec<Found<T>>) -> Self {
         let tested: Vec<T::Tested> = candidates.iter().flat_map(|c| &c.runs).map(|run| run.tested).collect();
         let trained = candidates.iter().filter(|c| !c.runs.is_empty());
         let params: Vec<f64> = trained.map(|c| c.params as f64 / 1e6).collect();
-        let days = |seconds: &dyn Fn(&Candidate<T::Genotype, T::Tested>) -> f64| {
-            candidates.iter().map(seconds).sum::<f64>() / 86_400.0
-        };
+        let days = |seconds: &dyn Fn(&Found<T>) -> f64| candidates.iter().map(seconds).sum::<f64>() / 86_400.0;
         let brief = days(&|c| c.brief.as_ref().map_or(0.0, |brief| brief.seconds));
         let searched = days(&|c| c.search_seconds);
         let random = searcher == Searcher::Random;
