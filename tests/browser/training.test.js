@@ -12,7 +12,7 @@ before(async () => {
 after(() => server?.close());
 
 test("given cells and random ones are trained side by side, and what is told of them says how much may be chance", async () => {
-  await withPage(`${server.url}#channels=2&cells=3&batch=32&images=64`, {}, async (page, errors) => {
+  await withPage(`${server.url}#channels=2&cells=3&batch=32&images=64`, { flags: "", webgpu: false }, async (page, errors) => {
     await ready(page);
     assert.equal(await page.locator("#training").count(), 0, "nothing to train yet");
     await page.click(".paste summary");
