@@ -32,7 +32,8 @@ async function step(page, count) {
 }
 
 test("after a reload a search goes on as if nothing had happened, with what was changed in it", async () => {
-  await withPage(server.url + SMALL, {}, async (page, errors) => {
+  // On the processor, which has no shaders to compile after each reload.
+  await withPage(server.url + SMALL, { flags: "", webgpu: false }, async (page, errors) => {
     await ready(page);
     assert.equal(await page.locator("#kept").count(), 0, "nothing is kept yet");
     await step(page, 2);

@@ -200,6 +200,7 @@ test("without WebGPU the processor searches, and the page says so", async () => 
     assert.match(await text(page, ".unsupported"), /Chrome[^]*Safari[^]*Firefox/);
     await page.screenshot({ path: `${artefacts}/no-webgpu-1440.png`, fullPage: true });
     // The other task does, too.
+    await page.click("#reset");
     await page.selectOption("#task", "recurrent");
     for (const [name, value] of [["words", 50], ["units", 4], ["bptt", 3], ["batch", 2]]) {
       await page.fill(`#${name}`, String(value));

@@ -67,7 +67,6 @@ test("a recurrent search on the book: alphas move, the network writes, a seed fi
     await seek(page, 2);
     assert.equal(await text(page, "#sample"), first);
     await page.click("#latest");
-    // What can be done to its cell: the address and the share code.
     await page.click("#recurrent-row-5");
     assert.match(await text(page, "#edge"), /a recurrent search takes no changes/);
 
@@ -82,7 +81,7 @@ test("a recurrent search on the book: alphas move, the network writes, a seed fi
 });
 
 test("texts of somebody's own: a good one is learned from, a bad one is told in a sentence", async () => {
-  await withPage(`${server.url}#task=recurrent&text=own&words=100&units=4&bptt=4&batch=2`, {}, async (page, errors) => {
+  await withPage(`${server.url}#task=recurrent&text=own&words=100&units=4&bptt=4&batch=2`, PLAIN, async (page, errors) => {
     await ready(page);
     await page.click("#play");
     assert.match(await text(page, ".notices"), /a text file that is not here: drop one on the page/);

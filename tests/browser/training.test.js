@@ -12,14 +12,14 @@ before(async () => {
 after(() => server?.close());
 
 test("given cells and random ones are trained side by side, and what is told of them says how much may be chance", async () => {
-  await withPage(`${server.url}#channels=2&cells=3&batch=8&images=16`, {}, async (page, errors) => {
+  await withPage(`${server.url}#channels=2&cells=3&batch=32&images=64`, { flags: "", webgpu: false }, async (page, errors) => {
     await ready(page);
     assert.equal(await page.locator("#training").count(), 0, "nothing to train yet");
     await page.click(".paste summary");
     await page.fill("#pasted", "DARTS_V2");
     await page.click("#paste-show");
     await page.selectOption("#add-cells", "NASNet");
-    assert.match(await text(page, "#training"), /3 cells of 2 channels at first and learn up to 16 images in batches of 8/);
+    assert.match(await text(page, "#training"), /3 cells of 2 channels at first and learn up to 64 images in batches of 32/);
     await page.fill("#race-epochs", "0");
     await page.press("#race-epochs", "Tab");
     assert.match(await text(page, ".notices"), /Epochs must be a whole number from 1 to 1000/);
