@@ -1,6 +1,7 @@
 // The recurrent task: a search on text in the page, recorded ones, sharing and comparing their cells.
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -154,6 +155,12 @@ test("a recorded recurrent run is shown at any moment, and its cell is shared an
     assert.match(link, /#.*&cell=r1\./);
     await page.setViewportSize({ width: 1440, height: 1200 });
     await page.screenshot({ path: `${artefacts}/recurrent-recorded-1440.png`, fullPage: true });
+    // What the debugger evaluates is not bound by the page's policy.
+    await page.evaluate(await readFile(createRequire(import.meta.url).resolve("axe-core"), "utf8"));
+    const findings = await page.evaluate(async () =>
+      (await globalThis.axe.run()).violations.filter(({ impact }) => ["serious", "critical"].includes(impact)).map(({ id }) => id),
+    );
+    assert.deepEqual(findings, [], "everybody can use it");
     await page.goto("about:blank");
     await page.goto(link);
     await page.waitForSelector("#recurrent figure.graph g[role=img]");
