@@ -125,6 +125,30 @@ impl Drop for Serving {
 }
 
 #[test]
+fn a_recurrent_search_is_watched_held_and_stopped_but_not_steered() {
+    let dir = place();
+    for (part, sentences) in [("train", 60), ("valid", 30), ("test", 30)] {
+        let text: String = (0..sentences).map(|i| format!("one two {} four\n", ["three", "five"][i % 2])).collect();
+        fs::write(dir.path().join(format!("{part}.txt")), text).unwrap();
+    }
+    let mut command = darts();
+    command.current_dir(dir.path()).args(["search", "recurrent", "--data", ".", "--device", "cpu", "--hidden", "3"]);
+    command.args(["--batch-size", "2", "--bptt", "4", "--epochs", "100000", "--report-every", "1", "--out", "run"]);
+    let serving = Serving::search(command.args(["--page", "page", "--watch", "127.0.0.1:0"]));
+    let mut told = serving.listen(0);
+    let mut next = |wanted: &str| told.by_ref().find(|(kind, _)| kind == wanted).expect("the search goes on").1;
+    let started = serde_json::from_str::<Event>(&next("message")).unwrap();
+    assert!(matches!(started, Event::RecurrentStarted { .. }));
+    assert_eq!(serving.control(r#"{"type":"pause"}"#).0, 200);
+    while next("state") != "holding" {}
+    let prune = r#"{"type":"steer","steering":{"change":"prune","cell":"normal","edge":3,"op":"skip_connect"}}"#;
+    assert_eq!(serving.control(prune).0, 200);
+    assert_eq!(next("refused"), "a recurrent search cannot be changed while it runs");
+    assert_eq!(serving.control(r#"{"type":"stop"}"#).0, 200);
+    assert!(told.any(|(kind, line)| kind == "message" && line.contains("the search was stopped on its page")));
+}
+
+#[test]
 fn a_search_is_watched_paused_steered_and_stopped() {
     let dir = place();
     let serving = Serving::search(search(dir.path(), "run", "100000").args(["--watch", "127.0.0.1:0"]));

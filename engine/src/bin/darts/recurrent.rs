@@ -5,6 +5,7 @@ use crate::{
     drive::{Before, Begin, Keeping, Show, at_row, drive},
     output::{Outcome, Output},
     search::{ORDERS, kernels, kernels_help, orders},
+    watch::{STOPPED, Watch, Watching},
 };
 use clap::Args;
 use darts_engine::{
@@ -12,7 +13,7 @@ use darts_engine::{
     device::{DeviceChoice, block_on},
     event::{Event, WordMeasure},
     run::{TextRunConfig, TextSource},
-    search::{Dropouts, Order, Penalties, RecurrentConfig, RecurrentSearch},
+    search::{Control, Dropouts, Order, Penalties, RecurrentConfig, RecurrentSearch},
     space::{RecurrentAlphas, RecurrentGenotype},
     supernet::Kernels,
 };
@@ -96,6 +97,9 @@ pub struct Recurrent {
     /// Steps from one logged set of alphas to the next; an epoch's last are always logged.
     #[arg(long, value_name = "STEPS", default_value_t = paper().report_every, help_heading = "Run")]
     report_every: usize,
+
+    #[command(flatten, next_help_heading = "Page")]
+    watching: Watching,
 
     /// How the gradient of the alphas is approximated.
     #[arg(long, value_name = "ORDER", default_value = word(ORDERS, paper().order), value_parser = orders(),
@@ -197,6 +201,7 @@ pub fn search(args: &Recurrent, output: &Output) -> Outcome {
     // What can be refused at once is refused before anything long begins.
     config.check()?;
     let (corpus, source) = args.text.open(&begin)?;
+    let watched = args.watching.start(begin.folder(), output)?;
     let device = begin.device(args.device);
     let (compute, remark) = contain(|| Ok(acquire(device)?))?;
     if begin.run().is_none() && args.kernels.is_none() {
@@ -208,21 +213,37 @@ pub fn search(args: &Recurrent, output: &Output) -> Outcome {
     }
     drop(corpus);
     let run = TextRunConfig::search(device, source, config);
-    let summary = perform(search, begin, &run, &args.keeping, output)?;
+    let summary = perform(search, begin, &run, &args.keeping, watched.as_ref(), output)?;
     output.print(&summary, summary.text())
 }
 
-/// Searches to the end, shows how it goes, and writes all of it to the run's folder.
+/// Searches to the end, shows how it goes, on a page too where it is watched, and writes all of it to the run's folder.
 pub fn perform(
     mut search: RecurrentSearch,
     begin: Begin<TextRunConfig>,
     run: &TextRunConfig,
     keeping: &Keeping,
+    watched: Option<&Watch>,
     output: &Output,
 ) -> Outcome<Summary> {
     let mut view = View::new(begin.folder(), output);
-    drive(begin, run, keeping, &mut search, |_, _| Ok(Before::Step), |_, _| Ok(Vec::new()), &mut view, output)?;
+    let held = |_: &mut RecurrentSearch, interrupted: &dyn Fn() -> bool| match watched {
+        Some(watch) => held(watch, interrupted),
+        None => Ok(Before::Step),
+    };
+    drive(begin, run, keeping, &mut search, held, |_, _| Ok(Vec::new()), &mut view, output)?;
     Ok(view.summary)
+}
+
+/// Does what is asked on the page before the next step.
+fn held(watch: &Watch, interrupted: &dyn Fn() -> bool) -> Outcome<Before> {
+    while let Some(control) = watch.asked(interrupted) {
+        match control {
+            Control::Steer { .. } => watch.refuse("a recurrent search cannot be changed while it runs".to_owned()),
+            _ => return Ok(Before::Stop(STOPPED)),
+        }
+    }
+    Ok(Before::Step)
 }
 
 /// What a search comes to; the measures are the last epoch's.

@@ -5,7 +5,7 @@ use crate::{
     device::{DEVICES, Words, acquire, contain, devices, told_time, word, words},
     drive::{Before, Begin, Keeping, Show, at_step, drive},
     output::{Outcome, Output},
-    watch::{self, PageFolder, Watch},
+    watch::{STOPPED, Watch, Watching},
 };
 use clap::{Args, Subcommand, builder::TypedValueParser};
 use darts_engine::{
@@ -101,12 +101,8 @@ pub struct Conv {
     #[arg(long, value_name = "STEPS", default_value_t = paper().report_every, help_heading = "Run")]
     report_every: usize,
 
-    /// Show the search on the page while it runs, and let the page pause, stop and change it; ADDR is a host of this machine
-    /// and a port [default: 127.0.0.1:8080].
-    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = watch::ADDRESS, help_heading = "Page")]
-    watch: Option<String>,
     #[command(flatten, next_help_heading = "Page")]
-    page: PageFolder,
+    watching: Watching,
 
     /// How the gradient of the alphas is approximated.
     #[arg(long, value_name = "ORDER", default_value = word(ORDERS, paper().order), value_parser = orders(),
@@ -200,8 +196,7 @@ fn conv(args: &Conv, output: &Output) -> Outcome {
     let source = DataSource::new(&path, &data);
     begin.check(&source)?;
     config.split(data.train.len())?;
-    let watched = args.watch.as_ref().map(|address| Watch::start(address, &args.page, begin.folder(), output));
-    let watched = watched.transpose()?;
+    let watched = args.watching.start(begin.folder(), output)?;
     let device = begin.device(args.device);
     let (compute, remark) = contain(|| Ok(acquire(device)?))?;
     if begin.run().is_none() && args.kernels.is_none() {
@@ -239,7 +234,7 @@ pub fn perform(
 fn steer(search: &mut ConvSearch, watch: &Watch, interrupted: &dyn Fn() -> bool) -> Outcome<Before> {
     while let Some(control) = watch.asked(interrupted) {
         let Control::Steer { steering } = control else {
-            return Ok(Before::Stop("the search was stopped on its page"));
+            return Ok(Before::Stop(STOPPED));
         };
         match block_on(search.steer(steering)) {
             Ok(event) => return Ok(Before::Changed(event.into())),

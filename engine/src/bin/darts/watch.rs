@@ -1,4 +1,4 @@
-//! Serves the page with a run: one that goes on (`darts search conv --watch`), or one that was recorded (`darts replay`).
+//! Serves the page with a run: one that goes on (`darts search --watch`), or one that was recorded (`darts replay`).
 //!
 //! ```text
 //! GET  /               the page, its head saying where the run is
@@ -30,6 +30,8 @@ use tiny_http::{Header, Method, Request, Response, Server};
 
 /// Where a page is served unless an address is given.
 pub const ADDRESS: &str = "127.0.0.1:8080";
+/// Why a search ends that was stopped on its page.
+pub const STOPPED: &str = "the search was stopped on its page";
 /// Bytes of a command.
 const MOST_ASKED: u64 = 4096;
 /// Listeners and answers at a time.
@@ -78,6 +80,27 @@ impl PageFolder {
     }
 }
 
+/// Whether a search is watched, and where.
+#[derive(Args)]
+pub struct Watching {
+    /// Show the search on the page while it runs, and let the page pause, stop and, where it can be, change it; ADDR is a host
+    /// of this machine and a port [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = ADDRESS)]
+    watch: Option<String>,
+    #[command(flatten)]
+    page: PageFolder,
+}
+
+impl Watching {
+    /// Serves the page for the search that writes to the folder `run`, if that is wanted.
+    ///
+    /// # Errors
+    /// The page is not built, or the address cannot be listened at.
+    pub fn start(&self, run: &Path, output: &Output) -> Outcome<Option<Watch>> {
+        self.watch.as_ref().map(|address| Watch::start(address, &self.page, run, output)).transpose()
+    }
+}
+
 /// What is served beside the page.
 enum Served {
     /// The log of a run that is over.
@@ -112,11 +135,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Serves the page for the search that writes to the folder `run`.
-    ///
-    /// # Errors
-    /// The page is not built, or the address cannot be listened at.
-    pub fn start(address: &str, page: &PageFolder, run: &Path, output: &Output) -> Outcome<Self> {
+    fn start(address: &str, page: &PageFolder, run: &Path, output: &Output) -> Outcome<Self> {
         let served = Served::Search { log: run.join(EVENTS_FILE), state: Mutex::default(), news: Condvar::new() };
         let site = serve(address, page.find()?, served)?;
         output.remark(format_args!("watch it at http://{}/", site.bound));

@@ -261,7 +261,7 @@ impl Task for Texts<'_> {
     ) -> Outcome {
         let config = asked.search.clone().expect("a search is asked");
         let search = contain(|| Ok(block_on(RecurrentSearch::new(config, &self.corpus, compute))?))?;
-        recurrent::perform(search, begin, asked, &Keeping::of_stage(), output).map(drop)
+        recurrent::perform(search, begin, asked, &Keeping::of_stage(), None, output).map(drop)
     }
 
     fn to_train(&self, genotype: &RecurrentGenotype, length: Length, seed: u64, compute: &Compute) -> TextRunConfig {
