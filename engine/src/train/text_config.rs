@@ -1,7 +1,4 @@
-use crate::{
-    search::{ConfigError, Dropouts, NOT_NEGATIVE, POSITIVE, Penalties},
-    supernet::Kernels,
-};
+use crate::search::{ConfigError, Dropouts, Kernels, NOT_NEGATIVE, POSITIVE, Penalties};
 use serde::{Deserialize, Serialize};
 
 /// Every hyper-parameter of a language model's training run. The defaults are the paper's for the Penn Treebank (appendix
