@@ -51,8 +51,8 @@ impl<'a> Matrix<'a> {
         Self { steps: [column, row], ..self }
     }
 
-    /// The matrix from a row on.
-    fn from_row(self, row: usize) -> Self {
+    /// The matrix from a row on down.
+    fn below(self, row: usize) -> Self {
         Self { at: self.at + row * self.steps[0], ..self }
     }
 }
@@ -289,7 +289,7 @@ impl Decoder {
     /// Scores of all words [count, vocabulary] without bias.
     fn scores(&self, client: &Client, first: usize, count: usize) -> Handle {
         let scores = client.empty(4 * count * self.vocabulary);
-        let outputs = Matrix::new(&self.outputs.handle, self.units).from_row(first);
+        let outputs = Matrix::new(&self.outputs.handle, self.units).below(first);
         let vectors = Matrix::new(&self.vectors.handle, self.units).transposed();
         product(client, [outputs, vectors], [count, self.units, self.vocabulary], (&scores, 0), false);
         scores
@@ -331,7 +331,7 @@ impl Backward<CubeBackend, 3> for Likelihood {
                 product(&client, [of_scores, vectors], [count, vocabulary, units], (result, first * units), false);
             }
             if let Some(result) = &of_vectors {
-                let outputs = Matrix::new(&state.outputs.handle, units).from_row(first);
+                let outputs = Matrix::new(&state.outputs.handle, units).below(first);
                 let matrices = [of_scores.transposed(), outputs];
                 product(&client, matrices, [vocabulary, count, units], (result, 0), added);
             }

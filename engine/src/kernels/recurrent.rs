@@ -36,9 +36,9 @@ const MOST_THREADS: usize = 65535 * WORKGROUP;
 #[derive(Clone, Debug)]
 pub(crate) enum RecurrentKind {
     /// Every node mixes all ops over all earlier states by their weights [36, 5]; states are normalised by the minibatch.
-    Relaxed(Tensor<2>),
+    Relaxed(Box<Tensor<2>>),
     /// The same, normalised by means and variances [2 units] gathered before. It has no gradient.
-    Running(Tensor<2>, Tensor<1>),
+    Running(Box<(Tensor<2>, Tensor<1>)>),
     /// Every node reads one state, nothing is normalised.
     Derived(RecurrentGenotype),
 }
@@ -75,8 +75,8 @@ pub(crate) fn recurrent_cell(input: RecurrentInput) -> (Tensor<3>, Option<Tensor
     let plan = Plan { length, units: gates / 2, batch, cell: Cell::of(&input.kind) };
     let device = input.inputs.device();
     let (mixing, running) = match input.kind {
-        RecurrentKind::Relaxed(mixing) => (mixing, None),
-        RecurrentKind::Running(mixing, running) => (mixing, Some(running)),
+        RecurrentKind::Relaxed(mixing) => (*mixing, None),
+        RecurrentKind::Running(both) => (both.0, Some(both.1)),
         RecurrentKind::Derived(genotype) => {
             let ops = RecurrentOp::CANDIDATES;
             let chosen = genotype.recurrent.iter().flat_map(|&(kept, _)| ops.map(|op| f32::from(u8::from(op == kept))));
@@ -132,7 +132,7 @@ impl Cell {
     fn of(kind: &RecurrentKind) -> Self {
         match kind {
             RecurrentKind::Relaxed(_) => Self::Relaxed { running: false },
-            RecurrentKind::Running(..) => Self::Relaxed { running: true },
+            RecurrentKind::Running(_) => Self::Relaxed { running: true },
             RecurrentKind::Derived(genotype) => Self::derived(genotype),
         }
     }

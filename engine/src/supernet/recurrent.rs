@@ -462,10 +462,10 @@ impl<'a> Forward<'a> {
         let mixing = || self.mixing.clone().expect("a relaxed cell has alphas");
         let kind = match (&self.net.cell, self.running) {
             (Cell::Derived(genotype), _) => RecurrentKind::Derived(genotype.clone()),
-            (Cell::Relaxed, None) => RecurrentKind::Relaxed(mixing()),
+            (Cell::Relaxed, None) => RecurrentKind::Relaxed(mixing().into()),
             (Cell::Relaxed, Some(RunningStatistics { mean, variance })) => {
                 let both = Tensor::cat(vec![mean.clone(), variance.clone()], 1).reshape([2 * units]);
-                RecurrentKind::Running(mixing(), both)
+                RecurrentKind::Running((mixing(), both).into())
             }
         };
         let (output, moments) = recurrent_cell(RecurrentInput {
