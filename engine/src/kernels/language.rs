@@ -2,10 +2,12 @@
 //! that follow. Each is a Burn op with a hand-written gradient; none adds up in an order that the device picks, as Burn's own
 //! gradients of selections do.
 
-use super::{gpu::Launch, op::wrap};
+use super::{
+    gpu::Launch,
+    op::{Ad, buffer, primitive, wrap},
+};
 use burn::{
     backend::{
-        Autodiff,
         autodiff::{
             checkpoint::{base::Checkpointer, strategy::NoCheckpointing},
             grads::Gradients,
@@ -17,8 +19,6 @@ use burn::{
 };
 use cubecl::{prelude::Client, server::Handle};
 
-type Ad = Autodiff<CubeBackend, NoCheckpointing>;
-
 /// Rows and columns of a product that a workgroup computes.
 const BLOCK: usize = 64;
 /// Workgroups along x, of those that have a row each.
@@ -27,10 +27,6 @@ const ACROSS: usize = 1024;
 pub(crate) const SCORES: usize = (64 << 20) / 4;
 /// Floats of the word scores that are kept for the backward pass; more of them are computed again there.
 const KEPT: usize = 4 * SCORES;
-
-fn buffer<const D: usize>(tensor: Tensor<D>) -> CubeTensor {
-    into_contiguous(tensor.inner().try_into_primitive::<CubeBackend>().expect("a tensor on a wgpu device"))
-}
 
 /// A matrix within a buffer: where it begins, and from one row and one column to the next.
 #[derive(Clone, Copy)]
@@ -82,7 +78,7 @@ fn product(
 /// When a tensor is not on a wgpu device.
 pub(crate) fn matrix_product(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
     let ([rows, inner], [_, columns]) = (a.dims(), b.dims());
-    let [a, b] = [a, b].map(|tensor| tensor.autodiff().try_into_primitive::<Ad>().expect("a tensor on a wgpu device"));
+    let [a, b] = [a, b].map(primitive);
     let nodes = [a.node(), b.node()];
     let [a, b] = [a, b].map(|tensor| into_contiguous(tensor.into_primitive()));
     let client = a.client.clone();
@@ -133,7 +129,7 @@ impl Backward<CubeBackend, 2> for Product {
 /// When a tensor is not on a wgpu device.
 pub(crate) fn word_vectors(vectors: Tensor<2>, tokens: Tensor<1>, places: Tensor<1>, distinct: usize) -> Tensor<2> {
     let [vocabulary, units] = vectors.dims();
-    let vectors = vectors.autodiff().try_into_primitive::<Ad>().expect("a tensor on a wgpu device");
+    let vectors = primitive(vectors);
     let node = vectors.node();
     let vectors = into_contiguous(vectors.into_primitive());
     let (tokens, places) = (buffer(tokens), buffer(places));
@@ -218,9 +214,8 @@ fn likelihood_of_chunks(
     kept: bool,
 ) -> Tensor<1> {
     let ([rows, units], [vocabulary, _]) = (outputs.dims(), vectors.dims());
-    let [outputs, vectors] = [outputs, vectors]
-        .map(|tensor| tensor.autodiff().try_into_primitive::<Ad>().expect("a tensor on a wgpu device"));
-    let bias = bias.autodiff().try_into_primitive::<Ad>().expect("a tensor on a wgpu device");
+    let [outputs, vectors] = [outputs, vectors].map(primitive);
+    let bias = primitive(bias);
     let nodes = [outputs.node(), vectors.node(), bias.node()];
     let [outputs, vectors, bias] = [outputs, vectors, bias].map(|tensor| into_contiguous(tensor.into_primitive()));
     let client = outputs.client.clone();
@@ -254,7 +249,7 @@ fn likelihood_of_chunks(
     }
     let unlikely = wrap(&client, &state.outputs, unlikely, Shape::from([rows]));
     let mean = Tensor::<1>::from_primitive::<CubeBackend>(unlikely).mean_dim(0);
-    let mean = into_contiguous(mean.try_into_primitive::<CubeBackend>().expect("a tensor on a wgpu device"));
+    let mean = buffer(mean);
     let result = match Likelihood.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
         OpsKind::Tracked(prep) => prep.finish(state, mean),
         OpsKind::UnTracked(prep) => prep.finish(mean),

@@ -19,7 +19,7 @@ use burn::{
 };
 use cubecl::{prelude::Client, server::Handle};
 
-type Ad = Autodiff<CubeBackend, NoCheckpointing>;
+pub(super) type Ad = Autodiff<CubeBackend, NoCheckpointing>;
 
 /// A relaxed cell on the fused kernels: output [batch, 4 channels, height, width].
 ///
@@ -85,8 +85,14 @@ pub(crate) fn conv_norm(
     (Tensor::from_primitive::<Ad>(result), statistics)
 }
 
-fn primitive<const D: usize>(tensor: Tensor<D>) -> FloatTensor<Ad> {
+/// A tensor with its place in the graph of gradients.
+pub(super) fn primitive<const D: usize>(tensor: Tensor<D>) -> FloatTensor<Ad> {
     tensor.autodiff().try_into_primitive::<Ad>().expect("a tensor on a wgpu device")
+}
+
+/// A tensor's numbers, one after the other, outside of any graph.
+pub(super) fn buffer<const D: usize>(tensor: Tensor<D>) -> CubeTensor {
+    into_contiguous(tensor.inner().try_into_primitive::<CubeBackend>().expect("a tensor on a wgpu device"))
 }
 
 /// A buffer as a contiguous float tensor on the device of `like`.

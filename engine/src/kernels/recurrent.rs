@@ -5,11 +5,13 @@
 //! leave of its gradient, which makes eleven. Gates are computed again there rather than kept. A derived cell is one whose
 //! nodes read one state each, by ops of which one counts, and which has no BatchNorm.
 
-use super::{gpu::Launch, op::wrap};
+use super::{
+    gpu::Launch,
+    op::{Ad, buffer, primitive, wrap},
+};
 use crate::space::{RECURRENT_EDGES, RECURRENT_NODES, RecurrentGenotype, RecurrentOp};
 use burn::{
     backend::{
-        Autodiff,
         autodiff::{
             checkpoint::{base::Checkpointer, strategy::NoCheckpointing},
             grads::Gradients,
@@ -20,8 +22,6 @@ use burn::{
     tensor::{Shape, Tensor, TensorData},
 };
 use cubecl::{prelude::Client, server::Handle};
-
-type Ad = Autodiff<CubeBackend, NoCheckpointing>;
 
 /// Nodes that a derived cell may have: the kernels are told in 64 bits what each reads.
 const MOST_NODES: usize = 16;
@@ -84,9 +84,9 @@ pub(crate) fn recurrent_cell(input: RecurrentInput) -> (Tensor<3>, Option<Tensor
             (Tensor::from_data(chosen, &device.inner()), None)
         }
     };
-    let inputs = input.inputs.autodiff().try_into_primitive::<Ad>().expect("a tensor on a wgpu device");
-    let matrices = input.matrices.autodiff().try_into_primitive::<Ad>().expect("a tensor on a wgpu device");
-    let mixing = mixing.autodiff().try_into_primitive::<Ad>().expect("a tensor on a wgpu device");
+    let inputs = primitive(input.inputs);
+    let matrices = primitive(input.matrices);
+    let mixing = primitive(mixing);
     let nodes = [inputs.node(), matrices.node(), mixing.node()];
     let [inputs, matrices, mixing] = [inputs, matrices, mixing].map(|tensor| into_contiguous(tensor.into_primitive()));
     let [hidden, mask] = [input.hidden, input.mask].map(buffer);
@@ -231,10 +231,6 @@ struct Memory {
     packed: Handle,
     states: Handle,
     moments: Handle,
-}
-
-fn buffer<const D: usize>(tensor: Tensor<D>) -> CubeTensor {
-    into_contiguous(tensor.inner().try_into_primitive::<CubeBackend>().expect("a tensor on a wgpu device"))
 }
 
 impl Plan {
@@ -454,12 +450,10 @@ impl Backward<CubeBackend, 3> for Window {
         let (gates, matrices, partial) =
             state.plan.backward(&client, &state, &output_gradient.handle, matrices_node.is_some());
         let tensor = |handle, shape: &[usize]| wrap(&client, &state.inputs, handle, Shape::from(shape.to_vec()));
-        let primitive = |tensor: CubeTensor| into_contiguous(tensor);
         if let Some(node) = inputs_node {
             let all = tensor(gates, &[length + cell.edges(), 2 * units, batch]);
             let words = Tensor::<3>::from_primitive::<CubeBackend>(all).narrow(0, 0, length);
-            let words = words.try_into_primitive::<CubeBackend>().expect("a tensor on a wgpu device");
-            gradients.register::<CubeBackend>(node.id, primitive(words));
+            gradients.register::<CubeBackend>(node.id, buffer(words));
         }
         if let (Some(node), Some(matrices)) = (matrices_node, matrices) {
             gradients.register::<CubeBackend>(node.id, tensor(matrices, &[cell.states() * units, 2 * units]));
@@ -471,8 +465,7 @@ impl Backward<CubeBackend, 3> for Window {
             let sums = sums.reshape([RECURRENT_EDGES, ops]);
             let zero = sums.clone().narrow(1, 0, 1).zeros_like();
             let all = Tensor::cat(vec![zero, sums], 1);
-            let all = all.try_into_primitive::<CubeBackend>().expect("a tensor on a wgpu device");
-            gradients.register::<CubeBackend>(node.id, primitive(all));
+            gradients.register::<CubeBackend>(node.id, buffer(all));
         }
     }
 }
