@@ -65,3 +65,24 @@ fn what_the_device_cannot_hold_is_told() {
     assert!(told.starts_with("a buffer of "), "{told}");
     assert!(told.ends_with("lower batch-size (now 10000000) or init-channels (now 4)"), "{told}");
 }
+
+#[test]
+fn several_sizes_are_set_against_linear_growth() {
+    let sized = || {
+        let mut command = darts();
+        let sizes = ["--batch-size", "2,6", "--layers", "2,3", "--init-channels", "4", "--steps", "1"];
+        command.args(["bench", "step", "--quiet"]).args(sizes);
+        command
+    };
+    let figures = document(&mut sized());
+    let sizes: Vec<_> = figures.as_array().unwrap().iter().map(|size| &size["config"]).collect();
+    let sizes: Vec<_> = sizes.iter().map(|config| [&config["batch_size"], &config["layers"]]).collect();
+    assert_eq!(sizes, [[2, 2], [6, 2], [2, 3], [6, 3]]);
+    let output = sized().output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (_, growth) = text.split_once("growth, beside times in proportion to the first size\n").unwrap();
+    let lines: Vec<_> = growth.lines().collect();
+    assert_eq!(lines.len(), 4, "{growth}");
+    assert!(lines[0].contains("batch 2, 2 cells") && lines[0].matches("(1.00)").count() == 2, "{growth}");
+    assert!(lines[3].contains("batch 6, 3 cells"), "{growth}");
+}

@@ -287,6 +287,66 @@ impl fmt::Display for TrainingBenchmark {
     }
 }
 
+/// A benchmark of both kinds of a search's steps at one size.
+pub trait Measured {
+    /// What the size is called, in words and in a number that the work should be proportional to.
+    fn size(&self) -> (String, usize);
+    /// Its weight step and its architecture step.
+    fn figures(&self) -> [&StepFigures; 2];
+}
+
+impl Measured for StepBenchmark {
+    fn size(&self) -> (String, usize) {
+        let SearchConfig { batch_size, layers, .. } = self.config;
+        (format!("batch {batch_size}, {layers} cells"), batch_size * layers)
+    }
+
+    fn figures(&self) -> [&StepFigures; 2] {
+        [&self.weight_step, &self.architecture_step]
+    }
+}
+
+impl Measured for RecurrentBenchmark {
+    fn size(&self) -> (String, usize) {
+        let RecurrentConfig { batch_size, bptt, .. } = self.config;
+        (format!("batch {batch_size}"), batch_size * bptt)
+    }
+
+    fn figures(&self) -> [&StepFigures; 2] {
+        [&self.weight_step, &self.architecture_step]
+    }
+}
+
+/// Several sizes measured in one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sizes<B>(pub Vec<B>);
+
+impl<B: Measured + fmt::Display> fmt::Display for Sizes<B> {
+    /// Each, then how their times grow: 1.00 is the time of the first size times how much larger this one is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for measured in &self.0 {
+            writeln!(f, "{measured}")?;
+        }
+        let Some(first) = self.0.first() else { return Ok(()) };
+        writeln!(f, "growth, beside times in proportion to the first size")?;
+        for measured in &self.0 {
+            let (name, work) = measured.size();
+            let larger = work as f64 / first.size().1 as f64;
+            let [weights, alphas] = [0, 1].map(|kind| {
+                let [time, of_first] = [measured, first].map(|size| size.figures()[kind].time.median_ms);
+                (time, time / (of_first * larger))
+            });
+            writeln!(
+                f,
+                "  {name:<22} weight step {:9.1} ms ({:.2}), architecture step {:9.1} ms ({:.2})",
+                weights.0, weights.1, alphas.0, alphas.1
+            )?;
+        }
+        Ok(())
+    }
+}
+
 /// How fast pictures are read, decoded, cropped, resized and varied.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DecodeBenchmark {

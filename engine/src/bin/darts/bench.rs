@@ -7,26 +7,28 @@ use crate::{
 };
 use clap::{Args, Subcommand};
 use darts_engine::{
-    bench::{decode_benchmark, recurrent_benchmark, step_benchmark, training_benchmark},
+    bench::{Measured, Sizes, decode_benchmark, recurrent_benchmark, step_benchmark, training_benchmark},
     data,
     device::{Compute, DeviceChoice, block_on},
     search::{Order, RecurrentConfig, SearchConfig},
     supernet::Kernels,
     train::TrainConfig,
 };
-use std::path::PathBuf;
+use serde::Serialize;
+use std::{fmt::Display, path::PathBuf};
 
 #[derive(Subcommand)]
 pub enum Command {
     /// Time weight steps and architecture steps of a search on random images, and say what they move and compute.
     ///
     /// The defaults are the paper's sizes. Work on the device is waited for; one step of each kind runs before any is timed.
+    /// Several sizes, as in --batch-size 16,32,64, are measured one after the other, and set against linear growth at the end.
     Step(Step),
     /// Time weight steps and architecture steps of a recurrent search on random words, and say what they launch a word, move
     /// and compute.
     ///
-    /// Work on the device is waited for; one step of each kind runs before any is timed. tests/peer/torch_rnn.py times the same
-    /// in PyTorch.
+    /// Work on the device is waited for; one step of each kind runs before any is timed. Several sizes, as in
+    /// --batch-size 16,32,64, are set against linear growth at the end. tests/peer/torch_rnn.py times the same in PyTorch.
     Recurrent(Recurrent),
     /// Time training steps of a network of derived cells on generated images, and say what they move and compute.
     ///
@@ -60,9 +62,9 @@ pub struct Train {
 
 #[derive(Args)]
 pub struct Recurrent {
-    /// Columns of a window.
-    #[arg(long, value_name = "N", default_value_t = 64)]
-    batch_size: usize,
+    /// Columns of a window, or several such numbers.
+    #[arg(long, value_name = "N", default_value = "64", value_delimiter = ',')]
+    batch_size: Vec<usize>,
     /// Units: the length of word vectors and states.
     #[arg(long, value_name = "N", default_value_t = RecurrentConfig::default().hidden)]
     hidden: usize,
@@ -121,15 +123,15 @@ fn steps(text: &str) -> Result<usize, String> {
 
 #[derive(Args)]
 pub struct Step {
-    /// Images of a minibatch.
-    #[arg(long, value_name = "N", default_value_t = 64)]
-    batch_size: usize,
+    /// Images of a minibatch, or several such numbers.
+    #[arg(long, value_name = "N", default_value = "64", value_delimiter = ',')]
+    batch_size: Vec<usize>,
     /// Channels of the first cell.
     #[arg(long, value_name = "N", default_value_t = 16)]
     init_channels: usize,
-    /// Cells of the supernet.
-    #[arg(long, value_name = "N", default_value_t = 8)]
-    layers: usize,
+    /// Cells of the supernet, or several such numbers.
+    #[arg(long, value_name = "N", default_value = "8", value_delimiter = ',')]
+    layers: Vec<usize>,
     /// How the gradient of the alphas is approximated.
     #[arg(long, value_name = "ORDER", default_value = "first", value_parser = super::search::orders())]
     order: Order,
@@ -151,44 +153,63 @@ pub fn run(command: Command, output: &Output) -> Outcome {
 }
 
 fn search_steps(step: &Step, output: &Output) -> Outcome {
-    let mut config = SearchConfig {
-        batch_size: step.batch_size,
-        init_channels: step.init_channels,
-        layers: step.layers,
-        order: step.order,
-        ..SearchConfig::default()
-    };
-    config.check()?;
+    let sizes = step.layers.iter().flat_map(|&layers| step.batch_size.iter().map(move |&batch| (batch, layers)));
+    let mut configs = Vec::new();
+    for (batch_size, layers) in sizes {
+        let Step { init_channels, order, .. } = *step;
+        let config = SearchConfig { batch_size, init_channels, layers, order, ..SearchConfig::default() };
+        config.check()?;
+        configs.push(config);
+    }
     let How { kernels, device, steps, profile } = step.how;
     let compute = block_on(Compute::acquire(device))?;
-    config.kernels = kernels.unwrap_or(compute.kernels());
     output.remark(format!("{} ({}), {steps} steps of each kind", compute.adapter, compute.backend));
-    let told = |kind: &str, n: usize| {
-        if n == 0 {
-            output.remark(format!("{kind}: first one done, timing"));
-        }
-    };
-    let figures = block_on(step_benchmark(config, steps, profile, &compute, told))?;
-    output.print(&figures, &figures)
+    let mut measured = Vec::new();
+    for mut config in configs {
+        config.kernels = kernels.unwrap_or(compute.kernels());
+        let figures = block_on(step_benchmark(config, steps, profile, &compute, first_done(output)))?;
+        measured.push(figures);
+    }
+    print(&Sizes(measured), output)
 }
 
 fn recurrent_steps(step: &Recurrent, output: &Output) -> Outcome {
-    let &Recurrent { batch_size, hidden, bptt, vocabulary, order, .. } = step;
-    let mut config = RecurrentConfig { batch_size, hidden, bptt, order, ..RecurrentConfig::default() };
-    config.check()?;
+    let &Recurrent { ref batch_size, hidden, bptt, vocabulary, order, .. } = step;
+    let mut configs = Vec::new();
+    for &batch_size in batch_size {
+        let config = RecurrentConfig { batch_size, hidden, bptt, order, ..RecurrentConfig::default() };
+        config.check()?;
+        configs.push(config);
+    }
     let How { kernels, device, steps, profile } = step.how;
     let compute = block_on(Compute::acquire(device))?;
-    config.kernels = kernels.unwrap_or(compute.kernels());
     output.remark(format!("{} ({}), {steps} steps of each kind", compute.adapter, compute.backend));
-    let told = |kind: &str, n: usize| {
+    let vocabulary = vocabulary as usize;
+    let mut measured = Vec::new();
+    for mut config in configs {
+        config.kernels = kernels.unwrap_or(compute.kernels());
+        let told = first_done(output);
+        let work = || Ok(block_on(recurrent_benchmark(config, vocabulary, steps, profile, &compute, told))?);
+        measured.push(contain(work)?);
+    }
+    print(&Sizes(measured), output)
+}
+
+/// Says when the step that is not timed is done.
+fn first_done(output: &Output) -> impl FnMut(&str, usize) {
+    |kind, n| {
         if n == 0 {
             output.remark(format!("{kind}: first one done, timing"));
         }
-    };
-    let vocabulary = vocabulary as usize;
-    let work = || Ok(block_on(recurrent_benchmark(config, vocabulary, steps, profile, &compute, told))?);
-    let figures = contain(work)?;
-    output.print(&figures, &figures)
+    }
+}
+
+/// One size as itself, several with their growth.
+fn print<B: Measured + Serialize + Display>(sizes: &Sizes<B>, output: &Output) -> Outcome {
+    match &sizes.0[..] {
+        [one] => output.print(one, one),
+        _ => output.print(sizes, sizes),
+    }
 }
 
 fn training_steps(train: &Train, output: &Output) -> Outcome {
