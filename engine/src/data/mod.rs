@@ -3,7 +3,7 @@
 
 #[cfg(not(target_arch = "wasm32"))]
 mod cifar;
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(all(feature = "compute", not(target_arch = "wasm32")))]
 mod fetch;
 #[cfg(not(target_arch = "wasm32"))]
 mod folder;
@@ -21,7 +21,7 @@ mod textures;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use cifar::{CIFAR10_FILES, SUMS};
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(all(feature = "compute", not(target_arch = "wasm32")))]
 pub use fetch::{FetchEvent, Fetched, FetchedText, OFFICIAL_URL, PTB_URL, Source, fetch_cifar10, fetch_ptb};
 #[cfg(not(target_arch = "wasm32"))]
 pub use folder::{PictureSet, Pictures, threads};
@@ -31,6 +31,8 @@ pub(crate) use open::without_path;
 #[cfg(not(target_arch = "wasm32"))]
 pub use open::{Verified, verify, write_packed};
 #[cfg(not(target_arch = "wasm32"))]
+pub use picture::{is_decoding, read_picture};
+#[cfg(all(feature = "compute", not(target_arch = "wasm32")))]
 pub(crate) use pipeline::stage_times;
 #[cfg(not(target_arch = "wasm32"))]
 pub use pipeline::{PictureLoader, evaluation_of};
