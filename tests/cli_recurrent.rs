@@ -269,7 +269,7 @@ fn what_makes_no_run_is_refused() {
     assert_eq!(arch, known);
     assert_eq!(
         refusal(darts().args(["data", "fetch", "ptb", "--out", "here", "--source", "npm"]), 1),
-        "--source is for cifar10; the texts of ptb come from one place, or from --url"
+        "--source is for cifar10; texts come from one place, or from --url"
     );
     let mut fetch = darts();
     fetch.current_dir(dir.path()).args([

@@ -29,6 +29,9 @@ use std::{
     time::Duration,
 };
 
+/// Minutes from one checkpoint to the next, unless a flag says otherwise.
+pub const CHECKPOINT_MINUTES: f64 = 10.0;
+
 /// How a run is kept, and which one is taken up again.
 #[derive(Args)]
 pub struct Keeping {
@@ -36,7 +39,7 @@ pub struct Keeping {
     #[arg(long, value_name = "RUN", help_heading = "Run")]
     pub resume: Option<PathBuf>,
     /// Minutes from one checkpoint to the next, besides those after each epoch; 0 is one after each step.
-    #[arg(long, value_name = "MINUTES", default_value_t = 10.0, value_parser = minutes, help_heading = "Run")]
+    #[arg(long, value_name = "MINUTES", default_value_t = CHECKPOINT_MINUTES, value_parser = minutes, help_heading = "Run")]
     checkpoint_minutes: f64,
     /// Checkpoints to keep, the latest ones.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000),
@@ -62,7 +65,7 @@ impl Keeping {
 
     /// For a run that is one of several and keeps to the defaults.
     pub fn of_stage() -> Self {
-        Self { resume: None, checkpoint_minutes: 10.0, keep: 1 }
+        Self { resume: None, checkpoint_minutes: CHECKPOINT_MINUTES, keep: 1 }
     }
 
     fn checkpoints(&self, folder: &Path, config: &impl Settings) -> Checkpoints {
