@@ -20,7 +20,7 @@ use std::{
 pub type Words = &'static [(&'static str, &'static str)];
 
 pub const DEVICES: Words = &[
-    ("auto", "The best GPU there is, or what emulates one"),
+    ("auto", "The best GPU there is, or what stands in for one"),
     ("vulkan", "Vulkan"),
     ("metal", "Metal"),
     ("dx12", "Direct3D 12"),
@@ -59,6 +59,18 @@ pub fn acquire(choice: DeviceChoice) -> Result<(Compute, Option<String>), Device
             Some(format!("no GPU interface here ({}): the processor computes, which is slow", error.reason)),
         )),
         other => other.map(|compute| (compute, None)),
+    }
+}
+
+/// The device for a new run on text, and what to say where it is not the one that was wished for: a processor is several times
+/// faster at it than the GPU that it would emulate.
+pub fn for_text(choice: DeviceChoice) -> (DeviceChoice, Option<String>) {
+    match (choice == DeviceChoice::Auto).then(|| block_on(Compute::acquire(choice))) {
+        Some(Ok(Compute { software: true, adapter, .. })) => {
+            let remark = format!("no GPU here: the processor computes, which for text is faster than {adapter} on it");
+            (DeviceChoice::Cpu, Some(remark))
+        }
+        _ => (choice, None),
     }
 }
 

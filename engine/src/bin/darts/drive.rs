@@ -1,7 +1,7 @@
 //! What searches and training runs have in common: the loop, the checkpoints, and how a run is taken up again.
 
 use crate::{
-    device::{contain, logged},
+    device::{contain, for_text, logged},
     output::{Interrupted, Outcome, Output},
 };
 use clap::{ArgMatches, Args, Command, error::ErrorKind, parser::ValueSource};
@@ -13,6 +13,7 @@ use darts_engine::{
         CONFIG_FILE, Checkpoints, DataSource, Resumed, RunConfig, RunOf, RunWriter, Settings, TextRunConfig,
         TextSource, VERSION,
     },
+    search::Kernels,
 };
 use indicatif::{HumanDuration, ProgressBar};
 use signal_hook::{
@@ -121,6 +122,16 @@ impl Begin<RunConfig> {
 }
 
 impl Begin<TextRunConfig> {
+    /// The device that a run was begun on, or the one for a new run that is asked for `flag` and `kernels`; and what to say of it.
+    pub fn text_device(&self, flag: DeviceChoice, kernels: Option<Kernels>) -> Outcome<(DeviceChoice, Option<String>)> {
+        match self.run() {
+            Some(run) => Ok((run.config.device, None)),
+            // They need a GPU, or what emulates one.
+            None if kernels == Some(Kernels::Fused) => Ok((flag, None)),
+            None => contain(|| Ok(for_text(flag))),
+        }
+    }
+
     /// Fails unless the text is what it was.
     pub fn check(&self, text: &TextSource) -> Outcome {
         self.run().map_or(Ok(()), |run| Ok(text.check(&run.config.text)?))
