@@ -306,6 +306,32 @@ pub trait Resumable {
     fn restore(&mut self, state: &State) -> Result<(), CheckpointError>;
 }
 
+/// Of [`Resumable`], what a run has as methods of its own, for those who know which run it is.
+#[cfg(feature = "compute")]
+macro_rules! by_its_own_methods {
+    ($error:ty) => {
+        type Error = $error;
+
+        fn started(&self) -> Event {
+            self.started()
+        }
+
+        async fn step(&mut self) -> Result<Vec<Event>, $error> {
+            self.step().await
+        }
+
+        fn steps_done(&self) -> usize {
+            self.step
+        }
+
+        fn is_finished(&self) -> bool {
+            self.is_finished()
+        }
+    };
+}
+#[cfg(feature = "compute")]
+pub(crate) use by_its_own_methods;
+
 #[cfg(test)]
 mod tests {
     use super::*;
