@@ -38,10 +38,22 @@ bench: ## Measure search steps on this machine
 	@cargo build --release --bin darts
 	@$(DARTS) bench step
 
-fuzz: ## Mutate each thing that is read for SECONDS (60), and kill small runs KILLS times (50)
+# What can be guided by coverage is, in a build of its own; what needs all of the engine is mutated at random.
+FUZZ := cargo fuzz run --fuzz-dir tests/fuzz --sanitizer none
+TARGETS := $(basename $(notdir $(wildcard tests/fuzz/fuzz_targets/*.rs)))
+SECONDS := 60
+KILLS := 50
+
+fuzz: ## Fuzz each thing that is read for SECONDS (60), and kill small runs KILLS times (50)
+	@.ci/setup fuzz
 	@cargo build --release --bin darts
-	@DARTS_FUZZ_SECONDS=$(or $(SECONDS),60) cargo test --release --test hostile -- --nocapture --test-threads 1
-	@DARTS_KILL_ROUNDS=$(or $(KILLS),50) cargo test --release --test cli_resume -- killed
+	@for target in $(TARGETS); do \
+	  mkdir -p tests/fuzz/corpus/$$target && \
+	  DARTS_FUZZ_SAMPLES=$(CURDIR)/tests/fuzz/corpus/$$target $(FUZZ) $$target -- -max_total_time=$(SECONDS) \
+	    -rss_limit_mb=2048 -malloc_limit_mb=1024 -timeout=20 -max_len=65536 -print_final_stats=1 || exit; \
+	done
+	@DARTS_FUZZ_SECONDS=$(SECONDS) cargo test --release --test hostile -- --nocapture --test-threads 1
+	@DARTS_KILL_ROUNDS=$(KILLS) cargo test --release --test cli_resume -- killed
 
 # Natively the whole workspace is always chosen, so that one set of features serves all: each other set would build Burn
 # again.

@@ -60,6 +60,21 @@ fn recurrent_steps_are_measured_by_the_word() {
 }
 
 #[test]
+fn a_checkpoint_is_measured() {
+    let mut command = darts();
+    command.args(["bench", "checkpoint", "--quiet", "--device", "cpu", "--init-channels", "2", "--layers", "2"]);
+    let figures = document(command.args(["--batch-size", "2", "--repeats", "2"]));
+    let number = |path: &str| figures.pointer(path).and_then(|v| v.as_f64()).unwrap_or_else(|| panic!("{path}"));
+    // Weights and their momentum, in float32; the alphas and their moments, and the header.
+    let state = number("/bytes") - 8.0 * number("/parameters");
+    assert!((3.0 * 4.0 * 224.0..20_000.0).contains(&state), "{state} bytes are no weights");
+    let cost = (number("/read/median_ms") + number("/write/median_ms")) / 1e3;
+    assert!(cost > 0.0 && number("/resume/median_ms") > 0.0 && number("/step_ms") > 0.0);
+    assert!((number("/share") / (cost / (cost + 600.0)) - 1.0).abs() < 1e-9);
+    assert!((number("/least_epoch_seconds") / (50.0 * cost) - 1.0).abs() < 1e-9);
+}
+
+#[test]
 fn what_the_device_cannot_hold_is_told() {
     let told = refusal(&mut bench(10_000_000), 1);
     assert!(told.starts_with("a buffer of "), "{told}");

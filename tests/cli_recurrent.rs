@@ -4,6 +4,7 @@ mod cli;
 
 use cli::{darts, document, refusal};
 use darts_engine::{
+    device::DeviceChoice,
     event::{Event, WordMeasure},
     run::{Run, TextRun},
     search::Order,
@@ -115,6 +116,36 @@ fn a_search_leaves_a_whole_run() {
     }
     let other = refusal(darts().current_dir(dir.path()).args(["table", "run"]), 1);
     assert_eq!(other, "run is of recurrent cells, and convolutional ones are needed here");
+}
+
+/// A processor that would emulate a GPU computes itself, unless the kernels are asked for.
+#[test]
+fn a_device_for_text_is_found() {
+    let dir = folder();
+    let begun = |out: &str, more: &[&str]| {
+        let output = search(dir.path(), out, &[more, &["--epochs", "1"]].concat()).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{told}");
+        let Event::RecurrentStarted { backend, .. } = events(dir.path(), out).remove(0) else { panic!("{told}") };
+        let config = TextRun::open(dir.path().join(out)).unwrap().config;
+        (config.device, config.search.unwrap().kernels, backend, told)
+    };
+    let (device, kernels, backend, told) = begun("found", &[]);
+    let (asked, fused, shaders, _) = begun("fused", &["--kernels", "fused"]);
+    assert_eq!((asked, fused), (DeviceChoice::Auto, Kernels::Fused));
+    let said = told.contains("no GPU here: the processor computes, which for text is faster than ");
+    if device == DeviceChoice::Cpu {
+        assert!(said && kernels == Kernels::Reference && backend == "Burn flex", "{kernels:?} {backend} {told}");
+    } else {
+        assert!(!said && device == DeviceChoice::Auto && kernels == Kernels::Fused && backend == shaders, "{told}");
+    }
+    // What was begun goes on where it was.
+    for out in ["found", "fused"] {
+        let output = darts().current_dir(dir.path()).args(["search", "recurrent", "--resume", out]).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success() && told.contains(&format!("{out} is finished:")), "{told}");
+        assert!(!told.contains("may round otherwise") && !told.contains("for text"), "{told}");
+    }
 }
 
 #[test]
@@ -269,7 +300,7 @@ fn what_makes_no_run_is_refused() {
     assert_eq!(arch, known);
     assert_eq!(
         refusal(darts().args(["data", "fetch", "ptb", "--out", "here", "--source", "npm"]), 1),
-        "--source is for cifar10; the texts of ptb come from one place, or from --url"
+        "--source is for cifar10; texts come from one place, or from --url"
     );
     let mut fetch = darts();
     fetch.current_dir(dir.path()).args([

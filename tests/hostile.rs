@@ -1,7 +1,12 @@
 //! Bytes from anywhere: whatever is read is mutated at random for `DARTS_FUZZ_SECONDS` (a second or two each unless that is
 //! set), and must be refused or read, without a panic, within two gibibytes of memory.
 //!
-//! A failure names a seed; `ARBTEST_SEED` repeats it.
+//! A failure names a seed; `ARBTEST_SEED` repeats it. What must hold of the inputs is in `fuzz/inputs.rs`, where fuzzers that
+//! are guided by coverage have it from.
+
+#[path = "fuzz/inputs.rs"]
+#[allow(dead_code)]
+mod inputs;
 
 use arbtest::{
     arbitrary::{Result, Unstructured},
@@ -9,20 +14,19 @@ use arbtest::{
 };
 use darts_engine::{
     checkpoint::{Checkpoint, LogMark, Resumable, State},
-    data::{CIFAR10_FILES, Corpus, Dataset},
+    data::Dataset,
     device::{Compute, DeviceChoice, block_on},
-    event::{Event, Measure},
     run::{
-        CHECKPOINTS_FOLDER, CONFIG_FILE, DataSource, EVENTS_FILE, Resumed, Run, RunConfig, Settings, TextRun,
-        TextRunConfig, TextSource, read_genotype,
+        CHECKPOINTS_FOLDER, CONFIG_FILE, Resumed, Run, RunConfig, Settings, TextRun, TextRunConfig, TextSource,
+        read_genotype,
     },
     search::{ConvSearch, RecurrentConfig, RecurrentSearch, SearchConfig},
-    space::{Alphas, Genotype, PUBLISHED, code::CodeError, published, published_recurrent},
-    supernet::{Kernels, Layout},
+    space::{Genotype, PUBLISHED, published, published_recurrent},
+    supernet::Kernels,
     train::{Network, Stem, TextTrainConfig, TextTraining, Weights},
 };
 use darts_tests::files;
-use flate2::{Compression, write::GzEncoder};
+use inputs::sealed;
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -83,6 +87,18 @@ fn mutate(u: &mut Unstructured, bytes: &mut Vec<u8>) -> Result<()> {
     Ok(())
 }
 
+/// Mutates the samples of a kind of input.
+fn mutated(test: &str, kind: &str, holds: impl Fn(&[u8])) {
+    let samples = (inputs::kind(kind).samples)();
+    samples.iter().for_each(|sample| holds(sample));
+    fuzz(test, 1.0, |u| {
+        let mut bytes = u.choose(&samples)?.clone();
+        mutate(u, &mut bytes)?;
+        holds(&bytes);
+        Ok(())
+    });
+}
+
 /// Changes values of a JSON document in one to four places, wherever they are.
 fn mutate_json(u: &mut Unstructured, value: &mut Value) -> Result<()> {
     for _ in 0..u.int_in_range(1..=4)? {
@@ -134,36 +150,52 @@ fn strange(u: &mut Unstructured) -> Result<Value> {
     })
 }
 
+/// What fuzzers have found once is not found again.
+#[test]
+fn findings() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/findings");
+    let mut tried = 0;
+    for kind in inputs::KINDS {
+        let Ok(found) = fs::read_dir(folder.join(kind.name)) else { continue };
+        for file in found {
+            (kind.holds)(&fs::read(file.unwrap().path()).unwrap());
+            tried += 1;
+        }
+    }
+    assert!(tried > 0, "{} has findings", folder.display());
+}
+
 #[test]
 fn share_codes() {
-    fuzz("share_codes", 1.0, |u| {
-        let mut code = published(u.choose(&PUBLISHED)?).unwrap().code().unwrap().into_bytes();
-        mutate(u, &mut code)?;
-        let code = String::from_utf8_lossy(&code).into_owned();
-        let mut read = Genotype::from_code(&code);
-        if let Err(CodeError::Check { expected, .. }) = &read {
-            // As whoever writes a code by hand would, to get at what is behind the check.
-            let (rest, _) = code.rsplit_once('.').unwrap();
-            read = Genotype::from_code(&format!("{rest}.{expected}"));
-        }
-        if let Ok(genotype) = read {
-            assert_eq!(Genotype::from_code(&genotype.code().unwrap()), Ok(genotype));
-        }
-        Ok(())
-    });
+    mutated("share_codes", "share_code", inputs::share_code);
 }
 
 #[test]
 fn python_genotypes() {
     let nested = format!("Genotype(normal_concat={}", "list(".repeat(100_000));
-    fuzz("python_genotypes", 1.0, |u| {
-        let mut text = published(u.choose(&PUBLISHED)?).unwrap().to_python().into_bytes();
-        mutate(u, &mut text)?;
-        if let Ok(genotype) = Genotype::from_python(&String::from_utf8_lossy(&text)) {
-            assert_eq!(Genotype::from_python(&genotype.to_python()), Ok(genotype));
-        }
-        assert!(Genotype::from_python(&nested).is_err());
-        Ok(())
+    assert!(Genotype::from_python(&nested).is_err());
+    mutated("python_genotypes", "python", inputs::python);
+}
+
+#[test]
+fn texts() {
+    mutated("texts", "text", inputs::text);
+}
+
+#[test]
+fn pictures() {
+    let dir = tempdir().unwrap();
+    let class = dir.path().join("train/a");
+    fs::create_dir_all(&class).unwrap();
+    for (i, bytes) in inputs::pictures().into_iter().enumerate() {
+        fs::write(class.join(format!("{i}.png")), bytes).unwrap();
+    }
+    assert_eq!(Dataset::open(dir.path()).unwrap().train.len(), inputs::pictures().len());
+    mutated("pictures", "picture", |bytes| {
+        inputs::picture(bytes);
+        // Beside a good one.
+        fs::write(class.join("x.jpg"), bytes).unwrap();
+        assert!(Dataset::open_at(dir.path(), 8, &mut drop).is_ok());
     });
 }
 
@@ -190,25 +222,7 @@ fn genotype_files() {
 
 #[test]
 fn event_logs() {
-    let dir = tempdir().unwrap();
-    let search = search(&SearchConfig::default());
-    let measure = Measure { loss: 2.3, accuracy: 0.1 };
-    let architecture = Alphas::from_flat(&[0.125; 224]);
-    let genotype = architecture.genotype();
-    let step = |architecture| Event::Step {
-        epoch: 0,
-        step: 1,
-        weights: measure,
-        alphas: measure,
-        gradient_norm: 1.0,
-        seconds: 0.5,
-        architecture,
-    };
-    let finished = Event::Finished { genotype, architecture: architecture.clone(), epochs: 1, seconds: 0.5 };
-    let events = [search.started(), step(None), step(Some(architecture)), finished];
-    let events = events.map(|event| serde_json::to_value(event).unwrap());
-    fs::write(dir.path().join(CONFIG_FILE), config().to_string()).unwrap();
-    let run = Run::open(dir.path()).unwrap();
+    let events = inputs::events();
     fuzz("event_logs", 1.0, |u| {
         let mut log = Vec::new();
         for event in &events {
@@ -221,46 +235,22 @@ fn event_logs() {
         if u.ratio(1, 2)? {
             mutate(u, &mut log)?;
         }
-        fs::write(dir.path().join(EVENTS_FILE), &log).unwrap();
-        let read: Vec<_> = run.events().unwrap().collect();
-        assert!(read.iter().rev().skip(1).all(|event| event.is_ok()), "nothing follows an error");
+        inputs::event_log(&log);
         Ok(())
     });
-}
-
-/// What a run's `config.json` holds.
-fn config() -> Value {
-    let data = DataSource {
-        path: "x".to_owned(),
-        name: "textures".to_owned(),
-        train_images: 12,
-        test_images: 0,
-        image_size: 32,
-        crc32: 0,
-    };
-    serde_json::to_value(RunConfig::search(DeviceChoice::Cpu, data, SearchConfig::default())).unwrap()
 }
 
 #[test]
 fn settings() {
     let dir = tempdir().unwrap();
-    let genotype = published_recurrent("ENAS").unwrap();
-    let text = TextRunConfig::train(DeviceChoice::Cpu, corpus().1, TextTrainConfig::default(), genotype);
+    let samples = inputs::settings_samples();
     fuzz("settings", 1.0, |u| {
-        let (mut config, mut text) = (config(), serde_json::to_value(&text).unwrap());
+        let mut config = u.choose(&samples)?.clone();
         mutate_json(u, &mut config)?;
-        fs::write(dir.path().join(CONFIG_FILE), config.to_string()).unwrap();
-        if let Ok(run) = Run::open(dir.path())
-            && let Some(search) = run.config.search
-            && search.check().is_ok()
-        {
-            let _ = search.split(1 << 20);
-        }
-        mutate_json(u, &mut text)?;
-        fs::write(dir.path().join(CONFIG_FILE), text.to_string()).unwrap();
-        if let Ok(run) = TextRun::open(dir.path()) {
-            let _ = run.config.train.map(|config| config.check());
-        }
+        let config = config.to_string();
+        inputs::settings(config.as_bytes());
+        fs::write(dir.path().join(CONFIG_FILE), config).unwrap();
+        let _ = (Run::open(dir.path()), TextRun::open(dir.path()));
         Ok(())
     });
 }
@@ -278,20 +268,6 @@ fn search(config: &SearchConfig) -> ConvSearch {
     block_on(ConvSearch::new(config, &Dataset::textures(0, 12, 0), &Compute::cpu())).unwrap()
 }
 
-/// Content as its writer would seal it.
-fn sealed(mut content: Vec<u8>) -> Vec<u8> {
-    let sum = crc32(&content);
-    content.extend(sum.to_le_bytes());
-    content
-}
-
-/// CRC-32, bit by bit.
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0u32, |sum, &byte| {
-        (0..8).fold(sum ^ u32::from(byte), |sum, _| (sum >> 1) ^ if sum & 1 == 1 { 0xedb8_8320 } else { 0 })
-    })
-}
-
 /// A safetensors file with another header.
 fn with_header(file: &[u8], change: impl FnOnce(&mut Value) -> Result<()>) -> Result<Vec<u8>> {
     let (length, rest) = file.split_first_chunk::<8>().unwrap();
@@ -307,7 +283,7 @@ fn mutated_checkpoints<C: Settings>(test: &str, run: &mut impl Resumable, config
     let state = block_on(run.state()).unwrap();
     let good = Checkpoint { step: 0, config: "c".into(), log: LogMark::default(), state };
     let bytes = good.to_bytes();
-    let again = Checkpoint::from_bytes(&sealed(bytes[..bytes.len() - 4].to_vec())).unwrap();
+    let again = Checkpoint::from_bytes(&sealed(&bytes[..bytes.len() - 4])).unwrap();
     assert!(again.state.tensors().eq(good.state.tensors()));
     let good = bytes;
     let dir = tempdir().unwrap();
@@ -329,12 +305,12 @@ fn mutated_checkpoints<C: Settings>(test: &str, run: &mut impl Resumable, config
                     }
                     mutate_json(u, header)
                 })?;
-                sealed([&content[..12], &body].concat())
+                sealed(&[&content[..12], &body].concat())
             }
             1 => {
                 let mut content = content.to_vec();
                 mutate(u, &mut content)?;
-                sealed(content)
+                sealed(&content)
             }
             _ => {
                 let mut bytes = good.clone();
@@ -356,21 +332,18 @@ fn mutated_checkpoints<C: Settings>(test: &str, run: &mut impl Resumable, config
 
 #[test]
 fn checkpoints() {
-    mutated_checkpoints::<RunConfig>("checkpoints", &mut search(&SearchConfig::default()), &config());
+    mutated_checkpoints::<RunConfig>(
+        "checkpoints",
+        &mut search(&SearchConfig::default()),
+        &inputs::settings_samples()[0],
+    );
     assert!(State::new(&(), []).progress::<u8>().is_err());
-}
-
-/// A corpus of a few words, and its source.
-fn corpus() -> (Corpus, TextSource) {
-    let text = b"a b c d\n".repeat(12);
-    let corpus = Corpus::from_texts([("x", &text), ("y", &text), ("z", &text)]).unwrap();
-    let source = TextSource::new(&corpus);
-    (corpus, source)
 }
 
 #[test]
 fn checkpoints_of_searches_on_text() {
-    let (corpus, source) = corpus();
+    let corpus = inputs::corpus();
+    let source = TextSource::new(&corpus);
     let config = RecurrentConfig {
         batch_size: 2,
         hidden: 3,
@@ -392,7 +365,8 @@ fn checkpoints_of_searches_on_text() {
 
 #[test]
 fn checkpoints_of_training_on_text() {
-    let (corpus, source) = corpus();
+    let corpus = inputs::corpus();
+    let source = TextSource::new(&corpus);
     let genotype = published_recurrent("DARTS_V1").unwrap();
     let config = TextTrainConfig {
         batch_size: 2,
@@ -419,10 +393,7 @@ fn checkpoints_of_training_on_text() {
 #[test]
 fn weights() {
     let genotype = published("DARTS_V2").unwrap();
-    let network = Network::new(genotype.clone(), Stem::Cifar10, 2, 3, 10, true);
-    let zeros = |layout: &Layout| vec![0.0; layout.len()];
-    let (weights, statistics) = (zeros(network.layout()), zeros(network.statistics()));
-    let good = Weights { network, weights, statistics }.to_safetensors(7);
+    let good = inputs::conv_weights();
     assert!(Weights::from_safetensors(&good, &genotype, 10).is_ok());
     // A short file that promises the largest network there may be.
     let wide = vec![0; 4 * 3000 * 27];
@@ -444,16 +415,16 @@ fn weights() {
         if u.ratio(1, 2)? {
             mutate(u, &mut bytes)?;
         }
-        let _ = Weights::from_safetensors(&bytes, &genotype, 10);
+        inputs::weights(&bytes);
         Ok(())
     });
 }
 
 #[test]
 fn packed_subsets() {
-    let good = Dataset::textures(0, 4, 2).to_packed().unwrap();
+    let good = inputs::unsealed_packed();
     fuzz("packed_subsets", 1.0, |u| {
-        let mut content = good[..good.len() - 4].to_vec();
+        let mut content = good.clone();
         if u.ratio(1, 2)? {
             // The header is small beside the pixels.
             let mut header = content[..150].to_vec();
@@ -462,9 +433,7 @@ fn packed_subsets() {
         } else {
             mutate(u, &mut content)?;
         }
-        if let Ok(data) = Dataset::from_packed(&sealed(content)) {
-            assert_eq!(Dataset::from_packed(&data.to_packed().unwrap()).unwrap(), data);
-        }
+        inputs::packed(&content);
         Ok(())
     });
 }
@@ -475,35 +444,26 @@ fn archives() {
     let folder = dir.path().join("a");
     fs::create_dir(&folder).unwrap();
     let file = folder.join("x.tar.gz");
-    let data = Dataset::textures(0, 6, 0);
     fuzz("archives", 2.0, |u| {
-        let mut tar = Vec::new();
-        for (i, name) in CIFAR10_FILES.iter().enumerate() {
-            let i = i % 6;
-            let record = [&[data.train.labels[i] as u8], data.train.image(i)].concat();
-            let place = *u.choose(&["cifar-10-batches-bin/", "", "../../", "/tmp/", "a/../../b/"])?;
-            let mut header = tar::Header::new_gnu();
-            let path = format!("{place}{name}");
-            header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes());
-            header.set_size(*u.choose(&[record.len() as u64, record.len() as u64, u64::from(u32::MAX), 0])?);
-            header.set_mode(0o777);
-            let kinds = [tar::EntryType::Regular, tar::EntryType::Symlink, tar::EntryType::GNULongName];
-            if u.ratio(1, 10)? {
-                header.set_entry_type(*u.choose(&kinds)?);
-                header.set_link_name("/etc/passwd").unwrap();
-            }
-            header.set_cksum();
-            tar.extend(header.as_bytes());
-            tar.extend(&record);
-            tar.resize(tar.len().next_multiple_of(512), 0);
+        let mut folders = [""; 7];
+        for folder in &mut folders {
+            *folder = u.choose(&["cifar-10-batches-bin/", "", "../../", "/tmp/", "a/../../b/"])?;
         }
-        tar.extend([0; 1024]);
+        let mut tar = inputs::tar_of(&folders);
+        if u.ratio(1, 5)? {
+            // The first file is larger than it says, or no file.
+            let mut header = tar::Header::from_byte_slice(&tar[..512]).clone();
+            header.set_size(*u.choose(&[header.size().unwrap(), u64::from(u32::MAX), 0])?);
+            let kinds = [tar::EntryType::Regular, tar::EntryType::Symlink, tar::EntryType::GNULongName];
+            header.set_entry_type(*u.choose(&kinds)?);
+            header.set_link_name("/etc/passwd").unwrap();
+            header.set_cksum();
+            tar[..512].copy_from_slice(header.as_bytes());
+        }
         if u.ratio(1, 2)? {
             mutate(u, &mut tar)?;
         }
-        let mut gz = GzEncoder::new(Vec::new(), Compression::fast());
-        gz.write_all(&tar).unwrap();
-        let mut bytes = gz.finish().unwrap();
+        let mut bytes = inputs::gzipped(&tar);
         if u.ratio(1, 4)? {
             mutate(u, &mut bytes)?;
         }

@@ -10,6 +10,7 @@
 //! safetensors file has the tensors, each F32 and of one dimension, and all else as JSON in its metadata, under `run`.
 
 use crate::event::Event;
+#[cfg(feature = "compute")]
 use burn::tensor::{ExecutionError, Tensor, TensorData, Transaction};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -78,6 +79,7 @@ impl State {
     ///
     /// # Errors
     /// The device failed.
+    #[cfg(feature = "compute")]
     pub async fn read<'a>(
         progress: &impl Serialize,
         tensors: impl IntoIterator<Item = (&'a str, Tensor<1>)>,
@@ -108,6 +110,7 @@ impl State {
     ///
     /// # Errors
     /// It is not there, has another number of values, or one that is not finite.
+    #[cfg(feature = "compute")]
     pub fn tensor<const D: usize>(&self, name: &str, like: &Tensor<D>) -> Result<Tensor<D>, CheckpointError> {
         let values = self.values(name)?;
         let expected = like.shape().num_elements();
@@ -302,6 +305,32 @@ pub trait Resumable {
     /// The state is of another run; then this one is as it was.
     fn restore(&mut self, state: &State) -> Result<(), CheckpointError>;
 }
+
+/// Of [`Resumable`], what a run has as methods of its own, for those who know which run it is.
+#[cfg(feature = "compute")]
+macro_rules! by_its_own_methods {
+    ($error:ty) => {
+        type Error = $error;
+
+        fn started(&self) -> Event {
+            self.started()
+        }
+
+        async fn step(&mut self) -> Result<Vec<Event>, $error> {
+            self.step().await
+        }
+
+        fn steps_done(&self) -> usize {
+            self.step
+        }
+
+        fn is_finished(&self) -> bool {
+            self.is_finished()
+        }
+    };
+}
+#[cfg(feature = "compute")]
+pub(crate) use by_its_own_methods;
 
 #[cfg(test)]
 mod tests {

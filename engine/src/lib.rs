@@ -4,18 +4,21 @@
 //! nothing here knows who listens.
 
 #![forbid(unsafe_code)]
+// Files can be read and written without what computes; not all that both use is then used.
+#![cfg_attr(all(feature = "files", not(feature = "compute")), allow(dead_code, unused_imports))]
 
 pub mod bench;
-#[cfg(feature = "compute")]
+#[cfg(feature = "files")]
 pub mod checkpoint;
-#[cfg(feature = "compute")]
+#[cfg(feature = "files")]
 pub mod data;
-#[cfg(feature = "compute")]
 pub mod device;
 pub mod event;
 #[cfg(feature = "compute")]
 pub mod kernels;
-#[cfg(all(feature = "compute", not(target_arch = "wasm32")))]
+#[cfg(feature = "files")]
+pub mod layout;
+#[cfg(all(feature = "files", not(target_arch = "wasm32")))]
 pub mod run;
 pub mod search;
 pub mod space;

@@ -1,4 +1,6 @@
-use super::{Ceilings, RecurrentBenchmark, StepBenchmark, StepFigures, Timing, TrainingBenchmark};
+use super::{
+    Ceilings, KernelFigures, RecurrentBenchmark, StepBenchmark, StepFigures, TimedBy, Timing, TrainingBenchmark,
+};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::kernels::Profile;
 use crate::{
@@ -69,21 +71,11 @@ pub async fn step_benchmark(
     let failed = |error: ExecutionError| device_error(0, &config, &error);
     let mut weight_step = timed(&mut bilevel, "weight step", 3).await.map_err(failed)?;
     memory_left(&config)?;
-    #[cfg(target_arch = "wasm32")]
-    let (kernels, timed_by) = {
-        let _ = profile;
-        (Vec::new(), None)
-    };
-    #[cfg(not(target_arch = "wasm32"))]
-    let (kernels, timed_by) = if profile {
-        let profile = Profile::new();
+    let work = async || {
         let (pass, _) = bilevel.weight_step(&config, config.learning_rate, &weight_batch);
-        pass.loss.into_data_async().await.map_err(failed)?;
-        let (kernels, timed_by) = profile.end().await;
-        (kernels, Some(timed_by))
-    } else {
-        (Vec::new(), None)
+        pass.loss.into_data_async().await.map(drop)
     };
+    let (kernels, timed_by) = by_kernel(profile, work).await.map_err(failed)?;
     let mut architecture_step = timed(&mut bilevel, "architecture step", order).await.map_err(failed)?;
     memory_left(&config)?;
     // Last, as its buffers would count as memory that steps need.
@@ -163,20 +155,7 @@ pub async fn recurrent_benchmark(
     let name = "weight step";
     let work = async || step(&mut bilevel, true).await;
     let mut weight_step = time(steps, 3 * forward, device, &mut peak, work, |n| told(name, n)).await?;
-    #[cfg(target_arch = "wasm32")]
-    let (kernels, timed_by) = {
-        let _ = profile;
-        (Vec::new(), None)
-    };
-    #[cfg(not(target_arch = "wasm32"))]
-    let (kernels, timed_by) = if profile {
-        let profile = Profile::new();
-        step(&mut bilevel, true).await?;
-        let (kernels, timed_by) = profile.end().await;
-        (kernels, Some(timed_by))
-    } else {
-        (Vec::new(), None)
-    };
+    let (kernels, timed_by) = by_kernel(profile, async || step(&mut bilevel, true).await).await?;
     let name = "architecture step";
     let work = async || step(&mut bilevel, false).await;
     let mut architecture_step = time(steps, order * forward, device, &mut peak, work, |n| told(name, n)).await?;
@@ -240,20 +219,7 @@ pub async fn training_benchmark(
     let mut peak = None;
     let step = async || training.step().await.map(drop);
     let mut step = time(steps, 3 * forward, device, &mut peak, step, told).await?;
-    #[cfg(target_arch = "wasm32")]
-    let (kernels, timed_by) = {
-        let _ = profile;
-        (Vec::new(), None)
-    };
-    #[cfg(not(target_arch = "wasm32"))]
-    let (kernels, timed_by) = if profile {
-        let profile = Profile::new();
-        training.step().await?;
-        let (kernels, timed_by) = profile.end().await;
-        (kernels, Some(timed_by))
-    } else {
-        (Vec::new(), None)
-    };
+    let (kernels, timed_by) = by_kernel(profile, async || training.step().await.map(drop)).await?;
     // Last, as its buffers would count as memory that steps need.
     let ceilings = match compute.runs_shaders() {
         true => Some(ceilings(device).await.map_err(|error| TrainError::Device(reason(&error)))?),
@@ -273,6 +239,23 @@ pub async fn training_benchmark(
         timed_by,
         kernels,
     })
+}
+
+/// Times every launch of a step by itself where `profile` asks for it, natively.
+async fn by_kernel<E>(
+    profile: bool,
+    step: impl AsyncFnOnce() -> Result<(), E>,
+) -> Result<(Vec<KernelFigures>, Option<TimedBy>), E> {
+    #[cfg(not(target_arch = "wasm32"))]
+    if profile {
+        let profile = Profile::new();
+        step().await?;
+        let (kernels, timed_by) = profile.end().await;
+        return Ok((kernels, Some(timed_by)));
+    }
+    #[cfg(target_arch = "wasm32")]
+    let _ = (profile, step);
+    Ok((Vec::new(), None))
 }
 
 /// Times a step that does `multiply_accumulates`, `steps` times after a first; `step` returns when the device is done.

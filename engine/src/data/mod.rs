@@ -3,7 +3,7 @@
 
 #[cfg(not(target_arch = "wasm32"))]
 mod cifar;
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(all(feature = "compute", not(target_arch = "wasm32")))]
 mod fetch;
 #[cfg(not(target_arch = "wasm32"))]
 mod folder;
@@ -21,8 +21,8 @@ mod textures;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use cifar::{CIFAR10_FILES, SUMS};
-#[cfg(not(target_arch = "wasm32"))]
-pub use fetch::{FetchEvent, Fetched, FetchedText, OFFICIAL_URL, PTB_URL, Source, fetch_cifar10, fetch_ptb};
+#[cfg(all(feature = "compute", not(target_arch = "wasm32")))]
+pub use fetch::{FetchEvent, Fetched, FetchedText, OFFICIAL_URL, PublishedText, Source, fetch_cifar10, fetch_text};
 #[cfg(not(target_arch = "wasm32"))]
 pub use folder::{PictureSet, Pictures, threads};
 pub use loader::{Augment, Batch, Drawn, Loader, Position, Unreadable, evaluation};
@@ -31,6 +31,8 @@ pub(crate) use open::without_path;
 #[cfg(not(target_arch = "wasm32"))]
 pub use open::{Verified, verify, write_packed};
 #[cfg(not(target_arch = "wasm32"))]
+pub use picture::{is_decoding, read_picture};
+#[cfg(all(feature = "compute", not(target_arch = "wasm32")))]
 pub(crate) use pipeline::stage_times;
 #[cfg(not(target_arch = "wasm32"))]
 pub use pipeline::{PictureLoader, evaluation_of};
@@ -407,6 +409,21 @@ pub enum DataError {
         /// How many there must be.
         expected: usize,
     },
+    /// A text that is not WikiText-2.
+    #[error("{file} has {found} {what}, but WikiText-2 has {expected}")]
+    Words {
+        /// The file, or the folder.
+        file: String,
+        /// How many there are.
+        found: usize,
+        /// What was counted.
+        what: &'static str,
+        /// How many there must be.
+        expected: usize,
+    },
+    /// A text that cannot be read.
+    #[error(transparent)]
+    Text(#[from] TextError),
     /// A picture of the mirror that does not have the agreed form.
     #[error("{file} {problem}")]
     Picture {

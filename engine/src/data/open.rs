@@ -55,6 +55,14 @@ impl Dataset {
         if side == SIDE { Ok(data) } else { Err(DataError::Resized { file: name(path), side }) }
     }
 
+    /// Reads the official archive, gzipped tar, that errors call `file`.
+    ///
+    /// # Errors
+    /// It is none, or lacks a file; names the file, and the record or entry.
+    pub fn from_archive(archive: impl Read, file: &str) -> Result<Self, DataError> {
+        assemble(&archive_files(archive, file)?, file)
+    }
+
     /// Opens images of CIFAR-10's size.
     fn open_fixed(path: &Path) -> Result<Self, DataError> {
         if path == Path::new(TEXTURES) {
@@ -66,7 +74,7 @@ impl Dataset {
         }
         match &read_bounded(path, MAGIC.len() as u64)?[..] {
             start if start == MAGIC => unpack(&read_bounded(path, MAX_BYTES)?, &name(path)),
-            [0x1f, 0x8b, ..] => assemble(&archive_files(path)?, &name(path)),
+            [0x1f, 0x8b, ..] => Self::from_archive(io::BufReader::new(open(path)?), &name(path)),
             [] => Err(DataError::Unknown { file: name(path), problem: "an empty file" }),
             _ => Err(DataError::Unknown { file: name(path), problem: "a file of another kind" }),
         }
@@ -268,18 +276,18 @@ fn check_sums(folder: &Path, list: &str, files: &BTreeMap<String, Vec<u8>>) -> R
 
 /// CIFAR-10's files in an official archive by name, wherever in it they are. The whole archive is read, as its checksum
 /// comes last; nothing is written.
-pub(super) fn archive_files(path: &Path) -> Result<BTreeMap<String, Vec<u8>>, DataError> {
-    read_archive(path, |file| CIFAR10_FILES.contains(&file).then_some(FILE_BYTES))
+fn archive_files(archive: impl Read, file: &str) -> Result<BTreeMap<String, Vec<u8>>, DataError> {
+    read_archive(archive, file, |file| CIFAR10_FILES.contains(&file).then_some(FILE_BYTES))
 }
 
-/// The files of a gzipped tar archive that `limit` names a greatest size for.
+/// The files of a gzipped tar archive that `limit` names a greatest size for; `place` is what errors call it.
 pub(super) fn read_archive(
-    path: &Path,
+    archive: impl Read,
+    place: &str,
     limit: impl Fn(&str) -> Option<u64>,
 ) -> Result<BTreeMap<String, Vec<u8>>, DataError> {
-    let error = |problem: String| DataError::Archive { file: name(path), problem };
-    let mut archive =
-        tar::Archive::new(Bounded { from: GzDecoder::new(io::BufReader::new(open(path)?)), left: ARCHIVE_BYTES });
+    let error = |problem: String| DataError::Archive { file: place.into(), problem };
+    let mut archive = tar::Archive::new(Bounded { from: GzDecoder::new(archive), left: ARCHIVE_BYTES });
     let mut files = BTreeMap::new();
     for entry in archive.entries().map_err(|e| error(e.to_string()))? {
         let mut entry = entry.map_err(|e| error(plain(&e)))?;
@@ -350,7 +358,7 @@ pub(super) fn assemble(files: &BTreeMap<String, Vec<u8>>, place: &str) -> Result
     Ok(Dataset { name: CIFAR10.into(), classes, train, test })
 }
 
-fn open(path: &Path) -> Result<File, DataError> {
+pub(super) fn open(path: &Path) -> Result<File, DataError> {
     File::open(path).map_err(|source| DataError::Read { file: name(path), source })
 }
 

@@ -7,7 +7,7 @@ use fast_image_resize::{
 };
 use rand::{RngExt, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
-use std::io::Cursor;
+use std::{cell::Cell, io::Cursor, panic::catch_unwind};
 use zune_jpeg::{
     JpegDecoder,
     zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
@@ -17,6 +17,16 @@ use zune_jpeg::{
 const MOST_PIXELS: usize = 100_000_000;
 /// Tries to place a crop of random area and shape before the middle is taken.
 const CROP_TRIES: usize = 10;
+
+thread_local! {
+    static DECODING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is inside a decoder of pictures. If that panics, the picture is told as one that cannot be read: a hook
+/// for panics need not tell more.
+pub fn is_decoding() -> bool {
+    DECODING.get()
+}
 
 /// A decoded picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,12 +43,18 @@ impl Picture {
     /// # Errors
     /// What is wrong with the bytes, as a predicate.
     pub fn decode(bytes: &[u8]) -> Result<Self, String> {
-        let picture = match bytes {
-            [0xff, 0xd8, ..] => Self::decode_jpeg(bytes)?,
-            [0x89, b'P', b'N', b'G', ..] => Self::decode_png(bytes)?,
+        let decode = match bytes {
+            [0xff, 0xd8, ..] => Self::decode_jpeg,
+            [0x89, b'P', b'N', b'G', ..] => Self::decode_png,
             [] => return Err("is empty".into()),
             _ => return Err("is neither JPEG nor PNG".into()),
         };
+        // Whatever a decoder makes of a broken file, its thread goes on.
+        DECODING.set(true);
+        let decoded = catch_unwind(|| decode(bytes));
+        DECODING.set(false);
+        let picture =
+            decoded.unwrap_or_else(|_| Err("is no picture that can be read: it breaks the decoder".into()))?;
         if picture.width * picture.height == 0 { Err("has no pixels".into()) } else { Ok(picture) }
     }
 
@@ -103,6 +119,18 @@ impl Picture {
         }
         planes
     }
+}
+
+/// The pixels [3, side, side] of the square in the middle of a JPEG or PNG picture.
+///
+/// # Errors
+/// What is wrong with the bytes, as a predicate.
+///
+/// # Panics
+/// `side` is 0.
+pub fn read_picture(bytes: &[u8], side: usize) -> Result<Vec<u8>, String> {
+    let picture = Picture::decode(bytes)?;
+    Ok(picture.show(Part::centre(&picture, 1.0), side, false, &mut Resizer::new()))
 }
 
 fn check_size(width: usize, height: usize) -> Result<(), String> {

@@ -16,7 +16,6 @@ use std::{
     collections::{HashMap, VecDeque},
     fs::File,
     io::Read,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, PoisonError,
         mpsc::{self, Receiver, Sender, SyncSender},
@@ -376,9 +375,7 @@ impl Worker {
         if self.bytes.len() as u64 > FILE_BYTES {
             return Err(format!("has more than {FILE_BYTES} bytes"));
         }
-        // Whatever a decoder makes of a broken file, the thread goes on.
-        catch_unwind(AssertUnwindSafe(|| Picture::decode(&self.bytes)))
-            .unwrap_or_else(|_| Err("is no picture that can be read: it breaks the decoder".into()))
+        Picture::decode(&self.bytes)
     }
 }
 

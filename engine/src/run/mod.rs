@@ -504,11 +504,11 @@ impl<C: Settings> RunOf<C> {
     }
 }
 
-/// The events of a log, from [`RunOf::events`].
+/// The events of a log, from [`RunOf::events`]. An item is an error where a line cannot be read; nothing follows it.
 #[derive(Debug)]
-pub struct Events {
+pub struct Events<R = BufReader<File>> {
     file: String,
-    log: BufReader<File>,
+    log: R,
     line: usize,
     over: bool,
 }
@@ -518,9 +518,16 @@ impl Events {
         let path = folder.join(EVENTS_FILE);
         let file = name(&path);
         match File::open(&path) {
-            Ok(log) => Ok(Self { file, log: BufReader::new(log), line: 0, over: false }),
+            Ok(log) => Ok(Self::of(BufReader::new(log), &file)),
             Err(source) => Err(RunError::Read { file, source }),
         }
+    }
+}
+
+impl<R: BufRead> Events<R> {
+    /// The events of a log that errors call `file`.
+    pub fn of(log: R, file: &str) -> Self {
+        Self { file: file.to_owned(), log, line: 0, over: false }
     }
 
     fn read(&mut self) -> Result<Option<Event>, RunError> {
@@ -542,7 +549,7 @@ impl Events {
     }
 }
 
-impl Iterator for Events {
+impl<R: BufRead> Iterator for Events<R> {
     type Item = Result<Event, RunError>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -1,6 +1,6 @@
 use super::{Bilevel, ConfigError, Held, Order, SearchConfig, SteerError, Steering};
 use crate::{
-    checkpoint::{CheckpointError, Resumable, State, check_architecture_steps, check_seconds},
+    checkpoint::{CheckpointError, Resumable, State, by_its_own_methods, check_architecture_steps, check_seconds},
     data::{Augment, DataError, Dataset, Loader, Position, split},
     device::{Compute, out_of_memory},
     event::{Event, Measure},
@@ -292,26 +292,10 @@ struct Steered {
 }
 
 impl Resumable for ConvSearch {
-    type Error = SearchError;
-
-    fn started(&self) -> Event {
-        self.started()
-    }
-
-    async fn step(&mut self) -> Result<Vec<Event>, SearchError> {
-        self.step().await
-    }
-
-    fn steps_done(&self) -> usize {
-        self.step
-    }
+    by_its_own_methods!(SearchError);
 
     fn ends_epoch(&self) -> bool {
         self.step.is_multiple_of(self.steps_per_epoch())
-    }
-
-    fn is_finished(&self) -> bool {
-        self.is_finished()
     }
 
     async fn state(&self) -> Result<State, SearchError> {

@@ -1,6 +1,6 @@
 use super::{ConfigError, RecurrentBilevel, RecurrentConfig, Sampling, floats, reason};
 use crate::{
-    checkpoint::{CheckpointError, Resumable, State, check_architecture_steps, check_seconds},
+    checkpoint::{CheckpointError, Resumable, State, by_its_own_methods, check_architecture_steps, check_seconds},
     data::{Columns, Corpus, TextError, Vocabulary, Window, readable},
     device::{Compute, out_of_memory},
     event::{Event, WordMeasure},
@@ -326,26 +326,10 @@ struct Progress {
 const HIDDEN: [&str; 2] = ["hidden.train", "hidden.valid"];
 
 impl Resumable for RecurrentSearch {
-    type Error = RecurrentError;
-
-    fn started(&self) -> Event {
-        self.started()
-    }
-
-    async fn step(&mut self) -> Result<Vec<Event>, RecurrentError> {
-        self.step().await
-    }
-
-    fn steps_done(&self) -> usize {
-        self.step
-    }
+    by_its_own_methods!(RecurrentError);
 
     fn ends_epoch(&self) -> bool {
         self.row == 0
-    }
-
-    fn is_finished(&self) -> bool {
-        self.is_finished()
     }
 
     async fn state(&self) -> Result<State, RecurrentError> {

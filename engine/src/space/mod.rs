@@ -22,7 +22,7 @@ pub use genotype::{Genotype, GenotypeError};
 pub use op::{Op, UnknownOp};
 pub use published::{PUBLISHED, published};
 pub use python::PythonError;
-#[cfg(all(feature = "compute", not(target_arch = "wasm32")))]
+#[cfg(all(feature = "files", not(target_arch = "wasm32")))]
 pub(crate) use python::is_recurrent;
 pub use recurrent::{
     PUBLISHED_RECURRENT, RECURRENT_EDGES, RECURRENT_NODES, RecurrentAlphas, RecurrentGenotype, RecurrentGenotypeError,

@@ -7,32 +7,18 @@ pub(crate) mod plain;
 mod recurrent;
 mod reference;
 
+pub(crate) use crate::layout::op_parameters;
+pub use crate::layout::{CellShape, Init, Layout, PackError, Parameter, RecurrentNet};
 pub use crate::search::Kernels;
 pub use memory::MemoryEstimate;
 pub(crate) use params::Leaves;
-pub use params::{Init, Layout, PackError, Parameter};
-pub use recurrent::{Dropouts, Masks, Passage, Penalties, RecurrentNet, RecurrentPass, RunningStatistics, TextBatch};
+pub use recurrent::{Dropouts, Masks, Passage, Penalties, RecurrentPass, RunningStatistics, TextBatch};
 pub use reference::{candidate_layout, candidate_pass};
 
 use crate::data::Batch;
 use crate::kernels::Tuning;
 use crate::space::{CellKind, EDGES, Op, edges, is_reduction};
 use burn::tensor::{Device, Int, Tensor, TensorData, activation::log_softmax};
-
-/// One cell of a supernet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct CellShape {
-    /// Normal or reduction.
-    pub kind: CellKind,
-    /// The cell before this one was a reduction: its first input is twice as large and is halved in preprocessing.
-    pub after_reduction: bool,
-    /// Channels of the first input, the cell before the last.
-    pub channels_before_last: usize,
-    /// Channels of the second input, the last cell.
-    pub channels_last: usize,
-    /// Channels of every node; the output has four times as many.
-    pub channels: usize,
-}
 
 /// What a backward pass is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -253,31 +239,6 @@ fn push_cell(layout: &mut Layout, layer: usize, cell: CellShape) {
         layout.push_conv(format!("{prefix}.preprocess0.op.1.weight"), [c, cell.channels_before_last, 1, 1]);
     }
     layout.push_conv(format!("{prefix}.preprocess1.op.1.weight"), [c, cell.channels_last, 1, 1]);
-}
-
-/// The convolutions of an op on `c` channels, by their names inside the op's module.
-pub(crate) fn op_parameters(op: Op, c: usize, stride: usize) -> Vec<(&'static str, [usize; 4])> {
-    let separable = |k| {
-        vec![
-            ("op.1.weight", [c, 1, k, k]),
-            ("op.2.weight", [c, c, 1, 1]),
-            ("op.5.weight", [c, 1, k, k]),
-            ("op.6.weight", [c, c, 1, 1]),
-        ]
-    };
-    let dilated = |k| vec![("op.1.weight", [c, 1, k, k]), ("op.2.weight", [c, c, 1, 1])];
-    match op {
-        Op::SepConv3x3 => separable(3),
-        Op::SepConv5x5 => separable(5),
-        Op::SepConv7x7 => separable(7),
-        Op::DilConv3x3 => dilated(3),
-        Op::DilConv5x5 => dilated(5),
-        Op::SkipConnect if stride == 2 => {
-            vec![("conv_1.weight", [c / 2, c, 1, 1]), ("conv_2.weight", [c - c / 2, c, 1, 1])]
-        }
-        Op::Conv7x1_1x7 => vec![("1.weight", [c, c, 1, 7]), ("2.weight", [c, c, 7, 1])],
-        Op::None | Op::MaxPool3x3 | Op::AvgPool3x3 | Op::SkipConnect => Vec::new(),
-    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! Language models around a recurrent cell (paper, sections 2.1, 3.1.2 and A.1.2), relaxed or derived, layer by layer as the
 //! authors' implementation has them.
 
-use super::{Init, Kernels, Layout, Leaves, Wrt, plain::BATCH_NORM_EPSILON};
+use super::{Kernels, Leaves, Wrt, plain::BATCH_NORM_EPSILON};
 pub use crate::search::{Dropouts, Penalties};
 use crate::{
     data::Window,
     kernels::{RecurrentInput, RecurrentKind, SCORES, likelihood, matrix_product, recurrent_cell, word_vectors},
-    space::{RECURRENT_EDGES, RECURRENT_NODES, RecurrentGenotype, RecurrentOp},
+    layout::{RecurrentCell, RecurrentNet},
+    space::{RECURRENT_NODES, RecurrentGenotype, RecurrentOp},
 };
 use burn::tensor::{
     Device, Int, Tensor, TensorData,
@@ -15,8 +16,6 @@ use burn::tensor::{
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-/// Weights start uniform within this distance of 0.
-const INIT_RANGE: f32 = 0.04;
 /// Share of each state's statistics in the running ones, where a cell is normalised.
 const STATISTICS_MOMENTUM: f64 = 0.1;
 
@@ -171,102 +170,7 @@ pub struct RecurrentPass {
     pub statistics: Option<(Tensor<2>, Tensor<2>)>,
 }
 
-/// The cell of a language model.
-#[derive(Clone, Debug, PartialEq)]
-enum Cell {
-    /// Every node mixes all candidate ops over all earlier states.
-    Relaxed,
-    Derived(RecurrentGenotype),
-}
-
-/// A language model: word vectors, a recurrent cell, and a decoder whose weights are the word vectors.
-#[derive(Clone, Debug)]
-pub struct RecurrentNet {
-    cell: Cell,
-    vocabulary: usize,
-    hidden: usize,
-    layout: Layout,
-    kernels: Kernels,
-}
-
 impl RecurrentNet {
-    /// The relaxed network of a search, of `hidden` units.
-    pub fn relaxed(vocabulary: usize, hidden: usize, kernels: Kernels) -> Self {
-        Self::new(Cell::Relaxed, RECURRENT_NODES, vocabulary, hidden, kernels)
-    }
-
-    /// The network of a derived cell, of `hidden` units, on plain ops.
-    ///
-    /// # Panics
-    /// The genotype is not well formed.
-    pub fn derived(genotype: RecurrentGenotype, vocabulary: usize, hidden: usize) -> Self {
-        genotype.check().expect("a well-formed genotype");
-        let nodes = genotype.recurrent.len();
-        Self::new(Cell::Derived(genotype), nodes, vocabulary, hidden, Kernels::Reference)
-    }
-
-    fn new(cell: Cell, nodes: usize, vocabulary: usize, hidden: usize, kernels: Kernels) -> Self {
-        let mut layout = Layout::default();
-        let within = Init::Within { bound: INIT_RANGE };
-        layout.push("encoder.weight".into(), &[vocabulary, hidden], within);
-        layout.push("decoder.bias".into(), &[vocabulary], Init::Zeros);
-        layout.push("rnns.0._W0".into(), &[2 * hidden, 2 * hidden], within);
-        for node in 0..nodes {
-            layout.push(format!("rnns.0._Ws.{node}"), &[hidden, 2 * hidden], within);
-        }
-        Self { cell, vocabulary, hidden, layout, kernels }
-    }
-
-    /// The same network on that path.
-    pub fn on(self, kernels: Kernels) -> Self {
-        Self { kernels, ..self }
-    }
-
-    /// Where each weight lies in the flat vector.
-    pub fn layout(&self) -> &Layout {
-        &self.layout
-    }
-
-    /// How many weights, the first of the flat vector, are word vectors.
-    pub(crate) fn word_vectors(&self) -> usize {
-        self.vocabulary * self.hidden
-    }
-
-    /// Words that it knows.
-    pub fn vocabulary(&self) -> usize {
-        self.vocabulary
-    }
-
-    /// Its units.
-    pub fn hidden(&self) -> usize {
-        self.hidden
-    }
-
-    /// The path that computes.
-    pub fn kernels(&self) -> Kernels {
-        self.kernels
-    }
-
-    /// The cell, where it is derived.
-    pub fn genotype(&self) -> Option<&RecurrentGenotype> {
-        match &self.cell {
-            Cell::Relaxed => None,
-            Cell::Derived(genotype) => Some(genotype),
-        }
-    }
-
-    /// Multiply-accumulates of the forward pass for one word, in its matrices and the decoder.
-    pub fn multiply_accumulates(&self) -> u64 {
-        let edges = self.genotype().map_or(RECURRENT_EDGES, |genotype| genotype.recurrent.len());
-        let [edges, vocabulary, hidden] = [edges, self.vocabulary, self.hidden].map(|count| count as u64);
-        (4 + 2 * edges) * hidden * hidden + vocabulary * hidden
-    }
-
-    /// The shape of its alphas: an edge a row, an op a column.
-    pub fn alpha_shape(&self) -> [usize; 2] {
-        [RECURRENT_EDGES, RecurrentOp::CANDIDATES.len()]
-    }
-
     /// The state before the first word [batch, hidden].
     pub fn first_hidden(&self, batch_size: usize, device: &Device) -> Tensor<2> {
         Tensor::zeros([batch_size, self.hidden], device)
@@ -440,8 +344,8 @@ impl<'a> Forward<'a> {
         for row in 0..length {
             let input = inputs.clone().narrow(0, row, 1).reshape([batch, 2 * units]);
             hidden = match &self.net.cell {
-                Cell::Relaxed => cell.relaxed(input, hidden, &mut observed),
-                Cell::Derived(genotype) => cell.derived(genotype, input, hidden),
+                RecurrentCell::Relaxed => cell.relaxed(input, hidden, &mut observed),
+                RecurrentCell::Derived(genotype) => cell.derived(genotype, input, hidden),
             };
             outputs.push(hidden.clone());
         }
@@ -461,9 +365,9 @@ impl<'a> Forward<'a> {
         let mask = self.masks.hidden.clone().unwrap_or_else(|| hidden.ones_like());
         let mixing = || self.mixing.clone().expect("a relaxed cell has alphas");
         let kind = match (&self.net.cell, self.running) {
-            (Cell::Derived(genotype), _) => RecurrentKind::Derived(genotype.clone()),
-            (Cell::Relaxed, None) => RecurrentKind::Relaxed(mixing().into()),
-            (Cell::Relaxed, Some(RunningStatistics { mean, variance })) => {
+            (RecurrentCell::Derived(genotype), _) => RecurrentKind::Derived(genotype.clone()),
+            (RecurrentCell::Relaxed, None) => RecurrentKind::Relaxed(mixing().into()),
+            (RecurrentCell::Relaxed, Some(RunningStatistics { mean, variance })) => {
                 let both = Tensor::cat(vec![mean.clone(), variance.clone()], 1).reshape([2 * units]);
                 RecurrentKind::Running((mixing(), both).into())
             }

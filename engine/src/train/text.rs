@@ -1,6 +1,6 @@
 use super::{TextTrainConfig, TextWeights};
 use crate::{
-    checkpoint::{CheckpointError, Resumable, State, check_seconds},
+    checkpoint::{CheckpointError, Resumable, State, by_its_own_methods, check_seconds},
     data::{Columns, Corpus, Text},
     device::Compute,
     event::{Event, WordMeasure},
@@ -314,26 +314,10 @@ const BEST: &str = "best";
 const HISTORY: &str = "history";
 
 impl Resumable for TextTraining {
-    type Error = RecurrentError;
-
-    fn started(&self) -> Event {
-        self.started()
-    }
-
-    async fn step(&mut self) -> Result<Vec<Event>, RecurrentError> {
-        self.step().await
-    }
-
-    fn steps_done(&self) -> usize {
-        self.step
-    }
+    by_its_own_methods!(RecurrentError);
 
     fn ends_epoch(&self) -> bool {
         self.row == 0
-    }
-
-    fn is_finished(&self) -> bool {
-        self.is_finished()
     }
 
     async fn state(&self) -> Result<State, RecurrentError> {

@@ -1,7 +1,7 @@
 use super::weights::{WeightsError, read};
 use crate::{
+    layout::{Parameter, RecurrentNet},
     space::RecurrentGenotype,
-    supernet::{Parameter, RecurrentNet},
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::collections::HashMap;

@@ -6,7 +6,7 @@ use super::{
 #[cfg(not(target_arch = "wasm32"))]
 use crate::data::Pictures;
 use crate::{
-    checkpoint::{CheckpointError, Resumable, State, check_seconds},
+    checkpoint::{CheckpointError, Resumable, State, by_its_own_methods, check_seconds},
     data::{DataError, Dataset, Drawn, Images, Normalisation, Position, SIDE, Unreadable},
     device::{Compute, out_of_memory},
     event::{Event, Measure, Tested},
@@ -358,26 +358,10 @@ struct Progress {
 }
 
 impl Resumable for Training {
-    type Error = TrainError;
-
-    fn started(&self) -> Event {
-        self.started()
-    }
-
-    async fn step(&mut self) -> Result<Vec<Event>, TrainError> {
-        self.step().await
-    }
-
-    fn steps_done(&self) -> usize {
-        self.step
-    }
+    by_its_own_methods!(TrainError);
 
     fn ends_epoch(&self) -> bool {
         self.step.is_multiple_of(self.loader.steps_per_epoch())
-    }
-
-    fn is_finished(&self) -> bool {
-        self.is_finished()
     }
 
     async fn state(&self) -> Result<State, TrainError> {

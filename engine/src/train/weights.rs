@@ -1,10 +1,9 @@
 //! Trained weights as a safetensors file, named as in the authors' implementation, so that PyTorch loads them there.
 
-use super::{Network, Stem, network::AUXILIARY_HEAD};
 use crate::{
     checkpoint::open_safetensors,
-    space::Genotype,
-    supernet::{Layout, Parameter},
+    layout::{AUXILIARY_HEAD, Layout, Network, Parameter},
+    space::{Genotype, Stem},
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::collections::HashMap;

@@ -1,5 +1,7 @@
 //! `darts bench`: how long things take here.
 
+mod checkpoint;
+
 use crate::{
     device::contain,
     genotype,
@@ -34,6 +36,10 @@ pub enum Command {
     ///
     /// The defaults are the paper's sizes for CIFAR-10, which want a GPU or patience.
     Train(Train),
+    /// Time what keeping a search costs it, and how soon it is ready to go on.
+    ///
+    /// The defaults are the paper's sizes. Checkpoints are written to the folder for temporary files.
+    Checkpoint(Checkpoint),
     /// Time reading, decoding, cropping, resizing and colour-jittering of pictures, as training on ImageNet does it.
     ///
     /// Without data, pictures of 500x375 are generated whose files are about as large as ImageNet's.
@@ -122,6 +128,25 @@ fn steps(text: &str) -> Result<usize, String> {
 }
 
 #[derive(Args)]
+pub struct Checkpoint {
+    /// Images of a minibatch.
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    batch_size: u16,
+    /// Channels of the first cell.
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    init_channels: usize,
+    /// Cells of the supernet.
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    layers: usize,
+    /// Where to compute.
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = crate::device::devices())]
+    device: DeviceChoice,
+    /// Checkpoints to time.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    repeats: u16,
+}
+
+#[derive(Args)]
 pub struct Step {
     /// Images of a minibatch, or several such numbers.
     #[arg(long, value_name = "N", default_value = "64", value_delimiter = ',')]
@@ -144,6 +169,11 @@ pub fn run(command: Command, output: &Output) -> Outcome {
         Command::Step(step) => search_steps(&step, output),
         Command::Recurrent(step) => recurrent_steps(&step, output),
         Command::Train(train) => training_steps(&train, output),
+        Command::Checkpoint(Checkpoint { batch_size, init_channels, layers, device, repeats }) => {
+            let batch_size = batch_size.into();
+            let config = SearchConfig { batch_size, init_channels, layers, ..SearchConfig::default() };
+            checkpoint::run(config, repeats.into(), device, output)
+        }
         Command::Decode(Decode { data, image_size, threads, seconds }) => {
             let threads = threads.map_or_else(data::threads, usize::from);
             let figures = decode_benchmark(data.as_deref(), image_size as usize, threads, seconds.into())?;

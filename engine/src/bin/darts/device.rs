@@ -3,6 +3,7 @@
 use crate::output::{Interrupted, Outcome};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use darts_engine::{
+    data::is_decoding,
     device::{Compute, DeviceChoice, DeviceError, block_on},
     event::Event,
     run::RunWriter,
@@ -19,7 +20,7 @@ use std::{
 pub type Words = &'static [(&'static str, &'static str)];
 
 pub const DEVICES: Words = &[
-    ("auto", "The best GPU there is, or what emulates one"),
+    ("auto", "The best GPU there is, or what stands in for one"),
     ("vulkan", "Vulkan"),
     ("metal", "Metal"),
     ("dx12", "Direct3D 12"),
@@ -61,6 +62,28 @@ pub fn acquire(choice: DeviceChoice) -> Result<(Compute, Option<String>), Device
     }
 }
 
+/// The device for a new run on text, and what to say where it is not the one that was wished for: a processor is several times
+/// faster at it than the GPU that it would emulate.
+pub fn for_text(choice: DeviceChoice) -> (DeviceChoice, Option<String>) {
+    match (choice == DeviceChoice::Auto).then(|| block_on(Compute::acquire(choice))) {
+        Some(Ok(Compute { software: true, adapter, .. })) => {
+            let remark = format!("no GPU here: the processor computes, which for text is faster than {adapter} on it");
+            (DeviceChoice::Cpu, Some(remark))
+        }
+        _ => (choice, None),
+    }
+}
+
+/// Keeps panics quiet that the engine catches and tells of otherwise.
+pub fn keep_decoders_quiet() {
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if !is_decoding() {
+            usual(info);
+        }
+    }));
+}
+
 /// Turns a panic inside a device's libraries into an error, so that it too is told in a line and logged.
 pub fn contain<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
     let first = Arc::new(Mutex::new(None));
@@ -68,6 +91,9 @@ pub fn contain<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
     let usual = panic::take_hook();
     // A device fails on a thread of its own first; what other threads then say of that is no news.
     panic::set_hook(Box::new(move |info| {
+        if is_decoding() {
+            return;
+        }
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.get_or_insert_with(|| info.payload_as_str().unwrap_or("no reason given").to_owned());
     }));

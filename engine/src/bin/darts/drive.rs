@@ -1,7 +1,7 @@
 //! What searches and training runs have in common: the loop, the checkpoints, and how a run is taken up again.
 
 use crate::{
-    device::{contain, logged},
+    device::{contain, for_text, logged},
     output::{Interrupted, Outcome, Output},
 };
 use clap::{ArgMatches, Args, Command, error::ErrorKind, parser::ValueSource};
@@ -13,6 +13,7 @@ use darts_engine::{
         CONFIG_FILE, Checkpoints, DataSource, Resumed, RunConfig, RunOf, RunWriter, Settings, TextRunConfig,
         TextSource, VERSION,
     },
+    search::Kernels,
 };
 use indicatif::{HumanDuration, ProgressBar};
 use signal_hook::{
@@ -29,6 +30,9 @@ use std::{
     time::Duration,
 };
 
+/// Minutes from one checkpoint to the next, unless a flag says otherwise.
+pub const CHECKPOINT_MINUTES: f64 = 10.0;
+
 /// How a run is kept, and which one is taken up again.
 #[derive(Args)]
 pub struct Keeping {
@@ -36,7 +40,7 @@ pub struct Keeping {
     #[arg(long, value_name = "RUN", help_heading = "Run")]
     pub resume: Option<PathBuf>,
     /// Minutes from one checkpoint to the next, besides those after each epoch; 0 is one after each step.
-    #[arg(long, value_name = "MINUTES", default_value_t = 10.0, value_parser = minutes, help_heading = "Run")]
+    #[arg(long, value_name = "MINUTES", default_value_t = CHECKPOINT_MINUTES, value_parser = minutes, help_heading = "Run")]
     checkpoint_minutes: f64,
     /// Checkpoints to keep, the latest ones.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000),
@@ -62,7 +66,7 @@ impl Keeping {
 
     /// For a run that is one of several and keeps to the defaults.
     pub fn of_stage() -> Self {
-        Self { resume: None, checkpoint_minutes: 10.0, keep: 1 }
+        Self { resume: None, checkpoint_minutes: CHECKPOINT_MINUTES, keep: 1 }
     }
 
     fn checkpoints(&self, folder: &Path, config: &impl Settings) -> Checkpoints {
@@ -118,6 +122,16 @@ impl Begin<RunConfig> {
 }
 
 impl Begin<TextRunConfig> {
+    /// The device that a run was begun on, or the one for a new run that is asked for `flag` and `kernels`; and what to say of it.
+    pub fn text_device(&self, flag: DeviceChoice, kernels: Option<Kernels>) -> Outcome<(DeviceChoice, Option<String>)> {
+        match self.run() {
+            Some(run) => Ok((run.config.device, None)),
+            // They need a GPU, or what emulates one.
+            None if kernels == Some(Kernels::Fused) => Ok((flag, None)),
+            None => contain(|| Ok(for_text(flag))),
+        }
+    }
+
     /// Fails unless the text is what it was.
     pub fn check(&self, text: &TextSource) -> Outcome {
         self.run().map_or(Ok(()), |run| Ok(text.check(&run.config.text)?))

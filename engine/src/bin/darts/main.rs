@@ -67,6 +67,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    device::keep_decoders_quiet();
     let mut command = Cli::command();
     let parsed = command.try_get_matches_from_mut(std::env::args_os()).and_then(|matches| {
         drive::check_flags(&mut command, &matches)?;

@@ -202,13 +202,13 @@ pub fn search(args: &Recurrent, output: &Output) -> Outcome {
     config.check()?;
     let (corpus, source) = args.text.open(&begin)?;
     let watched = args.watching.start(begin.folder(), output)?;
-    let device = begin.device(args.device);
+    let (device, instead) = begin.text_device(args.device, args.kernels)?;
     let (compute, remark) = contain(|| Ok(acquire(device)?))?;
     if begin.run().is_none() && args.kernels.is_none() {
         config.kernels = compute.kernels();
     }
     let search = contain(|| Ok(block_on(RecurrentSearch::new(config.clone(), &corpus, &compute))?))?;
-    if let Some(remark) = remark {
+    for remark in instead.into_iter().chain(remark) {
         output.remark(remark);
     }
     drop(corpus);

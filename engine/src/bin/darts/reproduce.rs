@@ -48,7 +48,7 @@ pub enum Command {
 pub fn run(command: Command, output: &Output) -> Outcome {
     match command {
         Command::Cifar10(args) => cifar10::run(&args, output),
-        Command::Ptb(args) => ptb::run(&args, output),
+        Command::Ptb(args) => ptb::run(*args, output),
     }
 }
 

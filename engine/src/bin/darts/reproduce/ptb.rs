@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{
+    device::for_text,
     drive::Keeping,
     recurrent::{self, TextFiles},
     text::{self, PtbTraining},
@@ -143,21 +144,28 @@ impl Ptb {
     }
 }
 
-pub fn run(args: &Ptb, output: &Output) -> Outcome {
+pub fn run(mut args: Ptb, output: &Output) -> Outcome {
     check_searchers(&args.searcher)?;
     // What can be refused at once is refused before anything long begins.
-    let plan = &args.plan;
-    let search = args.search_config(Order::First, plan.seed, Kernels::default());
+    let search = args.search_config(Order::First, args.plan.seed, Kernels::default());
     if any_search(&args.searcher) {
         search.check()?;
     }
     let [brief, full] =
-        [Length::Brief, Length::Full].map(|length| args.train_config(length, plan.seed, Kernels::default()));
+        [Length::Brief, Length::Full].map(|length| args.train_config(length, args.plan.seed, Kernels::default()));
     brief.check()?;
     full.check()?;
     let corpus = Corpus::open(&args.data, &args.files.named())?;
     let source = TextSource::new(&corpus);
-    let [compute, train_compute] = devices_of(plan, output)?;
+    for device in [Some(&mut args.plan.device), args.plan.train_device.as_mut()].into_iter().flatten() {
+        let instead;
+        (*device, instead) = contain(|| Ok(for_text(*device)))?;
+        if let Some(remark) = instead {
+            output.remark(remark);
+        }
+    }
+    let [compute, train_compute] = devices_of(&args.plan, output)?;
+    let (args, plan) = (&args, &args.plan);
     let protocol = Protocol { task: Texts { args, corpus, source }, output, compute, train_compute };
     let rows = protocol.rows()?;
     let Protocol { task, compute, train_compute, .. } = protocol;

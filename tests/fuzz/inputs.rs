@@ -1,0 +1,402 @@
+//! What must hold of bytes from anywhere, whatever mutates them, and good bytes to begin with.
+//!
+//! A kind of input has a function that takes bytes and panics where something is wrong, and a list of samples in [`KINDS`].
+
+use darts_engine::{
+    checkpoint::{Checkpoint, LogMark, State},
+    data::{CIFAR10_FILES, Corpus, Dataset, Vocabulary, is_decoding, read_picture, readable},
+    device::DeviceChoice,
+    event::{Event, Measure, WordMeasure},
+    layout::{Layout, Network, RecurrentNet},
+    run::{DataSource, Events, RunConfig, TextRunConfig, TextSource},
+    search::{RecurrentConfig, SearchConfig},
+    space::{
+        Alphas, Genotype, PUBLISHED, PUBLISHED_RECURRENT, RecurrentAlphas, RecurrentGenotype, Stem, code::CodeError,
+        published, published_recurrent,
+    },
+    train::{TextTrainConfig, TextWeights, TrainConfig, Weights},
+};
+use flate2::{Compression, write::GzEncoder};
+use serde_json::{Value, json};
+use std::{fs, io::Write, panic, path::Path};
+
+/// A kind of input.
+pub struct Kind {
+    /// The fuzz target.
+    pub name: &'static str,
+    /// Good bytes to begin with.
+    pub samples: fn() -> Vec<Vec<u8>>,
+    /// Panics where something is wrong with what comes of some bytes.
+    pub holds: fn(&[u8]),
+}
+
+/// All kinds.
+pub const KINDS: [Kind; 10] = [
+    Kind { name: "share_code", samples: share_codes, holds: share_code },
+    Kind { name: "python", samples: pythons, holds: python },
+    Kind { name: "event_log", samples: event_logs, holds: event_log },
+    Kind { name: "settings", samples: settings_files, holds: settings },
+    Kind { name: "checkpoint", samples: checkpoints, holds: checkpoint },
+    Kind { name: "weights", samples: || vec![conv_weights(), text_weights()], holds: weights },
+    Kind { name: "archive", samples: archives, holds: archive },
+    Kind { name: "packed", samples: || vec![unsealed_packed()], holds: packed },
+    Kind { name: "picture", samples: pictures, holds: picture },
+    Kind { name: "text", samples: texts, holds: text },
+];
+
+/// The kind of input of that name.
+pub fn kind(name: &str) -> Kind {
+    KINDS.into_iter().find(|known| known.name == name).expect("a kind of input")
+}
+
+/// Before a fuzzer begins: panics that the engine catches and tells of otherwise are no findings, and the samples are written
+/// into the folder that `DARTS_FUZZ_SAMPLES` names.
+pub fn begin(name: &str) {
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if !is_decoding() {
+            usual(info);
+        }
+    }));
+    let Some(folder) = std::env::var_os("DARTS_FUZZ_SAMPLES") else { return };
+    for (i, sample) in (kind(name).samples)().into_iter().enumerate() {
+        fs::write(Path::new(&folder).join(format!("sample-{i}")), sample).expect("samples can be written");
+    }
+}
+
+/// Content as the writers of checkpoints and packed files seal it.
+pub fn sealed(content: &[u8]) -> Vec<u8> {
+    let mut sum = flate2::Crc::new();
+    sum.update(content);
+    [content, &sum.sum().to_le_bytes()].concat()
+}
+
+/// A share code, of which the check is set right where it alone is wrong, as whoever writes one by hand would, to get at what
+/// is behind it.
+pub fn share_code(bytes: &[u8]) {
+    let code = String::from_utf8_lossy(bytes);
+    let mended = |expected: &str| format!("{}.{expected}", code.rsplit_once('.').expect("a code with a check").0);
+    let mut read = Genotype::from_code(&code);
+    if let Err(CodeError::Check { expected, .. }) = &read {
+        read = Genotype::from_code(&mended(expected));
+    }
+    if let Ok(genotype) = read {
+        assert_eq!(Genotype::from_code(&genotype.code().unwrap()), Ok(genotype));
+    }
+    let mut read = RecurrentGenotype::from_code(&code);
+    if let Err(CodeError::Check { expected, .. }) = &read {
+        read = RecurrentGenotype::from_code(&mended(expected));
+    }
+    if let Ok(genotype) = read {
+        assert_eq!(RecurrentGenotype::from_code(&genotype.code().unwrap()), Ok(genotype));
+    }
+}
+
+fn share_codes() -> Vec<Vec<u8>> {
+    let cells = PUBLISHED.map(|name| published(name).unwrap().code().unwrap());
+    let recurrent = PUBLISHED_RECURRENT.map(|name| published_recurrent(name).unwrap().code().unwrap());
+    cells.into_iter().chain(recurrent).map(String::into_bytes).collect()
+}
+
+/// Python's form of a genotype.
+pub fn python(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(genotype) = Genotype::from_python(&text) {
+        assert_eq!(Genotype::from_python(&genotype.to_python()), Ok(genotype));
+    }
+    if let Ok(genotype) = RecurrentGenotype::from_python(&text) {
+        assert_eq!(RecurrentGenotype::from_python(&genotype.to_python()), Ok(genotype));
+    }
+}
+
+fn pythons() -> Vec<Vec<u8>> {
+    let cells = PUBLISHED.map(|name| published(name).unwrap().to_python());
+    let recurrent = PUBLISHED_RECURRENT.map(|name| published_recurrent(name).unwrap().to_python());
+    cells.into_iter().chain(recurrent).map(String::into_bytes).collect()
+}
+
+/// The log of a run.
+pub fn event_log(bytes: &[u8]) {
+    let read: Vec<_> = Events::of(bytes, "a log").collect();
+    assert!(read.iter().rev().skip(1).all(|event| event.is_ok()), "nothing follows an error");
+    for event in read.into_iter().flatten() {
+        // Whatever is read can be written, and is then read as the same.
+        let line = serde_json::to_vec(&event).unwrap();
+        let again: Event = serde_json::from_slice(&line).unwrap();
+        assert_eq!(serde_json::to_vec(&again).unwrap(), line);
+    }
+}
+
+/// Events of each form that a log has.
+pub fn events() -> Vec<Value> {
+    let measure = Measure { loss: 2.3, accuracy: 0.1 };
+    let architecture = Alphas::from_flat(&[0.125; 224]);
+    let genotype = architecture.genotype();
+    let valid = WordMeasure::new(5.5);
+    let recurrent = RecurrentAlphas::from_flat(&[0.2; 180]);
+    let step = |architecture| Event::Step {
+        epoch: 0,
+        step: 1,
+        weights: measure,
+        alphas: measure,
+        gradient_norm: 1.0,
+        seconds: 0.5,
+        architecture,
+    };
+    let events = [
+        Event::Started {
+            config: SearchConfig::default(),
+            adapter: "none".into(),
+            backend: "none".into(),
+            parameters: 9,
+            weight_images: 4,
+            alpha_images: 4,
+            steps_per_epoch: 2,
+            alphas: architecture.clone(),
+        },
+        step(None),
+        step(Some(architecture.clone())),
+        Event::Finished { genotype, architecture, epochs: 1, seconds: 0.5 },
+        Event::RecurrentFinished {
+            genotype: recurrent.genotype(),
+            architecture: recurrent,
+            valid,
+            epochs: 1,
+            seconds: 0.5,
+        },
+        Event::Failed { message: "no more".into() },
+    ];
+    events.map(|event| serde_json::to_value(event).unwrap()).into()
+}
+
+fn event_logs() -> Vec<Vec<u8>> {
+    vec![events().iter().flat_map(|event| format!("{event}\n").into_bytes()).collect()]
+}
+
+/// The `config.json` of a run of either kind.
+pub fn settings(bytes: &[u8]) {
+    if let Ok(config) = serde_json::from_slice::<RunConfig>(bytes) {
+        if let Some(search) = config.search.filter(|search| search.check().is_ok()) {
+            let _ = search.split(1 << 20);
+        }
+        let _ = config.train.map(|train| train.check());
+    }
+    if let Ok(config) = serde_json::from_slice::<TextRunConfig>(bytes) {
+        let _ = config.search.map(|search| search.check());
+        let _ = config.train.map(|train| train.check());
+    }
+}
+
+/// Settings of each form that a run has: a search, a training run, and the two on text.
+pub fn settings_samples() -> [Value; 4] {
+    let data = DataSource {
+        path: "x".to_owned(),
+        name: "textures".to_owned(),
+        train_images: 12,
+        test_images: 0,
+        image_size: 32,
+        crc32: 0,
+    };
+    let text = TextSource::new(&corpus());
+    let genotype = published_recurrent("ENAS").unwrap();
+    let cpu = DeviceChoice::Cpu;
+    [
+        serde_json::to_value(RunConfig::search(cpu, data.clone(), SearchConfig::default())),
+        serde_json::to_value(RunConfig::train(cpu, data, TrainConfig::default(), published("DARTS_V2").unwrap())),
+        serde_json::to_value(TextRunConfig::search(cpu, text.clone(), RecurrentConfig::default())),
+        serde_json::to_value(TextRunConfig::train(cpu, text, TextTrainConfig::default(), genotype)),
+    ]
+    .map(|value| value.unwrap())
+}
+
+fn settings_files() -> Vec<Vec<u8>> {
+    settings_samples().into_iter().map(|config| config.to_string().into_bytes()).collect()
+}
+
+/// A corpus of a few words.
+pub fn corpus() -> Corpus {
+    let text = b"a b c d\n".repeat(12);
+    Corpus::from_texts([("x", &text), ("y", &text), ("z", &text)]).unwrap()
+}
+
+/// A checkpoint as it is, and with a right checksum.
+pub fn checkpoint(bytes: &[u8]) {
+    for bytes in [bytes, &sealed(bytes)] {
+        if let Ok(checkpoint) = Checkpoint::from_bytes(bytes) {
+            let written = checkpoint.to_bytes();
+            assert_eq!(Checkpoint::from_bytes(&written).unwrap().to_bytes(), written);
+        }
+    }
+}
+
+fn checkpoints() -> Vec<Vec<u8>> {
+    let tensors = [("weights", vec![0.5; 9]), ("alphas", vec![1.0; 4])].map(|(name, v)| (name.to_owned(), v));
+    let progress = json!({ "epoch": 1, "step": 2, "seconds": [0.5, 1.5], "pinned": [null, 3] });
+    let checkpoint = Checkpoint {
+        step: 3,
+        config: "c".into(),
+        log: LogMark { bytes: 9, crc32: 8 },
+        state: State::new(&progress, tensors),
+    };
+    let bytes = checkpoint.to_bytes();
+    vec![bytes[..bytes.len() - 4].to_vec()]
+}
+
+/// A weights file, of a network for images or a language model.
+pub fn weights(bytes: &[u8]) {
+    if let Ok(read) = Weights::from_safetensors(bytes, &published("DARTS_V2").unwrap(), 10) {
+        assert_eq!(read.weights.len(), read.network.layout().len());
+        let again = Weights::from_safetensors(&read.to_safetensors(1), &published("DARTS_V2").unwrap(), 10).unwrap();
+        assert_eq!((again.weights, again.statistics), (read.weights, read.statistics));
+    }
+    if let Ok(read) = TextWeights::from_safetensors(bytes, &published_recurrent("DARTS_V1").unwrap()) {
+        let again = TextWeights::from_safetensors(&read.to_safetensors(), &published_recurrent("DARTS_V1").unwrap());
+        assert_eq!(again.unwrap().weights, read.weights);
+    }
+}
+
+/// The weights file of a small network.
+pub fn conv_weights() -> Vec<u8> {
+    let network = Network::new(published("DARTS_V2").unwrap(), Stem::Cifar10, 2, 3, 10, true);
+    let zeros = |layout: &Layout| vec![0.0; layout.len()];
+    let (weights, statistics) = (zeros(network.layout()), zeros(network.statistics()));
+    Weights { network, weights, statistics }.to_safetensors(7)
+}
+
+fn text_weights() -> Vec<u8> {
+    let net = RecurrentNet::derived(published_recurrent("DARTS_V1").unwrap(), 5, 3);
+    let weights = vec![0.5; net.layout().len()];
+    TextWeights { net, weights }.to_safetensors()
+}
+
+/// CIFAR-10's archive, or the tar in it.
+pub fn archive(bytes: &[u8]) {
+    let packed = if bytes.starts_with(&[0x1f, 0x8b]) { bytes.to_vec() } else { gzipped(bytes) };
+    let _ = Dataset::from_archive(packed.as_slice(), "x.tar.gz");
+}
+
+fn archives() -> Vec<Vec<u8>> {
+    vec![tar_of(&["cifar-10-batches-bin/"; 7]), gzipped(&tar_of(&[""; 7]))]
+}
+
+pub fn gzipped(bytes: &[u8]) -> Vec<u8> {
+    let mut gz = GzEncoder::new(Vec::new(), Compression::none());
+    gz.write_all(bytes).unwrap();
+    gz.finish().unwrap()
+}
+
+/// CIFAR-10's files as tar, one image each, in these folders.
+pub fn tar_of(folders: &[&str; 7]) -> Vec<u8> {
+    let data = Dataset::textures(0, 6, 0);
+    let mut tar = Vec::new();
+    for (i, (name, folder)) in CIFAR10_FILES.iter().zip(folders).enumerate() {
+        let bytes = match i {
+            6 => data.classes.iter().flat_map(|class| format!("{class}\n").into_bytes()).collect(),
+            _ => [&[data.train.labels[i] as u8], data.train.image(i)].concat(),
+        };
+        let mut header = tar::Header::new_gnu();
+        let path = format!("{folder}{name}");
+        header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes());
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o777);
+        header.set_cksum();
+        tar.extend(header.as_bytes());
+        tar.extend(&bytes);
+        tar.resize(tar.len().next_multiple_of(512), 0);
+    }
+    tar.extend([0; 1024]);
+    tar
+}
+
+/// A packed subset as it is, and with a right checksum.
+pub fn packed(bytes: &[u8]) {
+    for bytes in [bytes, &sealed(bytes)] {
+        if let Ok(data) = Dataset::from_packed(bytes) {
+            assert_eq!(Dataset::from_packed(&data.to_packed().unwrap()).unwrap(), data);
+        }
+    }
+}
+
+pub fn unsealed_packed() -> Vec<u8> {
+    let bytes = Dataset::textures(0, 4, 2).to_packed().unwrap();
+    bytes[..bytes.len() - 4].to_vec()
+}
+
+/// A picture in a folder of pictures.
+pub fn picture(bytes: &[u8]) {
+    if let Ok(pixels) = read_picture(bytes, 8) {
+        assert_eq!(pixels.len(), 3 * 8 * 8);
+    }
+}
+
+/// Small pictures of each form.
+pub fn pictures() -> Vec<Vec<u8>> {
+    const SIDE: u16 = 19;
+    let pixels = |channels: usize| -> Vec<u8> {
+        (0..usize::from(SIDE) * usize::from(SIDE) * channels).map(|i| (i * 37 % 251) as u8).collect()
+    };
+    let mut pictures = Vec::new();
+    for (colour, depth) in [
+        (png::ColorType::Grayscale, 8),
+        (png::ColorType::Rgb, 8),
+        (png::ColorType::Indexed, 4),
+        (png::ColorType::GrayscaleAlpha, 8),
+        (png::ColorType::Rgba, 16),
+    ] {
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, SIDE.into(), SIDE.into());
+        encoder.set_color(colour);
+        encoder.set_depth(png::BitDepth::from_u8(depth).unwrap());
+        encoder.set_palette([9, 99, 199].repeat(16));
+        let row = (usize::from(SIDE) * colour.samples() * usize::from(depth)).div_ceil(8);
+        let data: Vec<u8> = pixels(8).into_iter().take(row * usize::from(SIDE)).collect();
+        encoder.write_header().unwrap().write_image_data(&data).unwrap();
+        pictures.push(bytes);
+    }
+    for (colour, channels, progressive) in [
+        (jpeg_encoder::ColorType::Luma, 1, false),
+        (jpeg_encoder::ColorType::Rgb, 3, false),
+        (jpeg_encoder::ColorType::Rgb, 3, true),
+        (jpeg_encoder::ColorType::Cmyk, 4, false),
+    ] {
+        let mut bytes = Vec::new();
+        let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 80);
+        encoder.set_progressive(progressive);
+        encoder.set_restart_interval(3);
+        encoder.encode(&pixels(channels), SIDE, SIDE, colour).unwrap();
+        pictures.push(bytes);
+    }
+    pictures
+}
+
+/// Three texts with NUL between them, of words or of prose, or a list of words.
+pub fn text(bytes: &[u8]) {
+    let mut parts = bytes.splitn(3, |&byte| byte == 0);
+    let mut part = || parts.next().unwrap_or_default();
+    let texts = [("train", part()), ("valid", part()), ("test", part())];
+    if let Ok(corpus) = Corpus::from_texts(texts) {
+        let words = corpus.vocabulary.len();
+        for text in [&corpus.train, &corpus.valid, &corpus.test] {
+            assert!(text.tokens.iter().all(|&token| (token as usize) < words));
+            if let Ok(columns) = text.columns(2, 2) {
+                let window = columns.window(columns.rows - 2, 35);
+                assert_eq!(window.targets.len(), window.length * window.batch_size);
+            }
+        }
+        let again = Vocabulary::from_text("words", corpus.vocabulary.to_text().as_bytes());
+        assert_eq!(again.unwrap(), corpus.vocabulary);
+        assert_eq!(corpus.vocabulary.read("test", texts[2].1).unwrap(), corpus.test.tokens);
+    }
+    let _ = Vocabulary::from_text("words", bytes);
+    if let Ok(corpus) = Corpus::from_prose("prose", bytes, 20) {
+        assert!(corpus.vocabulary.len() <= 20);
+        let words = corpus.vocabulary.words();
+        readable(corpus.train.tokens.iter().map(|&token| words[token as usize].as_str()));
+    }
+}
+
+fn texts() -> Vec<Vec<u8>> {
+    let lines = "the <unk> of N years\n no it was n't\n".repeat(4);
+    let prose = "\"No,\" said Mr. Cuff -- the Sergeant's 3rd answer; isn't it?\n\nHe left in 1,848.5 days! ".repeat(9);
+    vec![[&lines, "\0", &lines, "\0", "the years\r\n"].concat().into_bytes(), prose.into_bytes()]
+}
