@@ -23,7 +23,7 @@ explore: ## Set up, fetch the data, build the page and serve it on 127.0.0.1:808
 	@$(STAGE) 'the darts binary' cargo build --release --bin darts
 	@$(STAGE) 'real data' .ci/data $(DARTS) || \
 	  echo 'WITHOUT REAL DATA: the page will search on generated textures instead of CIFAR-10.'
-	@.ci/explore
+	@.ci/explore $(DARTS)
 
 setup: ## Install what is missing for all of this, and fetch the data
 	@$(STAGE) 'set-up' .ci/setup

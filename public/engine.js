@@ -5,8 +5,9 @@ const failed = (error) =>
 async function download(file) {
   const response = await fetch(file, { cache: "no-cache" });
   if (!response.ok) throw new Error(`${file} answered ${response.status}`);
-  // A compressed answer tells its compressed length, which is no measure of what arrives here.
-  const length = response.headers.get("content-encoding") ? null : response.headers.get("content-length");
+  // A compressed answer tells its compressed length, which is no measure of what arrives here; some servers tell the other.
+  const packed = response.headers.get("content-encoding") !== null;
+  const length = response.headers.get(packed ? "x-unpacked-length" : "content-length");
   const total = length === null ? undefined : Number(length);
   let received = 0;
   let told = 0;

@@ -50,8 +50,8 @@ struct Serving {
 }
 
 impl Serving {
-    /// Starts `darts replay`, which prints its address.
-    fn replay(command: &mut Command) -> Self {
+    /// Starts `darts replay` or `darts explore`, which print their address.
+    fn printed(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -79,14 +79,20 @@ impl Serving {
 
     /// Sends a request as it is; tells status and body.
     fn ask(&self, request: &str, headers: &str, body: &str) -> (u16, String) {
+        let answer = self.answer(request, headers, body);
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+    }
+
+    /// Sends a request as it is; tells all of the answer.
+    fn answer(&self, request: &str, headers: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let length = body.len();
         write!(stream, "{request} HTTP/1.1\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}")
             .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
-        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+        answer
     }
 
     fn get(&self, path: &str) -> (u16, String) {
@@ -232,7 +238,7 @@ fn a_recorded_run_is_served_with_the_page_and_nothing_else() {
     assert_eq!(document(&mut search(dir.path(), "a \"<run>&", "2"))["epochs"], 2);
     let mut replay = darts();
     replay.current_dir(dir.path()).args(["replay", "a \"<run>&", "--page", "page", "--address", "127.0.0.1:0"]);
-    let serving = Serving::replay(&mut replay);
+    let serving = Serving::printed(&mut replay);
     let (status, page) = serving.get("/");
     assert_eq!(status, 200);
     assert!(page.contains(r#"<head><meta name="darts-recording" content="events.jsonl">"#), "{page}");
@@ -271,6 +277,42 @@ fn a_recorded_run_is_served_with_the_page_and_nothing_else() {
         assert_eq!(told.0, expected, "{host} {origin}: {}", told.1);
     }
     assert_eq!(serving.ask("GET /worker.js", "", "").0, 403, "a request names its host");
+}
+
+#[test]
+fn the_page_alone_is_served_in_the_smallest_form_that_is_taken() {
+    let dir = place();
+    for (ending, bytes) in [("br", "packed well"), ("gz", "packed")] {
+        fs::write(dir.path().join(format!("page/worker.js.{ending}")), bytes).unwrap();
+    }
+    let mut explore = darts();
+    explore.current_dir(dir.path()).args(["explore", "--page", "page", "--address", "127.0.0.1:0"]);
+    let serving = Serving::printed(&mut explore);
+    assert!(!serving.get("/").1.contains("darts-"), "the page searches by itself");
+    let asked = |path: &str, codings: &str| {
+        let headers = format!("Host: {}\r\nAccept-Encoding: {codings}\r\n", serving.address);
+        let answer = serving.answer(&format!("GET {path}"), &headers, "");
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let field = |name: &str| {
+            let line = head.lines().find_map(|line| line.split_once(": ").filter(|(field, _)| *field == name));
+            line.map(|(_, value)| value.to_owned())
+        };
+        assert_eq!(field("Content-Type").as_deref(), Some("text/javascript; charset=utf-8"));
+        assert_eq!(field("Content-Length"), Some(body.len().to_string()));
+        assert_eq!(field("Vary").as_deref(), Some("Accept-Encoding"));
+        (field("Content-Encoding"), field("X-Unpacked-Length"), body.to_owned())
+    };
+    let packed = |coding: &str, body: &str| (Some(coding.to_owned()), Some("1".to_owned()), body.to_owned());
+    let whole = || (None, None, "0".to_owned());
+    assert_eq!(asked("/worker.js", "gzip, deflate, br, zstd"), packed("br", "packed well"));
+    assert_eq!(asked("/worker.js", "GZIP;q=0.5, br; q=0"), packed("gzip", "packed"));
+    assert_eq!(asked("/worker.js", "gzip;q=0.000, zstd"), whole());
+    assert_eq!(asked("/worker.js", ""), whole());
+    fs::write(dir.path().join("page/engine.js"), "0").unwrap();
+    assert_eq!(asked("/engine.js", "gzip, br"), whole(), "not every file has another form");
+    assert_eq!(serving.get("/events").0, 404);
+    assert_eq!(serving.get("/events.jsonl").0, 404);
+    assert_eq!(serving.control(r#"{"type":"stop"}"#).0, 405);
 }
 
 #[test]

@@ -17,7 +17,10 @@ export function built() {
   mkdirSync(artefacts, { recursive: true });
 }
 
-/** Opens the page and runs `use` with it, noting every error it logs and every request that leaves its server. */
+/**
+ * Opens the page and runs `use` with it, every error it logs, and the path of everything that it asks of its server; nothing
+ * may be asked of another.
+ */
 export async function withPage(url, options, use) {
   const { flags = SOFTWARE, colorScheme = "light", webgpu = true, width = 1440, height = 900, init, permissions } = options;
   const browser = await chromium.launch({
@@ -35,17 +38,18 @@ export async function withPage(url, options, use) {
     });
     const page = await context.newPage();
     const errors = [];
-    const strangers = [];
+    const [asked, strangers] = [[], []];
     page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
     page.on("pageerror", (error) => errors.push(String(error)));
     page.on("request", (request) => {
-      const { origin, protocol } = new URL(request.url());
+      const { origin, pathname, protocol } = new URL(request.url());
+      asked.push(pathname);
       if (origin !== new URL(url).origin && !["blob:", "data:"].includes(protocol)) strangers.push(request.url());
     });
     if (!webgpu) await page.addInitScript(() => delete Navigator.prototype.gpu);
     if (init) await page.addInitScript(init);
     await page.goto(url);
-    await use(page, errors, context);
+    await use(page, errors, asked);
     assert.deepEqual(strangers, [], "every request stays on the page's own server");
   } finally {
     await browser.close();

@@ -1,7 +1,7 @@
 // A search that the browser keeps: taken up again after a reload, bit for bit.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { artefacts, built, held, ready, root, saved, stepped, steps, text, until, withPage } from "./browser.js";
+import { artefacts, built, held, ready, saved, stepped, steps, text, until, withPage } from "./browser.js";
 import { serve } from "./server.js";
 
 const SMALL = "#channels=2&cells=3&batch=4&images=32&epochs=4&alr=0.02&seed=4";
@@ -9,7 +9,7 @@ const SMALL = "#channels=2&cells=3&batch=4&images=32&epochs=4&alr=0.02&seed=4";
 let server;
 before(async () => {
   built();
-  server = await serve(`${root}dist`);
+  server = await serve();
 });
 after(() => server?.close());
 

@@ -1,44 +1,30 @@
 // The page as the command line serves it: a search that goes on, and one that was recorded.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { artefacts, built, read, root, seek, shades, stepped, steps, text, until, withPage } from "./browser.js";
+import { DARTS, start } from "./server.js";
 
-const DARTS = process.env.DARTS ?? `${process.env.CARGO_TARGET_DIR ?? `${root}target`}/release/darts`;
 const PLAIN = { flags: "", webgpu: false };
 const SMALL = "--data textures --train-images 8 --batch-size 2 --init-channels 2 --layers 3 --report-every 1 --device cpu";
 
 let folder;
 before(async () => {
   built();
-  assert.ok(existsSync(DARTS), `${DARTS} is not built: cargo build --release --bin darts`);
   folder = await mkdtemp(join(tmpdir(), "darts-native-"));
 });
 after(() => rm(folder, { recursive: true, force: true }));
 
-/** Starts darts and waits for the address that it tells; `use` gets it and the program. */
+/** Serves what a command shows while `use` looks at it. */
 async function serving(words, use) {
-  const program = spawn(DARTS, words.split(" "), { cwd: folder });
+  const program = await start(words, folder);
   try {
-    const address = await new Promise((resolve, reject) => {
-      let said = "";
-      const hear = (part) => {
-        said += part;
-        // It may arrive in pieces.
-        const found = said.match(/http:\/\/\S+\/(?=\s)/);
-        if (found) resolve(found[0]);
-      };
-      program.stdout.on("data", hear);
-      program.stderr.on("data", hear);
-      program.on("exit", () => reject(new Error(`darts ended: ${said}`)));
-    });
-    await use(address, program);
+    await use(program.url, program);
   } finally {
-    program.kill("SIGKILL");
+    await program.close();
   }
 }
 
@@ -68,11 +54,10 @@ test("a search of the command line is watched, held, steered and stopped on the 
       await seek(page, 1);
       assert.notEqual(await shades(page), held);
       await page.screenshot({ path: `${artefacts}/watched-1440.png` });
-      const ended = new Promise((resolve) => program.on("exit", resolve));
       await page.click("#reset");
       await until(page, () => document.querySelector("#main").dataset.phase === "failed");
       assert.match(await text(page, ".notices"), /The search was stopped on its page\./);
-      assert.equal(await ended, 1);
+      assert.equal(await program.ended, 1);
       assert.deepEqual(errors, []);
     });
   });

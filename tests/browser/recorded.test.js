@@ -5,10 +5,9 @@ import { mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { gzipSync } from "node:zlib";
 import { artefacts, built, fits, keptOps, open, read, root, saved, seek, shades, steps, text, until, withPage } from "./browser.js";
 import { lines, writeLog, writeLongLog } from "./recording.js";
-import { serve } from "./server.js";
+import { sent, serve } from "./server.js";
 
 const PLAIN = { flags: "", webgpu: false };
 
@@ -17,7 +16,7 @@ let folder;
 let log;
 before(async () => {
   built();
-  server = await serve(`${root}dist`);
+  server = await serve();
   folder = await mkdtemp(join(tmpdir(), "darts-page-"));
   log = join(folder, "events.jsonl");
   await writeLog(log, 3, 10);
@@ -297,7 +296,7 @@ test("everybody can use it: no serious finding of axe, light and dark, wide and 
 });
 
 test("after the first visit the page starts without its server", async () => {
-  const own = await serve(`${root}dist`);
+  const own = await serve();
   await withPage(own.url, PLAIN, async (page, errors) => {
     const kept = async () => {
       const cache = await caches.open("darts-page");
@@ -362,8 +361,15 @@ test("a long run is read and scrubbed without blocking the page; sizes and times
     assert.ok(frames[100] < 50, "half of the moments are there within 50 ms");
     assert.deepEqual(errors, []);
   });
-  for (const file of (await readdir(`${root}dist`)).filter((name) => name.endsWith(".wasm"))) {
-    const bytes = await readFile(`${root}dist/${file}`);
-    console.log(`${file.replace(/-[0-9a-f]+/, "")}: ${(bytes.length / 1e6).toFixed(2)} MB, ${(gzipSync(bytes).length / 1e6).toFixed(2)} MB compressed`);
+  // What a browser fetches first, and what it fetches for the engine.
+  const files = await readdir(`${root}dist`);
+  for (const [what, pattern] of [["the page", /^(page|style|start|browser).*\.(js|wasm|css)$/], ["the engine", /^(worker|engine).*\.(js|wasm)$/]]) {
+    const sizes = ["identity", "gzip", "gzip, br"].map(async (codings) => {
+      const each = files.filter((name) => pattern.test(name)).map((name) => sent(server.url + name, codings));
+      return (await Promise.all(each)).reduce((sum, bytes) => sum + bytes, 0) / 1e6;
+    });
+    const [whole, gzip, brotli] = await Promise.all(sizes);
+    console.log(`${what}: ${whole.toFixed(2)} MB, sent as ${gzip.toFixed(2)} MB with gzip and ${brotli.toFixed(2)} MB with brotli`);
+    assert.ok(brotli < 4.5 && brotli < gzip && gzip < whole / 2, "it is sent compressed");
   }
 });

@@ -5,7 +5,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { artefacts, built, fits, held, open, read, ready, root, saved, seek, shades, stepped, steps, text, until, withPage } from "./browser.js";
+import { artefacts, built, fits, held, open, read, ready, saved, seek, shades, stepped, steps, text, until, withPage } from "./browser.js";
 import { recurrentLines, writeLines } from "./recording.js";
 import { serve } from "./server.js";
 
@@ -19,7 +19,7 @@ let folder;
 let log;
 before(async () => {
   built();
-  server = await serve(`${root}dist`);
+  server = await serve();
   folder = await mkdtemp(join(tmpdir(), "darts-text-"));
   log = join(folder, "events.jsonl");
   await writeLines(log, recurrentLines(3, 10));
@@ -33,7 +33,7 @@ const kept = (page) =>
   page.evaluate(() => [...document.querySelectorAll("#recurrent figure.graph g[role=img]")].map((op) => op.getAttribute("aria-label").split(",")[0]));
 
 test("a recurrent search on the book: alphas move, the network writes, a seed fixes both", async () => {
-  await withPage(server.url + SMALL, {}, async (page, errors) => {
+  await withPage(server.url + SMALL, {}, async (page, errors, asked) => {
     await ready(page);
     assert.equal(await page.inputValue("#task"), "recurrent");
     const began = Date.now();
@@ -43,7 +43,7 @@ test("a recurrent search on the book: alphas move, the network writes, a seed fi
     await until(page, () => document.querySelector("#sample"));
     await held(page);
     console.log(`its text was there after ${((Date.now() - began) / 1000).toFixed(1)} s`);
-    assert.ok(server.asked.includes(BOOK));
+    assert.ok(asked.includes(BOOK));
     assert.match(await text(page, "#facts"), /weights, 200 distinct of [\d,]+ words of The Moonstone/);
     const early = await shades(page);
     assert.equal(early.split(",").length, 36 * 5);

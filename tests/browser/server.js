@@ -1,55 +1,50 @@
-// Serves a built page from its folder on a port of its own.
-import { createServer } from "node:http";
-import { readFile } from "node:fs/promises";
-import { extname, join, normalize, sep } from "node:path";
+// The page as the command line serves it.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { get } from "node:http";
+import { root } from "./browser.js";
 
-const TYPES = {
-  ".css": "text/css; charset=utf-8",
-  ".html": "text/html; charset=utf-8",
-  ".js": "text/javascript; charset=utf-8",
-  ".json": "application/json",
-  ".jsonl": "application/jsonl",
-  ".packed": "application/octet-stream",
-  ".png": "image/png",
-  ".svg": "image/svg+xml",
-  ".txt": "text/plain; charset=utf-8",
-  ".wasm": "application/wasm",
-};
+export const DARTS = process.env.DARTS ?? `${process.env.CARGO_TARGET_DIR ?? `${root}target`}/release/darts`;
 
 /**
- * @param {string} folder what is served
- * @param {{ replace?: (path: string) => Buffer | null | undefined }} options `replace` may answer a path with other bytes,
- *   or with null as if there were no such file
- * @returns {Promise<{ url: string, asked: string[], close: () => Promise<void> }>}
+ * Starts darts and waits for the address that it tells.
+ * @param {string} words the command
+ * @param {string} folder where
+ * @returns {Promise<{ url: string, ended: Promise<number>, close: () => Promise<void> }>}
  */
-export async function serve(folder, { replace } = {}) {
-  const asked = [];
-  const server = createServer(async (request, response) => {
-    const path = decodeURIComponent(new URL(request.url, "http://localhost").pathname);
-    asked.push(path);
-    const file = normalize(join(folder, path.endsWith("/") ? `${path}index.html` : path));
-    const instead = replace?.(path);
-    try {
-      if (instead === null || !file.startsWith(folder + sep)) throw new Error("not served");
-      const bytes = instead ?? (await readFile(file));
-      response.writeHead(200, {
-        "content-type": TYPES[extname(file)] ?? "application/octet-stream",
-        "content-length": bytes.length,
-        "cache-control": "no-cache",
-      });
-      response.end(bytes);
-    } catch {
-      response.writeHead(404, { "content-type": "text/plain" });
-      response.end("not found");
-    }
+export async function start(words, folder = root) {
+  assert.ok(existsSync(DARTS), `${DARTS} is not built: cargo build --release --bin darts`);
+  const program = spawn(DARTS, words.split(" "), { cwd: folder });
+  const ended = new Promise((resolve) => program.on("exit", resolve));
+  const url = await new Promise((resolve, reject) => {
+    let said = "";
+    const hear = (part) => {
+      said += part;
+      // It may arrive in pieces.
+      const found = said.match(/http:\/\/\S+\/(?=\s)/);
+      if (found) resolve(found[0]);
+    };
+    program.stdout.on("data", hear);
+    program.stderr.on("data", hear);
+    ended.then(() => reject(new Error(`darts ended: ${said}`)));
   });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return {
-    url: `http://127.0.0.1:${server.address().port}/`,
-    asked,
-    close: () => {
-      server.closeAllConnections();
-      return new Promise((resolve) => server.close(resolve));
-    },
+  const close = async () => {
+    program.kill("SIGKILL");
+    await ended;
   };
+  return { url, ended, close };
 }
+
+/** Serves a built page from its folder, on a port of its own. */
+export const serve = (folder = `${root}dist`) => start(`explore --address 127.0.0.1:0 --page ${folder}`);
+
+/** The bytes that a file has on its way to a browser that takes these codings. */
+export const sent = (url, codings) =>
+  new Promise((resolve, reject) => {
+    get(url, { headers: { "accept-encoding": codings } }, (response) => {
+      let bytes = 0;
+      response.on("data", (part) => (bytes += part.length));
+      response.on("end", () => resolve(bytes));
+    }).on("error", reject);
+  });

@@ -1,13 +1,13 @@
 // Networks of two cells trained from scratch in the page.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { artefacts, built, fits, ready, root, text, until, withPage } from "./browser.js";
+import { artefacts, built, fits, ready, text, until, withPage } from "./browser.js";
 import { serve } from "./server.js";
 
 let server;
 before(async () => {
   built();
-  server = await serve(`${root}dist`);
+  server = await serve();
 });
 after(() => server?.close());
 

@@ -57,6 +57,10 @@ enum Command {
     /// Parameters and multiply-accumulates are computed for any cells, at the paper's sizes for CIFAR-10 and ImageNet; test
     /// errors, costs and GPU days of the search are quoted from its tables 1 and 3, where it has them.
     Table(table::Table),
+    /// Serve the page that searches in a browser of this machine.
+    ///
+    /// It is served by this program until it is stopped, and its address is printed.
+    Explore(watch::Explore),
     /// Show a recorded search on the page, in a browser of this machine.
     ///
     /// The page is served by this program until it is stopped, and its address is printed.
@@ -85,6 +89,7 @@ fn main() -> ExitCode {
         Command::Reproduce(command) => reproduce::run(command, &cli.output),
         Command::Genotype(command) => genotype::run(command, &cli.output),
         Command::Table(table) => table::run(table, &cli.output),
+        Command::Explore(args) => watch::explore(&args, &cli.output),
         Command::Replay(args) => watch::replay(&args, &cli.output),
         Command::Bench(command) => bench::run(command, &cli.output),
     })

@@ -1,7 +1,9 @@
-//! Serves the page with a run: one that goes on (`darts search --watch`), or one that was recorded (`darts replay`).
+//! Serves the page: by itself (`darts explore`), with a run that goes on (`darts search --watch`), or with one that was
+//! recorded (`darts replay`).
 //!
 //! ```text
 //! GET  /               the page, its head saying where the run is
+//! GET  /FILE           a file of the page, compressed where that form lies beside it and the browser takes it
 //! GET  /events         a search that goes on: its log as server-sent events, from its beginning or after Last-Event-ID
 //! POST /control        a `Control` as JSON, for a search that goes on
 //! GET  /events.jsonl   the log of a recorded run
@@ -40,6 +42,15 @@ const MOST_THREADS: usize = 64;
 const LOOK: Duration = Duration::from_millis(40);
 /// How long the end of a search waits for its listeners to hear of it.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+
+#[derive(Args)]
+pub struct Explore {
+    /// Where to serve the page: a host of this machine and a port, 0 for any that is free.
+    #[arg(long, value_name = "ADDR", default_value = ADDRESS)]
+    address: String,
+    #[command(flatten)]
+    page: PageFolder,
+}
 
 #[derive(Args)]
 pub struct Replay {
@@ -83,8 +94,7 @@ impl PageFolder {
 /// Whether a search is watched, and where.
 #[derive(Args)]
 pub struct Watching {
-    /// Show the search on the page while it runs, and let the page pause, stop and, where it can be, change it; ADDR is a host
-    /// of this machine and a port [default: 127.0.0.1:8080].
+    /// Show the search on the page while it runs, and let the page pause, stop and change it; ADDR is a host of this machine and a port [default: 127.0.0.1:8080].
     #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = ADDRESS)]
     watch: Option<String>,
     #[command(flatten)]
@@ -103,6 +113,8 @@ impl Watching {
 
 /// What is served beside the page.
 enum Served {
+    /// Nothing: the page searches by itself.
+    Page,
     /// The log of a run that is over.
     Recording { log: PathBuf, name: String },
     /// The log of a search that goes on.
@@ -145,7 +157,7 @@ impl Watch {
     fn state(&self) -> (MutexGuard<'_, State>, &Condvar) {
         match &self.site.served {
             Served::Search { state, news, .. } => (lock(state), news),
-            Served::Recording { .. } => unreachable!("what is watched is a search"),
+            Served::Page | Served::Recording { .. } => unreachable!("what is watched is a search"),
         }
     }
 
@@ -198,7 +210,16 @@ pub fn replay(args: &Replay, output: &Output) -> Outcome {
     File::open(&log).map_err(|error| format!("cannot read {}: {error}", log.display()))?;
     let shown = fs::canonicalize(&folder).unwrap_or(folder);
     let name = shown.file_name().map_or("run".into(), |name| name.to_string_lossy().into_owned());
-    let site = serve(&args.address, args.page.find()?, Served::Recording { log, name })?;
+    stay(serve(&args.address, args.page.find()?, Served::Recording { log, name })?, output)
+}
+
+/// `darts explore`: serves the page until it is stopped.
+pub fn explore(args: &Explore, output: &Output) -> Outcome {
+    stay(serve(&args.address, args.page.find()?, Served::Page)?, output)
+}
+
+/// Tells where a site is, and serves it for as long as the program runs.
+fn stay(site: Arc<Site>, output: &Output) -> Outcome {
     let address = format!("http://{}/", site.bound);
     output.print(&serde_json::json!({ "address": address }), &address)?;
     output.remark("Control-C ends it");
@@ -244,6 +265,9 @@ fn header(name: &str, value: &str) -> Header {
     Header::from_bytes(name, value).expect("headers are plain text")
 }
 
+/// Forms in which a file may lie beside itself, the smallest first: what they are called, and how their names end.
+const PACKED: [(&str, &str); 2] = [("br", "br"), ("gzip", "gz")];
+
 /// What every answer says.
 const ALWAYS: [(&str, &str); 5] = [
     ("Cache-Control", "no-cache"),
@@ -256,7 +280,8 @@ const ALWAYS: [(&str, &str); 5] = [
 fn answer(status: u16, kind: &str, bytes: Box<dyn Read + Send>, length: Option<usize>) -> Answer {
     let headers =
         ALWAYS.iter().map(|(name, value)| header(name, value)).chain([header("Content-Type", kind)]).collect();
-    Response::new(status.into(), headers, bytes, length, None)
+    // With its length told, whoever loads it can show how far that is.
+    Response::new(status.into(), headers, bytes, length, None).with_chunked_threshold(usize::MAX)
 }
 
 fn text(status: u16, text: &str) -> Answer {
@@ -313,7 +338,7 @@ impl Site {
                 Err(error) => request.respond(text(404, &format!("the log cannot be read: {error}"))),
             },
             (Method::Get | Method::Head, path, _) => {
-                let found = self.file(path);
+                let found = self.file(path, &told("Accept-Encoding").unwrap_or_default());
                 request.respond(found)
             }
             _ => request.respond(text(405, "this is neither a page nor a command")),
@@ -329,8 +354,8 @@ impl Site {
         name == "localhost" || number.is_ok_and(|ip| ip.is_loopback() || !self.bound.ip().is_loopback())
     }
 
-    /// A file of the page, and nothing outside of its folder.
-    fn file(&self, path: &str) -> Answer {
+    /// A file of the page, and nothing outside of its folder, in the smallest form that is accepted.
+    fn file(&self, path: &str, accepted: &str) -> Answer {
         let missing = || text(404, "there is no such file");
         let relative = Path::new(path.trim_start_matches('/'));
         if path.contains(['%', '\\', '\0']) || !relative.components().all(|part| matches!(part, Component::Normal(_))) {
@@ -347,21 +372,31 @@ impl Site {
             Some("js") => "text/javascript; charset=utf-8",
             Some("json") => "application/json",
             Some("svg") => "image/svg+xml",
+            Some("txt") => "text/plain; charset=utf-8",
             Some("wasm") => "application/wasm",
             _ => "application/octet-stream",
         };
         let file = self.page.join(relative);
-        match File::open(&file).and_then(|file| Ok((file.metadata()?, file))) {
-            Ok((about, opened)) if about.is_file() => {
-                answer(200, kind, Box::new(opened), usize::try_from(about.len()).ok())
-            }
-            _ => missing(),
+        let Some((whole, length)) = opened(&file) else { return missing() };
+        let packed = PACKED.iter().filter(|(coding, _)| accepts(accepted, coding)).find_map(|(coding, ending)| {
+            let (packed, length) = opened(Path::new(&format!("{}.{ending}", file.display())))?;
+            Some((coding, packed, length))
+        });
+        let varies = header("Vary", "Accept-Encoding");
+        match packed {
+            Some((coding, packed, size)) => answer(200, kind, Box::new(packed), Some(size))
+                .with_header(header("Content-Encoding", coding))
+                // For whoever shows how much has arrived: that is counted unpacked.
+                .with_header(header("X-Unpacked-Length", &length.to_string())),
+            None => answer(200, kind, Box::new(whole), Some(length)),
         }
+        .with_header(varies)
     }
 
     /// What the page's head says of the run.
     fn told(&self) -> String {
         match &self.served {
+            Served::Page => String::new(),
             Served::Search { .. } => {
                 r#"<meta name="darts-events" content="events"><meta name="darts-control" content="control">"#.into()
             }
@@ -373,6 +408,22 @@ impl Site {
             }
         }
     }
+}
+
+/// A file and its length; nothing where it is none.
+fn opened(file: &Path) -> Option<(File, usize)> {
+    let opened = File::open(file).ok()?;
+    let about = opened.metadata().ok().filter(|about| about.is_file())?;
+    Some((opened, usize::try_from(about.len()).ok()?))
+}
+
+/// Whether an `Accept-Encoding` names a coding, and does not refuse it.
+fn accepts(told: &str, coding: &str) -> bool {
+    told.split(',').any(|one| {
+        let mut parts = one.split(';').map(str::trim);
+        let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(coding));
+        named && !parts.any(|part| part.strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0)))
+    })
 }
 
 /// Tells the lines of a log as server-sent events, as they come, until the search is over.
