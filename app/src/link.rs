@@ -4,7 +4,7 @@
 //! fragment = item { "&" item }             in any order; what is not said stays at its default
 //! item     = "task=" ( "convolutional" | "recurrent" )
 //!          | setting "=" value             batch, epochs, lr, alr, order, seed; of the one task data, images, channels,
-//!                                          cells; of the other text, words, units, bptt, dropout
+//!                                          cells, curvature; of the other text, words, units, bptt, dropout
 //!          | "view=" ( "derived" | "relaxed" )
 //!          | "show=" ( "weights" | "alphas" | "change" )
 //!          | "at=" steps                   the moment looked at: steps done, once the run has come so far

@@ -257,6 +257,7 @@ mod tests {
                     seconds: 1.0,
                     architecture: alphas(step),
                     genotype: alphas(step).genotype(),
+                    curvature: None,
                 });
             }
         }

@@ -143,6 +143,8 @@ pub struct EpochEnd {
     pub alphas: Measure,
     /// Loss of the whole validation text, where there is one.
     pub valid: Option<f32>,
+    /// How sharply the validation loss bends along the alphas, where that was measured.
+    pub curvature: Option<f32>,
 }
 
 /// A run's end.
@@ -440,17 +442,18 @@ impl Run {
                 let architecture = architecture.clone().map(Matrices::Recurrent);
                 self.step((*epoch, *step), halves, architecture, (2 * words, *seconds));
             }
-            Event::Epoch { epoch, weights, alphas, architecture, .. } => {
+            Event::Epoch { epoch, weights, alphas, architecture, curvature, .. } => {
                 self.epoch = *epoch;
                 self.set_alphas(&Matrices::Convolutional(architecture.clone()), true);
-                let end = EpochEnd { steps: self.steps, weights: *weights, alphas: *alphas, valid: None };
-                self.epochs.push(end);
+                let (weights, alphas, curvature) = (*weights, *alphas, *curvature);
+                self.epochs.push(EpochEnd { steps: self.steps, weights, alphas, valid: None, curvature });
             }
             Event::RecurrentEpoch { epoch, weights, alphas, valid, architecture, .. } => {
                 self.epoch = *epoch;
                 self.set_alphas(&Matrices::Recurrent(architecture.clone()), true);
                 let [weights, alphas] = [weights, alphas].map(of_words);
-                self.epochs.push(EpochEnd { steps: self.steps, weights, alphas, valid: Some(valid.loss) });
+                let (steps, valid) = (self.steps, Some(valid.loss));
+                self.epochs.push(EpochEnd { steps, weights, alphas, valid, curvature: None });
             }
             Event::Sampled { step, temperature, seed, text } => {
                 if self.samples.len() == MARKS {

@@ -39,6 +39,8 @@ pub struct Setup {
     pub alpha_rate: f64,
     /// How the gradient of the alphas is approximated.
     pub order: Order,
+    /// Whether the curvature is measured after each epoch.
+    pub curvature: bool,
     /// Fixes weights, alphas, split, order and augmentation.
     pub seed: u64,
 }
@@ -60,6 +62,9 @@ impl Default for Setup {
     }
 }
 
+/// Rounds of power iteration that the page measures the curvature with.
+const CURVATURE_ROUNDS: usize = 5;
+
 /// What a setup of images has of text.
 const NO_TEXT: Setup = Setup {
     task: Task::Convolutional,
@@ -77,6 +82,7 @@ const NO_TEXT: Setup = Setup {
     weight_rate: 0.025,
     alpha_rate: 0.003,
     order: Order::First,
+    curvature: false,
     seed: 0,
 };
 /// What a setup of text has of images.
@@ -267,7 +273,8 @@ impl Setup {
 
     /// This setup with a preset's sizes and rates; data, order and seed stay.
     pub fn with_preset(self, preset: &Preset) -> Self {
-        Self { data: self.data, text: self.text, seed: self.seed, order: self.order, ..preset.setup }
+        let Self { data, text, seed, order, curvature, .. } = self;
+        Self { data, text, seed, order, curvature, ..preset.setup }
     }
 
     /// The preset that these settings are, if any.
@@ -289,6 +296,7 @@ impl Setup {
             arch_learning_rate: self.alpha_rate,
             order: self.order,
             report_every: 1,
+            curvature_rounds: if self.curvature { CURVATURE_ROUNDS } else { 0 },
             ..SearchConfig::default()
         }
     }
@@ -329,8 +337,9 @@ impl Setup {
                 self.seed
             );
         }
+        let curvature = if self.curvature { "&curvature=measured" } else { "" };
         format!(
-            "data={}&images={}&channels={}&cells={}&batch={}&epochs={}&lr={}&alr={}&seed={}{order}",
+            "data={}&images={}&channels={}&cells={}&batch={}&epochs={}&lr={}&alr={}&seed={}{order}{curvature}",
             self.data.name(),
             self.images,
             self.channels,
@@ -355,7 +364,7 @@ impl Setup {
         };
         match key {
             "text" | "words" | "units" | "bptt" | "dropout" => of(Task::Recurrent)?,
-            "data" | "images" | "channels" | "cells" => of(Task::Convolutional)?,
+            "data" | "images" | "channels" | "cells" | "curvature" => of(Task::Convolutional)?,
             _ => {}
         }
         match key {
@@ -406,6 +415,18 @@ impl Setup {
                     _ => return Err(format!("order must be first or second, not \u{201c}{}\u{201d}.", shown(value))),
                 }
             }
+            "curvature" => {
+                self.curvature = match value {
+                    "measured" => true,
+                    "none" => false,
+                    _ => {
+                        return Err(format!(
+                            "curvature must be measured or none, not \u{201c}{}\u{201d}.",
+                            shown(value)
+                        ));
+                    }
+                }
+            }
             "lr" => self.weight_rate = Self::weight_range(self.task).parse(value)?,
             "alr" => self.alpha_rate = Rate::ALPHAS.parse(value)?,
             _ => return Err(format!("\u{201c}{}\u{201d} is not a setting.", shown(key))),
@@ -427,7 +448,7 @@ mod tests {
     #[test]
     fn a_fragment_brings_back_its_setup() {
         for preset in &Setup::PRESETS {
-            let setup = Setup { seed: Count::SEED.max, data: DataChoice::Textures, ..preset.setup };
+            let setup = Setup { seed: Count::SEED.max, data: DataChoice::Textures, curvature: true, ..preset.setup };
             let (again, problems) = read(&format!("#{}", setup.to_fragment()));
             assert_eq!((again, problems), (setup, vec![]));
             assert_eq!(again.preset(), Some(preset));

@@ -323,6 +323,15 @@ fn OfImages() -> impl IntoView {
         <Number label="Batch" hint="Images of a minibatch" count=Count::BATCH get=|s| s.batch as u64 />
         <Number label="Epochs" hint="Passes over the weight half" count=Count::EPOCHS get=|s| s.epochs as u64 />
         <Number label="Seed" hint="Fixes initial weights and alphas, the split, the order and the augmentation" count=Count::SEED get=|s| s.seed />
+        <label class="field check" title="After each epoch, measure how sharply the validation loss bends along the alphas: ten more passes">
+            <span>"Curvature"</span>
+            <input
+                id="measure-curvature"
+                type="checkbox"
+                prop:checked=move || setup.get().curvature
+                on:change=move |event| setup.update(|setup| setup.curvature = event_target_checked(&event))
+            />
+        </label>
     }
 }
 

@@ -9,7 +9,7 @@ use crate::browser;
 use darts_app::{
     cells::{Kind, Task},
     chart::{Scale, nice_range, path, thin, tick_label, ticks},
-    run::{Point, Run, perplexity},
+    run::{EpochEnd, Point, Run, perplexity},
 };
 use leptos::{prelude::*, svg};
 use std::sync::Arc;
@@ -347,11 +347,10 @@ fn of_entropy(kind: Kind) -> OfRun {
     })
 }
 
-/// Loss of the whole validation text at the end of each epoch, as perplexity.
-fn of_epochs() -> OfRun {
-    Arc::new(|run| {
-        let epochs =
-            run.epochs.iter().filter_map(|epoch| Some((epoch.steps as f64, f64::from(perplexity(epoch.valid?)))));
+/// A value at the end of each epoch that has it.
+fn of_epochs(value: fn(&EpochEnd) -> Option<f32>) -> OfRun {
+    Arc::new(move |run| {
+        let epochs = run.epochs.iter().filter_map(|epoch| Some((epoch.steps as f64, f64::from(value(epoch)?))));
         let (steps, values) = epochs.unzip();
         (steps, vec![values])
     })
@@ -410,6 +409,7 @@ pub fn Curves(task: Task) -> impl IntoView {
             Some(format!("mean {mean:.3} bits"))
         })
     };
+    let curved = Memo::new(move |_| page.run.with(|run| run.epochs.iter().any(|epoch| epoch.curvature.is_some())));
     let save_csv = move |label: &'static str, file: &'static str, text: fn(&Run) -> String| {
         view! {
             <button
@@ -508,7 +508,7 @@ pub fn Curves(task: Task) -> impl IntoView {
                             <Plot
                                 label="Perplexity of the validation text after each epoch".into()
                                 lines=vec![Line { class: "alphas".into(), op: None, edge: None }]
-                                columns=of_epochs()
+                                columns=of_epochs(|epoch| epoch.valid.map(perplexity))
                                 axis=axis
                                 at=at
                             />
@@ -551,6 +551,31 @@ pub fn Curves(task: Task) -> impl IntoView {
                 </p>
                 <EdgeCard />
             </section>
+            {move || {
+                let axis = Axis { empty: (0.0, 1.0), limits: (f64::NEG_INFINITY, f64::INFINITY), least: 0.01, smooth: false, size: wide };
+                let latest = move || page.run.with(|run| run.epochs.iter().rev().find_map(|epoch| epoch.curvature));
+                curved.get().then(|| view! {
+                    <section class="card" id="curvature" aria-labelledby="curvature-title">
+                        <header class="card-head">
+                            <h2 id="curvature-title">"Curvature"</h2>
+                            <p class="now">{move || latest().map(|value| format!("{value:.3}"))}</p>
+                            <Menu label="Save" hint="Keep this picture">
+                                <SavePicture what="Curvature" selector="#curvature svg.plot".into() file="curvature".into() />
+                            </Menu>
+                        </header>
+                        <Plot
+                            label="Curvature of the validation loss along the alphas after each epoch".into()
+                            lines=vec![Line { class: "alphas".into(), op: None, edge: None }]
+                            columns=of_epochs(|epoch| epoch.curvature)
+                            axis=axis
+                            at=at
+                        />
+                        <p class="caption">
+                            <Term word="curvature" /> " " {math::curvature()} " after each epoch; where it grows, " <Term word="collapse" /> " often follows."
+                        </p>
+                    </section>
+                })
+            }}
         </div>
     }
 }

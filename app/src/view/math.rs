@@ -131,6 +131,17 @@ pub fn entropy() -> impl IntoView {
     }
 }
 
+/// The largest eigenvalue of the Hessian of the validation loss with respect to the alphas.
+pub fn curvature() -> impl IntoView {
+    view! {
+        <math>
+            {sub("\u{3bb}", "max")}<mo stretchy="false">"("</mo>
+            <msubsup><mo>"\u{2207}"</mo><mi>"\u{3b1}"</mi><mn>"2"</mn></msubsup>
+            {sub("\u{2112}", "val")}<mo stretchy="false">")"</mo>
+        </math>
+    }
+}
+
 /// The architecture gradient with one unrolled weight step (equations 5 and 6).
 pub fn unrolled() -> impl IntoView {
     view! {

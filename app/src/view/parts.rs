@@ -130,6 +130,11 @@ const GLOSSARY: [(&str, &str); 14] = [
         "A search that ends in mostly skip connections. Such cells train badly; it is the best known weakness of DARTS.",
     ),
     ("entropy", "How undecided an edge is: highest when all its ops count the same, 0 when one has all the weight."),
+    (
+        "curvature",
+        "How sharply the validation loss bends along the alphas: the Hessian's eigenvalue of largest magnitude. In a sharp \
+         valley the cell that is derived fares much worse than the mixture that was trained.",
+    ),
     ("multiply-accumulates", "Products summed up in convolutions and linear layers, for one image."),
 ];
 

@@ -772,6 +772,7 @@ mod tests {
             seconds,
             architecture: alphas,
             genotype,
+            curvature: Some(-f32::MIN_POSITIVE),
         };
         assert!(length(&ended) < 6 << 10);
     }

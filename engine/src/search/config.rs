@@ -63,6 +63,8 @@ pub struct SearchConfig {
     pub kernels: Kernels,
     /// Steps between two step events that carry the alphas.
     pub report_every: usize,
+    /// Rounds of power iteration that measure the curvature after each epoch; 0 leaves it out.
+    pub curvature_rounds: usize,
 }
 
 impl Default for SearchConfig {
@@ -86,6 +88,7 @@ impl Default for SearchConfig {
             arch_weight_decay: 1e-3,
             kernels: Kernels::default(),
             report_every: 50,
+            curvature_rounds: 0,
         }
     }
 }
@@ -208,6 +211,7 @@ impl SearchConfig {
             ("init-channels", self.init_channels, 1, 1000),
             ("layers", self.layers, 1, 1000),
             ("report-every", self.report_every, 1, usize::MAX),
+            ("curvature-rounds", self.curvature_rounds, 0, 1000),
             ("train-images", self.train_images.unwrap_or(2), 2, usize::MAX),
         ] {
             ConfigError::count(name, value, least..=most)?;

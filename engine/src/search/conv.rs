@@ -188,7 +188,8 @@ impl ConvSearch {
         let weight_batch = self.weight_loader.next_batch();
         let alpha_batch = self.alpha_loader.next_batch();
         let upload = |batch| Minibatch::upload(batch, &self.compute.device);
-        let outcome = self.bilevel.step(&self.config, learning_rate, &upload(&weight_batch), &upload(&alpha_batch));
+        let validation = upload(&alpha_batch);
+        let outcome = self.bilevel.step(&self.config, learning_rate, &upload(&weight_batch), &validation);
         let last_of_epoch = (step + 1).is_multiple_of(self.steps_per_epoch());
         let report = last_of_epoch || step.is_multiple_of(self.config.report_every);
         let transaction = Transaction::default()
@@ -239,6 +240,7 @@ impl ConvSearch {
             let steps = self.steps_per_epoch() as f32;
             let mean = |sum: Measure| Measure { loss: sum.loss / steps, accuracy: sum.accuracy / steps };
             let images = 2 * self.steps_per_epoch() * self.config.batch_size;
+            let curvature = self.curvature(&validation).await?;
             events.push(Event::Epoch {
                 epoch,
                 learning_rate,
@@ -248,6 +250,7 @@ impl ConvSearch {
                 seconds: self.seconds,
                 genotype: architecture.genotype(),
                 architecture: architecture.clone(),
+                curvature,
             });
             self.epoch_sums = Default::default();
             self.epoch_seconds = 0.0;
@@ -261,6 +264,23 @@ impl ConvSearch {
             });
         }
         Ok(events)
+    }
+}
+
+impl ConvSearch {
+    /// How sharply the loss on a minibatch bends along the alphas, where that is to be measured and is a number. The time is
+    /// the run's, and no step's.
+    async fn curvature(&mut self, validation: &Minibatch) -> Result<Option<f32>, SearchError> {
+        let rounds = self.config.curvature_rounds;
+        if rounds == 0 {
+            return Ok(None);
+        }
+        let began = Instant::now();
+        let read = self.bilevel.curvature(validation, rounds).0.into_data_async().await;
+        let value = floats(read.map_err(|error| device_error(self.step, &self.config, &error))?)[0];
+        memory_left(&self.config)?;
+        self.seconds += began.elapsed().as_secs_f64();
+        Ok(value.is_finite().then_some(value))
     }
 }
 
@@ -481,6 +501,7 @@ mod tests {
         device::{DeviceChoice, block_on},
         search::{Order, PRUNED},
         space::{CellKind, Op},
+        supernet::Wrt,
     };
 
     fn tiny() -> SearchConfig {
@@ -561,6 +582,40 @@ mod tests {
         assert_eq!(told.len(), again.len());
         told.iter().zip(&again).for_each(|(event, again)| assert_eq!(event, again));
         assert_ne!(told[1], events(SearchConfig { seed: 8, epochs: 1, ..tiny() })[1]);
+    }
+
+    #[test]
+    fn the_curvature_is_told_and_changes_nothing() {
+        let rounds = 6;
+        let curved = events(SearchConfig { curvature_rounds: rounds, ..tiny() });
+        let mut found = Vec::new();
+        let without = curved.into_iter().map(|mut event| {
+            match &mut event {
+                Event::Epoch { curvature, .. } => found.extend(curvature.take()),
+                Event::Started { config, .. } => config.curvature_rounds = 0,
+                _ => {}
+            }
+            event
+        });
+        assert!(without.eq(events(tiny())));
+        assert!(found.len() == 2 && found.iter().all(|curvature| *curvature != 0.0), "{found:?}");
+
+        // The loss itself bends as much along the eigenvector.
+        let mut search = start(tiny()).unwrap();
+        block_on(search.step()).unwrap();
+        let batch = Minibatch::upload(&search.alpha_loader.next_batch(), &search.compute.device);
+        let Bilevel { weights, alphas, .. } = &search.bilevel;
+        let (value, vector) = search.bilevel.curvature(&batch, rounds);
+        let value = floats(value.into_data())[0];
+        let step = 0.1;
+        let [below, at, above] = [-step, 0.0, step].map(|offset| {
+            let moved = alphas.clone() + vector.clone().reshape(alphas.dims()) * offset;
+            let pass = search.bilevel.supernet().pass(weights, &moved, &batch, Wrt::ALPHAS);
+            floats(pass.loss.into_data())[0]
+        });
+        let bend = (above - 2.0 * at + below) / (step * step);
+        // Kinks between the places make them differ.
+        assert!((bend / value - 1.0).abs() < 0.25, "{value} {bend}");
     }
 
     #[test]

@@ -9,6 +9,8 @@ mod config;
 #[cfg(feature = "compute")]
 mod conv;
 #[cfg(feature = "compute")]
+mod curvature;
+#[cfg(feature = "compute")]
 mod recurrent;
 #[cfg(feature = "compute")]
 mod recurrent_bilevel;

@@ -100,6 +100,10 @@ pub struct Conv {
     /// Steps from one logged set of alphas to the next; an epoch's last are always logged.
     #[arg(long, value_name = "STEPS", default_value_t = paper().report_every, help_heading = "Run")]
     report_every: usize,
+    /// Rounds of power iteration, two passes each, that measure after each epoch how sharply the validation loss bends along
+    /// the alphas; 0 leaves it out. Searches where that grows tend to collapse into skip connections.
+    #[arg(long, value_name = "N", default_value_t = paper().curvature_rounds, help_heading = "Run")]
+    curvature_rounds: usize,
 
     #[command(flatten, next_help_heading = "Page")]
     watching: Watching,
@@ -172,6 +176,7 @@ impl Conv {
             arch_weight_decay: self.arch_weight_decay,
             kernels: self.kernels.unwrap_or(paper().kernels),
             report_every: self.report_every,
+            curvature_rounds: self.curvature_rounds,
         }
     }
 }
@@ -322,10 +327,13 @@ impl Show<ConvSearch> for View<'_> {
                 let rate = self.images as f64 / seconds;
                 self.bar.set_message(told(rate, weights, alphas));
             }
-            Event::Epoch { epoch, weights, alphas, images_per_second, .. } => {
+            Event::Epoch { epoch, weights, alphas, images_per_second, curvature, .. } => {
                 let summary = &mut self.summary;
                 (summary.weights, summary.alphas, summary.images_per_second) = (weights, alphas, images_per_second);
-                let means = told(images_per_second, weights, alphas);
+                let mut means = told(images_per_second, weights, alphas);
+                if let Some(curvature) = curvature {
+                    means += &format!("; curvature {curvature:.3}");
+                }
                 let line = format!("epoch {} of {}: {means}", epoch + 1, self.epochs);
                 self.bar.suspend(|| self.output.remark(line));
             }
