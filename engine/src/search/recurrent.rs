@@ -1,6 +1,8 @@
 use super::{ConfigError, RecurrentBilevel, RecurrentConfig, Sampling, floats, reason};
 use crate::{
-    checkpoint::{CheckpointError, Resumable, State, by_its_own_methods, check_architecture_steps, check_seconds},
+    checkpoint::{
+        CheckpointError, Resumable, State, by_its_own_methods, check_architecture_steps, check_seconds, exactly,
+    },
     data::{Columns, Corpus, Text, TextError, Vocabulary, Window, readable},
     device::{Compute, out_of_memory},
     event::{Event, WordMeasure},
@@ -126,6 +128,7 @@ struct Sums {
     words: usize,
     weights: f32,
     alphas: f32,
+    #[serde(with = "exactly")]
     seconds: f64,
 }
 
@@ -333,6 +336,7 @@ struct Progress {
     epoch: usize,
     row: usize,
     sums: Sums,
+    #[serde(with = "exactly")]
     seconds: f64,
 }
 
