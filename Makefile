@@ -45,7 +45,7 @@ SECONDS := 60
 KILLS := 50
 
 fuzz: ## Fuzz each thing that is read for SECONDS (60), and kill small runs KILLS times (50)
-	@.ci/setup fuzz
+	@env -u SECONDS .ci/setup fuzz
 	@cargo build --release --bin darts
 	@for target in $(TARGETS); do \
 	  mkdir -p tests/fuzz/corpus/$$target && \

@@ -272,6 +272,13 @@ fn what_makes_no_run_is_refused() {
     }
     let shaders = "fused kernels are compute shaders, which Burn flex does not run; reference kernels run everywhere";
     assert_eq!(told(1, &["--device", "cpu", "--kernels", "fused"]), shaders);
+    // Of a period that the columns are whole periods of, so that all stand at one word all the time.
+    fs::write(dir.path().join("alike"), "a b c d e\n".repeat(32)).unwrap();
+    let alike = ["--train-file", "alike", "--device", "cpu", "--dropout-input", "0"];
+    let apart = "all 8 columns of alike begin with \"a\", and BatchNorm cannot normalise states that are all the same: \
+                 another batch-size helps, or dropout-input above 0";
+    assert_eq!(told(1, &[&alike[..], &["--dropout-cell-input", "0"]].concat()), apart);
+    document(&mut search(dir.path(), "apart", &alike));
     fs::write(dir.path().join("bad"), b"good\nba\xffd").unwrap();
     assert_eq!(told(1, &["--valid-file", "bad"]), "bad is no UTF-8 text: byte 8, on line 2, does not fit");
     fs::write(dir.path().join("bad"), "\n").unwrap();

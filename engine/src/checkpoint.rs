@@ -153,6 +153,39 @@ fn not_finite(values: &[f32]) -> Option<f32> {
     values.iter().copied().find(|value| !value.is_finite())
 }
 
+/// Numbers of a run's progress that come back to the last bit, which JSON's digits do not always when they are read: their bits
+/// are written. Digits are read, too, as older checkpoints have them.
+pub(crate) mod exactly {
+    use serde::{Deserializer, Serializer, de::Visitor};
+    use std::fmt;
+
+    pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(value.to_bits())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        struct Number;
+
+        impl Visitor<'_> for Number {
+            type Value = f64;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a number or its bits")
+            }
+
+            fn visit_u64<E>(self, bits: u64) -> Result<f64, E> {
+                Ok(f64::from_bits(bits))
+            }
+
+            fn visit_f64<E>(self, value: f64) -> Result<f64, E> {
+                Ok(value)
+            }
+        }
+
+        deserializer.deserialize_any(Number)
+    }
+}
+
 /// Fails unless times read from a checkpoint can be times.
 pub(crate) fn check_seconds(times: [f64; 2]) -> Result<(), CheckpointError> {
     match times.into_iter().find(|seconds| !(0.0..MOST_SECONDS).contains(seconds)) {
@@ -355,6 +388,25 @@ mod tests {
         assert_eq!(read, checkpoint());
         assert_eq!(read.state.progress(), Ok((7, "words".to_owned(), 1.0f32 / 3.0)));
         assert!(matches!(read.state.progress::<(String, u8)>(), Err(CheckpointError::Contents(_))));
+    }
+
+    #[test]
+    fn times_come_back_to_the_last_bit() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct Times {
+            #[serde(with = "exactly")]
+            seconds: f64,
+        }
+        let again = |seconds: f64| {
+            let state = State::new(&Times { seconds }, []);
+            let bytes = Checkpoint { state, ..checkpoint() }.to_bytes();
+            Checkpoint::from_bytes(&bytes).unwrap().state.progress::<Times>().unwrap().seconds
+        };
+        let times = (0..1000).map(|i| f64::from(i) / 7.0 + 1e-9 * f64::from(i * i % 97));
+        times.for_each(|seconds| assert_eq!(again(seconds).to_bits(), seconds.to_bits()));
+        let digits = State::new(&serde_json::json!({ "seconds": 0.25 }), []);
+        assert_eq!(digits.progress(), Ok(Times { seconds: 0.25 }));
+        assert!(State::new(&serde_json::json!({ "seconds": "x" }), []).progress::<Times>().is_err());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::{
     space::{Alphas, Genotype, RecurrentAlphas, RecurrentGenotype},
     train::{TextTrainConfig, TrainConfig},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use std::fmt;
 
 /// What is told to whoever listens: one line of `events.jsonl`, one message to the page.
@@ -42,6 +42,7 @@ pub enum Event {
         /// The architecture step's minibatch, which the weights are never trained on.
         alphas: Measure,
         /// Norm of the weight gradient before clipping.
+        #[serde(deserialize_with = "finite")]
         gradient_norm: f32,
         /// Wall time of this step in seconds.
         seconds: f64,
@@ -122,6 +123,7 @@ pub enum Event {
         /// The minibatch, without the auxiliary head.
         train: Measure,
         /// Norm of the gradient before clipping.
+        #[serde(deserialize_with = "finite")]
         gradient_norm: f32,
         /// Wall time of this step in seconds.
         seconds: f64,
@@ -211,6 +213,7 @@ pub enum Event {
         /// The architecture step's words.
         alphas: WordMeasure,
         /// Norm of the weight gradient before clipping.
+        #[serde(deserialize_with = "finite")]
         gradient_norm: f32,
         /// Wall time of this step in seconds.
         seconds: f64,
@@ -297,6 +300,7 @@ pub enum Event {
         /// Those words, without penalties.
         train: WordMeasure,
         /// Norm of the gradient before clipping.
+        #[serde(deserialize_with = "finite")]
         gradient_norm: f32,
         /// Wall time of this step in seconds.
         seconds: f64,
@@ -338,12 +342,27 @@ pub enum Event {
     },
 }
 
+/// Reads a number that float32 has room for: one beyond would be infinite, which JSON cannot tell.
+pub(crate) fn finite<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
+    let value = f32::deserialize(deserializer)?;
+    if value.is_finite() { Ok(value) } else { Err(D::Error::custom("a number beyond float32")) }
+}
+
+/// Reads rows of such numbers.
+pub(crate) fn finite_rows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<f32>>, D::Error> {
+    let rows = Vec::<Vec<f32>>::deserialize(deserializer)?;
+    let all = rows.iter().flatten().all(|value| value.is_finite());
+    if all { Ok(rows) } else { Err(D::Error::custom("a number beyond float32")) }
+}
+
 /// Loss and accuracy of a network, in training mode, on a minibatch or as a mean over several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measure {
     /// Mean cross-entropy in nats.
+    #[serde(deserialize_with = "finite")]
     pub loss: f32,
     /// Share of images classified right, from 0 to 1.
+    #[serde(deserialize_with = "finite")]
     pub accuracy: f32,
 }
 
@@ -351,8 +370,10 @@ pub struct Measure {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct WordMeasure {
     /// Mean negative log-likelihood of a word in nats.
+    #[serde(deserialize_with = "finite")]
     pub loss: f32,
     /// Its exponential: among how many words, all as likely, it would be as hard to guess.
+    #[serde(deserialize_with = "finite")]
     pub perplexity: f32,
 }
 
@@ -368,6 +389,7 @@ impl WordMeasure {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tested {
     /// Mean cross-entropy in nats.
+    #[serde(deserialize_with = "finite")]
     pub loss: f32,
     /// Images classified wrong.
     pub wrong: usize,

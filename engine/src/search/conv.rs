@@ -1,6 +1,8 @@
 use super::{Bilevel, ConfigError, Held, Order, SearchConfig, SteerError, Steering};
 use crate::{
-    checkpoint::{CheckpointError, Resumable, State, by_its_own_methods, check_architecture_steps, check_seconds},
+    checkpoint::{
+        CheckpointError, Resumable, State, by_its_own_methods, check_architecture_steps, check_seconds, exactly,
+    },
     data::{Augment, DataError, Dataset, Loader, Position, split},
     device::{Compute, out_of_memory},
     event::{Event, Measure},
@@ -294,7 +296,9 @@ struct Progress {
     weight_position: Position,
     alpha_position: Position,
     epoch_sums: (Measure, Measure),
+    #[serde(with = "exactly")]
     epoch_seconds: f64,
+    #[serde(with = "exactly")]
     seconds: f64,
     steered: Steered,
 }
@@ -306,8 +310,11 @@ struct Steered {
     held: Held,
     frozen: bool,
     order: Order,
+    #[serde(with = "exactly")]
     learning_rate: f64,
+    #[serde(with = "exactly")]
     learning_rate_min: f64,
+    #[serde(with = "exactly")]
     arch_learning_rate: f64,
 }
 

@@ -1,7 +1,9 @@
 use super::{ConfigError, RecurrentBilevel, RecurrentConfig, Sampling, floats, reason};
 use crate::{
-    checkpoint::{CheckpointError, Resumable, State, by_its_own_methods, check_architecture_steps, check_seconds},
-    data::{Columns, Corpus, TextError, Vocabulary, Window, readable},
+    checkpoint::{
+        CheckpointError, Resumable, State, by_its_own_methods, check_architecture_steps, check_seconds, exactly,
+    },
+    data::{Columns, Corpus, Text, TextError, Vocabulary, Window, readable},
     device::{Compute, out_of_memory},
     event::{Event, WordMeasure},
     kernels::largest_buffer,
@@ -44,6 +46,19 @@ pub enum RecurrentError {
         step: usize,
         /// Its epoch, from 0.
         epoch: usize,
+    },
+    /// Columns that nothing tells apart at their first word.
+    #[error(
+        "all {columns} columns of {file} begin with {word:?}, and BatchNorm cannot normalise states that are all the same: \
+         another batch-size helps, or dropout-input above 0"
+    )]
+    Alike {
+        /// The text.
+        file: String,
+        /// Columns that it is cut into.
+        columns: usize,
+        /// Their first word.
+        word: String,
     },
     /// The network is beyond what a checkpoint holds.
     #[error("hidden and the vocabulary make a network of {weights} weights, and at most {MOST_WEIGHTS} fit")]
@@ -113,6 +128,7 @@ struct Sums {
     words: usize,
     weights: f32,
     alphas: f32,
+    #[serde(with = "exactly")]
     seconds: f64,
 }
 
@@ -126,6 +142,7 @@ impl RecurrentSearch {
         // A step leaves the last two rows alone, as the authors' loop does.
         let train = corpus.train.columns(config.batch_size, 3)?;
         let valid = corpus.valid.columns(config.batch_size, 2)?;
+        check_apart(&config.dropouts, &corpus.vocabulary, [(&corpus.train, &train), (&corpus.valid, &valid)])?;
         let evaluation = corpus.valid.columns(EVALUATION_BATCH, 2)?;
         let &RecurrentConfig { hidden, batch_size, bptt, .. } = &config;
         let net = RecurrentNet::relaxed(corpus.vocabulary.len(), hidden, config.kernels);
@@ -319,6 +336,7 @@ struct Progress {
     epoch: usize,
     row: usize,
     sums: Sums,
+    #[serde(with = "exactly")]
     seconds: f64,
 }
 
@@ -353,6 +371,28 @@ impl Resumable for RecurrentSearch {
         (self.step, self.epoch, self.row, self.sums, self.seconds) = (step, epoch, row, sums, seconds);
         Ok(())
     }
+}
+
+/// Fails unless an epoch's first states vary over the columns. Where they do not, BatchNorm multiplies what rounding leaves of
+/// them, their gradients, and later on whatever is unlike the running mean by 316 (one over the root of its epsilon) in each of
+/// eight nodes one after the other, which is soon beyond float32.
+fn check_apart(
+    dropouts: &Dropouts,
+    vocabulary: &Vocabulary,
+    texts: [(&Text, &Columns); 2],
+) -> Result<(), RecurrentError> {
+    // What is dropped of the input is drawn for each column.
+    if dropouts.input > 0.0 || dropouts.cell_input > 0.0 {
+        return Ok(());
+    }
+    for (text, columns) in texts {
+        let Window { tokens, batch_size, .. } = columns.window(0, 1);
+        if tokens.iter().all(|&token| token == tokens[0]) {
+            let word = vocabulary.words()[tokens[0] as usize].clone();
+            return Err(RecurrentError::Alike { file: text.file.clone(), columns: batch_size, word });
+        }
+    }
+    Ok(())
 }
 
 /// Fails unless a run of so many epochs of so many rows can be at this step, epoch and row.

@@ -1,4 +1,5 @@
 use super::{CellKind, EDGES, Genotype, NODES, Op};
+use crate::event::finite_rows;
 use serde::{Deserialize, Serialize};
 
 /// The architecture parameters: for each kind of cell, one row an edge ([`super::edges`]), one entry an op
@@ -6,8 +7,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Alphas {
     /// Alphas of the normal cells, 14 by 8.
+    #[serde(deserialize_with = "finite_rows")]
     pub normal: Vec<Vec<f32>>,
     /// Alphas of the reduction cells, 14 by 8.
+    #[serde(deserialize_with = "finite_rows")]
     pub reduce: Vec<Vec<f32>>,
 }
 

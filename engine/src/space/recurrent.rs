@@ -1,6 +1,7 @@
 //! Recurrent cells (paper, sections 2.1, 3.1.2 and A.1.2): one kind of cell, each node of which reads one earlier state.
 
 use super::alphas::softmax;
+use crate::event::finite_rows;
 use serde::{Deserialize, Serialize};
 use std::{
     fmt::{self, Write},
@@ -229,6 +230,7 @@ impl fmt::Display for RecurrentGenotype {
 #[serde(transparent)]
 pub struct RecurrentAlphas {
     /// The matrix, 36 by 5.
+    #[serde(deserialize_with = "finite_rows")]
     pub rows: Vec<Vec<f32>>,
 }
 

@@ -1,6 +1,6 @@
 use super::{TextTrainConfig, TextWeights};
 use crate::{
-    checkpoint::{CheckpointError, Resumable, State, by_its_own_methods, check_seconds},
+    checkpoint::{CheckpointError, Resumable, State, by_its_own_methods, check_seconds, exactly},
     data::{Columns, Corpus, Text},
     device::Compute,
     event::{Event, WordMeasure},
@@ -63,6 +63,7 @@ struct Sums {
     steps: usize,
     words: usize,
     loss: f32,
+    #[serde(with = "exactly")]
     seconds: f64,
 }
 
@@ -302,6 +303,7 @@ struct Progress {
     epoch: usize,
     row: usize,
     sums: Sums,
+    #[serde(with = "exactly")]
     seconds: f64,
     /// Over how many steps weights are averaged, once they are.
     averaged: Option<u64>,

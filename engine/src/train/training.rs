@@ -6,7 +6,7 @@ use super::{
 #[cfg(not(target_arch = "wasm32"))]
 use crate::data::Pictures;
 use crate::{
-    checkpoint::{CheckpointError, Resumable, State, by_its_own_methods, check_seconds},
+    checkpoint::{CheckpointError, Resumable, State, by_its_own_methods, check_seconds, exactly},
     data::{DataError, Dataset, Drawn, Images, Normalisation, Position, SIDE, Unreadable},
     device::{Compute, out_of_memory},
     event::{Event, Measure, Tested},
@@ -347,7 +347,9 @@ struct Progress {
     step: usize,
     position: Position,
     epoch_sum: Measure,
+    #[serde(with = "exactly")]
     epoch_seconds: f64,
+    #[serde(with = "exactly")]
     seconds: f64,
     best: Option<(usize, Tested)>,
     /// Pictures that could not be read: of this epoch so far, and those told of.
