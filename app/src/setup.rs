@@ -265,6 +265,11 @@ impl Setup {
         }
     }
 
+    /// Whether a text of somebody's own is learned from.
+    pub fn learns_own_text(&self) -> bool {
+        self.task == Task::Recurrent && self.text == TextChoice::Own
+    }
+
     /// This setup with a preset's sizes and rates; data, order and seed stay.
     pub fn with_preset(self, preset: &Preset) -> Self {
         Self { data: self.data, text: self.text, seed: self.seed, order: self.order, ..preset.setup }

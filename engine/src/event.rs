@@ -233,6 +233,15 @@ pub enum Event {
         /// The cell that would be derived now.
         genotype: RecurrentGenotype,
     },
+    /// Somebody changed a recurrent search between two steps.
+    RecurrentSteered {
+        /// Search steps done by then.
+        step: usize,
+        /// The change.
+        steering: Steering,
+        /// The alphas after it.
+        architecture: RecurrentAlphas,
+    },
     /// Text that a network wrote between two steps.
     Sampled {
         /// Steps done by then.

@@ -68,8 +68,26 @@ test("a recurrent search on the book: alphas move, the network writes, a seed fi
     await seek(page, 2);
     assert.equal(await text(page, "#sample"), first);
     await page.click("#latest");
+    // It is steered as one on images is.
     await page.click("#recurrent-row-5");
-    assert.match(await text(page, "#edge"), /a recurrent search takes no changes/);
+    assert.match(await text(page, "#edge"), /2 . 3[^]*Changes go to the search/);
+    await page.locator("#edge tr.op-3").getByRole("button", { name: /Leave this edge only identity/ }).click();
+    await until(page, () => document.querySelector("#edge tr.op-3 .number").textContent === "1.000");
+    const told = (change) =>
+      until(page, (change) => document.querySelector(".time-label").textContent.includes(change), change);
+    await told("recurrent 2 \u2192 3 only identity");
+    await page.selectOption("#search-order", "second");
+    await told("second order");
+    await page.fill("#lr", "2.5");
+    await page.press("#lr", "Tab");
+    await told("rates 2.5 and 0.02");
+    await page.check("#freeze");
+    await told("alphas held");
+    const before = await shades(page);
+    await page.click("#step");
+    await stepped(page, 7);
+    await held(page);
+    assert.equal(await shades(page), before, "alphas that are held stay");
 
     await page.click("#reset");
     await page.click("#step");

@@ -1,13 +1,13 @@
 use super::{
     Order, SearchConfig,
-    adam::Adam,
+    adam::{Adam, Hold},
     sgd::{Sgd, norm},
 };
 use crate::{
     checkpoint::{CheckpointError, State},
     supernet::{Minibatch, Pass, Supernet, Wrt},
 };
-use burn::tensor::{Bool, Device, ExecutionError, Tensor, TensorData};
+use burn::tensor::{Device, ExecutionError, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -31,10 +31,8 @@ pub struct Bilevel {
     pub moments: (Tensor<2>, Tensor<2>),
     /// Architecture steps taken.
     pub architecture_steps: i32,
-    /// The alphas stay as they are.
-    pub frozen: bool,
-    /// Alphas that somebody holds: a mask [28, 8], and the values there.
-    pub held: Option<(Tensor<2, Bool>, Tensor<2>)>,
+    /// What somebody holds of the alphas.
+    pub hold: Hold,
 }
 
 /// What a search step leaves to look at, still on the device.
@@ -65,8 +63,7 @@ impl Bilevel {
             weights,
             alphas,
             architecture_steps: 0,
-            frozen: false,
-            held: None,
+            hold: Hold::default(),
         }
     }
 
@@ -150,7 +147,7 @@ impl Bilevel {
 
     /// Adam on the alphas with their gradient [28, 8].
     pub fn update_alphas(&mut self, config: &SearchConfig, gradient: Tensor<2>) {
-        if self.frozen {
+        if self.hold.frozen {
             return;
         }
         self.architecture_steps += 1;
@@ -160,9 +157,7 @@ impl Bilevel {
             weight_decay: config.arch_weight_decay,
         };
         adam.step(self.architecture_steps, &mut self.alphas, &mut self.moments, gradient);
-        if let Some((mask, values)) = self.held.clone() {
-            self.alphas = self.alphas.clone().mask_where(mask, values);
-        }
+        self.alphas = self.hold.keep(self.alphas.clone());
     }
 
     /// SGD with momentum, weight decay and gradient clipping on the weights. Returns the pass and the gradient's norm
