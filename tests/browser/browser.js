@@ -6,9 +6,10 @@ import { chromium } from "playwright-core";
 
 export const root = fileURLToPath(new URL("../../", import.meta.url));
 export const artefacts = `${root}artefacts`;
-const QUIET =
+export const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+export const QUIET =
   "--headless --no-sandbox --disable-background-networking --disable-component-update --disable-sync --disable-quic --no-first-run";
-const SOFTWARE = "--enable-unsafe-webgpu --use-webgpu-adapter=swiftshader --disable-gpu-watchdog";
+export const SOFTWARE = "--enable-unsafe-webgpu --use-webgpu-adapter=swiftshader --disable-gpu-watchdog";
 // An emulated GPU compiles some hundred shaders before the first step is done.
 const PATIENT = { timeout: 600_000 };
 
@@ -24,7 +25,7 @@ export function built() {
 export async function withPage(url, options, use) {
   const { flags = SOFTWARE, colorScheme = "light", webgpu = true, width = 1440, height = 900, init, permissions } = options;
   const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    executablePath: CHROMIUM,
     args: `${QUIET} ${flags}`.split(" ").filter(Boolean),
   });
   try {

@@ -8,6 +8,7 @@ import { after, before, test } from "node:test";
 import { artefacts, built, fits, keptOps, open, read, root, saved, seek, shades, steps, text, until, withPage } from "./browser.js";
 import { lines, writeLog, writeLongLog } from "./recording.js";
 import { sent, serve } from "./server.js";
+import { told, traced } from "./tasks.js";
 
 const PLAIN = { flags: "", webgpu: false };
 
@@ -315,50 +316,49 @@ test("after the first visit the page starts without its server", async () => {
   });
 });
 
+/** Moves the bar of time through a run of so many steps, and tells what each moment took, in milliseconds, the least first. */
+const scrub = (page, all) =>
+  page.evaluate(async (all) => {
+    const bar = document.querySelector("#scrubber");
+    const times = [];
+    for (let i = 0; i <= 200; i += 1) {
+      const at = performance.now();
+      bar.value = String(Math.round((all * i) / 200));
+      bar.dispatchEvent(new Event("input", { bubbles: true }));
+      await Promise.resolve();
+      document.body.getBoundingClientRect();
+      times.push(performance.now() - at);
+      await new Promise((resolve) => requestAnimationFrame(resolve));
+    }
+    return times.sort((a, b) => a - b);
+  }, all);
+
 test("a long run is read and scrubbed without blocking the page; sizes and times", async () => {
   const long = join(folder, "long.jsonl");
   const all = await writeLongLog(long, 100e6);
   const { size } = await stat(long);
-  const init = () => {
-    globalThis.longTasks = [];
-    new PerformanceObserver((list) => {
-      for (const task of list.getEntries()) longTasks.push(Math.round(task.duration));
-    }).observe({ type: "longtask", buffered: true });
-  };
-  await withPage(server.url, { ...PLAIN, init }, async (page, errors) => {
+  await withPage(server.url, PLAIN, async (page, errors) => {
     await page.waitForSelector("#play");
     const paint = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? -1);
     const shown = await page.evaluate(() => performance.now());
-    await page.evaluate(() => (longTasks.length = 0));
     const began = Date.now();
-    await open(page, long);
-    await read(page);
+    const reading = await traced(page, async () => {
+      await open(page, long);
+      await read(page);
+    });
     const seconds = (Date.now() - began) / 1000;
-    const reading = await page.evaluate(() => longTasks.splice(0));
     assert.equal(await steps(page), all);
     const memory = await page.evaluate(() => performance.memory?.usedJSHeapSize ?? 0);
-    const frames = await page.evaluate(async (all) => {
-      const bar = document.querySelector("#scrubber");
-      const times = [];
-      for (let i = 0; i <= 200; i += 1) {
-        const at = performance.now();
-        bar.value = String(Math.round((all * i) / 200));
-        bar.dispatchEvent(new Event("input", { bubbles: true }));
-        await Promise.resolve();
-        document.body.getBoundingClientRect();
-        times.push(performance.now() - at);
-        await new Promise((resolve) => requestAnimationFrame(resolve));
-      }
-      return times.sort((a, b) => a - b);
-    }, all);
-    const scrubbing = await page.evaluate(() => longTasks.splice(0));
+    let frames;
+    const scrubbing = await traced(page, async () => {
+      frames = await scrub(page, all);
+    });
     console.log(`first paint ${paint.toFixed(0)} ms, page there after ${shown.toFixed(0)} ms`);
-    console.log(`a log of ${(size / 1e6).toFixed(0)} MB, 1000 epochs, ${all} steps, read in ${seconds.toFixed(1)} s; tasks above 50 ms: [${reading}]`);
+    console.log(`a log of ${(size / 1e6).toFixed(0)} MB, 1000 epochs, ${all} steps, read in ${seconds.toFixed(1)} s: ${told(reading)}`);
     console.log(`JavaScript heap ${(memory / 1e6).toFixed(0)} MB`);
-    console.log(
-      `scrubbing: median ${frames[100].toFixed(1)} ms a moment, worst ${frames.at(-1).toFixed(1)} ms; tasks above 50 ms: [${scrubbing}]`,
-    );
+    console.log(`scrubbing: median ${frames[100].toFixed(1)} ms a moment, worst ${frames.at(-1).toFixed(1)} ms: ${told(scrubbing)}`);
     assert.ok(frames[100] < 50, "half of the moments are there within 50 ms");
+    assert.deepEqual(scrubbing.cpu, [], scrubbing.longest.join("\n"));
     assert.deepEqual(errors, []);
   });
   // What a browser fetches first, and what it fetches for the engine.
