@@ -6,7 +6,7 @@ import { built, ready, stepped, steps, withPage } from "./browser.js";
 import { serve } from "./server.js";
 
 // For longer: DARTS_TAB_STEPS=2000; on images and the emulated GPU with DARTS_TAB_DEVICE=webgpu.
-const STEPS = Number(process.env.DARTS_TAB_STEPS ?? 600);
+const STEPS = Number(process.env.DARTS_TAB_STEPS ?? 400);
 const WEBGPU = process.env.DARTS_TAB_DEVICE === "webgpu";
 const SMALL = WEBGPU
   ? "#channels=2&cells=3&batch=2&images=400&epochs=1000"
