@@ -175,8 +175,8 @@ fn a_recurrent_search_is_watched_held_steered_stopped_and_taken_up() {
     let mut again = darts();
     again.current_dir(dir.path()).args(["search", "recurrent", "--resume", "run", "--page", "page"]);
     let serving = Serving::search(again.args(["--watch", "127.0.0.1:0"]));
-    let next = serving.listen(0).find_map(|(_, line)| match parse(&line) {
-        Event::RecurrentStep { step, architecture, .. } if step > stepped => Some((step, architecture.unwrap())),
+    let next = serving.listen(0).find_map(|(_, line)| match serde_json::from_str(&line) {
+        Ok(Event::RecurrentStep { step, architecture, .. }) if step > stepped => Some((step, architecture.unwrap())),
         _ => None,
     });
     let (step, after) = next.unwrap();

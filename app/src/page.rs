@@ -548,7 +548,8 @@ impl Page {
                 read += bytes.len() as f64;
                 if clock() - turn > TURN {
                     if shown && clock() - drawn > 8.0 * DRAWN_EVERY {
-                        self.run.notify();
+                        // Not in this turn, which has read.
+                        request_animation_frame(move || self.run.notify());
                         self.source.update(|source| {
                             if let Source::Recording { reading, .. } = source {
                                 *reading = Some(size.map_or(0.0, |size| read / size));
