@@ -192,14 +192,15 @@ export async function saveFilm(name, selector, moments, seek) {
 // --- the search that is kept for after a reload: one, the latest ---
 
 const KEEP = "darts-search";
-const PARTS = ["about", "checkpoint", "log"];
+const PARTS = ["about", "checkpoint", "log", "text"];
 
 /** The browser's database, made on first use. */
 function database() {
   return new Promise((resolve, reject) => {
-    const opening = indexedDB.open(KEEP, 1);
+    const opening = indexedDB.open(KEEP, 2);
     opening.onupgradeneeded = () => {
-      for (const part of PARTS) opening.result.createObjectStore(part, { autoIncrement: true });
+      const { result: opened } = opening;
+      for (const part of PARTS) if (!opened.objectStoreNames.contains(part)) opened.createObjectStore(part, { autoIncrement: true });
     };
     opening.onsuccess = () => resolve(opening.result);
     opening.onerror = () => reject(opening.error ?? new Error("the browser opens no database"));
@@ -227,22 +228,24 @@ async function transact(mode, use) {
 /**
  * Keeps a search: what it is about, its checkpoint, and the lines of its log since the checkpoint before.
  * @param {string} about JSON; `fresh` forgets what was kept of another search
+ * @param {Uint8Array | undefined} text what it learns from, where that is somebody's own and not kept yet
  */
-export async function keep(about, checkpoint, lines, fresh) {
-  await transact("readwrite", (abouts, checkpoints, log) => {
-    for (const store of fresh ? [abouts, checkpoints, log] : [abouts, checkpoints]) store.clear();
+export async function keep(about, checkpoint, lines, fresh, text) {
+  await transact("readwrite", (abouts, checkpoints, log, texts) => {
+    for (const store of fresh ? [abouts, checkpoints, log, texts] : [abouts, checkpoints]) store.clear();
     abouts.add(about);
     checkpoints.add(checkpoint);
     log.add(lines);
+    if (text) texts.add(text);
   });
 }
 
-/** What is kept: `{ about, checkpoint, log }`, or undefined. */
+/** What is kept: `{ about, checkpoint, log, text }`, or undefined. */
 export async function kept() {
   if (typeof indexedDB === "undefined") return undefined;
   const asked = await transact("readonly", (...stores) => stores.map((store) => store.getAll()));
-  const [about, checkpoint, log] = asked.map((request) => request.result);
-  return about.length && checkpoint.length ? { about: about[0], checkpoint: checkpoint[0], log: log.join("") } : undefined;
+  const [[about], [checkpoint], log, [text]] = asked.map((request) => request.result);
+  return about && checkpoint ? { about, checkpoint, log: log.join(""), text } : undefined;
 }
 
 /** Forgets what is kept. */

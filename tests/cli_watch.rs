@@ -131,7 +131,7 @@ impl Drop for Serving {
 }
 
 #[test]
-fn a_recurrent_search_is_watched_held_and_stopped_but_not_steered() {
+fn a_recurrent_search_is_watched_held_steered_stopped_and_taken_up() {
     let dir = place();
     for (part, sentences) in [("train", 60), ("valid", 30), ("test", 30)] {
         let text: String = (0..sentences).map(|i| format!("one two {} four\n", ["three", "five"][i % 2])).collect();
@@ -147,11 +147,40 @@ fn a_recurrent_search_is_watched_held_and_stopped_but_not_steered() {
     assert!(matches!(started, Event::RecurrentStarted { .. }));
     assert_eq!(serving.control(r#"{"type":"pause"}"#).0, 200);
     while next("state") != "holding" {}
-    let prune = r#"{"type":"steer","steering":{"change":"prune","cell":"normal","edge":3,"op":"skip_connect"}}"#;
-    assert_eq!(serving.control(prune).0, 200);
-    assert_eq!(next("refused"), "a recurrent search cannot be changed while it runs");
+    let change = |steering: &str| serving.control(&format!(r#"{{"type":"steer","steering":{steering}}}"#)).0;
+    assert_eq!(change(r#"{"change":"prune","cell":"normal","edge":3,"op":"skip_connect"}"#), 200);
+    assert_eq!(next("refused"), "the search has no normal cell");
+    assert_eq!(change(r#"{"change":"prune","cell":"recurrent","edge":3,"op":"cosine"}"#), 400);
+    assert_eq!(change(r#"{"change":"prune","cell":"recurrent","edge":3,"op":"tanh"}"#), 200);
+    let parse = |line: &str| serde_json::from_str::<Event>(line).unwrap();
+    let steered = std::iter::repeat_with(|| parse(&next("message")));
+    let steered = { steered }.find(|event| matches!(event, Event::RecurrentSteered { .. }));
+    let Some(Event::RecurrentSteered { steering: Steering::Prune { edge: 3, .. }, architecture, step }) = steered
+    else {
+        panic!("{steered:?}");
+    };
+    assert!(architecture.rows[3][1] < -19.0);
+    assert_eq!(change(r#"{"change":"rates","weights":2.5,"alphas":0.25}"#), 200);
+    assert!(matches!(parse(&next("message")), Event::RecurrentSteered { .. }));
+    assert_eq!(serving.control(r#"{"type":"step"}"#).0, 200);
+    let Event::RecurrentStep { step: stepped, architecture: Some(after), .. } = parse(&next("message")) else {
+        panic!("a step")
+    };
+    assert_eq!((stepped, after.rows[3][1]), (step, architecture.rows[3][1]), "what is out stays out");
     assert_eq!(serving.control(r#"{"type":"stop"}"#).0, 200);
     assert!(told.any(|(kind, line)| kind == "message" && line.contains("the search was stopped on its page")));
+
+    // Taken up again, what is out stays out. First the one that was stopped has to be gone.
+    drop((told, serving));
+    let mut again = darts();
+    again.current_dir(dir.path()).args(["search", "recurrent", "--resume", "run", "--page", "page"]);
+    let serving = Serving::search(again.args(["--watch", "127.0.0.1:0"]));
+    let next = serving.listen(0).find_map(|(_, line)| match serde_json::from_str(&line) {
+        Ok(Event::RecurrentStep { step, architecture, .. }) if step > stepped => Some((step, architecture.unwrap())),
+        _ => None,
+    });
+    let (step, after) = next.unwrap();
+    assert_eq!((step, after.rows[3][1]), (stepped + 1, architecture.rows[3][1]));
 }
 
 #[test]

@@ -41,13 +41,15 @@ extern "C" {
 
 #[wasm_bindgen(raw_module = "./browser.js")]
 extern "C" {
-    /// Keeps a search: its description, its checkpoint, and its log since the checkpoint before.
+    /// Keeps a search: its description, its checkpoint, its log since the checkpoint before, and the text that it learns
+    /// from where that is somebody's own and not kept yet.
     #[wasm_bindgen(catch)]
     pub async fn keep(
         about: &str,
         checkpoint: &web_sys::js_sys::Uint8Array,
         lines: &str,
         fresh: bool,
+        text: Option<web_sys::js_sys::Uint8Array>,
     ) -> Result<(), JsValue>;
     /// What is kept, undefined where nothing is.
     #[wasm_bindgen(catch)]

@@ -1,5 +1,6 @@
 //! What a search of either task has, as the page shows it: kinds of cell with their edges and ops, alphas, derived cells.
 
+use darts_engine::search::{Held, OpName, SteeredCell, Steering};
 use darts_engine::space::{
     Alphas, CellKind, EDGES, Edge, Genotype, NODES, Op, PUBLISHED, PUBLISHED_RECURRENT, RECURRENT_EDGES,
     RECURRENT_NODES, RecurrentAlphas, RecurrentGenotype, RecurrentOp, code, edges, published, published_recurrent,
@@ -71,11 +72,12 @@ pub enum Kind {
     Recurrent,
 }
 
-impl From<CellKind> for Kind {
-    fn from(kind: CellKind) -> Self {
-        match kind {
-            CellKind::Normal => Self::Normal,
-            CellKind::Reduce => Self::Reduce,
+impl From<SteeredCell> for Kind {
+    fn from(cell: SteeredCell) -> Self {
+        match cell {
+            SteeredCell::Normal => Self::Normal,
+            SteeredCell::Reduce => Self::Reduce,
+            SteeredCell::Recurrent => Self::Recurrent,
         }
     }
 }
@@ -104,6 +106,15 @@ impl Kind {
             Self::Normal => Some(CellKind::Normal),
             Self::Reduce => Some(CellKind::Reduce),
             Self::Recurrent => None,
+        }
+    }
+
+    /// Its name in changes of a search.
+    pub const fn steered(self) -> SteeredCell {
+        match self {
+            Self::Normal => SteeredCell::Normal,
+            Self::Reduce => SteeredCell::Reduce,
+            Self::Recurrent => SteeredCell::Recurrent,
         }
     }
 
@@ -196,6 +207,14 @@ impl AnyOp {
         found.unwrap_or(Op::CANDIDATES.len())
     }
 
+    /// Its name in changes of a search.
+    pub fn steered(self) -> OpName {
+        match self {
+            Self::Convolutional(op) => op.into(),
+            Self::Recurrent(op) => op.into(),
+        }
+    }
+
     /// The number of its colour. Ops that do the same have the same one.
     pub fn colour(self) -> usize {
         match self {
@@ -270,6 +289,14 @@ impl Matrices {
                 Self::Recurrent(RecurrentAlphas::from_flat(&values(a.to_flat(), b.to_flat())))
             }
             _ => self.clone(),
+        }
+    }
+
+    /// Makes a change to them; one that makes no sense changes nothing.
+    pub fn steer(&mut self, change: Steering, held: &mut Held) {
+        match self {
+            Self::Convolutional(alphas) => *alphas = change.apply(alphas, held).unwrap_or_else(|_| alphas.clone()),
+            Self::Recurrent(alphas) => *alphas = change.apply(alphas, held).unwrap_or_else(|_| alphas.clone()),
         }
     }
 

@@ -15,37 +15,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Command {
-    /// Abandon the current search, if any, and begin this one, running.
+    /// Abandon the current search, if any, and begin this one; or go on with it where it was kept.
     Start {
         /// Number of the search.
         run: u32,
-        /// Its hyper-parameters.
-        config: SearchConfig,
-        /// Its images.
-        data: DataChoice,
-    },
-    /// Abandon the current search, if any, and go on with one that was kept, held.
-    Continue {
-        /// Number of the search.
-        run: u32,
-        /// Its hyper-parameters, as it began.
-        config: SearchConfig,
-        /// Its images.
-        data: DataChoice,
-        /// The engine's checkpoint.
-        #[serde(with = "serde_bytes")]
-        checkpoint: Vec<u8>,
-    },
-    /// Abandon the current search, if any, and begin this one on text, running.
-    StartText {
-        /// Number of the search.
-        run: u32,
-        /// Its hyper-parameters.
-        config: RecurrentConfig,
-        /// The most words of its vocabulary.
-        words: usize,
-        /// The text, where it is not the book beside the page.
-        own: Option<OwnText>,
+        /// What is searched.
+        wanted: Wanted,
+        /// The engine's checkpoint, where it was kept.
+        #[serde(default, with = "serde_bytes")]
+        checkpoint: Option<Vec<u8>>,
+        /// Whether it waits for a word before it takes a step.
+        held: bool,
     },
     /// Have the network of the current search on text write some.
     Sample {
@@ -82,6 +62,28 @@ pub enum Command {
         config: SearchConfig,
         /// Steps of each kind to time.
         steps: usize,
+    },
+}
+
+/// What is searched, and on what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "task", rename_all = "snake_case")]
+pub enum Wanted {
+    /// Convolutional cells, on images.
+    Images {
+        /// Hyper-parameters.
+        config: SearchConfig,
+        /// The images.
+        data: DataChoice,
+    },
+    /// A recurrent cell, on text.
+    Text {
+        /// Hyper-parameters.
+        config: RecurrentConfig,
+        /// The most words of the vocabulary.
+        words: usize,
+        /// The text, where it is not the book beside the page.
+        own: Option<OwnText>,
     },
 }
 

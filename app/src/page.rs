@@ -5,7 +5,7 @@ use darts_app::{
     cells::{Cells, Kind, Task},
     kept::{About, Kept},
     link::{CellView, HeatView, Link as Address, MOST_BESIDE, Other, View},
-    messages::{Activity, Command, DataChoice, Message, OwnText, TextChoice},
+    messages::{Activity, Command, DataChoice, Message, OwnText, TextChoice, Wanted},
     race::Race,
     recording::Reader,
     run::{End, Moment, Run},
@@ -151,6 +151,8 @@ pub struct Page {
     /// The name of the text that the current search learns from.
     pub text_name: RwSignal<Option<String>>,
     pub run: RwSignal<Run>,
+    /// Tells curves that the run is another: a frame after the pictures are drawn, so that neither frame is long.
+    pub plot: RwSignal<()>,
     pub phase: RwSignal<Phase>,
     pub engine: RwSignal<Engine>,
     pub activity: RwSignal<Option<Activity>>,
@@ -203,6 +205,8 @@ struct Link {
 thread_local! {
     static LINK: RefCell<Option<Link>> = const { RefCell::new(None) };
     static OWN_TEXT: RefCell<Option<OwnText>> = const { RefCell::new(None) };
+    /// The settings that the search of this page began with.
+    static BEGUN: Cell<Option<Setup>> = const { Cell::new(None) };
     /// Said before the worker could hear.
     static WAITING: RefCell<Vec<Command>> = const { RefCell::new(Vec::new()) };
     /// Lines of the log that are not kept yet, and whether they begin a search.
@@ -210,6 +214,7 @@ thread_local! {
     static RACE_NUMBER: Cell<u32> = const { Cell::new(0) };
     static RUN_NUMBER: RefCell<u32> = const { RefCell::new(0) };
     static FRAME_DUE: Cell<bool> = const { Cell::new(false) };
+    static PLOT_DUE: Cell<bool> = const { Cell::new(false) };
     static DRAWN_AT: Cell<f64> = const { Cell::new(0.0) };
 }
 
@@ -257,6 +262,7 @@ impl Page {
             own_text: RwSignal::new(None),
             text_name: RwSignal::new(None),
             run,
+            plot: RwSignal::new(()),
             phase: RwSignal::new(Phase::Idle),
             engine: RwSignal::new(Engine::Loading { received: 0.0, total: None }),
             activity: RwSignal::new(None),
@@ -285,6 +291,7 @@ impl Page {
             bench: RwSignal::new(Bench::Idle),
             narrow: RwSignal::new(false),
         };
+        page.watch_run();
         page.watch_width();
         page.watch_address();
         page.watch_files();
@@ -312,6 +319,18 @@ impl Page {
         let view =
             View { cells: self.cell_view.get(), heat: self.heat_view.get(), at, cell, beside: self.beside.get() };
         format!("#{}", Address { setup: self.setup.get(), view }.to_fragment())
+    }
+
+    fn watch_run(self) {
+        Effect::new(move || {
+            self.run.track();
+            if !PLOT_DUE.replace(true) {
+                request_animation_frame(move || {
+                    PLOT_DUE.set(false);
+                    self.plot.notify();
+                });
+            }
+        });
     }
 
     fn watch_width(self) {
@@ -529,7 +548,8 @@ impl Page {
                 read += bytes.len() as f64;
                 if clock() - turn > TURN {
                     if shown && clock() - drawn > 8.0 * DRAWN_EVERY {
-                        self.run.notify();
+                        // Not in this turn, which has read.
+                        request_animation_frame(move || self.run.notify());
                         self.source.update(|source| {
                             if let Source::Recording { reading, .. } = source {
                                 *reading = Some(size.map_or(0.0, |size| read / size));
@@ -678,16 +698,25 @@ impl Page {
         }
     }
 
-    /// Notes an event of a search on images for the log that is kept.
+    /// Notes an event of a search for the log that is kept.
     fn note(self, event: &Event) {
-        let kept =
-            matches!(event, Event::Started { .. } | Event::Step { .. } | Event::Epoch { .. } | Event::Steered { .. });
-        if self.source.get_untracked() != Source::Engine || !kept {
+        let begins = matches!(event, Event::Started { .. } | Event::RecurrentStarted { .. });
+        let goes_on = matches!(
+            event,
+            Event::Step { .. }
+                | Event::Epoch { .. }
+                | Event::Steered { .. }
+                | Event::RecurrentStep { .. }
+                | Event::RecurrentEpoch { .. }
+                | Event::RecurrentSteered { .. }
+                | Event::Sampled { .. }
+        );
+        if self.source.get_untracked() != Source::Engine || !(begins || goes_on) {
             return;
         }
         let Ok(line) = serde_json::to_string(event) else { return };
         UNKEPT.with_borrow_mut(|(lines, fresh)| {
-            if let Event::Started { .. } = event {
+            if begins {
                 lines.clear();
                 *fresh = true;
             }
@@ -698,17 +727,22 @@ impl Page {
 
     /// Has the browser keep the search as it is now.
     fn keep(self, checkpoint: &[u8]) {
+        let Some(setup) = BEGUN.get() else { return };
+        let own = OWN_TEXT.with_borrow(Clone::clone).filter(|_| setup.learns_own_text());
         let about = About {
-            settings: self.setup.with_untracked(Setup::to_fragment),
+            settings: setup.to_fragment(),
             data: self.images.with_untracked(|images| images.as_ref().map(|images| images.data)).unwrap_or_default(),
+            text: own.as_ref().map(|own| own.name.clone()),
             steps: self.run.with_untracked(|run| run.steps),
         };
         let Ok(about) = serde_json::to_string(&about) else { return };
         let (lines, fresh) = UNKEPT.take();
         let checkpoint = Uint8Array::from(checkpoint);
+        // The text does not change: once is enough.
+        let text = own.filter(|_| fresh).map(|own| Uint8Array::from(own.bytes.as_slice()));
         spawn_local(async move {
             // A browser that keeps nothing, or has no room, is no reason to stop.
-            if let Err(error) = browser::keep(&about, &checkpoint, &lines, fresh).await {
+            if let Err(error) = browser::keep(&about, &checkpoint, &lines, fresh, text).await {
                 web_sys::console::warn_1(&error);
             }
         });
@@ -734,7 +768,8 @@ impl Page {
                 return;
             };
             let (Some(about), Some(log)) = (about.as_string(), log.as_string()) else { return };
-            match Kept::read(&about, &log, Uint8Array::new(&checkpoint).to_vec()) {
+            let text = field("text").filter(|text| !text.is_undefined()).map(|text| Uint8Array::new(&text).to_vec());
+            match Kept::read(&about, &log, Uint8Array::new(&checkpoint).to_vec(), text) {
                 Ok(kept) => self.kept.set(Some(kept)),
                 Err(problem) => {
                     self.tell(
@@ -749,17 +784,26 @@ impl Page {
 
     /// Takes up the search that the browser kept, and holds it.
     pub fn take_up(self) {
-        let Some(kept) = self.kept.get_untracked() else { return };
+        let Some(Kept { setup, wanted, run, checkpoint }) = self.kept.get_untracked() else { return };
         self.reset();
+        if let Wanted::Text { own: Some(own), .. } = &wanted {
+            self.own_text.set(Some(own.name.clone()));
+            OWN_TEXT.set(Some(own.clone()));
+        }
+        self.setup.set(setup);
+        self.run.set(run);
+        self.phase.set(Phase::Paused);
+        self.begin(setup, wanted, Some(checkpoint), true);
+    }
+
+    /// Has the worker begin a search, or take one up from its checkpoint.
+    fn begin(self, setup: Setup, wanted: Wanted, checkpoint: Option<Vec<u8>>, held: bool) {
         if matches!(self.engine.get_untracked(), Engine::Broken | Engine::Waiting) {
             self.connect();
         }
-        self.setup.set(kept.setup);
-        self.images.set(None);
-        self.run.set(kept.run);
-        self.phase.set(Phase::Paused);
+        BEGUN.set(Some(setup));
         let run = RUN_NUMBER.with_borrow(|number| *number);
-        self.send(Command::Continue { run, config: kept.config, data: kept.about.data, checkpoint: kept.checkpoint });
+        self.send(Command::Start { run, wanted, checkpoint, held });
     }
 
     /// The worker is of no use any more. What it has shown stays.
@@ -809,8 +853,8 @@ impl Page {
         }
     }
 
-    /// Begins a search with the settings of the top bar; says what is wrong with them instead where something is.
-    fn start(self) -> bool {
+    /// Begins a search with the settings of the top bar, held or not; says what is wrong with them instead where something is.
+    fn start(self, held: bool) -> bool {
         let setup = self.setup.get_untracked();
         self.notices.set(Vec::new());
         let checked = match setup.task {
@@ -824,22 +868,19 @@ impl Page {
             self.tell(sentence(&error.to_string()), true);
             return false;
         }
-        let own = OWN_TEXT.with_borrow(Clone::clone).filter(|_| setup.text == TextChoice::Own);
-        if setup.task == Task::Recurrent && setup.text == TextChoice::Own && own.is_none() {
+        let own = OWN_TEXT.with_borrow(Clone::clone).filter(|_| setup.learns_own_text());
+        if setup.learns_own_text() && own.is_none() {
             let text =
                 "These settings are for a text file that is not here: drop one on the page, or choose The Moonstone.";
             self.tell(text.into(), true);
             return false;
         }
-        if matches!(self.engine.get_untracked(), Engine::Broken | Engine::Waiting) {
-            self.connect();
-        }
         self.forget();
-        let run = RUN_NUMBER.with_borrow(|number| *number);
-        self.send(match setup.task {
-            Task::Convolutional => Command::Start { run, config: setup.config(), data: setup.data },
-            Task::Recurrent => Command::StartText { run, config: setup.text_config(), words: setup.words, own },
-        });
+        let wanted = match setup.task {
+            Task::Convolutional => Wanted::Images { config: setup.config(), data: setup.data },
+            Task::Recurrent => Wanted::Text { config: setup.text_config(), words: setup.words, own },
+        };
+        self.begin(setup, wanted, None, held);
         true
     }
 
@@ -849,7 +890,7 @@ impl Page {
             Phase::Recorded => self.play(),
             Phase::Finished | Phase::Failed if self.source.get_untracked() == Source::Native => self.play(),
             Phase::Idle | Phase::Finished | Phase::Failed => {
-                if self.start() {
+                if self.start(false) {
                     self.phase.set(Phase::Running);
                 }
             }
@@ -869,7 +910,7 @@ impl Page {
     pub fn step(self) {
         match self.phase.get_untracked() {
             Phase::Idle => {
-                if !self.start() {
+                if !self.start(true) {
                     return;
                 }
             }

@@ -127,6 +127,7 @@ fn task_of(event: &Event) -> Option<Task> {
         }
         Event::RecurrentStep { .. }
         | Event::RecurrentEpoch { .. }
+        | Event::RecurrentSteered { .. }
         | Event::Sampled { .. }
         | Event::RecurrentFinished { .. } => Some(Task::Recurrent),
         _ => None,
@@ -154,7 +155,11 @@ fn check(event: &Event) -> Result<(), String> {
             config.check().map_err(|error| error.to_string())?;
             check_recurrent_alphas(alphas)
         }
-        Event::Step { step, .. } | Event::RecurrentStep { step, .. } | Event::Sampled { step, .. }
+        Event::Step { step, .. }
+        | Event::RecurrentStep { step, .. }
+        | Event::Sampled { step, .. }
+        | Event::Steered { step, .. }
+        | Event::RecurrentSteered { step, .. }
             if *step > MOST_STEPS =>
         {
             Err(format!("{step} is no step"))
@@ -170,8 +175,8 @@ fn check(event: &Event) -> Result<(), String> {
             check_alphas(architecture)?;
             check_genotype(genotype)
         }
-        Event::Steered { architecture, step, .. } if *step <= MOST_STEPS => check_alphas(architecture),
-        Event::Steered { step, .. } => Err(format!("{step} is no step")),
+        Event::Steered { architecture, .. } => check_alphas(architecture),
+        Event::RecurrentSteered { architecture, .. } => check_recurrent_alphas(architecture),
         _ => Ok(()),
     }
 }
@@ -217,7 +222,7 @@ mod tests {
     use crate::run::Run;
     use darts_engine::{
         event::{Measure, WordMeasure},
-        search::{RecurrentConfig, SearchConfig},
+        search::{RecurrentConfig, SearchConfig, SteeredCell, Steering},
     };
 
     fn alphas(step: usize) -> Alphas {
@@ -294,6 +299,17 @@ mod tests {
                 seconds: 0.5,
                 architecture: (step % 3 == 0).then(|| alphas(step)),
             });
+            if step % 7 == 3 {
+                events.push(Event::RecurrentSteered {
+                    step: step + 1,
+                    steering: Steering::Prune {
+                        cell: SteeredCell::Recurrent,
+                        edge: step % 36,
+                        op: RecurrentOp::Relu.into(),
+                    },
+                    architecture: alphas(step),
+                });
+            }
             if (step + 1) % 10 == 0 {
                 events.push(Event::RecurrentEpoch {
                     epoch,

@@ -104,6 +104,15 @@ impl Plan {
             Self::Text { config, .. } => config.epochs,
         }
     }
+
+    /// What can be changed on its way, as it begins.
+    const fn course(&self) -> Course {
+        let (weight_rate, alpha_rate, order) = match self {
+            Self::Images { config, .. } => (config.learning_rate, config.arch_learning_rate, config.order),
+            Self::Text { config, .. } => (config.learning_rate, config.arch_learning_rate, config.order),
+        };
+        Course { weight_rate, alpha_rate, order, frozen: false }
+    }
 }
 
 /// Text that a network wrote.
@@ -344,13 +353,8 @@ impl Run {
         };
         let mut alphas = frame.alphas.clone();
         let mut held = Held::new();
-        if let Matrices::Convolutional(alphas) = &mut alphas {
-            for change in what_if {
-                // A change that makes no sense at this moment changes nothing.
-                if let Ok(changed) = change.apply(alphas, &mut held) {
-                    *alphas = changed;
-                }
-            }
+        for change in what_if {
+            alphas.steer(*change, &mut held);
         }
         let weights = alphas.softmax();
         let entropy = weights.rows().map(|row| entropy(row)).collect();
@@ -390,15 +394,7 @@ impl Run {
                     steps_per_epoch: *steps_per_epoch,
                 };
                 let alphas = Matrices::Convolutional(alphas.clone());
-                self.start(
-                    Started { plan, adapter, backend, parameters: *parameters, alphas },
-                    Course {
-                        weight_rate: config.learning_rate,
-                        alpha_rate: config.arch_learning_rate,
-                        order: config.order,
-                        frozen: false,
-                    },
-                );
+                self.start(Started { plan, adapter, backend, parameters: *parameters, alphas });
             }
             Event::RecurrentStarted {
                 config,
@@ -419,15 +415,7 @@ impl Run {
                     valid_words: *valid_words,
                 };
                 let alphas = Matrices::Recurrent(alphas.clone());
-                self.start(
-                    Started { plan, adapter, backend, parameters: *parameters, alphas },
-                    Course {
-                        weight_rate: config.learning_rate,
-                        alpha_rate: config.arch_learning_rate,
-                        order: config.order,
-                        frozen: false,
-                    },
-                );
+                self.start(Started { plan, adapter, backend, parameters: *parameters, alphas });
             }
             Event::Step { epoch, step, weights, alphas, seconds, architecture, .. } => {
                 let batch = match self.started.as_ref().map(|started| &started.plan) {
@@ -463,23 +451,10 @@ impl Run {
                 self.samples.push_back(Sample { steps: *step, temperature, seed, text });
             }
             Event::Steered { step, steering, architecture } => {
-                self.steps = *step;
-                if self.steered.len() == MARKS {
-                    self.steered.pop_front();
-                }
-                self.steered.push_back((*step, *steering));
-                match *steering {
-                    Steering::Rates { weights, alphas } => {
-                        (self.course.weight_rate, self.course.alpha_rate) = (weights, alphas);
-                    }
-                    Steering::Order { order } => self.course.order = order,
-                    Steering::Freeze { frozen } => self.course.frozen = frozen,
-                    Steering::Pin { .. }
-                    | Steering::Prune { .. }
-                    | Steering::Release { .. }
-                    | Steering::Nudge { .. } => {}
-                }
-                self.set_alphas(&Matrices::Convolutional(architecture.clone()), true);
+                self.steer(*step, *steering, &Matrices::Convolutional(architecture.clone()));
+            }
+            Event::RecurrentSteered { step, steering, architecture } => {
+                self.steer(*step, *steering, &Matrices::Recurrent(architecture.clone()));
             }
             Event::Finished { architecture, seconds, .. } => {
                 self.set_alphas(&Matrices::Convolutional(architecture.clone()), true);
@@ -504,10 +479,28 @@ impl Run {
         }
     }
 
-    fn start(&mut self, started: Started, course: Course) {
-        let alphas = started.alphas.clone();
+    fn start(&mut self, started: Started) {
+        let (alphas, course) = (started.alphas.clone(), started.plan.course());
         *self = Self { started: Some(started), course, ..Self::default() };
         self.set_alphas(&alphas, true);
+    }
+
+    /// Somebody changed it when so many steps were done, and it has these alphas then.
+    fn steer(&mut self, step: usize, steering: Steering, alphas: &Matrices) {
+        self.steps = step;
+        if self.steered.len() == MARKS {
+            self.steered.pop_front();
+        }
+        self.steered.push_back((step, steering));
+        match steering {
+            Steering::Rates { weights, alphas } => {
+                (self.course.weight_rate, self.course.alpha_rate) = (weights, alphas);
+            }
+            Steering::Order { order } => self.course.order = order,
+            Steering::Freeze { frozen } => self.course.frozen = frozen,
+            Steering::Pin { .. } | Steering::Prune { .. } | Steering::Release { .. } | Steering::Nudge { .. } => {}
+        }
+        self.set_alphas(alphas, true);
     }
 
     /// A step with its losses of both halves, its alphas where they are told, and what went through the supernet in how
@@ -656,7 +649,10 @@ fn shares(alphas: &Matrices) -> [[f32; OPS]; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use darts_engine::space::{Alphas, CellKind, EDGES, Genotype, RecurrentAlphas, RecurrentGenotype};
+    use darts_engine::{
+        search::SteeredCell,
+        space::{Alphas, EDGES, Genotype, RecurrentAlphas, RecurrentGenotype, RecurrentOp},
+    };
 
     fn alphas(favourite: usize) -> Alphas {
         let flat: Vec<f32> = (0..2 * EDGES * OPS).map(|i| if i % OPS == favourite { 1.0 } else { 0.0 }).collect();
@@ -724,7 +720,7 @@ mod tests {
         let moment = run.moment(Some(12), &[]).unwrap();
         assert_eq!((moment.steps, &moment.alphas), (12, &Matrices::Convolutional(alphas(4))));
         assert_eq!(moment.genotype, Cells::Convolutional(alphas(4).genotype()));
-        let pin = Steering::Pin { cell: CellKind::Normal, edge: 0, op: Op::DilConv5x5 };
+        let pin = Steering::Pin { cell: SteeredCell::Normal, edge: 0, op: Op::DilConv5x5.into() };
         let what_if = run.moment(Some(12), &[pin]).unwrap();
         let kept = what_if.genotype.kept(Kind::Normal)[0];
         assert_eq!((kept.op.name(), kept.state), (Op::DilConv5x5.name(), 0));
@@ -840,10 +836,14 @@ mod tests {
         assert_eq!(
             moment.genotype,
             Cells::Recurrent(RecurrentGenotype {
-                recurrent: vec![(darts_engine::space::RecurrentOp::Identity, 0); 8],
+                recurrent: vec![(RecurrentOp::Identity, 0); 8],
                 concat: (1..=8).collect(),
             })
         );
+        // What if its first edge were left only the sigmoid?
+        let pin = Steering::Pin { cell: SteeredCell::Recurrent, edge: 0, op: RecurrentOp::Sigmoid.into() };
+        let weights = run.moment(None, &[pin]).unwrap().weights;
+        assert!(weights.at(Kind::Recurrent, 0, 3).unwrap() > 0.999_999);
         let csv = run.csv();
         assert!(csv.starts_with("step,train_loss,train_perplexity,"), "{csv}");
         assert!(csv.lines().all(|line| line.matches(',').count() == 9));

@@ -271,6 +271,11 @@ impl Setup {
         }
     }
 
+    /// Whether a text of somebody's own is learned from.
+    pub fn learns_own_text(&self) -> bool {
+        self.task == Task::Recurrent && self.text == TextChoice::Own
+    }
+
     /// This setup with a preset's sizes and rates; data, order and seed stay.
     pub fn with_preset(self, preset: &Preset) -> Self {
         let Self { data, text, seed, order, curvature, .. } = self;

@@ -70,7 +70,7 @@ pub enum Event {
         genotype: Genotype,
         /// The eigenvalue of largest magnitude of the Hessian of the validation loss with respect to the alphas, taken
         /// over a distance of 0.1, on the epoch's last minibatch, where that was asked for.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "finite_if_any")]
         curvature: Option<f32>,
     },
     /// Somebody changed the search between two steps.
@@ -240,6 +240,15 @@ pub enum Event {
         /// The cell that would be derived now.
         genotype: RecurrentGenotype,
     },
+    /// Somebody changed a recurrent search between two steps.
+    RecurrentSteered {
+        /// Search steps done by then.
+        step: usize,
+        /// The change.
+        steering: Steering,
+        /// The alphas after it.
+        architecture: RecurrentAlphas,
+    },
     /// Text that a network wrote between two steps.
     Sampled {
         /// Steps done by then.
@@ -346,6 +355,11 @@ pub enum Event {
 pub(crate) fn finite<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
     let value = f32::deserialize(deserializer)?;
     if value.is_finite() { Ok(value) } else { Err(D::Error::custom("a number beyond float32")) }
+}
+
+/// Reads such a number where there is one.
+fn finite_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f32>, D::Error> {
+    finite(deserializer).map(Some)
 }
 
 /// Reads rows of such numbers.

@@ -1,14 +1,17 @@
 // What all tests of the page share: a browser, and ways to wait for the page.
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 export const root = fileURLToPath(new URL("../../", import.meta.url));
 export const artefacts = `${root}artefacts`;
-const QUIET =
+export const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+export const QUIET =
   "--headless --no-sandbox --disable-background-networking --disable-component-update --disable-sync --disable-quic --no-first-run";
-const SOFTWARE = "--enable-unsafe-webgpu --use-webgpu-adapter=swiftshader --disable-gpu-watchdog";
+export const SOFTWARE = "--enable-unsafe-webgpu --use-webgpu-adapter=swiftshader --disable-gpu-watchdog";
 // An emulated GPU compiles some hundred shaders before the first step is done.
 const PATIENT = { timeout: 600_000 };
 
@@ -24,7 +27,7 @@ export function built() {
 export async function withPage(url, options, use) {
   const { flags = SOFTWARE, colorScheme = "light", webgpu = true, width = 1440, height = 900, init, permissions } = options;
   const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    executablePath: CHROMIUM,
     args: `${QUIET} ${flags}`.split(" ").filter(Boolean),
   });
   try {
@@ -78,12 +81,50 @@ export const shades = (page) =>
   page.evaluate(() => [...document.querySelectorAll("rect.heat")].map((rect) => rect.getAttribute("fill-opacity")).join());
 export const keptOps = (page, cell) => page.locator(`#${cell} figure.graph g[role=img][aria-label*=" from "]`).count();
 
+/** The ops kept by the cell that is drawn, and where they lead from and to. */
+export const kept = (page, cell) =>
+  page.evaluate((cell) => [...document.querySelectorAll(`#${cell} figure.graph g[role=img]`)].map((op) => op.getAttribute("aria-label").split(",")[0]), cell);
+
 /** Waits until a recorded run is read. */
 export const read = (page) =>
   until(page, () => document.querySelector("#main")?.dataset.phase === "recorded" && document.querySelector("#main").dataset.reading === "false");
 
 /** Opens a file as the button does. */
 export const open = (page, file) => page.setInputFiles("#open-file", file);
+
+/** Drops a file of these bytes, or of this text, on the page. */
+export async function drop(page, name, body) {
+  const data = await page.evaluateHandle(
+    ([name, bytes]) => {
+      const data = new DataTransfer();
+      data.items.add(new File([new Uint8Array(bytes)], name));
+      return data;
+    },
+    [name, [...Buffer.from(body)]],
+  );
+  await page.dispatchEvent("main", "drop", { dataTransfer: data });
+}
+
+/** Opens the page on a recorded run and runs `use` as `withPage` does. */
+export const withRecording = (url, options, log, use) =>
+  withPage(url, options, async (page, ...more) => {
+    await open(page, log);
+    await read(page);
+    await use(page, ...more);
+  });
+
+/** What axe finds that keeps people from using the page. */
+export async function findings(page) {
+  const source = await readFile(createRequire(import.meta.url).resolve("axe-core"), "utf8");
+  // What the debugger evaluates is not bound by the page's policy.
+  await page.evaluate(source);
+  return page.evaluate(async () => {
+    const { violations } = await globalThis.axe.run();
+    return violations
+      .filter(({ impact }) => ["serious", "critical"].includes(impact))
+      .map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => `${node.html.slice(0, 140)} ${node.any[0]?.message ?? ""}`).join(" | ")}`);
+  });
+}
 
 /** What a click saves: its name and its bytes. */
 export async function saved(page, click) {

@@ -72,7 +72,7 @@ test("after a reload a search goes on as if nothing had happened, with what was 
     await page.evaluate(
       () =>
         new Promise((resolve, reject) => {
-          const opening = indexedDB.open("darts-search", 1);
+          const opening = indexedDB.open("darts-search");
           opening.onerror = reject;
           opening.onsuccess = () => {
             const store = opening.result.transaction("checkpoint", "readwrite").objectStore("checkpoint");
@@ -99,6 +99,45 @@ test("after a reload a search goes on as if nothing had happened, with what was 
     await ready(page);
     await page.waitForTimeout(300);
     assert.equal(await page.locator("#kept").count(), 0);
+    assert.deepEqual(errors, []);
+  });
+});
+
+test("so does a search on a text of somebody's own, which is kept with it", async () => {
+  await withPage(`${server.url}#task=recurrent&words=60&units=4&bptt=4&batch=2&epochs=50&seed=4`, { flags: "", webgpu: false }, async (page, errors) => {
+    await ready(page);
+    await page.setInputFiles("#text-file", { name: "mine.txt", mimeType: "text/plain", buffer: Buffer.from("The cat sat on the mat. It saw a dog! The dog ran? ".repeat(40)) });
+    await until(page, () => /mine\.txt is what a search learns from now/.test(document.querySelector(".notices").textContent));
+    const begin = async () => {
+      await step(page, 1);
+      await page.click("#recurrent-row-3");
+      await page.locator("#edge tr.op-1").getByRole("button", { name: /Take relu out of this edge/ }).click();
+      await until(page, () => document.querySelector("#edge tr.op-1 .number").textContent === "out");
+      await step(page, 1);
+    };
+    await begin();
+    const early = await curves(page);
+    await step(page, 3);
+    const whole = await curves(page);
+    await page.click("#reset");
+    await begin();
+    assert.equal(await curves(page), early, "a seed fixes the search");
+    assert.equal(await steps(page), 2, "one step is one, also the first");
+    await page.waitForTimeout(500);
+    await page.reload();
+    await ready(page);
+    await page.waitForSelector("#kept");
+    assert.match(await text(page, "#kept"), /A search of a recurrent cell of 4 units, seed 4, on mine\.txt, was at step 2 when it was last kept\./);
+    await page.click("#take-up");
+    await held(page);
+    assert.equal(await curves(page), early, "what was shown is shown again");
+    assert.match(await text(page, "#facts"), /words of mine\.txt$/);
+    assert.match(await text(page, "#sample"), /\w/, "so is what it wrote");
+    await step(page, 3);
+    assert.equal(await curves(page), whole, "it went on bit for bit, with what was changed in it");
+    await page.click("#reset");
+    await step(page, 2);
+    assert.notEqual(await curves(page), early, "the text is there for another search, too");
     assert.deepEqual(errors, []);
   });
 });

@@ -1,13 +1,15 @@
 // Recorded runs, comparing, sharing, and who else can use the page: nothing here needs WebGPU.
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
 import { mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { artefacts, built, fits, keptOps, open, read, root, saved, seek, shades, steps, text, until, withPage } from "./browser.js";
+import {
+  artefacts, built, drop, findings, fits, kept, keptOps, open, read, root, saved, seek, shades, steps, text, until, withPage, withRecording,
+} from "./browser.js";
 import { lines, writeLog, writeLongLog } from "./recording.js";
 import { sent, serve } from "./server.js";
+import { told, traced } from "./tasks.js";
 
 const PLAIN = { flags: "", webgpu: false };
 
@@ -26,32 +28,27 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const kept = (page) =>
-  page.evaluate(() => [...document.querySelectorAll("#normal figure.graph g[role=img]")].map((op) => op.getAttribute("aria-label").split(",")[0]));
-
 test("a recorded run is shown as a live one, at any moment", async () => {
-  await withPage(server.url, PLAIN, async (page, errors) => {
-    await open(page, log);
-    await read(page);
+  await withRecording(server.url, PLAIN, log, async (page, errors) => {
     assert.equal(await steps(page), 30);
     assert.match(await text(page, "#of-run"), /^events\.jsonl 3 cells of 4 channels, batch 16, 3 epochs of 10 steps, 320 images, seed 3$/);
     assert.match(await text(page, "#adapter"), /an <img src=x onerror=alert\(1\)> adapter/, "foreign text is text");
     assert.equal(await page.locator("img").count(), 0);
     for (const cell of ["normal", "reduce"]) assert.equal(await keptOps(page, cell), 8);
     const end = await shades(page);
-    const endCells = await kept(page);
+    const endCells = await kept(page, "normal");
     await seek(page, 12);
     assert.match(await text(page, "#moment"), /^step 12 . epoch 2 of 3$/);
     assert.notEqual(await shades(page), end);
-    assert.notDeepEqual(await kept(page), endCells, "other cells were derived before");
+    assert.notDeepEqual(await kept(page, "normal"), endCells, "other cells were derived before");
     await page.waitForURL(/at=12/);
     // From change to change.
     await page.click("#change-after");
     const change = Number((await text(page, "#moment")).match(/\d+/)[0]);
     assert.ok(change > 12);
-    const changed = await kept(page);
+    const changed = await kept(page, "normal");
     await seek(page, change - 1);
-    assert.notDeepEqual(await kept(page), changed, "the mark stands where the cells change");
+    assert.notDeepEqual(await kept(page, "normal"), changed, "the mark stands where the cells change");
     // By keyboard.
     await page.focus("#scrubber");
     await page.keyboard.press("Home");
@@ -77,27 +74,16 @@ test("a recorded run is shown as a live one, at any moment", async () => {
 
 test("dropped files: a log cut off is shown as far as it goes, what is no log is refused", async () => {
   await withPage(server.url, PLAIN, async (page, errors) => {
-    const drop = async (name, body) => {
-      const data = await page.evaluateHandle(
-        ([name, body]) => {
-          const data = new DataTransfer();
-          data.items.add(new File([body], name));
-          return data;
-        },
-        [name, body],
-      );
-      await page.dispatchEvent("main", "drop", { dataTransfer: data });
-    };
     const whole = await readFile(log, "utf8");
-    await drop("events.jsonl", whole.slice(0, whole.length * 0.6));
+    await drop(page, "events.jsonl", whole.slice(0, whole.length * 0.6));
     await until(page, () => document.querySelector(".notice.error"));
     assert.match(await text(page, ".notices"), /events\.jsonl, .*line \d+: it ends in the middle of an event\. What comes before is shown\./i);
     const shown = await steps(page);
     assert.ok(shown > 10 && shown < 30, `${shown}`);
-    await drop("other.jsonl", '{"type":"<script>alert(1)</script>"}\n');
+    await drop(page, "other.jsonl", '{"type":"<script>alert(1)</script>"}\n');
     await until(page, () => /other\.jsonl, Line 1: unknown variant/.test(document.querySelector(".notices").textContent));
     assert.equal(await page.getAttribute("#main", "data-phase"), "idle", "what was refused is not shown");
-    await drop("cells.py", "Genotype(normal=[('skip_connect', 0)])");
+    await drop(page, "cells.py", "Genotype(normal=[('skip_connect', 0)])");
     await until(page, () => /cells\.py: This is no genotype/.test(document.querySelector(".notices").textContent));
     // Whatever is done to a log, the page goes on.
     let random = 9;
@@ -108,10 +94,10 @@ test("dropped files: a log cut off is shown as far as it goes, what is no log is
         const at = pick(mutated.length);
         mutated = mutated.slice(0, at) + '0123456789-eE.[]{},:"\n\u0000<é'[pick(27)] + mutated.slice(at + pick(3));
       }
-      await drop(`mutated-${i}.jsonl`, mutated);
+      await drop(page, `mutated-${i}.jsonl`, mutated);
       await page.waitForFunction(() => document.querySelector("#main").dataset.reading === "false");
     }
-    await drop("events.jsonl", whole);
+    await drop(page, "events.jsonl", whole);
     await read(page);
     await until(page, () => document.querySelector("#main").dataset.steps === "30");
     assert.deepEqual(errors, []);
@@ -119,9 +105,7 @@ test("dropped files: a log cut off is shown as far as it goes, what is no log is
 });
 
 test("views, linked pointing, what-if, entropy and collapse", async () => {
-  await withPage(server.url, PLAIN, async (page, errors) => {
-    await open(page, log);
-    await read(page);
+  await withRecording(server.url, PLAIN, log, async (page, errors) => {
     const weights = await shades(page);
     await page.check("input[name=heat-view] >> nth=1", { force: true });
     const alphas = await shades(page);
@@ -142,14 +126,14 @@ test("views, linked pointing, what-if, entropy and collapse", async () => {
     assert.equal(await page.locator("#normal path.link.lit").count(), 2, "a chosen edge stays");
     assert.match(await text(page, "#edge"), /\d\.\d{3} bits/);
     // A change is tried out on what is shown.
-    const cells = await kept(page);
+    const cells = await kept(page, "normal");
     const row = page.locator("#edge tr.op-7");
     await row.getByRole("button", { name: "only" }).click();
     assert.match(await text(page, ".what-if"), /What if: normal ck.1 . 0 only dil 5.5/);
-    assert.notDeepEqual(await kept(page), cells);
-    assert.ok((await kept(page)).some((op) => /dil_conv_5x5 from c k minus 1 to node 0/.test(op)));
+    assert.notDeepEqual(await kept(page, "normal"), cells);
+    assert.ok((await kept(page, "normal")).some((op) => /dil_conv_5x5 from c k minus 1 to node 0/.test(op)));
     await page.getByRole("button", { name: "As it was" }).click();
-    assert.deepEqual(await kept(page), cells);
+    assert.deepEqual(await kept(page, "normal"), cells);
     await page.click("#edge .dismiss");
     assert.match(await text(page, "#skips"), /^(collapse: )?\d \+ \d skips kept$/);
     assert.match(await text(page, "#entropy .now"), /mean [0-2]\.\d{3} bits/);
@@ -158,9 +142,7 @@ test("views, linked pointing, what-if, entropy and collapse", async () => {
 });
 
 test("cells of anybody are compared, and the address brings all of it back", async () => {
-  await withPage(`${server.url}#beside=DARTS_V2,NASNet`, PLAIN, async (page, errors) => {
-    await open(page, log);
-    await read(page);
+  await withRecording(`${server.url}#beside=DARTS_V2,NASNet`, PLAIN, log, async (page, errors) => {
     assert.equal(await page.locator("article.compared").count(), 3);
     assert.ok((await page.locator("article.compared >> nth=1 >> .op.differs").count()) > 3);
     for (const name of ["AmoebaNet", "random", "DARTS_V1"]) await page.selectOption("#add-cells", name);
@@ -193,7 +175,7 @@ test("cells of anybody are compared, and the address brings all of it back", asy
     await page.goto("about:blank");
     await page.goto(shared);
     await page.waitForSelector("#normal figure.graph g[role=img]");
-    assert.match((await kept(page)).join(), /sep_conv_3x3 from c k minus 2 to node 0/);
+    assert.match((await kept(page, "normal")).join(), /sep_conv_3x3 from c k minus 2 to node 0/);
     // A recorded run beside another.
     await page.setInputFiles("#add-file", log);
     await page.waitForFunction(() => document.querySelectorAll("article.compared").length === 6);
@@ -218,9 +200,7 @@ test("an address that is wrong is told, and nothing of it runs", async () => {
 });
 
 test("pictures, tables, cells and films are saved", async () => {
-  await withPage(server.url, { ...PLAIN, permissions: ["clipboard-read", "clipboard-write"] }, async (page, errors) => {
-    await open(page, log);
-    await read(page);
+  await withRecording(server.url, { ...PLAIN, permissions: ["clipboard-read", "clipboard-write"] }, log, async (page, errors) => {
     const save = (section, label) =>
       saved(page, async () => {
         await page.click(`${section} .menu summary`);
@@ -259,24 +239,12 @@ test("pictures, tables, cells and films are saved", async () => {
 });
 
 test("everybody can use it: no serious finding of axe, light and dark, wide and narrow, and the tour by keyboard", async () => {
-  const axe = createRequire(import.meta.url).resolve("axe-core");
-  const source = await readFile(axe, "utf8");
   for (const [colorScheme, width, height] of [["light", 1440, 900], ["dark", 1024, 768], ["light", 390, 844], ["dark", 390, 844]]) {
-    await withPage(`${server.url}#beside=DARTS_V2`, { ...PLAIN, colorScheme, width, height }, async (page, errors) => {
-      await open(page, log);
-      await read(page);
+    await withRecording(`${server.url}#beside=DARTS_V2`, { ...PLAIN, colorScheme, width, height }, log, async (page, errors) => {
       await page.click("#normal-row-2");
       await page.mouse.move(1, 1);
       await fits(page, width, height);
-      // What the debugger evaluates is not bound by the page's policy.
-      await page.evaluate(source);
-      const findings = await page.evaluate(async () => {
-        const { violations } = await globalThis.axe.run();
-        return violations
-          .filter(({ impact }) => ["serious", "critical"].includes(impact))
-          .map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => `${node.html.slice(0, 140)} ${node.any[0]?.message ?? ""}`).join(" | ")}`);
-      });
-      assert.deepEqual(findings, [], `${colorScheme} at ${width}`);
+      assert.deepEqual(await findings(page), [], `${colorScheme} at ${width}`);
       await page.screenshot({ path: `${artefacts}/recorded-${width}-${colorScheme}.png`, fullPage: true });
       if (width === 1440) {
         await page.focus("#start-tour");
@@ -315,50 +283,49 @@ test("after the first visit the page starts without its server", async () => {
   });
 });
 
+/** Moves the bar of time through a run of so many steps, and tells what each moment took, in milliseconds, the least first. */
+const scrub = (page, all) =>
+  page.evaluate(async (all) => {
+    const bar = document.querySelector("#scrubber");
+    const times = [];
+    for (let i = 0; i <= 200; i += 1) {
+      const at = performance.now();
+      bar.value = String(Math.round((all * i) / 200));
+      bar.dispatchEvent(new Event("input", { bubbles: true }));
+      await Promise.resolve();
+      document.body.getBoundingClientRect();
+      times.push(performance.now() - at);
+      await new Promise((resolve) => requestAnimationFrame(resolve));
+    }
+    return times.sort((a, b) => a - b);
+  }, all);
+
 test("a long run is read and scrubbed without blocking the page; sizes and times", async () => {
   const long = join(folder, "long.jsonl");
   const all = await writeLongLog(long, 100e6);
   const { size } = await stat(long);
-  const init = () => {
-    globalThis.longTasks = [];
-    new PerformanceObserver((list) => {
-      for (const task of list.getEntries()) longTasks.push(Math.round(task.duration));
-    }).observe({ type: "longtask", buffered: true });
-  };
-  await withPage(server.url, { ...PLAIN, init }, async (page, errors) => {
+  await withPage(server.url, PLAIN, async (page, errors) => {
     await page.waitForSelector("#play");
     const paint = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? -1);
     const shown = await page.evaluate(() => performance.now());
-    await page.evaluate(() => (longTasks.length = 0));
     const began = Date.now();
-    await open(page, long);
-    await read(page);
+    const reading = await traced(page, async () => {
+      await open(page, long);
+      await read(page);
+    });
     const seconds = (Date.now() - began) / 1000;
-    const reading = await page.evaluate(() => longTasks.splice(0));
     assert.equal(await steps(page), all);
     const memory = await page.evaluate(() => performance.memory?.usedJSHeapSize ?? 0);
-    const frames = await page.evaluate(async (all) => {
-      const bar = document.querySelector("#scrubber");
-      const times = [];
-      for (let i = 0; i <= 200; i += 1) {
-        const at = performance.now();
-        bar.value = String(Math.round((all * i) / 200));
-        bar.dispatchEvent(new Event("input", { bubbles: true }));
-        await Promise.resolve();
-        document.body.getBoundingClientRect();
-        times.push(performance.now() - at);
-        await new Promise((resolve) => requestAnimationFrame(resolve));
-      }
-      return times.sort((a, b) => a - b);
-    }, all);
-    const scrubbing = await page.evaluate(() => longTasks.splice(0));
+    let frames;
+    const scrubbing = await traced(page, async () => {
+      frames = await scrub(page, all);
+    });
     console.log(`first paint ${paint.toFixed(0)} ms, page there after ${shown.toFixed(0)} ms`);
-    console.log(`a log of ${(size / 1e6).toFixed(0)} MB, 1000 epochs, ${all} steps, read in ${seconds.toFixed(1)} s; tasks above 50 ms: [${reading}]`);
+    console.log(`a log of ${(size / 1e6).toFixed(0)} MB, 1000 epochs, ${all} steps, read in ${seconds.toFixed(1)} s: ${told(reading)}`);
     console.log(`JavaScript heap ${(memory / 1e6).toFixed(0)} MB`);
-    console.log(
-      `scrubbing: median ${frames[100].toFixed(1)} ms a moment, worst ${frames.at(-1).toFixed(1)} ms; tasks above 50 ms: [${scrubbing}]`,
-    );
+    console.log(`scrubbing: median ${frames[100].toFixed(1)} ms a moment, worst ${frames.at(-1).toFixed(1)} ms: ${told(scrubbing)}`);
     assert.ok(frames[100] < 50, "half of the moments are there within 50 ms");
+    assert.deepEqual(scrubbing.cpu, [], scrubbing.longest.join("\n"));
     assert.deepEqual(errors, []);
   });
   // What a browser fetches first, and what it fetches for the engine.

@@ -1,11 +1,12 @@
 // The recurrent task: a search on text in the page, recorded ones, sharing and comparing their cells.
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { artefacts, built, fits, held, open, read, ready, saved, seek, shades, stepped, steps, text, until, withPage } from "./browser.js";
+import {
+  artefacts, built, drop, findings, fits, held, kept, ready, saved, seek, shades, stepped, steps, text, until, withPage, withRecording,
+} from "./browser.js";
 import { recurrentLines, writeLines } from "./recording.js";
 import { serve } from "./server.js";
 
@@ -29,9 +30,6 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const kept = (page) =>
-  page.evaluate(() => [...document.querySelectorAll("#recurrent figure.graph g[role=img]")].map((op) => op.getAttribute("aria-label").split(",")[0]));
-
 test("a recurrent search on the book: alphas move, the network writes, a seed fixes both", async () => {
   await withPage(server.url + SMALL, {}, async (page, errors, asked) => {
     await ready(page);
@@ -50,8 +48,8 @@ test("a recurrent search on the book: alphas move, the network writes, a seed fi
     const first = await text(page, "#sample");
     assert.ok(first.split(/\s+/).length > 20, first);
     assert.match(await text(page, "#written-facts"), /^after step 1, temperature 0\.8, seed 1$/);
-    assert.equal((await kept(page)).length, 8);
-    assert.match((await kept(page))[0], / from the first state to node 1$/);
+    assert.equal((await kept(page, "recurrent")).length, 8);
+    assert.match((await kept(page, "recurrent"))[0], / from the first state to node 1$/);
 
     await page.click("#play");
     await stepped(page, 6);
@@ -68,8 +66,26 @@ test("a recurrent search on the book: alphas move, the network writes, a seed fi
     await seek(page, 2);
     assert.equal(await text(page, "#sample"), first);
     await page.click("#latest");
+    // It is steered as one on images is.
     await page.click("#recurrent-row-5");
-    assert.match(await text(page, "#edge"), /a recurrent search takes no changes/);
+    assert.match(await text(page, "#edge"), /2 . 3[^]*Changes go to the search/);
+    await page.locator("#edge tr.op-3").getByRole("button", { name: /Leave this edge only identity/ }).click();
+    await until(page, () => document.querySelector("#edge tr.op-3 .number").textContent === "1.000");
+    const told = (change) =>
+      until(page, (change) => document.querySelector(".time-label").textContent.includes(change), change);
+    await told("recurrent 2 \u2192 3 only identity");
+    await page.selectOption("#search-order", "second");
+    await told("second order");
+    await page.fill("#lr", "2.5");
+    await page.press("#lr", "Tab");
+    await told("rates 2.5 and 0.02");
+    await page.check("#freeze");
+    await told("alphas held");
+    const before = await shades(page);
+    await page.click("#step");
+    await stepped(page, 7);
+    await held(page);
+    assert.equal(await shades(page), before, "alphas that are held stay");
 
     await page.click("#reset");
     await page.click("#step");
@@ -87,27 +103,16 @@ test("texts of somebody's own: a good one is learned from, a bad one is told in 
     await page.click("#play");
     assert.match(await text(page, ".notices"), /a text file that is not here: drop one on the page/);
     assert.equal(await page.getAttribute("#main", "data-phase"), "idle");
-    const drop = async (name, bytes) => {
-      const data = await page.evaluateHandle(
-        ([name, bytes]) => {
-          const data = new DataTransfer();
-          data.items.add(new File([new Uint8Array(bytes)], name));
-          return data;
-        },
-        [name, [...Buffer.from(bytes)]],
-      );
-      await page.dispatchEvent("main", "drop", { dataTransfer: data });
-    };
     const told = (pattern) => until(page, (pattern) => new RegExp(pattern).test(document.querySelector(".notices").textContent), pattern);
-    await drop("bad.txt", [103, 111, 10, 98, 255]);
+    await drop(page, "bad.txt", [103, 111, 10, 98, 255]);
     await told("bad\\.txt is no UTF-8 text: byte 5, on line 2, does not fit\\.");
-    await drop("empty.txt", " \n");
+    await drop(page, "empty.txt", " \n");
     await told("empty\\.txt has no words\\.");
-    await drop("short.txt", "One sentence. And another.");
+    await drop(page, "short.txt", "One sentence. And another.");
     await told("short\\.txt is what a search learns from now");
     await page.click("#play");
     await told("Short\\.txt has 2 sentences, and at least 10 are needed");
-    await drop("mine.txt", "The <b>cat</b> sat on the mat. It saw a dog! The dog ran? ".repeat(40));
+    await drop(page, "mine.txt", "The <b>cat</b> sat on the mat. It saw a dog! The dog ran? ".repeat(40));
     await told("mine\\.txt is what a search learns from now");
     await page.click("#step");
     await stepped(page, 1);
@@ -117,20 +122,18 @@ test("texts of somebody's own: a good one is learned from, a bad one is told in 
 });
 
 test("a recorded recurrent run is shown at any moment, and its cell is shared and compared", async () => {
-  await withPage(server.url, { ...PLAIN, permissions: ["clipboard-read", "clipboard-write"] }, async (page, errors) => {
-    await open(page, log);
-    await read(page);
+  await withRecording(server.url, { ...PLAIN, permissions: ["clipboard-read", "clipboard-write"] }, log, async (page, errors) => {
     assert.equal(await steps(page), 30);
     assert.match(await text(page, "#of-run"), /^events\.jsonl recurrent cell of 32 units, 16 columns, 10 words back, 3 epochs, 50 distinct of 1,000 words, seed 3$/);
     assert.equal((await shades(page)).split(",").length, 36 * 5);
     assert.equal(await text(page, "#sample"), "the <img src=x onerror=alert(1)> cat\nafter 30", "foreign text is text");
     assert.equal(await page.locator("img").count(), 0);
     assert.match(await text(page, "#valid-perplexity"), /^whole text \d+\.\d$/);
-    const end = await kept(page);
+    const end = await kept(page, "recurrent");
     assert.equal(end.length, 8);
     await seek(page, 12);
     assert.equal(await text(page, "#sample"), "the <img src=x onerror=alert(1)> cat\nafter 10");
-    assert.notDeepEqual(await kept(page), end, "another cell was derived before");
+    assert.notDeepEqual(await kept(page, "recurrent"), end, "another cell was derived before");
     await page.click("#latest");
     // All edges with all their ops; pointing at a row shows its edge and its curve.
     await page.check("input[name=cell-view] >> nth=1", { force: true });
@@ -155,16 +158,11 @@ test("a recorded recurrent run is shown at any moment, and its cell is shared an
     assert.match(link, /#.*&cell=r1\./);
     await page.setViewportSize({ width: 1440, height: 1200 });
     await page.screenshot({ path: `${artefacts}/recurrent-recorded-1440.png`, fullPage: true });
-    // What the debugger evaluates is not bound by the page's policy.
-    await page.evaluate(await readFile(createRequire(import.meta.url).resolve("axe-core"), "utf8"));
-    const findings = await page.evaluate(async () =>
-      (await globalThis.axe.run()).violations.filter(({ impact }) => ["serious", "critical"].includes(impact)).map(({ id }) => id),
-    );
-    assert.deepEqual(findings, [], "everybody can use it");
+    assert.deepEqual(await findings(page), [], "everybody can use it");
     await page.goto("about:blank");
     await page.goto(link);
     await page.waitForSelector("#recurrent figure.graph g[role=img]");
-    assert.deepEqual(await kept(page), end, "the link brings the cell back");
+    assert.deepEqual(await kept(page, "recurrent"), end, "the link brings the cell back");
     // Cells of either kind are shown, each with its own search.
     await page.click(".paste summary");
     await page.fill("#pasted", "d1.s0s1s0s1s1i0i0d2.m0m1i2m1m0i2i2m1.0000");

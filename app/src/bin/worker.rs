@@ -1,13 +1,16 @@
 //! The engine in a Web Worker: hears commands, computes steps, says what happens.
 
-use darts_app::messages::{Activity, Command, DataChoice, Message, OwnText};
+use darts_app::messages::{Activity, Command, DataChoice, Message, OwnText, Wanted};
 use darts_engine::{
     bench::step_benchmark,
-    checkpoint::{Checkpoint, LogMark, Resumable},
+    checkpoint::{Checkpoint, CheckpointError, LogMark, Resumable, State},
     data::{Corpus, Dataset, TEXTURES_TEST, TEXTURES_TRAIN, Vocabulary},
     device::{Compute, DeviceChoice},
     event::Event,
-    search::{Control, ConvSearch, RecurrentConfig, RecurrentSearch, Sampling, SearchConfig, SearchError},
+    search::{
+        Control, ConvSearch, RecurrentConfig, RecurrentError, RecurrentSearch, Sampling, SearchConfig, SearchError,
+        SteerError, Steering,
+    },
     space::Genotype,
     train::{TrainConfig, Training},
 };
@@ -96,6 +99,48 @@ impl Search {
         }
     }
 
+    fn steps_done(&self) -> usize {
+        match self {
+            Self::Images(search) => search.steps_done(),
+            Self::Text(search, _) => search.steps_done(),
+        }
+    }
+
+    fn ends_epoch(&self) -> bool {
+        match self {
+            Self::Images(search) => search.ends_epoch(),
+            Self::Text(search, _) => search.ends_epoch(),
+        }
+    }
+
+    async fn state(&self) -> Result<State, String> {
+        match self {
+            Self::Images(search) => search.state().await.map_err(|error| error.to_string()),
+            Self::Text(search, _) => search.state().await.map_err(|error| error.to_string()),
+        }
+    }
+
+    fn restore(&mut self, state: &State) -> Result<(), CheckpointError> {
+        match self {
+            Self::Images(search) => search.restore(state),
+            Self::Text(search, _) => search.restore(state),
+        }
+    }
+
+    /// Changes it, or says why that is refused; an error is the device's.
+    async fn steer(&mut self, steering: Steering) -> Result<Result<Event, SteerError>, String> {
+        match self {
+            Self::Images(search) => match search.steer(steering).await {
+                Err(SearchError::Steering(refused)) => Ok(Err(refused)),
+                told => told.map(Ok).map_err(|error| error.to_string()),
+            },
+            Self::Text(search, _) => match search.steer(steering).await {
+                Err(RecurrentError::Steering(refused)) => Ok(Err(refused)),
+                told => told.map(Ok).map_err(|error| error.to_string()),
+            },
+        }
+    }
+
     async fn step(&mut self) -> Result<Vec<Event>, String> {
         match self {
             Self::Images(search) => search.step().await.map_err(|error| error.to_string()),
@@ -139,13 +184,13 @@ impl Current {
     /// Tells what it can be taken up again from, if anything was done since; not more often than is worth its while, unless
     /// it is `due`.
     async fn keep(&mut self, due: bool) -> Result<(), String> {
-        let Search::Images(search) = &self.search else { return Ok(()) };
+        let search = &self.search;
         let (now, steps) = (js_sys::Date::now(), search.steps_done());
         let (then, known) = self.kept;
         if steps == known || search.is_finished() || !(due || search.ends_epoch() || now - then > KEPT_EVERY) {
             return Ok(());
         }
-        let state = search.state().await.map_err(|error| error.to_string())?;
+        let state = search.state().await?;
         // The page has the log; that both are kept together is its business.
         let checkpoint = Checkpoint { step: steps, config: self.began.clone(), log: LogMark::default(), state };
         say(&Message::Kept { run: self.run, checkpoint: checkpoint.to_bytes() });
@@ -335,26 +380,12 @@ async fn obey(
     compute: &Compute,
 ) -> Result<(), String> {
     match command {
-        Command::Start { run, config, data } => {
+        Command::Start { run, wanted, checkpoint, held } => {
             *current = None;
-            let begun = begin(run, config, data, compute).await;
-            *current = started(run, begun);
-        }
-        Command::Continue { run, config, data, checkpoint } => {
-            *current = None;
-            match resume(run, config, data, &checkpoint, compute).await {
-                Ok((search, began)) => {
-                    let kept = (js_sys::Date::now(), search.steps_done());
-                    let (search, activity) = (Search::Images(search), Activity::Building);
-                    *current = Some(Current { began, kept, run, search, going: false, owed: 0, activity });
-                }
+            match start(run, wanted, checkpoint.as_deref(), compute).await {
+                Ok(begun) => *current = Some(Current { going: !held, ..begun }),
                 Err(message) => say(&Message::Event { run, event: Event::Failed { message }.into() }),
             }
-        }
-        Command::StartText { run, config, words, own } => {
-            *current = None;
-            let begun = begin_text(run, config, words, own, compute).await;
-            *current = started(run, begun);
         }
         Command::Sample { words, temperature, seed } => {
             if let Some(current) = current {
@@ -389,20 +420,25 @@ async fn obey(
     Ok(())
 }
 
-/// A search that has begun, told as such, or why it has not.
-fn started(run: u32, begun: Result<Search, String>) -> Option<Current> {
-    match begun {
-        Ok(search) => {
-            let event = search.started();
-            let (began, kept) = (fingerprint(&event), (js_sys::Date::now(), 0));
-            say(&Message::Event { run, event: event.into() });
-            Some(Current { began, kept, run, search, going: true, owed: 0, activity: Activity::Building })
+/// Begins a search, which is told; or takes one up from its checkpoint.
+async fn start(run: u32, wanted: Wanted, checkpoint: Option<&[u8]>, compute: &Compute) -> Result<Current, String> {
+    let refused = |why: String| format!("the search that was kept cannot be taken up again: what was kept {why}");
+    let checkpoint = checkpoint.map(Checkpoint::from_bytes).transpose().map_err(|error| refused(error.to_string()))?;
+    let mut search = match wanted {
+        Wanted::Images { config, data } => begin(run, config, data, compute).await?,
+        Wanted::Text { config, words, own } => begin_text(run, config, words, own, compute).await?,
+    };
+    let event = search.started();
+    let began = fingerprint(&event);
+    match checkpoint {
+        None => say(&Message::Event { run, event: event.into() }),
+        Some(checkpoint) if checkpoint.config == began => {
+            search.restore(&checkpoint.state).map_err(|error| refused(error.to_string()))?;
         }
-        Err(message) => {
-            say(&Message::Event { run, event: Event::Failed { message }.into() });
-            None
-        }
+        Some(_) => return Err(refused("is of other data, another device or another version of this page".into())),
     }
+    let kept = (js_sys::Date::now(), search.steps_done());
+    Ok(Current { began, kept, run, search, going: false, owed: 0, activity: Activity::Building })
 }
 
 /// What is asked of a search that is there.
@@ -412,21 +448,13 @@ async fn asked(control: Control, current: &mut Current) -> Result<(), String> {
         Control::Resume => current.going = true,
         Control::Step => (current.going, current.owed) = (false, current.owed + 1),
         Control::Steer { steering } => {
-            let Search::Images(search) = &mut current.search else {
-                let reason = "a recurrent search takes no changes while it runs".to_owned();
-                say(&Message::Refused { run: current.run, reason });
-                return Ok(());
-            };
-            match search.steer(steering).await {
+            match current.search.steer(steering).await? {
                 Ok(event) => {
                     say(&Message::Event { run: current.run, event: event.into() });
                     // No step was done, and yet it is another search.
                     current.kept.1 = usize::MAX;
                 }
-                Err(error @ SearchError::Steering(_)) => {
-                    say(&Message::Refused { run: current.run, reason: error.to_string() });
-                }
-                Err(error) => return Err(error.to_string()),
+                Err(refused) => say(&Message::Refused { run: current.run, reason: refused.to_string() }),
             }
         }
         Control::Stop => {}
@@ -452,27 +480,6 @@ async fn begin(run: u32, config: SearchConfig, data: DataChoice, compute: &Compu
     say(&Message::Status { run, activity: Activity::Building });
     let search = ConvSearch::new(config, &dataset, compute).await.map_err(|error| error.to_string())?;
     Ok(Search::Images(search.into()))
-}
-
-/// Takes up a search from its checkpoint.
-async fn resume(
-    run: u32,
-    config: SearchConfig,
-    data: DataChoice,
-    checkpoint: &[u8],
-    compute: &Compute,
-) -> Result<(Box<ConvSearch>, String), String> {
-    let refused = |why: String| format!("the search that was kept cannot be taken up again: what was kept {why}");
-    let checkpoint = Checkpoint::from_bytes(checkpoint).map_err(|error| refused(error.to_string()))?;
-    let Search::Images(mut search) = begin(run, config, data, compute).await? else {
-        return Err(refused("is of the other kind".into()));
-    };
-    let began = fingerprint(&search.started());
-    if checkpoint.config != began {
-        return Err(refused("is of other images, another device or another version of this page".into()));
-    }
-    search.restore(&checkpoint.state).map_err(|error| refused(error.to_string()))?;
-    Ok((search, began))
 }
 
 async fn begin_text(

@@ -1,6 +1,9 @@
 //! The top bar: name, transport, settings, figures.
 
-use super::{grouped, page, parts::Menu};
+use super::{
+    grouped, page,
+    parts::{FileField, Menu},
+};
 use crate::{
     browser,
     page::{Engine, Page, Phase, Purpose, Source, sentence},
@@ -112,12 +115,10 @@ fn Transport() -> impl IntoView {
 fn status(page: Page) -> String {
     let loading = match page.engine.get() {
         Engine::Loading { received, total: Some(total) } if total > 0.0 => {
-            Some(format!("Loading the engine: {:.0}%", (100.0 * received / total).min(100.0)))
+            Some(format!("Loading engine: {:.0}%", (100.0 * received / total).min(100.0)))
         }
-        Engine::Loading { received, .. } if received > 0.0 => {
-            Some(format!("Loading the engine: {:.1} MB", received / 1e6))
-        }
-        Engine::Loading { .. } => Some("Loading the engine".into()),
+        Engine::Loading { received, .. } if received > 0.0 => Some(format!("Loading engine: {:.1} MB", received / 1e6)),
+        Engine::Loading { .. } => Some("Loading engine".into()),
         Engine::Waiting | Engine::Ready { .. } | Engine::Broken => None,
     };
     let activity = page.activity.get();
@@ -194,7 +195,7 @@ fn Figures() -> impl IntoView {
         <dl class="figures">
             <div class="figure wide">
                 <dt>"Status"</dt>
-                <dd><span id="status" role="status">{move || status(page)}</span></dd>
+                <dd><span id="status" role="status" title=move || status(page)>{move || status(page)}</span></dd>
             </div>
             <div class="figure">
                 <dt>"Epoch"</dt>
@@ -360,22 +361,7 @@ fn OfText() -> impl IntoView {
                 <option value="own">{own}</option>
             </select>
         </label>
-        <input
-            type="file"
-            class="hidden"
-            tabindex="-1"
-            id="text-file"
-            aria-label="A text to learn from"
-            accept=".txt,text/plain"
-            node_ref=file
-            on:change=move |event| {
-                let input: web_sys::HtmlInputElement = event_target(&event);
-                if let Some(file) = input.files().and_then(|files| files.get(0)) {
-                    page.open_file(&file, Purpose::Learn);
-                }
-                input.set_value("");
-            }
-        />
+        <FileField id="text-file" label="A text to learn from" accept=".txt,text/plain" purpose=Purpose::Learn node=file />
         <Number label="Words" hint="The most words of the vocabulary; rarer ones become one" count=Count::WORDS get=|s| s.words as u64 />
         <Number label="Units" hint="The length of word vectors and of the state" count=Count::UNITS get=|s| s.units as u64 />
         <Number label="Back" hint="Words that gradients go back through" count=Count::BPTT get=|s| s.bptt as u64 />
@@ -475,8 +461,7 @@ fn Steered() -> impl IntoView {
     let runs = move || {
         matches!(page.phase.get(), Phase::Running | Phase::Paused) && page.run.with(|run| run.started.is_some())
     };
-    let text = Memo::new(move |_| page.task.get() == Task::Recurrent);
-    let fixed = move || (page.source.get() != Source::Engine && !runs()) || (text.get() && runs());
+    let fixed = move || page.source.get() != Source::Engine && !runs();
     let recorded = move || matches!(page.source.get(), Source::Recording { .. });
     // That of the run while there is one, of the settings before.
     let course = Memo::new(move |_| {
@@ -491,12 +476,7 @@ fn Steered() -> impl IntoView {
         if runs() { page.ask_change(Steering::Order { order }) } else { setup.update(|setup| setup.order = order) }
     };
     view! {
-        <fieldset
-            disabled=fixed
-            class="steered"
-            hidden=recorded
-            title=move || (text.get() && runs()).then_some("A recurrent search takes no changes while it runs")
-        >
+        <fieldset disabled=fixed class="steered" hidden=recorded>
             <legend class="hidden">"What can be changed while a search runs"</legend>
             <RateField
                 label="Weight rate"
@@ -521,7 +501,7 @@ fn Steered() -> impl IntoView {
                     <option value="second">"Second"</option>
                 </select>
             </label>
-            <label class="field check" hidden=move || text.get() title="Only the weights learn while the alphas are held: a warm-up">
+            <label class="field check" title="Only the weights learn while the alphas are held: a warm-up">
                 <span>"Hold alphas"</span>
                 <input
                     id="freeze"
@@ -610,22 +590,7 @@ fn Actions() -> impl IntoView {
             >
                 "Open\u{2026}"
             </button>
-            <input
-                type="file"
-                class="hidden"
-                tabindex="-1"
-                id="open-file"
-                aria-label="A recorded run or a file of cells"
-                accept=".jsonl,.json,.py,.txt"
-                node_ref=file
-                on:change=move |event| {
-                    let input: web_sys::HtmlInputElement = event_target(&event);
-                    if let Some(file) = input.files().and_then(|files| files.get(0)) {
-                        page.open_file(&file, Purpose::Show);
-                    }
-                    input.set_value("");
-                }
-            />
+            <FileField id="open-file" label="A recorded run or a file of cells" accept=".jsonl,.json,.py,.txt" purpose=Purpose::Show node=file />
             <Menu label="Link" hint="An address that brings this back">
                 <button type="button" id="copy-link" on:click=move |_| copy(false)>"Copy a link to these settings"</button>
                 <button type="button" id="copy-cells" disabled=move || page.genotype.with(Option::is_none) on:click=move |_| copy(true)>

@@ -1,6 +1,11 @@
 //! Cells side by side in the same drawing, with what differs marked.
 
-use super::{cell::network_cost, graph::Still, page, parts::Menu, parts::SavePicture};
+use super::{
+    cell::network_cost,
+    graph::Still,
+    page,
+    parts::{FileField, Menu, SavePicture},
+};
 use crate::page::{Purpose, Source};
 use darts_app::{
     cells::{Cells, Kind, Task},
@@ -229,21 +234,12 @@ fn Add(full: Signal<bool>) -> impl IntoView {
                 <option value="random">"Random cells"</option>
                 <option value="recorded">"A recorded run or a file\u{2026}"</option>
             </select>
-            <input
-                type="file"
-                class="hidden"
-                tabindex="-1"
+            <FileField
                 id="add-file"
-                aria-label="A recorded run or a file of cells to compare"
+                label="A recorded run or a file of cells to compare"
                 accept=".jsonl,.json,.py,.txt"
-                node_ref=file
-                on:change=move |event| {
-                    let input: web_sys::HtmlInputElement = event_target(&event);
-                    if let Some(file) = input.files().and_then(|files| files.get(0)) {
-                        page.open_file(&file, Purpose::Beside);
-                    }
-                    input.set_value("");
-                }
+                purpose=Purpose::Beside
+                node=file
             />
             <details class="menu paste">
                 <summary title="From a share code, an address, JSON or Python">"Paste"</summary>

@@ -1,7 +1,6 @@
 //! Losses, accuracies, op shares and the entropy of the edges over the steps of the search.
 
 use super::{
-    edge_card::EdgeCard,
     math, page,
     parts::{Menu, SavePicture, Term},
 };
@@ -176,7 +175,8 @@ pub fn Plot(
     let (width, height) = axis.size;
     let node: NodeRef<svg::Svg> = NodeRef::new();
     let drawn = Memo::new(move |_| {
-        page.run.with(|run| {
+        page.plot.track();
+        page.run.with_untracked(|run| {
             let epochs: Vec<usize> = run.epochs.iter().filter(|_| timeline).map(|epoch| epoch.steps).collect();
             draw(columns(run), &epochs, axis)
         })
@@ -549,7 +549,6 @@ pub fn Curves(task: Task) -> impl IntoView {
                 <p class="caption">
                     <Term word="entropy" /> " " {math::entropy()} " of each " <Term word="edge" /> " in bits; click a line or a row."
                 </p>
-                <EdgeCard />
             </section>
             {move || {
                 let axis = Axis { empty: (0.0, 1.0), limits: (f64::NEG_INFINITY, f64::INFINITY), least: 0.01, smooth: false, size: wide };

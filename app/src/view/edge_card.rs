@@ -1,7 +1,7 @@
 //! The chosen edge: what its ops weigh, and what can be changed about them.
 
 use super::{heatmap::place, node_number, op_hint, op_name, page, state_name};
-use darts_app::cells::{AnyOp, Kind};
+use darts_app::cells::Kind;
 use darts_engine::search::{PRUNED, Steering};
 use leptos::prelude::*;
 
@@ -26,13 +26,7 @@ fn Chosen(kind: Kind, row: usize) -> impl IntoView {
         })
     };
     let takes = move || {
-        if kind == Kind::Recurrent {
-            "The ops of this edge; a recurrent search takes no changes."
-        } else if page.steerable() {
-            "Changes go to the search and into its log."
-        } else {
-            "Changes are tried out here only."
-        }
+        if page.steerable() { "Changes go to the search and into its log." } else { "Changes are tried out here only." }
     };
     // Bars are as long as they can be told apart; the numbers beside them say what they are.
     let greatest = move || {
@@ -63,38 +57,31 @@ fn Chosen(kind: Kind, row: usize) -> impl IntoView {
                     </button>
                 }
             };
-            let buttons = match (any, kind.convolutional()) {
-                (AnyOp::Convolutional(candidate), Some(cell)) => Some(view! {
-                    <td class="acts">
-                        {act("\u{2212}", format!("Lower the alpha of {label} by {NUDGE}"), Steering::Nudge { cell, edge: row, op: candidate, by: -NUDGE })}
-                        {act("+", format!("Raise the alpha of {label} by {NUDGE}"), Steering::Nudge { cell, edge: row, op: candidate, by: NUDGE })}
-                        {act("only", format!("Leave this edge only {label}"), Steering::Pin { cell, edge: row, op: candidate })}
-                        {act("out", format!("Take {label} out of this edge"), Steering::Prune { cell, edge: row, op: candidate })}
-                    </td>
-                }),
-                _ => None,
-            };
+            let (cell, op) = (kind.steered(), any.steered());
+            let buttons = [
+                act("\u{2212}", format!("Lower the alpha of {label} by {NUDGE}"), Steering::Nudge { cell, edge: row, op, by: -NUDGE }),
+                act("+", format!("Raise the alpha of {label} by {NUDGE}"), Steering::Nudge { cell, edge: row, op, by: NUDGE }),
+                act("only", format!("Leave this edge only {label}"), Steering::Pin { cell, edge: row, op }),
+                act("out", format!("Take {label} out of this edge"), Steering::Prune { cell, edge: row, op }),
+            ];
             view! {
                 <tr class=format!("op-{}", any.colour()) class:out=out>
                     <th scope="row" title=op_hint(any)><span class="swatch"></span>{label.clone()}</th>
                     <td class="bar"><div style:width=move || format!("{:.1}%", 100.0 * value().0 / greatest())></div></td>
                     <td class="number">{move || if out() { "out".to_owned() } else { format!("{:.3}", value().0) }}</td>
-                    {buttons}
+                    <td class="acts">{buttons}</td>
                 </tr>
             }
         })
         .collect_view();
     view! {
-        <div class="chosen-edge" id="edge">
+        <aside class="chosen-edge" id="edge" aria-label="The chosen edge">
             <p class="chosen-head">
                 <b>{state_name(kind, edge.state)} " \u{2192} " {node_number(kind, edge.node)}</b>
-                {format!(", {} cell, ", kind.name())}
-                {bits}
-                {kind.convolutional().map(|cell| view! {
-                    <button type="button" class="link" on:click=move |_| page.steer(Steering::Release { cell, edge: row })>
-                        "Release"
-                    </button>
-                })}
+                <span>{format!("{} cell \u{b7} ", kind.name())} {bits}</span>
+                <button type="button" class="link" on:click=move |_| page.steer(Steering::Release { cell: kind.steered(), edge: row })>
+                    "Release"
+                </button>
                 <button type="button" class="dismiss" aria-label="Close" on:click=move |_| page.chosen.set(None)>"\u{d7}"</button>
             </p>
             <table>
@@ -102,6 +89,6 @@ fn Chosen(kind: Kind, row: usize) -> impl IntoView {
                 <tbody>{ops}</tbody>
             </table>
             <p class="caption">{takes}</p>
-        </div>
+        </aside>
     }
 }

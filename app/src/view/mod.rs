@@ -18,7 +18,10 @@ mod time;
 mod tour;
 
 use crate::page::{Page, Phase, Source};
-use darts_app::cells::{AnyOp, Kind, Task};
+use darts_app::{
+    cells::{AnyOp, Kind, Task},
+    messages::Wanted,
+};
 use darts_engine::space::{Op, RecurrentOp};
 use leptos::prelude::*;
 
@@ -128,6 +131,9 @@ fn page() -> Page {
 pub fn App() -> impl IntoView {
     let page = Page::new();
     provide_context(page);
+    // What is below the pictures waits until those are painted.
+    let below = RwSignal::new(false);
+    request_animation_frame(move || set_timeout(move || below.set(true), std::time::Duration::ZERO));
     view! {
         <bar::Bar />
         <main
@@ -158,11 +164,14 @@ pub fn App() -> impl IntoView {
                     }
                 }}
             </div>
-            <race::Training />
-            <compare::Compare />
-            <explain::Explain />
+            <Show when=move || below.get()>
+                <race::Training />
+                <compare::Compare />
+                <explain::Explain />
+            </Show>
         </main>
-        <explain::Foot />
+        <Show when=move || below.get()><explain::Foot /></Show>
+        <edge_card::EdgeCard />
         <time::TimeBar />
         <tour::Tour />
     }
@@ -197,14 +206,18 @@ fn KeptSearch() -> impl IntoView {
     let facts = move || {
         page.kept.with(|kept| {
             let kept = kept.as_ref()?;
-            let (steps, all) = (grouped(kept.run.steps), kept.run.total_steps().map(grouped));
-            Some(format!(
-                "A search of {} cells of {} channels, seed {}, was at step {steps} of {} when it was last kept.",
-                kept.config.layers,
-                kept.config.init_channels,
-                kept.config.seed,
-                all.unwrap_or_default()
-            ))
+            let what = match &kept.wanted {
+                Wanted::Images { config, .. } => {
+                    format!("{} cells of {} channels, seed {}", config.layers, config.init_channels, config.seed)
+                }
+                Wanted::Text { config, own, .. } => {
+                    let text = own.as_ref().map(|own| format!(", on {}", own.name)).unwrap_or_default();
+                    format!("a recurrent cell of {} units, seed {}{text}", config.hidden, config.seed)
+                }
+            };
+            let steps = grouped(kept.run.steps);
+            let all = kept.run.total_steps().map(|all| format!(" of {}", grouped(all))).unwrap_or_default();
+            Some(format!("A search of {what}, was at step {steps}{all} when it was last kept."))
         })
     };
     let idle = move || matches!(page.phase.get(), Phase::Idle | Phase::Failed);

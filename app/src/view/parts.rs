@@ -1,6 +1,7 @@
 //! Small parts that many views have: choices, menus, words with an explanation.
 
-use crate::browser;
+use super::page;
+use crate::{browser, page::Purpose};
 use leptos::{html, prelude::*};
 use wasm_bindgen_futures::spawn_local;
 
@@ -70,6 +71,36 @@ pub fn Menu(label: &'static str, hint: &'static str, children: Children) -> impl
             <summary title=hint>{label}</summary>
             <div class="menu-list" on:click=move |_| close()>{children()}</div>
         </details>
+    }
+}
+
+/// A field for a file, hidden: a button or a choice elsewhere clicks on `node`.
+#[component]
+pub fn FileField(
+    id: &'static str,
+    label: &'static str,
+    accept: &'static str,
+    purpose: Purpose,
+    node: NodeRef<html::Input>,
+) -> impl IntoView {
+    let page = page();
+    view! {
+        <input
+            type="file"
+            class="hidden"
+            tabindex="-1"
+            id=id
+            aria-label=label
+            accept=accept
+            node_ref=node
+            on:change=move |event| {
+                let input: web_sys::HtmlInputElement = event_target(&event);
+                if let Some(file) = input.files().and_then(|files| files.get(0)) {
+                    page.open_file(&file, purpose);
+                }
+                input.set_value("");
+            }
+        />
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::{grouped, page, parts::Menu};
 use crate::browser;
-use darts_app::cells::Task;
-use darts_engine::search::Steering;
+use darts_app::cells::{Kind, Task};
+use darts_engine::search::{OpName, SteeredCell, Steering};
 use leptos::prelude::*;
 
 #[component]
@@ -149,22 +149,19 @@ pub fn TimeBar() -> impl IntoView {
 /// A change in words.
 pub fn steering_text(steering: &Steering) -> String {
     use super::{edge_text, heatmap::place, op_name};
-    use darts_app::cells::AnyOp;
-    let edge = |cell: darts_engine::space::CellKind, row: usize| {
+    let edge = |cell: SteeredCell, row: usize| {
         let edge = place(cell.into(), row);
         format!("{} {}", cell.name(), edge_text(cell.into(), edge.state, edge.node))
     };
+    let name = |cell: SteeredCell, op: OpName| {
+        let known = Kind::from(cell).task().ops().into_iter().find(|known| known.steered() == op);
+        known.map_or_else(|| op.to_string(), op_name)
+    };
     match *steering {
-        Steering::Pin { cell, edge: row, op } => {
-            format!("{} only {}", edge(cell, row), op_name(AnyOp::Convolutional(op)))
-        }
-        Steering::Prune { cell, edge: row, op } => {
-            format!("{} without {}", edge(cell, row), op_name(AnyOp::Convolutional(op)))
-        }
+        Steering::Pin { cell, edge: row, op } => format!("{} only {}", edge(cell, row), name(cell, op)),
+        Steering::Prune { cell, edge: row, op } => format!("{} without {}", edge(cell, row), name(cell, op)),
         Steering::Release { cell, edge: row } => format!("{} released", edge(cell, row)),
-        Steering::Nudge { cell, edge: row, op, by } => {
-            format!("{} {} {by:+}", edge(cell, row), op_name(AnyOp::Convolutional(op)))
-        }
+        Steering::Nudge { cell, edge: row, op, by } => format!("{} {} {by:+}", edge(cell, row), name(cell, op)),
         Steering::Freeze { frozen: true } => "alphas held".into(),
         Steering::Freeze { frozen: false } => "alphas let go".into(),
         Steering::Rates { weights, alphas } => format!("rates {weights} and {alphas}"),

@@ -1,4 +1,5 @@
-use burn::tensor::Tensor;
+use super::Held;
+use burn::tensor::{Bool, Tensor, TensorData};
 
 /// Added to the root of the second moment.
 const EPSILON: f64 = 1e-8;
@@ -25,5 +26,33 @@ impl Adam {
         let scale = (1.0 - beta2.powi(step)).sqrt();
         *alphas = alphas.clone() - first.clone() / (second.clone().sqrt() / scale + EPSILON) * step_size;
         *moments = (first, second);
+    }
+}
+
+/// What somebody holds of the alphas while the weights go on learning.
+#[derive(Clone, Debug, Default)]
+pub struct Hold {
+    /// All of them stay as they are.
+    pub frozen: bool,
+    /// Those that stay one by one: a mask as large as the alphas, and the values there.
+    some: Option<(Tensor<2, Bool>, Tensor<2>)>,
+}
+
+impl Hold {
+    /// Holds those of the alphas that `held` names, and no others, at what they are.
+    pub fn some(&mut self, held: &Held, alphas: &Tensor<2>) {
+        let mask: Vec<bool> = held.iter().flatten().copied().collect();
+        self.some = mask.contains(&true).then(|| {
+            let mask = TensorData::new(mask, alphas.dims());
+            (Tensor::from_data(mask, &alphas.device()), alphas.clone())
+        });
+    }
+
+    /// The alphas after a step of their own, with those that are held put back.
+    pub fn keep(&self, alphas: Tensor<2>) -> Tensor<2> {
+        match self.some.clone() {
+            Some((mask, values)) => alphas.mask_where(mask, values),
+            None => alphas,
+        }
     }
 }

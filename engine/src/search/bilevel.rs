@@ -1,6 +1,6 @@
 use super::{
     Order, SearchConfig,
-    adam::Adam,
+    adam::{Adam, Hold},
     curvature::dominant_eigenvalue,
     sgd::{Sgd, norm},
 };
@@ -8,7 +8,7 @@ use crate::{
     checkpoint::{CheckpointError, State},
     supernet::{Minibatch, Pass, Supernet, Wrt},
 };
-use burn::tensor::{Bool, Device, ExecutionError, Tensor, TensorData};
+use burn::tensor::{Device, ExecutionError, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -36,10 +36,8 @@ pub struct Bilevel {
     pub moments: (Tensor<2>, Tensor<2>),
     /// Architecture steps taken.
     pub architecture_steps: i32,
-    /// The alphas stay as they are.
-    pub frozen: bool,
-    /// Alphas that somebody holds: a mask [28, 8], and the values there.
-    pub held: Option<(Tensor<2, Bool>, Tensor<2>)>,
+    /// What somebody holds of the alphas.
+    pub hold: Hold,
 }
 
 /// What a search step leaves to look at, still on the device.
@@ -70,8 +68,7 @@ impl Bilevel {
             weights,
             alphas,
             architecture_steps: 0,
-            frozen: false,
-            held: None,
+            hold: Hold::default(),
         }
     }
 
@@ -155,7 +152,7 @@ impl Bilevel {
 
     /// Adam on the alphas with their gradient [28, 8].
     pub fn update_alphas(&mut self, config: &SearchConfig, gradient: Tensor<2>) {
-        if self.frozen {
+        if self.hold.frozen {
             return;
         }
         self.architecture_steps += 1;
@@ -165,9 +162,7 @@ impl Bilevel {
             weight_decay: config.arch_weight_decay,
         };
         adam.step(self.architecture_steps, &mut self.alphas, &mut self.moments, gradient);
-        if let Some((mask, values)) = self.held.clone() {
-            self.alphas = self.alphas.clone().mask_where(mask, values);
-        }
+        self.alphas = self.hold.keep(self.alphas.clone());
     }
 
     /// The eigenvalue of largest magnitude [1] of the Hessian of the validation loss with respect to the alphas, and its

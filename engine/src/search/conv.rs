@@ -336,7 +336,7 @@ impl Resumable for ConvSearch {
             seconds: self.seconds,
             steered: Steered {
                 held: self.held.clone(),
-                frozen: self.bilevel.frozen,
+                frozen: self.bilevel.hold.frozen,
                 order: self.config.order,
                 learning_rate: self.config.learning_rate,
                 learning_rate_min: self.config.learning_rate_min,
@@ -371,17 +371,15 @@ impl Resumable for ConvSearch {
             }
         }
         let Steered { held, frozen, order, learning_rate, learning_rate_min, arch_learning_rate } = steered;
-        if ![0, self.bilevel.alphas.dims()[0]].contains(&held.len()) {
-            return refused("the alphas taken out", format!("{} rows", held.len()));
-        }
+        check_held(&held, self.bilevel.alphas.dims())?;
         let config =
             SearchConfig { order, learning_rate, learning_rate_min, arch_learning_rate, ..self.config.clone() };
         if let Err(error) = config.check() {
             return refused("a changed setting", error.to_string());
         }
         self.bilevel.restore(state, architecture_steps)?;
-        (self.config, self.held, self.bilevel.frozen) = (config, held, frozen);
-        self.hold();
+        (self.config, self.held, self.bilevel.hold.frozen) = (config, held, frozen);
+        self.bilevel.hold.some(&self.held, &self.bilevel.alphas);
         self.weight_loader.seek(weight_position);
         self.alpha_loader.seek(alpha_position);
         (self.step, self.epoch_sums, self.epoch_seconds, self.seconds) = (step, epoch_sums, epoch_seconds, seconds);
@@ -398,7 +396,7 @@ impl ConvSearch {
         let before = read_alphas(&self.bilevel, &self.config).await?;
         let architecture = steering.apply(&before, &mut self.held)?;
         match steering {
-            Steering::Freeze { frozen } => self.bilevel.frozen = frozen,
+            Steering::Freeze { frozen } => self.bilevel.hold.frozen = frozen,
             Steering::Rates { weights, alphas } => {
                 self.config.learning_rate = weights;
                 self.config.learning_rate_min = self.config.learning_rate_min.min(weights);
@@ -409,19 +407,10 @@ impl ConvSearch {
                 let shape = self.bilevel.alphas.dims();
                 let flat = TensorData::new(architecture.to_flat(), shape);
                 self.bilevel.alphas = Tensor::from_data(flat, &self.compute.device);
-                self.hold();
+                self.bilevel.hold.some(&self.held, &self.bilevel.alphas);
             }
         }
         Ok(Event::Steered { step: self.step, steering, architecture })
-    }
-
-    /// Holds the alphas that were taken out where they are.
-    fn hold(&mut self) {
-        let alphas = self.bilevel.alphas.clone();
-        let mask: Vec<bool> = self.held.iter().flatten().copied().collect();
-        let mask =
-            mask.contains(&true).then(|| Tensor::from_data(TensorData::new(mask, alphas.dims()), &self.compute.device));
-        self.bilevel.held = mask.map(|mask| (mask, alphas));
     }
 }
 
@@ -451,6 +440,13 @@ pub(crate) fn supernet_for(
         return Err(SearchError::BufferTooLarge { needed: memory.largest, limit, batch_size, init_channels });
     }
     Ok(supernet)
+}
+
+/// Fails unless as many rows and columns say which alphas are held as there are alphas [edges, ops]; none may.
+pub(crate) fn check_held(held: &Held, [edges, ops]: [usize; 2]) -> Result<(), CheckpointError> {
+    let fits = held.is_empty() || held.len() == edges && held.iter().all(|row| row.len() == ops);
+    let value = || format!("{} rows", held.len());
+    if fits { Ok(()) } else { Err(CheckpointError::Progress { what: "the alphas taken out", value: value() }) }
 }
 
 async fn read_alphas(bilevel: &Bilevel, config: &SearchConfig) -> Result<Alphas, SearchError> {
@@ -506,8 +502,8 @@ mod tests {
     use super::*;
     use crate::{
         device::{DeviceChoice, block_on},
-        search::{Order, PRUNED},
-        space::{CellKind, Op},
+        search::{Order, PRUNED, SteeredCell},
+        space::Op,
         supernet::Wrt,
     };
 
@@ -628,7 +624,7 @@ mod tests {
     #[test]
     fn a_change_holds_from_the_next_step_on_and_is_told() {
         let mut search = start(tiny()).unwrap();
-        let (cell, edge) = (CellKind::Normal, 2);
+        let (cell, edge) = (SteeredCell::Normal, 2);
         let steer = |search: &mut ConvSearch, steering| {
             let told = block_on(search.steer(steering)).unwrap();
             let Event::Steered { step, steering: as_told, architecture } = told else { panic!("{told:?}") };
@@ -640,7 +636,7 @@ mod tests {
             let Event::Step { architecture: Some(alphas), .. } = &events[0] else { panic!("{:?}", events[0]) };
             alphas.clone()
         };
-        let told = steer(&mut search, Steering::Prune { cell, edge, op: Op::SepConv3x3 });
+        let told = steer(&mut search, Steering::Prune { cell, edge, op: Op::SepConv3x3.into() });
         let after = stepped(&mut search);
         assert_eq!((told.normal[edge][4], after.normal[edge][4]), (PRUNED, PRUNED));
         assert_ne!(after.normal[edge][3], told.normal[edge][3], "the other ops still learn");

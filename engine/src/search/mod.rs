@@ -22,13 +22,17 @@ mod sgd;
 mod steer;
 
 #[cfg(feature = "compute")]
+pub use adam::Hold;
+#[cfg(feature = "compute")]
 pub use bilevel::{Bilevel, StepOutcome};
 pub use config::{ConfigError, Kernels, Order, SearchConfig};
 pub(crate) use config::{DECAY, NOT_NEGATIVE, PORTION, POSITIVE, cosine};
 #[cfg(feature = "compute")]
 pub use conv::{ConvSearch, SearchError};
 #[cfg(feature = "compute")]
-pub(crate) use conv::{MOST_WEIGHTS, accuracy, add, device_error, floats, memory_left, reason, right, supernet_for};
+pub(crate) use conv::{
+    MOST_WEIGHTS, accuracy, add, check_held, device_error, floats, memory_left, reason, right, supernet_for,
+};
 #[cfg(feature = "compute")]
 pub use recurrent::{EVALUATION_BATCH, RecurrentError, RecurrentSearch};
 #[cfg(feature = "compute")]
@@ -42,4 +46,4 @@ pub use recurrent_config::{Dropouts, Penalties, RecurrentConfig};
 pub use sample::Sampling;
 #[cfg(feature = "compute")]
 pub(crate) use sgd::Sgd;
-pub use steer::{Control, Held, PRUNED, SteerError, Steering};
+pub use steer::{Control, Held, OpName, PRUNED, SteerError, Steerable, SteeredCell, Steering};

@@ -1,4 +1,7 @@
-use super::{ConfigError, RecurrentBilevel, RecurrentConfig, Sampling, floats, reason};
+use super::{
+    ConfigError, Held, Order, RecurrentBilevel, RecurrentConfig, Sampling, SteerError, Steering, check_held, floats,
+    reason,
+};
 use crate::{
     checkpoint::{
         CheckpointError, Resumable, State, by_its_own_methods, check_architecture_steps, check_seconds, exactly,
@@ -10,7 +13,7 @@ use crate::{
     space::RecurrentAlphas,
     supernet::{Dropouts, Kernels, Masks, Passage, RecurrentNet, RunningStatistics, TextBatch},
 };
-use burn::tensor::{Device, Tensor, Transaction};
+use burn::tensor::{Device, Tensor, TensorData, Transaction};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -95,6 +98,9 @@ pub enum RecurrentError {
         /// The backend.
         backend: String,
     },
+    /// A change that cannot be made; the search goes on as before.
+    #[error(transparent)]
+    Steering(#[from] SteerError),
     /// The run is over.
     #[error("the run is finished")]
     Finished,
@@ -119,6 +125,7 @@ pub struct RecurrentSearch {
     sums: Sums,
     seconds: f64,
     initial: RecurrentAlphas,
+    held: Held,
 }
 
 #[derive(Clone, Copy, Default, Serialize, Deserialize)]
@@ -165,6 +172,7 @@ impl RecurrentSearch {
             row: 0,
             sums: Sums::default(),
             seconds: 0.0,
+            held: Held::new(),
         })
     }
 
@@ -321,6 +329,29 @@ impl RecurrentSearch {
         Ok(Event::Sampled { step: self.step, temperature, seed, text: readable(words) })
     }
 
+    /// Changes the search from the next step on; the event tells the change and the alphas after it.
+    ///
+    /// # Errors
+    /// A change that cannot be made, or the device failed.
+    pub async fn steer(&mut self, steering: Steering) -> Result<Event, RecurrentError> {
+        let &RecurrentConfig { batch_size, hidden, .. } = &self.config;
+        let [before] = read_together([self.bilevel.alphas.clone().flatten(0, 1)], [batch_size, hidden]).await?;
+        let architecture = steering.apply(&RecurrentAlphas::from_flat(&before), &mut self.held)?;
+        match steering {
+            Steering::Freeze { frozen } => self.bilevel.hold.frozen = frozen,
+            Steering::Rates { weights, alphas } => {
+                (self.config.learning_rate, self.config.arch_learning_rate) = (weights, alphas);
+            }
+            Steering::Order { order } => self.config.order = order,
+            Steering::Pin { .. } | Steering::Prune { .. } | Steering::Release { .. } | Steering::Nudge { .. } => {
+                let flat = TensorData::new(architecture.to_flat(), self.bilevel.alphas.dims());
+                self.bilevel.alphas = Tensor::from_data(flat, &self.compute.device);
+                self.bilevel.hold.some(&self.held, &self.bilevel.alphas);
+            }
+        }
+        Ok(Event::RecurrentSteered { step: self.step, steering, architecture })
+    }
+
     fn masks(&self, dropouts: Dropouts, window: &Window, rng: &mut ChaCha8Rng) -> Masks {
         let net = self.bilevel.net();
         dropouts.draw(window, net.vocabulary(), net.hidden(), rng, &self.compute.device)
@@ -332,12 +363,25 @@ impl RecurrentSearch {
 #[serde(deny_unknown_fields)]
 struct Progress {
     step: usize,
+    /// Fewer than steps where the alphas were frozen.
     architecture_steps: i32,
     epoch: usize,
     row: usize,
     sums: Sums,
     #[serde(with = "exactly")]
     seconds: f64,
+    steered: Steered,
+}
+
+/// What steering has changed in all.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Steered {
+    held: Held,
+    frozen: bool,
+    order: Order,
+    learning_rate: f64,
+    arch_learning_rate: f64,
 }
 
 /// The states that the windows of both texts left.
@@ -353,20 +397,31 @@ impl Resumable for RecurrentSearch {
     async fn state(&self) -> Result<State, RecurrentError> {
         let &Self { step, epoch, row, sums, seconds, .. } = self;
         let architecture_steps = self.bilevel.architecture_steps;
-        let progress = Progress { step, architecture_steps, epoch, row, sums, seconds };
+        let &RecurrentConfig { order, learning_rate, arch_learning_rate, .. } = &self.config;
+        let (held, frozen) = (self.held.clone(), self.bilevel.hold.frozen);
+        let steered = Steered { held, frozen, order, learning_rate, arch_learning_rate };
+        let progress = Progress { step, architecture_steps, epoch, row, sums, seconds, steered };
         let hidden = [0, 1].map(|i| (HIDDEN[i], self.hidden[i].clone().flatten(0, 1)));
         let tensors = self.bilevel.tensors().into_iter().chain(hidden);
         read_state(&progress, tensors, [self.config.batch_size, self.config.hidden], [step, epoch, row]).await
     }
 
     fn restore(&mut self, state: &State) -> Result<(), CheckpointError> {
-        let Progress { step, architecture_steps, epoch, row, sums, seconds } = state.progress()?;
+        let Progress { step, architecture_steps, epoch, row, sums, seconds, steered } = state.progress()?;
         check_place([step, epoch, row], self.config.epochs, self.rows())?;
         check_architecture_steps(architecture_steps, step)?;
         check_sums(sums.steps, step, row)?;
         check_seconds([sums.seconds, seconds])?;
+        let Steered { held, frozen, order, learning_rate, arch_learning_rate } = steered;
+        check_held(&held, self.bilevel.alphas.dims())?;
+        let config = RecurrentConfig { order, learning_rate, arch_learning_rate, ..self.config.clone() };
+        if let Err(error) = config.check() {
+            return Err(CheckpointError::Progress { what: "a changed setting", value: error.to_string() });
+        }
         let hidden = [state.tensor(HIDDEN[0], &self.hidden[0])?, state.tensor(HIDDEN[1], &self.hidden[1])?];
         self.bilevel.restore(state, architecture_steps)?;
+        (self.config, self.held, self.bilevel.hold.frozen) = (config, held, frozen);
+        self.bilevel.hold.some(&self.held, &self.bilevel.alphas);
         self.hidden = hidden;
         (self.step, self.epoch, self.row, self.sums, self.seconds) = (step, epoch, row, sums, seconds);
         Ok(())
@@ -513,4 +568,93 @@ pub(crate) async fn read_together<const N: usize>(
     }
     let read = read.map_err(|error| RecurrentError::Device(reason(&error)))?;
     Ok(read.into_iter().map(floats).collect::<Vec<_>>().try_into().expect("as many as were registered"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        device::block_on,
+        search::{PRUNED, SteeredCell},
+        space::RecurrentOp,
+    };
+
+    fn begin() -> RecurrentSearch {
+        let text = "One two three four. Five six seven eight. ".repeat(40);
+        let corpus = Corpus::from_prose("text", text.as_bytes(), 20).unwrap();
+        let config = RecurrentConfig {
+            epochs: 2,
+            batch_size: 3,
+            hidden: 4,
+            bptt: 5,
+            kernels: Kernels::Reference,
+            report_every: 1,
+            ..RecurrentConfig::default()
+        };
+        block_on(RecurrentSearch::new(config, &corpus, &Compute::cpu())).unwrap()
+    }
+
+    fn steer(search: &mut RecurrentSearch, steering: Steering) -> RecurrentAlphas {
+        let told = block_on(search.steer(steering)).unwrap();
+        let Event::RecurrentSteered { step, steering: as_told, architecture } = told else { panic!("{told:?}") };
+        assert_eq!((step, as_told), (search.step, steering));
+        architecture
+    }
+
+    fn stepped(search: &mut RecurrentSearch) -> RecurrentAlphas {
+        let events = block_on(search.step()).unwrap();
+        let Event::RecurrentStep { architecture: Some(alphas), .. } = &events[0] else { panic!("{:?}", events[0]) };
+        alphas.clone()
+    }
+
+    fn bits(search: &RecurrentSearch) -> Vec<Vec<u32>> {
+        let state = block_on(search.state()).unwrap();
+        state.tensors().map(|(_, values)| values.iter().map(|value| value.to_bits()).collect()).collect()
+    }
+
+    #[test]
+    fn a_change_holds_from_the_next_step_on_is_told_and_is_taken_up_again() {
+        let mut search = begin();
+        let (cell, edge) = (SteeredCell::Recurrent, 7);
+        stepped(&mut search);
+        let told = steer(&mut search, Steering::Prune { cell, edge, op: RecurrentOp::Relu.into() });
+        let after = stepped(&mut search);
+        assert_eq!((told.rows[edge][2], after.rows[edge][2]), (PRUNED, PRUNED));
+        assert_ne!(after.rows[edge][1], told.rows[edge][1], "the other ops still learn");
+        steer(&mut search, Steering::Freeze { frozen: true });
+        assert_eq!(stepped(&mut search), after, "frozen alphas stay");
+        steer(&mut search, Steering::Rates { weights: 1.0, alphas: 0.5 });
+        steer(&mut search, Steering::Order { order: Order::Second });
+
+        // All of it is in the checkpoint.
+        let mut again = begin();
+        again.restore(&block_on(search.state()).unwrap()).unwrap();
+        assert_eq!((again.steps_done(), again.bilevel.architecture_steps), (3, 2));
+        let changed = |search: &RecurrentSearch| {
+            let RecurrentConfig { learning_rate, arch_learning_rate, order, .. } = search.config;
+            (learning_rate, arch_learning_rate, order)
+        };
+        assert_eq!(changed(&again), (1.0, 0.5, Order::Second));
+        for search in [&mut search, &mut again] {
+            assert_eq!(stepped(search), after, "frozen alphas stay");
+            steer(search, Steering::Freeze { frozen: false });
+            let free = stepped(search);
+            assert!(free.rows[edge][2] == PRUNED && (free.rows[edge][1] - after.rows[edge][1]).abs() > 0.05);
+        }
+        assert!(bits(&search) == bits(&again), "it goes on bit for bit");
+        let free = steer(&mut search, Steering::Release { cell, edge });
+        assert!(free.rows[edge][2] > -5.0 && stepped(&mut search).rows[edge][2] != free.rows[edge][2]);
+        let refused = block_on(search.steer(Steering::Release { cell, edge: 36 })).unwrap_err();
+        assert_eq!(refused.to_string(), "a cell has edges 0 to 35, not 36");
+    }
+
+    #[test]
+    fn a_checkpoint_that_holds_other_alphas_is_refused() {
+        let mut search = begin();
+        steer(&mut search, Steering::Pin { cell: SteeredCell::Recurrent, edge: 0, op: RecurrentOp::Tanh.into() });
+        search.held[3].pop();
+        let state = block_on(search.state()).unwrap();
+        let refused = begin().restore(&state).unwrap_err();
+        assert_eq!(refused.to_string(), "is of another run: it says the alphas taken out is 36 rows");
+    }
 }

@@ -1,6 +1,6 @@
 use super::{
     Order, RecurrentConfig,
-    adam::Adam,
+    adam::{Adam, Hold},
     bilevel::{FINITE_DIFFERENCE, initial_alphas},
     sgd::{Sgd, norm},
 };
@@ -24,6 +24,8 @@ pub struct RecurrentBilevel {
     pub architecture_steps: i32,
     /// What normalises states in evaluation mode: it follows the weight steps.
     pub statistics: RunningStatistics,
+    /// What somebody holds of the alphas.
+    pub hold: Hold,
 }
 
 impl RecurrentBilevel {
@@ -43,6 +45,7 @@ impl RecurrentBilevel {
             weights,
             alphas,
             architecture_steps: 0,
+            hold: Hold::default(),
         }
     }
 
@@ -112,6 +115,9 @@ impl RecurrentBilevel {
 
     /// Adam on the alphas with their gradient [36, 5].
     pub fn update_alphas(&mut self, config: &RecurrentConfig, gradient: Tensor<2>) {
+        if self.hold.frozen {
+            return;
+        }
         self.architecture_steps += 1;
         let adam = Adam {
             learning_rate: config.arch_learning_rate,
@@ -119,6 +125,7 @@ impl RecurrentBilevel {
             weight_decay: config.arch_weight_decay,
         };
         adam.step(self.architecture_steps, &mut self.alphas, &mut self.moments, gradient);
+        self.alphas = self.hold.keep(self.alphas.clone());
     }
 
     /// SGD with weight decay and gradient clipping on the weights. Returns the pass and the gradient's norm before clipping.

@@ -4,8 +4,8 @@ use crate::{
     device::{DEVICES, acquire, contain, devices, told_time, word},
     drive::{Before, Begin, Keeping, Show, at_row, drive},
     output::{Outcome, Output},
-    search::{ORDERS, kernels, kernels_help, orders},
-    watch::{STOPPED, Watch, Watching},
+    search::{ORDERS, asked, kernels, kernels_help, orders},
+    watch::{Watch, Watching},
 };
 use clap::Args;
 use darts_engine::{
@@ -13,7 +13,7 @@ use darts_engine::{
     device::{DeviceChoice, block_on},
     event::{Event, WordMeasure},
     run::{TextRunConfig, TextSource},
-    search::{Control, Dropouts, Order, Penalties, RecurrentConfig, RecurrentSearch},
+    search::{Dropouts, Order, Penalties, RecurrentConfig, RecurrentError, RecurrentSearch},
     space::{RecurrentAlphas, RecurrentGenotype},
     supernet::Kernels,
 };
@@ -227,23 +227,15 @@ pub fn perform(
     output: &Output,
 ) -> Outcome<Summary> {
     let mut view = View::new(begin.folder(), output);
-    let held = |_: &mut RecurrentSearch, interrupted: &dyn Fn() -> bool| match watched {
-        Some(watch) => held(watch, interrupted),
+    let before = |search: &mut RecurrentSearch, interrupted: &dyn Fn() -> bool| match watched {
+        Some(watch) => asked(watch, interrupted, |steering| match block_on(search.steer(steering)) {
+            Err(RecurrentError::Steering(refused)) => Ok(Err(refused)),
+            told => Ok(Ok(told?)),
+        }),
         None => Ok(Before::Step),
     };
-    drive(begin, run, keeping, &mut search, held, |_, _| Ok(Vec::new()), &mut view, output)?;
+    drive(begin, run, keeping, &mut search, before, |_, _| Ok(Vec::new()), &mut view, output)?;
     Ok(view.summary)
-}
-
-/// Does what is asked on the page before the next step.
-fn held(watch: &Watch, interrupted: &dyn Fn() -> bool) -> Outcome<Before> {
-    while let Some(control) = watch.asked(interrupted) {
-        match control {
-            Control::Steer { .. } => watch.refuse("a recurrent search cannot be changed while it runs".to_owned()),
-            _ => return Ok(Before::Stop(STOPPED)),
-        }
-    }
-    Ok(Before::Step)
 }
 
 /// What a search comes to; the measures are the last epoch's.

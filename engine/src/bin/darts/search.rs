@@ -13,7 +13,7 @@ use darts_engine::{
     device::{DeviceChoice, block_on},
     event::{Event, Measure},
     run::{DataSource, RunConfig},
-    search::{Control, ConvSearch, Order, SearchConfig, SearchError},
+    search::{Control, ConvSearch, Order, SearchConfig, SearchError, SteerError, Steering},
     space::{Alphas, Genotype},
     supernet::Kernels,
 };
@@ -227,24 +227,30 @@ pub fn perform(
     output: &Output,
 ) -> Outcome<Summary> {
     let mut view = View::new(begin.folder(), output);
-    let steer = |search: &mut ConvSearch, interrupted: &dyn Fn() -> bool| match watched {
-        Some(watch) => steer(search, watch, interrupted),
+    let before = |search: &mut ConvSearch, interrupted: &dyn Fn() -> bool| match watched {
+        Some(watch) => asked(watch, interrupted, |steering| match block_on(search.steer(steering)) {
+            Err(SearchError::Steering(refused)) => Ok(Err(refused)),
+            told => Ok(Ok(told?)),
+        }),
         None => Ok(Before::Step),
     };
-    drive(begin, run, keeping, &mut search, steer, |_, _| Ok(Vec::new()), &mut view, output)?;
+    drive(begin, run, keeping, &mut search, before, |_, _| Ok(Vec::new()), &mut view, output)?;
     Ok(view.summary)
 }
 
-/// Does what is asked on the page before the next step.
-fn steer(search: &mut ConvSearch, watch: &Watch, interrupted: &dyn Fn() -> bool) -> Outcome<Before> {
+/// Does what is asked on the page before the next step; `steer` tells a change, or why it is none.
+pub fn asked(
+    watch: &Watch,
+    interrupted: &dyn Fn() -> bool,
+    mut steer: impl FnMut(Steering) -> Outcome<Result<Event, SteerError>>,
+) -> Outcome<Before> {
     while let Some(control) = watch.asked(interrupted) {
         let Control::Steer { steering } = control else {
             return Ok(Before::Stop(STOPPED));
         };
-        match block_on(search.steer(steering)) {
+        match steer(steering)? {
             Ok(event) => return Ok(Before::Changed(event.into())),
-            Err(SearchError::Steering(refused)) => watch.refuse(refused.to_string()),
-            Err(error) => return Err(error.into()),
+            Err(refused) => watch.refuse(refused.to_string()),
         }
     }
     Ok(Before::Step)

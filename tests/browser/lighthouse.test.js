@@ -1,0 +1,36 @@
+// What Lighthouse finds: its scores, and whatever keeps them from being full.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launch } from "chrome-launcher";
+import lighthouse, { desktopConfig } from "lighthouse";
+import { CHROMIUM, QUIET, SOFTWARE, built } from "./browser.js";
+import { serve } from "./server.js";
+
+let server;
+before(async () => {
+  built();
+  server = await serve();
+});
+after(() => server?.close());
+
+for (const [form, config] of [["desktop", desktopConfig], ["mobile", undefined]]) {
+  test(`Lighthouse, ${form}`, async () => {
+    const chrome = await launch({ chromePath: CHROMIUM, chromeFlags: `${QUIET} ${SOFTWARE}`.split(" ") });
+    try {
+      const onlyCategories = ["performance", "accessibility", "best-practices"];
+      const { lhr } = await lighthouse(server.url, { port: chrome.port, logLevel: "error", onlyCategories }, config);
+      const scores = Object.fromEntries(Object.values(lhr.categories).map(({ id, score }) => [id, Math.round(100 * score)]));
+      console.log(`${form}: ${Object.entries(scores).map(([id, score]) => `${id} ${score}`).join(", ")}`);
+      const measured = lhr.categories.performance.auditRefs.filter(({ weight }) => weight > 0).map(({ id }) => lhr.audits[id]);
+      console.log(measured.map(({ title, displayValue }) => `${title} ${displayValue}`).join(", "));
+      const missed = ["accessibility", "best-practices"].flatMap((id) =>
+        lhr.categories[id].auditRefs.filter((ref) => ref.weight > 0 && (lhr.audits[ref.id].score ?? 1) < 1).map((ref) => ref.id),
+      );
+      assert.deepEqual(missed, [], "nothing to mend");
+      // How fast it is depends on what else the machine does; that nothing jumps does not.
+      assert.ok(lhr.audits["cumulative-layout-shift"].numericValue < 0.1, "nothing moves while it loads");
+    } finally {
+      chrome.kill();
+    }
+  });
+}
