@@ -192,7 +192,7 @@ test("asked to, the page times steps and tells what the command line tells", asy
 });
 
 test("without WebGPU the processor searches, and the page says so", async () => {
-  const small = "#channels=2&cells=3&batch=4&images=16&epochs=2";
+  const small = "#channels=2&cells=3&batch=4&images=16&epochs=2&curvature=measured";
   await withPage(server.url + small, { flags: "", webgpu: false }, async (page, errors) => {
     await ready(page);
     assert.match(await text(page, ".unsupported summary"), /does not offer WebGPU.*the processor computes here/);
@@ -207,6 +207,8 @@ test("without WebGPU the processor searches, and the page says so", async () => 
     await page.click("#step");
     await stepped(page, 2);
     assert.notEqual(await shades(page), early, "the alphas moved");
+    // The epoch is over, after which the curvature is measured.
+    assert.match(await text(page, "#curvature .now"), /^-?\d+\.\d{3}$/);
     await page.click(".unsupported summary");
     assert.match(await text(page, ".unsupported"), /Chrome[^]*Safari[^]*Firefox/);
     await page.screenshot({ path: `${artefacts}/no-webgpu-1440.png`, fullPage: true });

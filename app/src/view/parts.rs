@@ -138,7 +138,7 @@ pub fn SavePicture(what: &'static str, selector: String, file: String) -> impl I
 }
 
 /// Words of the trade, each with what it means here.
-const GLOSSARY: [(&str, &str); 14] = [
+const GLOSSARY: [(&str, &str); 15] = [
     ("alphas", "Numbers that are learned: for every edge one an op. They decide the architecture."),
     ("softmax", "Turns the alphas of an edge into weights that are positive and add up to one."),
     ("edge", "Leads from one state of the cell to a later node; what passes is changed by its op."),
