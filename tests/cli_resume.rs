@@ -226,7 +226,7 @@ fn a_text_search_that_is_killed_goes_on_bit_for_bit() {
 
 #[test]
 fn a_text_search_on_fused_kernels_that_is_killed_goes_on_bit_for_bit() {
-    let one_epoch = [&SMALL_TEXT[..], &["--epochs", "1", "--report-every", "3"]].concat();
+    let one_epoch = [&SMALL_TEXT[..], &["--epochs", "1", "--report-every", "3", "--kernels", "fused"]].concat();
     killed_at_random(TEXT_SEARCH, &one_epoch, rounds(2), 5);
 }
 

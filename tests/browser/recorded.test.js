@@ -9,7 +9,7 @@ import {
 } from "./browser.js";
 import { lines, writeLog, writeLongLog } from "./recording.js";
 import { sent, serve } from "./server.js";
-import { told, traced } from "./tasks.js";
+import { answers, told, traced } from "./tasks.js";
 
 const PLAIN = { flags: "", webgpu: false };
 
@@ -325,7 +325,7 @@ test("a long run is read and scrubbed without blocking the page; sizes and times
     console.log(`JavaScript heap ${(memory / 1e6).toFixed(0)} MB`);
     console.log(`scrubbing: median ${frames[100].toFixed(1)} ms a moment, worst ${frames.at(-1).toFixed(1)} ms: ${told(scrubbing)}`);
     assert.ok(frames[100] < 50, "half of the moments are there within 50 ms");
-    assert.deepEqual(scrubbing.cpu, [], scrubbing.longest.join("\n"));
+    assert.ok(answers(scrubbing), scrubbing.longest.join("\n"));
     assert.deepEqual(errors, []);
   });
   // What a browser fetches first, and what it fetches for the engine.

@@ -36,6 +36,9 @@ export async function traced(page, use) {
 export const told = ({ wall, cpu, count, busy }) =>
   `${count} tasks with ${(busy / 1000).toFixed(1)} s of work; above ${LONG} ms by the clock: [${wall}], of work: [${cpu}]`;
 
+/** Whether no task was far too long: on a processor that others use, the same work takes up to several times as long. */
+export const answers = ({ cpu }) => cpu.every((length) => length < 4 * LONG);
+
 /** The main thread of the process that runs the page: the one with most to do, if there are several. */
 function mainThread(events) {
   const threads = events.filter((event) => event.name === "thread_name" && event.args.name === "CrRendererMain");
