@@ -380,7 +380,9 @@ struct Steered {
     held: Held,
     frozen: bool,
     order: Order,
+    #[serde(with = "exactly")]
     learning_rate: f64,
+    #[serde(with = "exactly")]
     arch_learning_rate: f64,
 }
 
