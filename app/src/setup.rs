@@ -62,7 +62,7 @@ impl Default for Setup {
     }
 }
 
-/// Rounds of power iteration that the page measures the curvature with.
+/// Products with the Hessian that the page measures the curvature with.
 const CURVATURE_ROUNDS: usize = 5;
 
 /// What a setup of images has of text.

@@ -163,7 +163,7 @@ const GLOSSARY: [(&str, &str); 15] = [
     ("entropy", "How undecided an edge is: highest when all its ops count the same, 0 when one has all the weight."),
     (
         "curvature",
-        "How sharply the validation loss bends along the alphas: the Hessian's eigenvalue of largest magnitude. In a sharp \
+        "How sharply the validation loss bends along the alphas: the largest eigenvalue of its Hessian. In a sharp \
          valley the cell that is derived fares much worse than the mixture that was trained.",
     ),
     ("multiply-accumulates", "Products summed up in convolutions and linear layers, for one image."),

@@ -1,7 +1,7 @@
 use super::{
     Order, SearchConfig,
     adam::{Adam, Hold},
-    curvature::dominant_eigenvalue,
+    curvature::{Krylov, krylov},
     sgd::{Sgd, norm},
 };
 use crate::{
@@ -165,16 +165,15 @@ impl Bilevel {
         self.alphas = self.hold.keep(self.alphas.clone());
     }
 
-    /// The eigenvalue of largest magnitude [1] of the Hessian of the validation loss with respect to the alphas, and its
-    /// eigenvector [224], by `rounds` of power iteration; each takes the difference of the alphas' gradients at a distance of 0.1
-    /// on both sides.
-    pub fn curvature(&self, alpha_batch: &Minibatch, rounds: usize) -> (Tensor<1>, Tensor<1>) {
+    /// What `rounds` products show of the Hessian [224, 224] of the validation loss with respect to the alphas; each takes the
+    /// difference of the alphas' gradients at a distance of 0.1 on both sides.
+    pub fn curvature(&self, alpha_batch: &Minibatch, rounds: usize) -> Krylov {
         let shape = self.alphas.dims();
         // The same direction at each call, so that what is measured depends on nothing else.
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let start: Vec<f32> = (0..shape[0] * shape[1]).map(|_| standard_normal(&mut rng)).collect();
         let start = Tensor::<1>::from_data(TensorData::from(start.as_slice()), &self.alphas.device());
-        dominant_eigenvalue(start, rounds, |vector| {
+        krylov(start, rounds, |vector| {
             let offset = vector.reshape(shape) * CURVATURE_RADIUS;
             let side = |alphas| {
                 let pass = self.supernet.pass(&self.weights, &alphas, alpha_batch, Wrt::ALPHAS);

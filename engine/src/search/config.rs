@@ -63,7 +63,7 @@ pub struct SearchConfig {
     pub kernels: Kernels,
     /// Steps between two step events that carry the alphas.
     pub report_every: usize,
-    /// Rounds of power iteration that measure the curvature after each epoch; 0 leaves it out.
+    /// Products with the Hessian that measure the curvature after each epoch; 0 leaves it out.
     pub curvature_rounds: usize,
 }
 

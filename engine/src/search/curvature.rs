@@ -4,21 +4,64 @@
 use super::sgd::norm;
 use burn::tensor::Tensor;
 
-/// The eigenvalue of largest magnitude [1] of a symmetric matrix [n, n], and its eigenvector [n], by `rounds` (at least one) of
-/// power iteration from `start` [n]; `product` is the matrix times a vector of length one.
-pub(super) fn dominant_eigenvalue(
-    start: Tensor<1>,
-    rounds: usize,
-    mut product: impl FnMut(Tensor<1>) -> Tensor<1>,
-) -> (Tensor<1>, Tensor<1>) {
-    let unit = |vector: Tensor<1>| vector.clone() / norm(&vector).clamp_min(f32::MIN_POSITIVE);
-    let mut vector = unit(start);
-    let mut image = product(vector.clone());
-    for _ in 1..rounds {
-        vector = unit(image);
-        image = product(vector.clone());
+/// A symmetric matrix [n, n] as a few products with it show it (Lanczos): in the basis it is tridiagonal, and its extreme
+/// eigenvalues come near those of the matrix after few products.
+pub struct Krylov {
+    /// Orthonormal vectors [n].
+    pub basis: Vec<Tensor<1>>,
+    /// The diagonal there [rounds].
+    pub diagonal: Tensor<1>,
+    /// What is beside it [rounds]; the last leads out of the basis.
+    pub beside: Tensor<1>,
+}
+
+/// Takes `rounds` (at least one) products with a matrix from `start` [n] on.
+pub(super) fn krylov(start: Tensor<1>, rounds: usize, mut product: impl FnMut(Tensor<1>) -> Tensor<1>) -> Krylov {
+    let dot = |a: &Tensor<1>, b: &Tensor<1>| (a.clone() * b.clone()).sum_dim(0);
+    let length = norm(&start);
+    let (mut basis, mut diagonal, mut beside) = (vec![start / length], Vec::new(), Vec::new());
+    for round in 0..rounds {
+        let mut image = product(basis[round].clone());
+        diagonal.push(dot(&basis[round], &image));
+        // Against all before, as rounding would bring back what two had taken out.
+        for vector in &basis {
+            image = image.clone() - vector.clone() * dot(vector, &image);
+        }
+        let length = norm(&image);
+        basis.push(image / length.clone().clamp_min(f32::MIN_POSITIVE));
+        beside.push(length);
     }
-    ((vector.clone() * image).sum_dim(0), vector)
+    basis.pop();
+    Krylov { basis, diagonal: Tensor::cat(diagonal, 0), beside: Tensor::cat(beside, 0) }
+}
+
+/// The largest eigenvalue of a symmetric tridiagonal matrix, to float32's digits: by halving the interval that has it, as the
+/// signs of pivots count the eigenvalues above a number (Sturm).
+pub(super) fn largest_eigenvalue(diagonal: &[f32], beside: &[f32]) -> f32 {
+    let inner = &beside[..diagonal.len() - 1];
+    let reach = |i: usize| {
+        let off = |i: Option<usize>| i.and_then(|i| inner.get(i)).map_or(0.0, |beside| f64::from(beside.abs()));
+        off(i.checked_sub(1)) + off(Some(i))
+    };
+    let all = || (0..diagonal.len()).map(|i| (f64::from(diagonal[i]), reach(i)));
+    let mut low = all().fold(f64::INFINITY, |low, (at, reach)| low.min(at - reach));
+    let mut high = all().fold(f64::NEG_INFINITY, |high, (at, reach)| high.max(at + reach));
+    let any_above = |number: f64| {
+        let mut pivot = f64::from(diagonal[0]) - number;
+        let mut above = pivot > 0.0;
+        for (at, beside) in diagonal[1..].iter().zip(inner) {
+            // A pivot of 0 is a very small one.
+            let divisor = if pivot == 0.0 { -f64::MIN_POSITIVE.sqrt() } else { pivot };
+            pivot = f64::from(*at) - number - f64::from(*beside).powi(2) / divisor;
+            above |= pivot > 0.0;
+        }
+        above
+    };
+    for _ in 0..100 {
+        let middle = 0.5 * (low + high);
+        if any_above(middle) { low = middle } else { high = middle }
+    }
+    high as f32
 }
 
 #[cfg(test)]
@@ -27,17 +70,24 @@ mod tests {
     use crate::device::Compute;
 
     #[test]
-    fn the_largest_eigenvalue_keeps_its_sign() {
+    fn the_largest_eigenvalue_is_found() {
         let device = Compute::cpu().device;
         // Eigenvalues 1, 2 and -4 along (1, 1, 1), (1, -1, 0) and (1, 1, -2).
         let third = 1.0 / 3.0;
         let (a, b, c) = (third + 1.0 - 2.0 * third, third - 1.0 - 2.0 * third, third + 4.0 * third);
-        let matrix = [[a, b, c], [b, a, c], [c, c, third - 8.0 * third]];
-        let matrix = Tensor::<2>::from_data(matrix, &device);
+        let matrix = Tensor::<2>::from_data([[a, b, c], [b, a, c], [c, c, third - 8.0 * third]], &device);
         let product = |vector: Tensor<1>| matrix.clone().matmul(vector.unsqueeze_dim(1)).squeeze_dim(1);
-        let (value, vector) = dominant_eigenvalue(Tensor::from_data([1.0, 0.5, 0.25], &device), 20, product);
-        assert!((value.into_scalar::<f32>() + 4.0).abs() < 1e-4);
-        let vector = vector.into_data().try_to_vec::<f32>().unwrap();
-        assert!((vector[2] / vector[0] + 2.0).abs() < 1e-3, "{vector:?}");
+        let found = |rounds| {
+            let seen = krylov(Tensor::from_data([1.0, 0.5, 0.25], &device), rounds, product);
+            assert_eq!(seen.basis.len(), rounds);
+            let [diagonal, beside] =
+                [seen.diagonal, seen.beside].map(|tensor| tensor.into_data().try_to_vec::<f32>().unwrap());
+            largest_eigenvalue(&diagonal, &beside)
+        };
+        assert!((found(3) - 2.0).abs() < 1e-5, "{}", found(3));
+        // More of it is seen with every product.
+        assert!(found(1) < found(2) && found(2) < found(3));
+        assert_eq!(largest_eigenvalue(&[-3.0], &[7.0]), -3.0);
+        assert!((largest_eigenvalue(&[0.0, 0.0], &[5.0, 0.0]) - 5.0).abs() < 1e-6);
     }
 }

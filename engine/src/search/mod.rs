@@ -34,6 +34,8 @@ pub(crate) use conv::{
     MOST_WEIGHTS, accuracy, add, check_held, device_error, floats, memory_left, reason, right, supernet_for,
 };
 #[cfg(feature = "compute")]
+pub use curvature::Krylov;
+#[cfg(feature = "compute")]
 pub use recurrent::{EVALUATION_BATCH, RecurrentError, RecurrentSearch};
 #[cfg(feature = "compute")]
 pub(crate) use recurrent::{

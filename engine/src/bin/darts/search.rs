@@ -100,7 +100,7 @@ pub struct Conv {
     /// Steps from one logged set of alphas to the next; an epoch's last are always logged.
     #[arg(long, value_name = "STEPS", default_value_t = paper().report_every, help_heading = "Run")]
     report_every: usize,
-    /// Rounds of power iteration, two passes each, that measure after each epoch how sharply the validation loss bends along
+    /// Products with the Hessian, two passes each, that measure after each epoch how sharply the validation loss bends along
     /// the alphas; 0 leaves it out. Searches where that grows tend to collapse into skip connections.
     #[arg(long, value_name = "N", default_value_t = paper().curvature_rounds, help_heading = "Run")]
     curvature_rounds: usize,

@@ -94,7 +94,8 @@ impl PageFolder {
 /// Whether a search is watched, and where.
 #[derive(Args)]
 pub struct Watching {
-    /// Show the search on the page while it runs, and let the page pause, stop and change it; ADDR is a host of this machine and a port [default: 127.0.0.1:8080].
+    /// Show the search on the page while it runs, and let the page pause, stop and change it; ADDR is a host of this machine and
+    /// a port [default: 127.0.0.1:8080].
     #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = ADDRESS)]
     watch: Option<String>,
     #[command(flatten)]
