@@ -152,3 +152,10 @@ export async function fits(page, width, height) {
     `nothing sticks out at ${width} pixels`,
   );
 }
+
+/** A text of 40 sentences that does not repeat itself from one column to the next. */
+export const tale = (cat) =>
+  Array.from({ length: 40 }, (_, i) => {
+    const [who, did, where] = [[cat, "dog", "bird", "fish", "horse"][i % 5], ["sat", "ran", "slept"][i % 3], ["mat", "hill"][i % 2]];
+    return `${i % 7 ? "The" : "One"} ${who} ${did} on the ${where}${i % 4 ? "." : "!"}`;
+  }).join(" ");

@@ -1,7 +1,7 @@
 // A search that the browser keeps: taken up again after a reload, bit for bit.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { artefacts, built, held, ready, saved, stepped, steps, text, until, withPage } from "./browser.js";
+import { artefacts, built, held, ready, saved, stepped, steps, tale, text, until, withPage } from "./browser.js";
 import { serve } from "./server.js";
 
 const SMALL = "#channels=2&cells=3&batch=4&images=32&epochs=4&alr=0.02&seed=4";
@@ -106,7 +106,7 @@ test("after a reload a search goes on as if nothing had happened, with what was 
 test("so does a search on a text of somebody's own, which is kept with it", async () => {
   await withPage(`${server.url}#task=recurrent&words=60&units=4&bptt=4&batch=2&epochs=50&seed=4`, { flags: "", webgpu: false }, async (page, errors) => {
     await ready(page);
-    await page.setInputFiles("#text-file", { name: "mine.txt", mimeType: "text/plain", buffer: Buffer.from("The cat sat on the mat. It saw a dog! The dog ran? ".repeat(40)) });
+    await page.setInputFiles("#text-file", { name: "mine.txt", mimeType: "text/plain", buffer: Buffer.from(tale("cat")) });
     await until(page, () => /mine\.txt is what a search learns from now/.test(document.querySelector(".notices").textContent));
     const begin = async () => {
       await step(page, 1);

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import {
-  artefacts, built, drop, findings, fits, held, kept, ready, saved, seek, shades, stepped, steps, text, until, withPage, withRecording,
+  artefacts, built, drop, findings, fits, held, kept, ready, saved, seek, shades, stepped, steps, tale, text, until, withPage, withRecording,
 } from "./browser.js";
 import { recurrentLines, writeLines } from "./recording.js";
 import { serve } from "./server.js";
@@ -112,7 +112,7 @@ test("texts of somebody's own: a good one is learned from, a bad one is told in 
     await told("short\\.txt is what a search learns from now");
     await page.click("#play");
     await told("Short\\.txt has 2 sentences, and at least 10 are needed");
-    await drop(page, "mine.txt", "The <b>cat</b> sat on the mat. It saw a dog! The dog ran? ".repeat(40));
+    await drop(page, "mine.txt", tale("<b>cat</b>"));
     await told("mine\\.txt is what a search learns from now");
     await page.click("#step");
     await stepped(page, 1);
