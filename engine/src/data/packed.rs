@@ -73,12 +73,13 @@ pub(super) fn unpack(bytes: &[u8], file: &str) -> Result<Dataset, DataError> {
     if version != VERSION {
         return Err(error(format!("has version {version}, but only version {VERSION} is known")));
     }
-    let name = rest.name().ok_or_else(cut)?;
+    let text = |name: Vec<u8>| String::from_utf8(name).map_err(|_| error("has a name that is no UTF-8".into()));
+    let name = text(rest.name().ok_or_else(cut)?)?;
     let classes = rest.byte().ok_or_else(cut)?;
     if classes == 0 {
         return Err(error("names no class".into()));
     }
-    let classes: Vec<String> = (0..classes).map(|_| rest.name()).collect::<Option<_>>().ok_or_else(cut)?;
+    let classes = (0..classes).map(|_| text(rest.name().ok_or_else(cut)?)).collect::<Result<Vec<_>, _>>()?;
     let [train, test] = [rest.number().ok_or_else(cut)?, rest.number().ok_or_else(cut)?];
     // Counts are checked against the bytes there are before anything of their size is made.
     let wanted = (u64::from(train) + u64::from(test)) * RECORD as u64 + rest.at as u64 + 4;
@@ -140,9 +141,9 @@ impl Reader<'_> {
         self.take(4).map(|b| u32::from_le_bytes(b.try_into().expect("four bytes")))
     }
 
-    fn name(&mut self) -> Option<String> {
+    fn name(&mut self) -> Option<Vec<u8>> {
         let length = self.byte()?;
-        self.take(usize::from(length)).map(|b| String::from_utf8_lossy(b).into_owned())
+        self.take(usize::from(length)).map(<[u8]>::to_vec)
     }
 }
 
@@ -180,6 +181,10 @@ mod tests {
         let middle = good.len() / 2;
         changed[middle] ^= 1;
         assert!(problem(&changed).ends_with("is corrupt: its checksum does not fit its bytes"));
+
+        let mut changed = good.clone();
+        changed[MAGIC.len() + 5] = 255;
+        assert!(problem(&changed).ends_with("has a name that is no UTF-8"));
 
         // A count beyond all memory is refused without making room for it.
         let counts = good.len() - 4 - 4 * RECORD - 8;
