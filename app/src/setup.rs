@@ -363,6 +363,13 @@ impl Setup {
     /// A sentence: an unknown setting, or a value outside its range.
     pub fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         let count = |count: Count| count.parse(value).map(|n| n as usize);
+        let either = |words: [&str; 2]| match words.contains(&value) {
+            true => Ok(value),
+            false => {
+                let [one, other] = words;
+                Err(format!("{key} must be {one} or {other}, not \u{201c}{}\u{201d}.", shown(value)))
+            }
+        };
         let of = |task: Task| match self.task == task {
             true => Ok(()),
             false => Err(format!("{key} is no setting of a {} search.", Task::ALL[self.task as usize].1)),
@@ -391,13 +398,7 @@ impl Setup {
             "words" => self.words = count(Count::WORDS)?,
             "units" => self.units = count(Count::UNITS)?,
             "bptt" => self.bptt = count(Count::BPTT)?,
-            "dropout" => {
-                self.dropout = match value {
-                    "paper" => true,
-                    "none" => false,
-                    _ => return Err(format!("dropout must be paper or none, not \u{201c}{}\u{201d}.", shown(value))),
-                }
-            }
+            "dropout" => self.dropout = either(["paper", "none"])? == "paper",
             "data" => {
                 self.data = DataChoice::from_name(value).ok_or_else(|| {
                     format!(
@@ -414,24 +415,9 @@ impl Setup {
             "epochs" => self.epochs = count(Count::EPOCHS)?,
             "seed" => self.seed = Count::SEED.parse(value)?,
             "order" => {
-                self.order = match value {
-                    "first" => Order::First,
-                    "second" => Order::Second,
-                    _ => return Err(format!("order must be first or second, not \u{201c}{}\u{201d}.", shown(value))),
-                }
+                self.order = if either(["first", "second"])? == "second" { Order::Second } else { Order::First };
             }
-            "curvature" => {
-                self.curvature = match value {
-                    "measured" => true,
-                    "none" => false,
-                    _ => {
-                        return Err(format!(
-                            "curvature must be measured or none, not \u{201c}{}\u{201d}.",
-                            shown(value)
-                        ));
-                    }
-                }
-            }
+            "curvature" => self.curvature = either(["measured", "none"])? == "measured",
             "lr" => self.weight_rate = Self::weight_range(self.task).parse(value)?,
             "alr" => self.alpha_rate = Rate::ALPHAS.parse(value)?,
             _ => return Err(format!("\u{201c}{}\u{201d} is not a setting.", shown(key))),

@@ -28,6 +28,14 @@ pub struct Timing {
     pub most_ms: f64,
 }
 
+impl Timing {
+    /// Of these times, one at least.
+    pub fn of(mut times: Vec<f64>) -> Self {
+        times.sort_by(f64::total_cmp);
+        Self { median_ms: times[times.len() / 2], least_ms: times[0], most_ms: times[times.len() - 1] }
+    }
+}
+
 /// What one kind of step costs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepFigures {

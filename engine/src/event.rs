@@ -68,8 +68,8 @@ pub enum Event {
         architecture: Alphas,
         /// The cell that would be derived now.
         genotype: Genotype,
-        /// The largest eigenvalue of the Hessian of the validation loss with respect to the alphas, taken
-        /// over a distance of 0.1, on the epoch's last minibatch, where that was asked for.
+        /// The largest eigenvalue of the Hessian of the validation loss with respect to the alphas, taken over a distance of
+        /// 0.1 on the epoch's last minibatch, where that was asked for.
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "finite_if_any")]
         curvature: Option<f32>,
     },

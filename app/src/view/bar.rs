@@ -324,15 +324,13 @@ fn OfImages() -> impl IntoView {
         <Number label="Batch" hint="Images of a minibatch" count=Count::BATCH get=|s| s.batch as u64 />
         <Number label="Epochs" hint="Passes over the weight half" count=Count::EPOCHS get=|s| s.epochs as u64 />
         <Number label="Seed" hint="Fixes initial weights and alphas, the split, the order and the augmentation" count=Count::SEED get=|s| s.seed />
-        <label class="field check" title="After each epoch, measure how sharply the validation loss bends along the alphas: ten more passes">
-            <span>"Curvature"</span>
-            <input
-                id="measure-curvature"
-                type="checkbox"
-                prop:checked=move || setup.get().curvature
-                on:change=move |event| setup.update(|setup| setup.curvature = event_target_checked(&event))
-            />
-        </label>
+        <Check
+            id="measure-curvature"
+            label="Curvature"
+            hint="After each epoch, measure how sharply the validation loss bends along the alphas: ten more passes"
+            checked=Signal::derive(move || setup.get().curvature)
+            set=move |curvature| setup.update(|setup| setup.curvature = curvature)
+        />
     }
 }
 
@@ -368,15 +366,13 @@ fn OfText() -> impl IntoView {
         <Number label="Columns" hint="Columns that the text is cut into: a minibatch" count=Count::COLUMNS get=|s| s.batch as u64 />
         <Number label="Epochs" hint="Passes over the training text" count=Count::EPOCHS get=|s| s.epochs as u64 />
         <Number label="Seed" hint="Fixes initial weights and alphas, and what is dropped" count=Count::SEED get=|s| s.seed />
-        <label class="field check" title="Drop as much as the paper: 0.2 of the word vectors\u{2019} components, 0.75 of the cell\u{2019}s input and output, 0.25 of its states">
-            <span>"Dropout"</span>
-            <input
-                id="dropout"
-                type="checkbox"
-                prop:checked=move || setup.get().dropout
-                on:change=move |event| setup.update(|setup| setup.dropout = event_target_checked(&event))
-            />
-        </label>
+        <Check
+            id="dropout"
+            label="Dropout"
+            hint="Drop as much as the paper: 0.2 of the word vectors\u{2019} components, 0.75 of the cell\u{2019}s input and output, 0.25 of its states"
+            checked=Signal::derive(move || setup.get().dropout)
+            set=move |dropout| setup.update(|setup| setup.dropout = dropout)
+        />
     }
 }
 
@@ -501,17 +497,38 @@ fn Steered() -> impl IntoView {
                     <option value="second">"Second"</option>
                 </select>
             </label>
-            <label class="field check" title="Only the weights learn while the alphas are held: a warm-up">
-                <span>"Hold alphas"</span>
-                <input
-                    id="freeze"
-                    type="checkbox"
-                    disabled=move || !runs()
-                    prop:checked=move || course.get().frozen
-                    on:change=move |event| page.ask_change(Steering::Freeze { frozen: event_target_checked(&event) })
-                />
-            </label>
+            <Check
+                id="freeze"
+                label="Hold alphas"
+                hint="Only the weights learn while the alphas are held: a warm-up"
+                checked=Signal::derive(move || course.get().frozen)
+                set=move |frozen| page.ask_change(Steering::Freeze { frozen })
+                disabled=Signal::derive(move || !runs())
+            />
         </fieldset>
+    }
+}
+
+#[component]
+fn Check(
+    id: &'static str,
+    label: &'static str,
+    hint: &'static str,
+    checked: Signal<bool>,
+    set: impl Fn(bool) + Send + 'static,
+    #[prop(optional)] disabled: Signal<bool>,
+) -> impl IntoView {
+    view! {
+        <label class="field check" title=hint>
+            <span>{label}</span>
+            <input
+                id=id
+                type="checkbox"
+                disabled=disabled
+                prop:checked=checked
+                on:change=move |event| set(event_target_checked(&event))
+            />
+        </label>
     }
 }
 

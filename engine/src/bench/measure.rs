@@ -283,8 +283,7 @@ async fn time<E>(
         *peak = (*peak).max(device.memory_pool_usage().map(|usage| usage.bytes_reserved));
         told(n);
     }
-    times.sort_by(f64::total_cmp);
-    let time = Timing { median_ms: times[steps / 2], least_ms: times[0], most_ms: times[steps - 1] };
+    let time = Timing::of(times);
     let gflops = 2.0 * multiply_accumulates as f64 / (time.median_ms * 1e6);
     let (dispatches, bytes, all) = counted;
     Ok(StepFigures {

@@ -170,10 +170,8 @@ impl Bilevel {
     pub fn curvature(&self, alpha_batch: &Minibatch, rounds: usize) -> Krylov {
         let shape = self.alphas.dims();
         // The same direction at each call, so that what is measured depends on nothing else.
-        let mut rng = ChaCha8Rng::seed_from_u64(0);
-        let start: Vec<f32> = (0..shape[0] * shape[1]).map(|_| standard_normal(&mut rng)).collect();
-        let start = Tensor::<1>::from_data(TensorData::from(start.as_slice()), &self.alphas.device());
-        krylov(start, rounds, |vector| {
+        let start = normal(shape, 1.0, ChaCha8Rng::seed_from_u64(0), &self.alphas.device());
+        krylov(start.flatten(0, 1), rounds, |vector| {
             let offset = vector.reshape(shape) * CURVATURE_RADIUS;
             let side = |alphas| {
                 let pass = self.supernet.pass(&self.weights, &alphas, alpha_batch, Wrt::ALPHAS);
@@ -234,8 +232,13 @@ impl Bilevel {
 pub(super) fn initial_alphas(shape: [usize; 2], seed: u64, device: &Device) -> Tensor<2> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(1);
-    let normal: Vec<f32> = (0..shape[0] * shape[1]).map(|_| ALPHA_DEVIATION * standard_normal(&mut rng)).collect();
-    Tensor::from_data(TensorData::new(normal, shape), device)
+    normal(shape, ALPHA_DEVIATION, rng, device)
+}
+
+/// Draws from the normal distribution of mean 0.
+fn normal(shape: [usize; 2], deviation: f32, mut rng: ChaCha8Rng, device: &Device) -> Tensor<2> {
+    let values: Vec<f32> = (0..shape[0] * shape[1]).map(|_| deviation * standard_normal(&mut rng)).collect();
+    Tensor::from_data(TensorData::new(values, shape), device)
 }
 
 /// One draw from the standard normal distribution (Box and Muller).

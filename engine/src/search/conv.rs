@@ -267,9 +267,7 @@ impl ConvSearch {
         }
         Ok(events)
     }
-}
 
-impl ConvSearch {
     /// How sharply the loss on a minibatch bends along the alphas, where that is to be measured and is a number. The time is
     /// the run's, and no step's.
     async fn curvature(&mut self, validation: &Minibatch) -> Result<Option<f32>, SearchError> {

@@ -91,7 +91,7 @@ pub fn run(mut config: SearchConfig, repeats: usize, device: DeviceChoice, outpu
             block_on(search.state())?;
             resume.push(ms(began));
         }
-        let [read, write, resume] = [read, write, resume].map(timing);
+        let [read, write, resume] = [read, write, resume].map(Timing::of);
         let cost = (read.median_ms + write.median_ms) / 1e3;
         Ok(Figures {
             adapter: compute.adapter.clone(),
@@ -115,11 +115,6 @@ pub fn run(mut config: SearchConfig, repeats: usize, device: DeviceChoice, outpu
 
 fn ms(began: Instant) -> f64 {
     began.elapsed().as_secs_f64() * 1e3
-}
-
-fn timing(mut times: Vec<f64>) -> Timing {
-    times.sort_by(f64::total_cmp);
-    Timing { median_ms: times[times.len() / 2], least_ms: times[0], most_ms: times[times.len() - 1] }
 }
 
 impl fmt::Display for Figures {
