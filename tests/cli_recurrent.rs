@@ -118,7 +118,7 @@ fn a_search_leaves_a_whole_run() {
     assert_eq!(other, "run is of recurrent cells, and convolutional ones are needed here");
 }
 
-/// A processor that would emulate a GPU computes itself, unless the kernels are asked for.
+/// A processor that would emulate a GPU computes itself.
 #[test]
 fn a_device_for_text_is_found() {
     let dir = folder();
@@ -131,16 +131,17 @@ fn a_device_for_text_is_found() {
         (config.device, config.search.unwrap().kernels, backend, told)
     };
     let (device, kernels, backend, told) = begun("found", &[]);
-    let (asked, fused, shaders, _) = begun("fused", &["--kernels", "fused"]);
-    assert_eq!((asked, fused), (DeviceChoice::Auto, Kernels::Fused));
     let said = told.contains("no GPU here: the processor computes, which for text is faster than ");
+    assert_eq!(kernels, Kernels::Fused);
     if device == DeviceChoice::Cpu {
-        assert!(said && kernels == Kernels::Reference && backend == "Burn flex", "{kernels:?} {backend} {told}");
+        assert!(said && backend == "Burn flex", "{backend} {told}");
     } else {
-        assert!(!said && device == DeviceChoice::Auto && kernels == Kernels::Fused && backend == shaders, "{told}");
+        assert!(!said && device == DeviceChoice::Auto && backend != "Burn flex", "{backend} {told}");
     }
+    let (device, kernels, ..) = begun("plain", &["--device", "cpu", "--kernels", "reference"]);
+    assert_eq!((device, kernels), (DeviceChoice::Cpu, Kernels::Reference));
     // What was begun goes on where it was.
-    for out in ["found", "fused"] {
+    for out in ["found", "plain"] {
         let output = darts().current_dir(dir.path()).args(["search", "recurrent", "--resume", out]).output().unwrap();
         let told = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.success() && told.contains(&format!("{out} is finished:")), "{told}");
@@ -157,7 +158,7 @@ fn the_same_seed_gives_the_same_search() {
         assert_eq!(result["run"], json!(out));
         let run = TextRun::open(dir.path().join(out)).unwrap();
         let config = run.config.search.as_ref().unwrap();
-        assert_eq!(config.kernels, Kernels::Reference, "the processor runs no shaders");
+        assert_eq!(config.kernels, Kernels::Fused);
         let events = timeless(&events(dir.path(), out));
         let last = events.last().unwrap();
         assert_eq!(last["genotype"], result["genotype"]);
@@ -270,8 +271,6 @@ fn what_makes_no_run_is_refused() {
     ] {
         assert_eq!(told(1, &["--device", "cpu", flag, value]), why);
     }
-    let shaders = "fused kernels are compute shaders, which Burn flex does not run; reference kernels run everywhere";
-    assert_eq!(told(1, &["--device", "cpu", "--kernels", "fused"]), shaders);
     // Of a period that the columns are whole periods of, so that all stand at one word all the time.
     fs::write(dir.path().join("alike"), "a b c d e\n".repeat(32)).unwrap();
     let alike = ["--train-file", "alike", "--device", "cpu", "--dropout-input", "0"];

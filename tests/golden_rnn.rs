@@ -88,6 +88,17 @@ fn first_order_search_steps_on_the_kernels() {
 }
 
 #[test]
+fn search_steps_on_the_kernels_for_a_processor() {
+    search_parity("rnn_search_order1", Order::First, Kernels::Fused, &processor());
+    search_parity("rnn_search_order2", Order::Second, Kernels::Fused, &processor());
+}
+
+#[test]
+fn derived_networks_in_evaluation_mode_on_the_kernels_for_a_processor() {
+    derived_networks_in_evaluation_mode(Kernels::Fused, &processor());
+}
+
+#[test]
 fn second_order_search_steps_on_the_kernels() {
     search_parity("rnn_search_order2", Order::Second, Kernels::Fused, &device());
 }

@@ -94,9 +94,20 @@ fn distance(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum::<f64>().sqrt()
 }
 
+/// Where there are kernels: compute shaders, and what is written for the processor.
+fn devices() -> [(&'static str, Device); 2] {
+    [("shaders", device()), ("processor", Compute::cpu().device)]
+}
+
 fn compare(case: Case) {
-    let &Case { units, length, batch, .. } = &case;
-    let what = |part: &str| format!("{units} units, {length} words, minibatch of {batch}: {part}");
+    for (name, device) in devices() {
+        compare_on(name, &device, &case);
+    }
+}
+
+fn compare_on(name: &str, device: &Device, case: &Case) {
+    let &Case { units, length, batch, .. } = case;
+    let what = |part: &str| format!("{name}, {units} units, {length} words, minibatch of {batch}: {part}");
     let expected = case.pass(Kernels::Reference, 0, &Compute::cpu().device, Wrt::BOTH);
     let [expected_weights, expected_nll, expected_loss] =
         [expected.weight_gradient.unwrap(), expected.nll, expected.loss].map(read);
@@ -106,7 +117,7 @@ fn compare(case: Case) {
     // the kernels of convolutional cells.
     let mut wrong = Vec::new();
     for attempt in 0..20 {
-        let found = case.pass(Kernels::Fused, attempt, &device(), Wrt::BOTH);
+        let found = case.pass(Kernels::Fused, attempt, device, Wrt::BOTH);
         assert_close(&what("likelihood"), &read(found.nll), &expected_nll, TOLERANCE);
         assert_close(&what("loss"), &read(found.loss), &expected_loss, TOLERANCE);
         assert_close(&what("state"), &read(found.hidden), &read(expected.hidden.clone()), TOLERANCE);
@@ -165,6 +176,12 @@ fn a_single_word_of_a_minibatch_larger_than_a_workgroup() {
 }
 
 #[test]
+fn more_units_than_are_computed_side_by_side_and_words_than_at_once() {
+    // 20 is more than 16 and no multiple of it; 6 words of 30 columns are more rows than 128.
+    compare(case(20, 6, 30, SOME));
+}
+
+#[test]
 fn a_derived_cell() {
     compare(derived(published_recurrent("DARTS_V2").unwrap()));
 }
@@ -183,27 +200,27 @@ fn cells_that_the_kernels_do_not_know_are_left_to_plain_ops() {
 #[test]
 fn evaluation_mode() {
     for case in [case(7, 3, 5, SOME), derived(many_nodes())] {
-        let [expected, found] =
-            [case.evaluate(Kernels::Reference, &Compute::cpu().device), case.evaluate(Kernels::Fused, &device())];
-        assert_close("loss", &found[0], &expected[0], TOLERANCE);
-        assert_close("state", &found[1], &expected[1], TOLERANCE);
+        let expected = case.evaluate(Kernels::Reference, &Compute::cpu().device);
+        for (name, device) in devices() {
+            let found = case.evaluate(Kernels::Fused, &device);
+            assert_close(&format!("{name}: loss"), &found[0], &expected[0], TOLERANCE);
+            assert_close(&format!("{name}: state"), &found[1], &expected[1], TOLERANCE);
+        }
     }
 }
 
 #[test]
 fn the_same_pass_gives_the_same_bits() {
-    for genotype in [None, Some(many_nodes())] {
-        let pass = || {
-            let pass = Case { genotype: genotype.clone(), ..case(7, 3, 5, SOME) }.pass(
-                Kernels::Fused,
-                0,
-                &device(),
-                Wrt::BOTH,
-            );
-            let mut values = read(pass.weight_gradient.unwrap());
-            values.extend(pass.alpha_gradient.map(read).unwrap_or_default());
-            values.into_iter().map(f32::to_bits).collect::<Vec<_>>()
-        };
-        assert!(pass() == pass());
+    for (name, device) in devices() {
+        for genotype in [None, Some(many_nodes())] {
+            let case = Case { genotype, ..case(7, 3, 5, SOME) };
+            let pass = || {
+                let pass = case.pass(Kernels::Fused, 0, &device, Wrt::BOTH);
+                let mut values = read(pass.weight_gradient.unwrap());
+                values.extend(pass.alpha_gradient.map(read).unwrap_or_default());
+                values.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+            };
+            assert!(pass() == pass(), "{name}");
+        }
     }
 }

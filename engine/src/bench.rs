@@ -103,7 +103,7 @@ pub struct StepBenchmark {
     pub weight_step: StepFigures,
     /// Adam on the alphas, of the configured order.
     pub architecture_step: StepFigures,
-    /// Bytes that the device's allocator had in use at most, where it tells.
+    /// Bytes that the device's allocator had in use at most, where it tells; without a device, those of the process.
     pub peak_bytes: Option<u64>,
     /// What steps need of the device at most, estimated from shapes, where that is known.
     pub expected_bytes: Option<u64>,
@@ -137,7 +137,7 @@ pub struct RecurrentBenchmark {
     /// Launches of all kernels in a weight and in an architecture step, for each row of the window: all that is launched,
     /// what a window takes but once among it.
     pub dispatches_per_word: [f64; 2],
-    /// Bytes that the device's allocator had in use at most, where it tells.
+    /// Bytes that the device's allocator had in use at most, where it tells; without a device, those of the process.
     pub peak_bytes: Option<u64>,
     /// What the device can do at most; absent without compute shaders.
     pub ceilings: Option<Ceilings>,
@@ -164,7 +164,7 @@ pub struct TrainingBenchmark {
     pub steps: usize,
     /// A step: the minibatch made and sent, forward and backward pass, SGD.
     pub step: StepFigures,
-    /// Bytes that the device's allocator had in use at most, where it tells.
+    /// Bytes that the device's allocator had in use at most, where it tells; without a device, those of the process.
     pub peak_bytes: Option<u64>,
     /// What the device can do at most; absent without compute shaders.
     pub ceilings: Option<Ceilings>,
@@ -191,16 +191,12 @@ impl StepFigures {
     /// Two lines on a step of that name.
     fn lines(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
         let Timing { median_ms, least_ms, most_ms } = self.time;
-        writeln!(
-            f,
-            "{name:<18} {median_ms:9.1} ms ({least_ms:.1} to {most_ms:.1}), {} dispatches ({} of Burn), {:.1} GB moved, \
-             {:.1} GMAC, {:.1} GFLOP/s",
-            self.dispatches + self.other_dispatches,
-            self.other_dispatches,
-            self.bytes as f64 / 1e9,
-            self.multiply_accumulates as f64 / 1e9,
-            self.gflops
-        )?;
+        write!(f, "{name:<18} {median_ms:9.1} ms ({least_ms:.1} to {most_ms:.1}), ")?;
+        let (all, others) = (self.dispatches + self.other_dispatches, self.other_dispatches);
+        if all > 0 {
+            write!(f, "{all} dispatches ({others} of Burn), {:.1} GB moved, ", self.bytes as f64 / 1e9)?;
+        }
+        writeln!(f, "{:.1} GMAC, {:.1} GFLOP/s", self.multiply_accumulates as f64 / 1e9, self.gflops)?;
         if let Some(compute) = self.fraction_of_multiply_add {
             write!(f, "{:<21}{:.0}% of multiply-add", "", 100.0 * compute)?;
             match self.fraction_of_copy {
@@ -224,7 +220,8 @@ fn device_lines(
         writeln!(f, "{name:<18} {multiply_add_gflops:9.1} GFLOP/s multiply-add, {copy_gb_per_s:.1} GB/s copy")?;
     }
     if let Some(peak) = peak {
-        write!(f, "{:<18} {:9.1} MB at most", "device memory", peak as f64 / 1e6)?;
+        let whose = if ceilings.is_some() { "device memory" } else { "process memory" };
+        write!(f, "{whose:<18} {:9.1} MB at most", peak as f64 / 1e6)?;
         match expected {
             Some(expected) => writeln!(f, ", {:.1} MB expected", expected as f64 / 1e6)?,
             None => writeln!(f)?,
@@ -275,11 +272,10 @@ impl fmt::Display for RecurrentBenchmark {
         self.weight_step.lines(f, "weight step")?;
         self.architecture_step.lines(f, "architecture step")?;
         let [weights, alphas] = self.dispatches_per_word;
-        writeln!(
-            f,
-            "{:<18} {weights:9.1} dispatches in a weight step, {alphas:.1} in an architecture step",
-            "per word"
-        )?;
+        if weights > 0.0 {
+            let name = "per word";
+            writeln!(f, "{name:<18} {weights:9.1} dispatches in a weight step, {alphas:.1} in an architecture step")?;
+        }
         device_lines(f, self.ceilings, self.peak_bytes, None)?;
         kernel_lines(f, "weight step", self.timed_by, &self.kernels)
     }

@@ -490,7 +490,6 @@ async fn begin_text(
     compute: &Compute,
 ) -> Result<Search, String> {
     say(&Message::Status { run, activity: Activity::Data });
-    let config = RecurrentConfig { kernels: compute.kernels(), ..config };
     let OwnText { name, bytes } = match own {
         Some(own) => own,
         None => {

@@ -280,7 +280,7 @@ async fn time<E>(
         }
         let (own, bytes) = launched();
         counted = (own - before.0.0, bytes - before.0.1, count.launches() - before.1);
-        *peak = (*peak).max(device.memory_pool_usage().map(|usage| usage.bytes_reserved));
+        *peak = (*peak).max(device.memory_pool_usage().map_or_else(resident, |usage| Some(usage.bytes_reserved)));
         told(n);
     }
     let time = Timing::of(times);
@@ -296,6 +296,13 @@ async fn time<E>(
         fraction_of_multiply_add: None,
         fraction_of_copy: None,
     })
+}
+
+/// Bytes that this process had in memory at most, where the system tells.
+fn resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kilobytes| 1024 * kilobytes)
 }
 
 impl StepFigures {

@@ -353,6 +353,7 @@ impl Backward<CubeBackend, 3> for Likelihood {
 mod tests {
     use super::*;
     use crate::device::{Compute, DeviceChoice, block_on};
+    use crate::kernels::processor;
     use burn::tensor::{Device, Int, TensorData, activation::log_softmax};
 
     const ROWS: usize = 70;
@@ -399,6 +400,21 @@ mod tests {
             let scores = log_softmax(outputs.matmul(vectors.transpose()) + bias, 1);
             scores.gather(1, targets.reshape([ROWS, 1])).mean_dim(0).reshape([1]).neg()
         });
+        let same = |what: &str, found: [Vec<f32>; 4]| {
+            for (part, (found, expected)) in
+                ["loss", "outputs", "vectors", "bias"].iter().zip(found.iter().zip(&expected))
+            {
+                assert_close(&format!("{what}: {part}"), found, expected);
+            }
+        };
+        for at_once in [usize::MAX, 32 * VOCABULARY, 1] {
+            let found = gradients(&flat, |[outputs, vectors, bias]| {
+                let targets = Tensor::from_data(TensorData::new(words(), [ROWS]), &flat);
+                let bias = bias.reshape([VOCABULARY]);
+                processor::likelihood_of_chunks(outputs, vectors, bias, &targets, at_once, true)
+            });
+            same(&format!("{at_once} scores at once on the processor"), found);
+        }
         let device = block_on(Compute::acquire(DeviceChoice::Auto)).unwrap().device;
         for (at_once, kept) in [(usize::MAX, true), (32, true), (32, false), (1, false)] {
             let found = gradients(&device, |[outputs, vectors, bias]| {
@@ -406,11 +422,7 @@ mod tests {
                 let targets = Tensor::from_data(TensorData::new(targets, [ROWS]), &device);
                 likelihood_of_chunks(outputs, vectors, bias.reshape([VOCABULARY]), targets, at_once, kept)
             });
-            for (part, (found, expected)) in
-                ["loss", "outputs", "vectors", "bias"].iter().zip(found.iter().zip(&expected))
-            {
-                assert_close(&format!("{at_once} rows at once: {part}"), found, expected);
-            }
+            same(&format!("{at_once} rows at once"), found);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Cells on hand-written WGSL (`shaders/`), launched through burn-wgpu, with gradients written by hand: whole relaxed ones of
-//! a supernet, and the ops of derived ones; recurrent cells over whole windows, and what a language model has around them.
+//! a supernet, and the ops of derived ones; recurrent cells over whole windows, and what a language model has around them. Where
+//! a search of those runs without a GPU, their ops are written for the processor.
 //!
 //! A node of a relaxed cell is a weighted sum of BatchNorm outputs, and BatchNorm of a pointwise convolution is that convolution
 //! with scaled rows and an offset. So the last pointwise convolutions of all ops into a node are one matrix product over
@@ -13,6 +14,7 @@ mod conv_norm;
 mod gpu;
 mod language;
 mod op;
+mod processor;
 mod recurrent;
 mod sgd;
 mod together;
@@ -25,6 +27,7 @@ pub(crate) use conv_norm::ConvNormPlan;
 pub use gpu::{SHADERS, launched};
 pub(crate) use language::{SCORES, likelihood, matrix_product, word_vectors};
 pub(crate) use op::{conv_norm, mixed_cell};
+pub(crate) use processor::{is_processor, likelihood as likelihood_on_processor};
 pub(crate) use recurrent::{RecurrentInput, RecurrentKind, largest_buffer, recurrent_cell};
 pub(crate) use sgd::sgd_step;
 pub(crate) use watch::Count;

@@ -8,6 +8,7 @@
 use super::{
     gpu::Launch,
     op::{Ad, buffer, primitive, wrap},
+    processor,
 };
 use crate::space::{RECURRENT_EDGES, RECURRENT_NODES, RecurrentGenotype, RecurrentOp};
 use burn::{
@@ -53,43 +54,47 @@ impl RecurrentKind {
 /// What a window of a recurrent cell of `n` nodes is computed from.
 #[derive(Clone, Debug)]
 pub(crate) struct RecurrentInput {
-    /// What words add to the gates of the first state [length, 2 units, batch].
+    /// What words add to the gates of the first state [length, batch, 2 units].
     pub inputs: Tensor<3>,
     /// The matrices of the first state and of the nodes, one below the other [(n + 1) units, 2 units].
     pub matrices: Tensor<2>,
     /// The cell.
     pub kind: RecurrentKind,
-    /// The state before [units, batch].
+    /// The state before [batch, units].
     pub hidden: Tensor<2>,
-    /// What states are scaled by [units, batch].
+    /// What states are scaled by [batch, units].
     pub mask: Tensor<2>,
 }
 
-/// Outputs [length, units, batch] of a recurrent cell on the fused kernels, and where it is normalised by the minibatch the
+/// Outputs [length, batch, units] of a recurrent cell on the fused kernels, and where it is normalised by the minibatch the
 /// means and biased variances [length, 9, 2, units] of its states. No gradient goes to the state before.
 ///
 /// # Panics
-/// When a tensor is not on a wgpu device, or the kernels do not know the cell.
+/// When the kernels do not know the cell.
 pub(crate) fn recurrent_cell(input: RecurrentInput) -> (Tensor<3>, Option<Tensor<4>>) {
-    let [length, gates, batch] = input.inputs.dims();
-    let plan = Plan { length, units: gates / 2, batch, cell: Cell::of(&input.kind) };
     let device = input.inputs.device();
-    let (mixing, running) = match input.kind {
-        RecurrentKind::Relaxed(mixing) => (*mixing, None),
-        RecurrentKind::Running(both) => (both.0, Some(both.1)),
+    let (mixing, running) = match &input.kind {
+        RecurrentKind::Relaxed(mixing) => (mixing.as_ref().clone(), None),
+        RecurrentKind::Running(both) => (both.0.clone(), Some(both.1.clone())),
         RecurrentKind::Derived(genotype) => {
             let ops = RecurrentOp::CANDIDATES;
             let chosen = genotype.recurrent.iter().flat_map(|&(kept, _)| ops.map(|op| f32::from(u8::from(op == kept))));
             let chosen = TensorData::new(chosen.collect::<Vec<f32>>(), [genotype.recurrent.len(), ops.len()]);
-            (Tensor::from_data(chosen, &device.inner()), None)
+            (Tensor::from_data(chosen, &device.clone().inner()), None)
         }
     };
-    let inputs = primitive(input.inputs);
+    if processor::is_processor(&device) {
+        return processor::recurrent_cell(input, mixing, running);
+    }
+    let [length, batch, gates] = input.inputs.dims();
+    let plan = Plan { length, units: gates / 2, batch, cell: Cell::of(&input.kind) };
+    // On a GPU neighbours are the elements of a minibatch.
+    let [hidden, mask] = [input.hidden, input.mask].map(|tensor| buffer(tensor.transpose()));
+    let inputs = primitive(input.inputs.swap_dims(1, 2));
     let matrices = primitive(input.matrices);
     let mixing = primitive(mixing);
     let nodes = [inputs.node(), matrices.node(), mixing.node()];
     let [inputs, matrices, mixing] = [inputs, matrices, mixing].map(|tensor| into_contiguous(tensor.into_primitive()));
-    let [hidden, mask] = [input.hidden, input.mask].map(buffer);
     let client = inputs.client.clone();
     let moments = match running {
         Some(running) => buffer(running).handle,
@@ -107,7 +112,7 @@ pub(crate) fn recurrent_cell(input: RecurrentInput) -> (Tensor<3>, Option<Tensor
         OpsKind::Tracked(prep) => prep.finish(state, output),
         OpsKind::UnTracked(prep) => prep.finish(output),
     };
-    (Tensor::from_primitive::<Ad>(result), moments)
+    (Tensor::<3>::from_primitive::<Ad>(result).swap_dims(1, 2), moments)
 }
 
 /// Floats of the largest buffer that a window of a cell takes, relaxed unless it is given; none where the kernels do not know
@@ -123,13 +128,13 @@ pub(crate) fn largest_buffer(length: usize, units: usize, batch: usize, derived:
 
 /// What a cell's nodes read, and what of it is normalised.
 #[derive(Clone, Debug, PartialEq)]
-enum Cell {
+pub(super) enum Cell {
     Relaxed { running: bool },
     Derived { sources: Vec<usize>, included: Vec<bool> },
 }
 
 impl Cell {
-    fn of(kind: &RecurrentKind) -> Self {
+    pub fn of(kind: &RecurrentKind) -> Self {
         match kind {
             RecurrentKind::Relaxed(_) => Self::Relaxed { running: false },
             RecurrentKind::Running(_) => Self::Relaxed { running: true },
@@ -145,7 +150,7 @@ impl Cell {
         }
     }
 
-    fn nodes(&self) -> usize {
+    pub fn nodes(&self) -> usize {
         match self {
             Self::Relaxed { .. } => RECURRENT_NODES,
             Self::Derived { sources, .. } => sources.len(),
@@ -153,7 +158,7 @@ impl Cell {
     }
 
     /// States, and matrices: the first and a node's each.
-    fn states(&self) -> usize {
+    pub fn states(&self) -> usize {
         self.nodes() + 1
     }
 
@@ -162,7 +167,7 @@ impl Cell {
         self.states()
     }
 
-    fn edges(&self) -> usize {
+    pub fn edges(&self) -> usize {
         match self {
             Self::Relaxed { .. } => RECURRENT_EDGES,
             Self::Derived { sources, .. } => sources.len(),
@@ -170,7 +175,7 @@ impl Cell {
     }
 
     /// The first state that a node reads, how many, and the first of its edges.
-    fn reads(&self, node: usize) -> [usize; 3] {
+    pub fn reads(&self, node: usize) -> [usize; 3] {
         match self {
             Self::Relaxed { .. } => [0, node, node * (node - 1) / 2],
             Self::Derived { sources, .. } => [sources[node - 1], 1, node - 1],
@@ -178,7 +183,7 @@ impl Cell {
     }
 
     /// Whether a node is part of the output.
-    fn includes(&self, node: usize) -> bool {
+    pub fn includes(&self, node: usize) -> bool {
         match self {
             Self::Relaxed { .. } => true,
             Self::Derived { included, .. } => included[node - 1],
@@ -186,17 +191,17 @@ impl Cell {
     }
 
     /// The share of a node in the output, if it is part of it.
-    fn share(&self) -> f64 {
+    pub fn share(&self) -> f64 {
         1.0 / (1..=self.nodes()).filter(|&node| self.includes(node)).count() as f64
     }
 
     /// Whether a later node reads a state.
-    fn read_by(&self, state: usize, later: usize) -> bool {
+    pub fn read_by(&self, state: usize, later: usize) -> bool {
         let [first, edges, _] = self.reads(later);
         (first..first + edges).contains(&state)
     }
 
-    fn is_relaxed(&self) -> bool {
+    pub fn is_relaxed(&self) -> bool {
         matches!(self, Self::Relaxed { .. })
     }
 

@@ -92,12 +92,6 @@ pub enum RecurrentError {
         /// Units.
         hidden: usize,
     },
-    /// Fused kernels on a device without shaders.
-    #[error("fused kernels are compute shaders, which {backend} does not run; reference kernels run everywhere")]
-    NoShaders {
-        /// The backend.
-        backend: String,
-    },
     /// A change that cannot be made; the search goes on as before.
     #[error(transparent)]
     Steering(#[from] SteerError),
@@ -507,16 +501,13 @@ pub(crate) fn at_step(seed: u64, step: usize) -> ChaCha8Rng {
     rng
 }
 
-/// Checks that the device runs a network's kernels and has buffers large enough for windows of `bptt` rows of `batch_size`
+/// Checks that the device has buffers large enough for a network's windows of `bptt` rows of `batch_size`
 /// columns.
 pub(crate) fn check_device(
     net: &RecurrentNet,
     [batch_size, bptt]: [usize; 2],
     compute: &Compute,
 ) -> Result<(), RecurrentError> {
-    if net.kernels() == Kernels::Fused && !compute.runs_shaders() {
-        return Err(RecurrentError::NoShaders { backend: compute.backend.clone() });
-    }
     let weights = net.layout().len();
     if weights > MOST_WEIGHTS {
         return Err(RecurrentError::TooLarge { weights });

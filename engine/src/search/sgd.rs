@@ -1,5 +1,5 @@
 use super::Kernels;
-use crate::kernels::sgd_step;
+use crate::kernels::{is_processor, sgd_step};
 use burn::tensor::Tensor;
 
 /// Stochastic gradient descent on a flat weight vector, with momentum, weight decay and clipping of the gradient's norm.
@@ -23,7 +23,7 @@ impl Sgd {
         buffer: &mut Tensor<1>,
         gradient: Tensor<1>,
     ) -> Tensor<1> {
-        if kernels == Kernels::Fused {
+        if kernels == Kernels::Fused && !is_processor(&weights.device()) {
             let norm;
             (*weights, *buffer, norm) = sgd_step(self, learning_rate, weights, buffer, gradient);
             return norm;

@@ -5,7 +5,10 @@ use super::{Kernels, Leaves, Wrt, plain::BATCH_NORM_EPSILON};
 pub use crate::search::{Dropouts, Penalties};
 use crate::{
     data::Window,
-    kernels::{RecurrentInput, RecurrentKind, SCORES, likelihood, matrix_product, recurrent_cell, word_vectors},
+    kernels::{
+        RecurrentInput, RecurrentKind, SCORES, is_processor, likelihood, likelihood_on_processor, matrix_product,
+        recurrent_cell, word_vectors,
+    },
     layout::{RecurrentCell, RecurrentNet},
     space::{RECURRENT_NODES, RecurrentGenotype, RecurrentOp},
 };
@@ -290,6 +293,8 @@ struct Forward<'a> {
     running: Option<&'a RunningStatistics>,
     /// Whether a backward pass is to follow.
     tracked: bool,
+    /// Whether compute shaders do it.
+    shaders: bool,
 }
 
 impl<'a> Forward<'a> {
@@ -301,7 +306,8 @@ impl<'a> Forward<'a> {
         running: Option<&'a RunningStatistics>,
     ) -> Self {
         let mixing = alphas.map(|alphas| softmax(alphas.clone(), 1));
-        Self { net, leaves, masks, mixing, running, tracked: false }
+        let shaders = net.kernels == Kernels::Fused && !is_processor(&leaves.get::<1>("decoder.bias").device());
+        Self { net, leaves, masks, mixing, running, tracked: false, shaders }
     }
 
     /// Runs the cell over a window.
@@ -309,9 +315,10 @@ impl<'a> Forward<'a> {
         let &TextBatch { length, batch_size: batch, .. } = text;
         let units = self.net.hidden;
         let vectors = self.leaves.get::<2>("encoder.weight");
-        let mut words = match self.net.kernels {
-            Kernels::Fused => word_vectors(vectors, text.tokens.clone().float(), text.places.clone(), text.distinct),
-            Kernels::Reference => vectors.select(0, text.tokens.clone().inner().autodiff()),
+        let mut words = if self.shaders {
+            word_vectors(vectors, text.tokens.clone().float(), text.places.clone(), text.distinct)
+        } else {
+            vectors.select(0, text.tokens.clone().inner().autodiff())
         };
         if let Some(mask) = &self.masks.words {
             words = words * mask.clone().autodiff();
@@ -323,10 +330,7 @@ impl<'a> Forward<'a> {
         // What words add to the gates of the first state, for all of them at once.
         let first = self.leaves.get::<2>("rnns.0._W0");
         let (words, of_words) = (words.reshape([length * batch, units]), first.clone().narrow(0, 0, units));
-        let inputs = match self.net.kernels {
-            Kernels::Fused => matrix_product(words, of_words),
-            Kernels::Reference => words.matmul(of_words),
-        };
+        let inputs = if self.shaders { matrix_product(words, of_words) } else { words.matmul(of_words) };
         let inputs = inputs.reshape([length, batch, 2 * units]);
         if self.net.kernels == Kernels::Fused && self.net.genotype().is_none_or(RecurrentKind::knows) {
             return self.run_fused(inputs, first, hidden);
@@ -372,14 +376,7 @@ impl<'a> Forward<'a> {
                 RecurrentKind::Running((mixing(), both).into())
             }
         };
-        let (output, moments) = recurrent_cell(RecurrentInput {
-            inputs: inputs.swap_dims(1, 2),
-            matrices,
-            kind,
-            hidden: hidden.transpose(),
-            mask: mask.transpose(),
-        });
-        let raw = output.swap_dims(1, 2);
+        let (raw, moments) = recurrent_cell(RecurrentInput { inputs, matrices, kind, hidden, mask });
         let hidden = raw.clone().narrow(0, length - 1, 1).reshape([batch, units]);
         let statistics = moments.map(|moments| {
             let states = length * (RECURRENT_NODES + 1);
@@ -413,7 +410,10 @@ impl<'a> Forward<'a> {
         let output = output.reshape([rows, self.net.hidden]);
         if self.net.kernels == Kernels::Fused {
             let (vectors, bias) = (self.leaves.get("encoder.weight"), self.leaves.get("decoder.bias"));
-            return likelihood(output, vectors, bias, text.targets.clone().float(), self.tracked);
+            if self.shaders {
+                return likelihood(output, vectors, bias, text.targets.clone().float(), self.tracked);
+            }
+            return likelihood_on_processor(output, vectors, bias, &text.targets, self.tracked);
         }
         let targets = text.targets.clone().inner().autodiff();
         let at_once = (SCORES / self.net.vocabulary).max(1);

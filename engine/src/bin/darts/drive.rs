@@ -13,7 +13,6 @@ use darts_engine::{
         CONFIG_FILE, Checkpoints, DataSource, Resumed, RunConfig, RunOf, RunWriter, Settings, TextRunConfig,
         TextSource, VERSION,
     },
-    search::Kernels,
 };
 use indicatif::{HumanDuration, ProgressBar};
 use signal_hook::{
@@ -122,12 +121,10 @@ impl Begin<RunConfig> {
 }
 
 impl Begin<TextRunConfig> {
-    /// The device that a run was begun on, or the one for a new run that is asked for `flag` and `kernels`; and what to say of it.
-    pub fn text_device(&self, flag: DeviceChoice, kernels: Option<Kernels>) -> Outcome<(DeviceChoice, Option<String>)> {
+    /// The device that a run was begun on, or the one for a new run that is asked for `flag`; and what to say of it.
+    pub fn text_device(&self, flag: DeviceChoice) -> Outcome<(DeviceChoice, Option<String>)> {
         match self.run() {
             Some(run) => Ok((run.config.device, None)),
-            // They need a GPU, or what emulates one.
-            None if kernels == Some(Kernels::Fused) => Ok((flag, None)),
             None => contain(|| Ok(for_text(flag))),
         }
     }

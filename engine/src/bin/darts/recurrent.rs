@@ -4,7 +4,7 @@ use crate::{
     device::{DEVICES, acquire, contain, devices, told_time, word},
     drive::{Before, Begin, Keeping, Show, at_row, drive},
     output::{Outcome, Output},
-    search::{ORDERS, asked, kernels, kernels_help, orders},
+    search::{KERNELS, ORDERS, asked, kernels, orders},
     watch::{Watch, Watching},
 };
 use clap::Args;
@@ -88,9 +88,10 @@ pub struct Recurrent {
     #[arg(long, value_name = "DEVICE", default_value = word(DEVICES, DeviceChoice::default()), value_parser = devices(),
         help_heading = "Run")]
     device: DeviceChoice,
-    #[arg(long, value_name = "KERNELS", value_parser = kernels(), help = kernels_help("the supernet"),
+    /// What computes the supernet.
+    #[arg(long, value_name = "KERNELS", default_value = word(KERNELS, Kernels::default()), value_parser = kernels(),
         help_heading = "Run")]
-    kernels: Option<Kernels>,
+    kernels: Kernels,
     /// Decides the initial weights and alphas, the lengths of steps and what is dropped.
     #[arg(long, value_name = "N", default_value_t = paper().seed, help_heading = "Run")]
     seed: u64,
@@ -186,7 +187,7 @@ impl Recurrent {
             arch_learning_rate: self.arch_learning_rate,
             arch_betas: (self.arch_beta1, self.arch_beta2),
             arch_weight_decay: self.arch_weight_decay,
-            kernels: self.kernels.unwrap_or(paper().kernels),
+            kernels: self.kernels,
             report_every: self.report_every,
         }
     }
@@ -194,7 +195,7 @@ impl Recurrent {
 
 pub fn search(args: &Recurrent, output: &Output) -> Outcome {
     let begin: Begin<TextRunConfig> = args.keeping.begin(args.out.as_ref())?;
-    let mut config = match begin.run() {
+    let config = match begin.run() {
         Some(run) => run.config.search.clone().ok_or_else(|| format!("{} holds no search", run.folder.display()))?,
         None => args.config(),
     };
@@ -202,11 +203,8 @@ pub fn search(args: &Recurrent, output: &Output) -> Outcome {
     config.check()?;
     let (corpus, source) = args.text.open(&begin)?;
     let watched = args.watching.start(begin.folder(), output)?;
-    let (device, instead) = begin.text_device(args.device, args.kernels)?;
+    let (device, instead) = begin.text_device(args.device)?;
     let (compute, remark) = contain(|| Ok(acquire(device)?))?;
-    if begin.run().is_none() && args.kernels.is_none() {
-        config.kernels = compute.kernels();
-    }
     let search = contain(|| Ok(block_on(RecurrentSearch::new(config.clone(), &corpus, &compute))?))?;
     for remark in instead.into_iter().chain(remark) {
         output.remark(remark);

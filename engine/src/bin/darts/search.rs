@@ -44,8 +44,8 @@ pub const ORDERS: Words = &[
     ("second", "The weights one step ahead stand for them, at the cost of more passes"),
 ];
 pub const KERNELS: Words = &[
-    ("fused", "Compute shaders written for the network"),
-    ("reference", "Plain tensor operations: slow, and what the shaders are compared with"),
+    ("fused", "Written for the network: compute shaders, and for networks that read text also for a processor"),
+    ("reference", "Plain tensor operations: slow, and what the others are compared with"),
 ];
 
 /// The orders of the architecture gradient as a flag takes them.
@@ -58,7 +58,7 @@ pub fn kernels() -> impl TypedValueParser<Value = Kernels> {
     words(KERNELS)
 }
 
-/// What the flag for them says, of whatever network they compute.
+/// What the flag for them says, of whatever network for images they compute.
 pub fn kernels_help(network: &str) -> String {
     format!("What computes {network} [default: {}; reference where no shaders run]", word(KERNELS, Kernels::default()))
 }

@@ -6,7 +6,7 @@ use crate::{
     genotype,
     output::{Outcome, Output},
     recurrent::TextData,
-    search::{kernels, kernels_help},
+    search::{KERNELS, kernels},
 };
 use clap::Args;
 use darts_engine::{
@@ -29,7 +29,6 @@ pub struct Settings<'a> {
     out: Option<&'a PathBuf>,
     keeping: &'a Keeping,
     device: DeviceChoice,
-    kernels: Option<Kernels>,
     config: TextTrainConfig,
 }
 
@@ -54,9 +53,10 @@ macro_rules! arguments {
             #[arg(long, value_name = "DEVICE", default_value = word(DEVICES, DeviceChoice::default()),
                                                                         value_parser = devices(), help_heading = "Run")]
             device: DeviceChoice,
-            #[arg(long, value_name = "KERNELS", value_parser = kernels(), help = kernels_help("the network"),
-                                                                                help_heading = "Run")]
-            kernels: Option<Kernels>,
+            /// What computes the network.
+            #[arg(long, value_name = "KERNELS", default_value = word(KERNELS, Kernels::default()),
+                                                                        value_parser = kernels(), help_heading = "Run")]
+            kernels: Kernels,
             /// Decides the initial weights, the lengths of steps and what is dropped.
             #[arg(long, value_name = "N", default_value_t = $paper.seed, help_heading = "Run")]
             seed: u64,
@@ -67,9 +67,8 @@ macro_rules! arguments {
         impl $name {
             pub fn settings(&self) -> Settings<'_> {
                 let (arch, out) = (self.arch.as_ref(), self.out.as_ref());
-                let kernels = self.kernels;
-                let config = self.training.config(self.seed, kernels.unwrap_or($paper.kernels));
-                Settings { arch, text: &self.text, out, keeping: &self.keeping, device: self.device, kernels, config }
+                let config = self.training.config(self.seed, self.kernels);
+                Settings { arch, text: &self.text, out, keeping: &self.keeping, device: self.device, config }
             }
         }
 
@@ -165,7 +164,7 @@ arguments!(Wt2, Wt2Training, TextTrainConfig::wikitext2());
 pub fn train(settings: &Settings, output: &Output) -> Outcome {
     let &Settings { arch, text, out, keeping, device, .. } = settings;
     let begin: Begin<TextRunConfig> = keeping.begin(out)?;
-    let (mut config, genotype) = match begin.run() {
+    let (config, genotype) = match begin.run() {
         Some(run) => {
             let decided = run.config.train.clone().zip(run.config.genotype.clone());
             decided.ok_or_else(|| format!("{} holds no training run", run.folder.display()))?
@@ -179,11 +178,8 @@ pub fn train(settings: &Settings, output: &Output) -> Outcome {
     config.check()?;
     genotype.check()?;
     let (corpus, source) = text.open(&begin)?;
-    let (device, instead) = begin.text_device(device, settings.kernels)?;
+    let (device, instead) = begin.text_device(device)?;
     let (compute, remark) = contain(|| Ok(acquire(device)?))?;
-    if begin.run().is_none() && settings.kernels.is_none() {
-        config.kernels = compute.kernels();
-    }
     let training = contain(|| Ok(TextTraining::new(config.clone(), genotype.clone(), &corpus, &compute)?))?;
     for remark in instead.into_iter().chain(remark) {
         output.remark(remark);
@@ -368,7 +364,7 @@ pub fn test(args: &Test, output: &Output) -> Outcome {
     for remark in instead.into_iter().chain(remark) {
         output.remark(remark);
     }
-    weights.net = weights.net.on(compute.kernels());
+    weights.net = weights.net.on(Kernels::default());
     let sizes = [args.batch_size as usize, TextTrainConfig::default().bptt];
     let test = contain(|| Ok(block_on(test_text(&weights, &text, sizes, &compute.device))?))?;
     let tested = Tested {

@@ -172,8 +172,8 @@ pub fn run(mut args: Ptb, output: &Output) -> Outcome {
     let report = Report {
         scaled: args.scaled(&task.source),
         text: task.source,
-        search: RecurrentConfig { kernels: compute.kernels(), ..search },
-        train: TextTrainConfig { kernels: train_compute.kernels(), ..full },
+        search: search,
+        train: full,
         adapter: compute.adapter,
         train_adapter: train_compute.adapter,
         select: plan.select,
@@ -255,8 +255,8 @@ impl Task for Texts<'_> {
         recurrent_parameters(genotype.recurrent.len(), self.corpus.vocabulary.len(), hidden)
     }
 
-    fn to_search(&self, order: Order, seed: u64, compute: &Compute) -> TextRunConfig {
-        let config = self.args.search_config(order, seed, compute.kernels());
+    fn to_search(&self, order: Order, seed: u64, _: &Compute) -> TextRunConfig {
+        let config = self.args.search_config(order, seed, Kernels::default());
         TextRunConfig::search(self.args.plan.device, self.source.clone(), config)
     }
 
@@ -272,8 +272,8 @@ impl Task for Texts<'_> {
         recurrent::perform(search, begin, asked, &Keeping::of_stage(), None, output).map(drop)
     }
 
-    fn to_train(&self, genotype: &RecurrentGenotype, length: Length, seed: u64, compute: &Compute) -> TextRunConfig {
-        let config = self.args.train_config(length, seed, compute.kernels());
+    fn to_train(&self, genotype: &RecurrentGenotype, length: Length, seed: u64, _: &Compute) -> TextRunConfig {
+        let config = self.args.train_config(length, seed, Kernels::default());
         TextRunConfig::train(self.args.plan.train_device(), self.source.clone(), config, genotype.clone())
     }
 

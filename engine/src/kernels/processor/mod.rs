@@ -1,0 +1,124 @@
+//! The recurrent networks' ops for Burn's processor backend, with gradients written by hand: products are the backend's own,
+//! and all that lies between two products is one pass over rows, in vectors and on all cores.
+
+mod likelihood;
+mod recurrent;
+
+pub(crate) use likelihood::likelihood;
+#[cfg(test)]
+pub(super) use likelihood::likelihood_of_chunks;
+pub(super) use recurrent::recurrent_cell;
+
+use burn::{
+    backend::{
+        Autodiff, Flex, autodiff::checkpoint::strategy::NoCheckpointing, flex::FlexTensor, ops::FloatTensorOps,
+        tensor::FloatTensor,
+    },
+    tensor::{Device, Tensor, TensorData},
+};
+
+type Ad = Autodiff<Flex, NoCheckpointing>;
+
+/// Whether tensors of a device are the processor's.
+pub(crate) fn is_processor(device: &Device) -> bool {
+    device.clone().inner() == Device::flex()
+}
+
+/// A tensor with its place in the graph of gradients.
+fn primitive<const D: usize>(tensor: Tensor<D>) -> FloatTensor<Ad> {
+    tensor.autodiff().try_into_primitive::<Ad>().expect("a tensor on the processor")
+}
+
+/// A tensor outside of any graph, its numbers one after the other.
+fn plain<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
+    tensor.inner().try_into_primitive::<Flex>().expect("a tensor on the processor").to_contiguous()
+}
+
+/// Numbers, one after the other, as a tensor.
+fn put<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(values, shape))
+}
+
+/// The numbers of a contiguous tensor.
+fn values(tensor: &FlexTensor) -> &[f32] {
+    tensor.as_slice().expect("contiguous floats")
+}
+
+/// The product of two matrices, which may be parts of others or transposed.
+fn product(a: &FlexTensor, b: &FlexTensor) -> FlexTensor {
+    Flex::float_matmul(a.clone(), b.clone())
+}
+
+/// Computes something by the widest vectors that this processor has, as far as all that it calls is inlined.
+macro_rules! vectors {
+    ($work:expr $(,)?) => {
+        pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || $work,
+        )
+    };
+}
+use vectors;
+
+/// Runs `work` where handing parts of it to all cores costs least: on one of the threads that they are handed to.
+fn among_workers<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    #[cfg(target_arch = "wasm32")]
+    return work();
+    #[cfg(not(target_arch = "wasm32"))]
+    rayon::scope(|_| work())
+}
+
+/// Runs `work` on each item with its number, on all cores.
+fn on_all_cores<T: Send>(items: impl IntoIterator<Item = T>, work: impl Fn(usize, T) + Sync) {
+    let items = items.into_iter().enumerate();
+    #[cfg(target_arch = "wasm32")]
+    items.for_each(|(i, item)| work(i, item));
+    #[cfg(not(target_arch = "wasm32"))]
+    {
+        use rayon::prelude::*;
+        items.collect::<Vec<_>>().into_par_iter().for_each(|(i, item)| work(i, item));
+    }
+}
+
+/// e to the `x`, to within two units of the last place: 2 to the whole part of x / ln 2, times the Taylor polynomial of the
+/// rest. Out of what float32 holds, the nearest that it does.
+#[inline(always)]
+fn exp(x: f32) -> f32 {
+    // Added to a number of up to 22 bits it leaves that rounded, as an integer in the last bits.
+    const ROUNDED: f32 = 12_582_912.0;
+    // ln 2, the first of whose parts has few bits, so that whole multiples of it are exact.
+    const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
+    let x = x.clamp(-87.0, 88.0);
+    let rounded = x * std::f32::consts::LOG2_E + ROUNDED;
+    let whole = rounded - ROUNDED;
+    let rest = x - whole * LN_2[0] - whole * LN_2[1];
+    let terms = [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0];
+    let mut sum = 1.0 / 5040.0;
+    for term in terms {
+        sum = sum * rest + term;
+    }
+    sum * f32::from_bits((rounded.to_bits() << 23).wrapping_add(1f32.to_bits()))
+}
+
+#[inline(always)]
+fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + exp(-x))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exponentials_are_right_in_the_last_digits() {
+        for i in -870..=880 {
+            let x = i as f32 / 10.0;
+            let expected = f64::from(x).exp();
+            assert!((f64::from(exp(x)) - expected).abs() <= 2.5e-7 * expected, "{x}: {} for {expected}", exp(x));
+        }
+        assert_eq!(exp(f32::NEG_INFINITY), exp(-87.0));
+        assert_eq!(exp(f32::INFINITY), exp(88.0));
+        assert!(exp(f32::NAN).is_nan());
+        assert_eq!([sigmoid(0.0), sigmoid(100.0)], [0.5, 1.0]);
+    }
+}
