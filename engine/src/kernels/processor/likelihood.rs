@@ -65,7 +65,7 @@ pub(in super::super) fn likelihood_of_chunks(
         let mut scores = product(&part, &across);
         let mut of_rows = vec![0f32; count];
         let table = scores.storage_mut::<f32>().chunks_mut(vocabulary).zip(&mut of_rows);
-        on_all_cores(table, |row, (scores, unlikely)| {
+        on_all_cores(count * vocabulary, table, |row, (scores, unlikely)| {
             *unlikely = vectors!(of_row(scores, values(&bias), targets[first + row] as usize, share));
         });
         unlikely += of_rows.iter().map(|&row| f64::from(row)).sum::<f64>();

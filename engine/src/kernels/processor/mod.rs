@@ -68,16 +68,18 @@ fn among_workers<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| work())
 }
 
-/// Runs `work` on each item with its number, on all cores.
-fn on_all_cores<T: Send>(items: impl IntoIterator<Item = T>, work: impl Fn(usize, T) + Sync) {
+/// Values from which on it pays to hand a part of them to another core.
+const SHARED: usize = 1 << 15;
+
+/// Runs `work` on each item with its number: on all cores, unless these are so few `values` that it takes longer to wake one.
+fn on_all_cores<T: Send>(values: usize, items: impl IntoIterator<Item = T>, work: impl Fn(usize, T) + Sync) {
     let items = items.into_iter().enumerate();
-    #[cfg(target_arch = "wasm32")]
-    items.for_each(|(i, item)| work(i, item));
     #[cfg(not(target_arch = "wasm32"))]
-    {
+    if values >= SHARED {
         use rayon::prelude::*;
-        items.collect::<Vec<_>>().into_par_iter().for_each(|(i, item)| work(i, item));
+        return items.collect::<Vec<_>>().into_par_iter().for_each(|(i, item)| work(i, item));
     }
+    items.for_each(|(i, item)| work(i, item));
 }
 
 /// e to the `x`, to within two units of the last place: 2 to the whole part of x / ln 2, times the Taylor polynomial of the

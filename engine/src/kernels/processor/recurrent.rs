@@ -250,7 +250,7 @@ impl Window {
                     let of_word = gates.storage_mut::<f32>()[word * edges * 2 * size..].chunks_mut(2 * size);
                     let parts = earlier[from..from + edges].iter_mut().zip(of_word);
                     let sums = of_shares[edge * OPS * units..].chunks_mut(OPS * units);
-                    on_all_cores(parts.zip(sums), |i, ((of_state, gates), sums)| {
+                    on_all_cores(edges * size, parts.zip(sums), |i, ((of_state, gates), sums)| {
                         let (source, shares) = (&states[plan.at(row, from + i)], shares[edge + i]);
                         vectors!(edge_back(units, gates, source, given, of_state, shares, sums));
                     });
@@ -352,7 +352,8 @@ fn weighted(ops: [f32; OPS], shares: [f32; OPS]) -> f32 {
 
 /// A node of any number of edges: over all ops but zero, weighted, the sum of state + gate * (op(candidate) - state).
 fn node(units: usize, fresh: &mut [f32], edges: &[Edge]) {
-    on_all_cores(fresh.chunks_mut(ROWS * units), |part, rows| {
+    let values = edges.len() * fresh.len();
+    on_all_cores(values, fresh.chunks_mut(ROWS * units), |part, rows| {
         vectors!({
             for (row, sums) in rows.chunks_mut(units).enumerate().map(|(i, row)| (part * ROWS + i, row)) {
                 for &Edge { state, gates, shares } in edges {

@@ -172,7 +172,7 @@ pub fn run(mut args: Ptb, output: &Output) -> Outcome {
     let report = Report {
         scaled: args.scaled(&task.source),
         text: task.source,
-        search: search,
+        search,
         train: full,
         adapter: compute.adapter,
         train_adapter: train_compute.adapter,
