@@ -6,7 +6,8 @@
 //! nodes read one state each, by ops of which one counts, and which has no BatchNorm.
 
 use super::{
-    gpu::Launch,
+    cell::Tuning,
+    gpu::{Launch, tile},
     op::{Ad, buffer, primitive, wrap},
 };
 use crate::space::{RECURRENT_EDGES, RECURRENT_NODES, RecurrentGenotype, RecurrentOp};
@@ -72,8 +73,8 @@ pub(crate) struct RecurrentInput {
 /// When a tensor is not on a wgpu device, or the kernels do not know the cell.
 pub(crate) fn recurrent_cell(input: RecurrentInput) -> (Tensor<3>, Option<Tensor<4>>) {
     let [length, gates, batch] = input.inputs.dims();
-    let plan = Plan { length, units: gates / 2, batch, cell: Cell::of(&input.kind) };
     let device = input.inputs.device();
+    let plan = Plan { length, units: gates / 2, batch, cell: Cell::of(&input.kind), tuning: Tuning::of(&device) };
     let (mixing, running) = match input.kind {
         RecurrentKind::Relaxed(mixing) => (*mixing, None),
         RecurrentKind::Running(both) => (both.0, Some(both.1)),
@@ -117,7 +118,7 @@ pub(crate) fn largest_buffer(length: usize, units: usize, batch: usize, derived:
         return 0;
     }
     let cell = derived.map_or(Cell::Relaxed { running: false }, Cell::derived);
-    let plan = Plan { length, units, batch, cell };
+    let plan = Plan { length, units, batch, cell, tuning: Tuning::Gpu };
     plan.states().max(plan.gates()).max(plan.partial())
 }
 
@@ -223,6 +224,7 @@ struct Plan {
     units: usize,
     batch: usize,
     cell: Cell,
+    tuning: Tuning,
 }
 
 /// What the backward pass needs of the forward pass.
@@ -282,10 +284,11 @@ impl Plan {
     fn node(&self, launch: Launch, node: usize, row: usize) -> Launch {
         let [first, edges, edge] = self.cell.reads(node);
         // All edges share a read of the weights, in blocks whose sums fit into registers.
-        let block = match edges {
-            6 => 3,
-            8 => 4,
-            all => all,
+        let block = match (self.tuning, edges) {
+            (Tuning::Browser, edges) => tile(edges, 2),
+            (_, 6) => 3,
+            (_, 8) => 4,
+            (_, all) => all,
         };
         launch.all(&[
             ("BLOCK", block),
@@ -445,7 +448,7 @@ impl Backward<CubeBackend, 3> for Window {
         let [inputs_node, matrices_node, mixing_node] = ops.parents;
         let output_gradient = into_contiguous(gradients.consume::<CubeBackend>(&ops.node));
         let state = ops.state;
-        let Plan { length, units, batch, ref cell } = state.plan;
+        let Plan { length, units, batch, ref cell, .. } = state.plan;
         let client = state.inputs.client.clone();
         let (gates, matrices, partial) =
             state.plan.backward(&client, &state, &output_gradient.handle, matrices_node.is_some());
