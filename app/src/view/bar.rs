@@ -223,7 +223,7 @@ fn Figures() -> impl IntoView {
                     <Show when=software>
                         {move || match page.without_gpu() {
                             Some(reason) => view! { <span class="badge" title=reason>"no GPU"</span> },
-                            None => view! { <span class="badge" title="The processor emulates a GPU: slow, but the same arithmetic".to_owned()>"software"</span> },
+                            None => view! { <span class="badge" title="The processor emulates a GPU: the same arithmetic, slowly. So the page begins with its smallest search.".to_owned()>"software"</span> },
                         }}
                     </Show>
                 </dt>

@@ -30,6 +30,8 @@ pub struct Wrt {
 }
 
 impl Wrt {
+    /// Nothing: a forward pass.
+    pub const NOTHING: Self = Self { weights: false, alphas: false };
     /// Weights only: a weight step.
     pub const WEIGHTS: Self = Self { weights: true, alphas: false };
     /// Alphas only: a first-order architecture step.
