@@ -83,7 +83,8 @@ test("a search on real images: alphas move, pause holds, a step is one, reset go
     assert.equal(await steps(page), 0);
     assert.equal(await keptOps(page, "normal"), 0, "no cell is left over");
 
-    // The same settings and seed search the same way again.
+    // The same settings and seed search the same way again, also where the engine got ready for them meanwhile.
+    await page.waitForTimeout(2000);
     await page.click("#step");
     await stepped(page, 1);
     await held(page);
