@@ -25,6 +25,11 @@ fn the_shape_for_gpus() {
 }
 
 #[test]
+fn the_shape_for_browsers_without_a_gpu() {
+    compare_on(Some(Tuning::Browser), 4, &[Normal, Reduce], 3, [16, 16]);
+}
+
+#[test]
 fn channels_that_are_no_multiple_of_four_and_one_image() {
     compare(6, &[Normal, Reduce, Normal], 1, [12, 12]);
     compare(5, &[Normal, Normal], 2, [8, 8]);

@@ -25,7 +25,7 @@ use std::collections::BTreeSet;
 fn naga_takes_every_shader_without_extensions() {
     start_sources();
     // Rows in vectors of four, and one pixel at a time. An emulated GPU takes a second to compile each of these texts.
-    for tuning in [Tuning::Gpu, Tuning::Processor] {
+    for tuning in [Tuning::Gpu, Tuning::Processor, Tuning::Browser] {
         pass(tuning, 4, &[Normal, Reduce, Normal], 2, [8, 8]);
         pass(tuning, 3, &[Normal, Reduce, Normal], 1, [6, 10]);
     }

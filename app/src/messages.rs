@@ -27,6 +27,11 @@ pub enum Command {
         /// Whether it waits for a word before it takes a step.
         held: bool,
     },
+    /// Have the device compile what a step of this search takes, as long as nothing else is asked for.
+    Rehearse {
+        /// What may be searched next.
+        wanted: Wanted,
+    },
     /// Have the network of the current search on text write some.
     Sample {
         /// How many words.

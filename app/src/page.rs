@@ -137,6 +137,8 @@ const PLAYED_SECONDS: f64 = 12.0;
 const TURN: f64 = 8.0;
 /// Milliseconds from one drawing to the next while events come.
 const DRAWN_EVERY: f64 = 60.0;
+/// Milliseconds without a change after which the engine gets ready for the search that is set.
+const REHEARSED_AFTER: u64 = 500;
 /// Milliseconds from one change of the address to the next.
 const WRITTEN_EVERY: f64 = 300.0;
 
@@ -211,6 +213,10 @@ thread_local! {
     static WAITING: RefCell<Vec<Command>> = const { RefCell::new(Vec::new()) };
     /// Lines of the log that are not kept yet, and whether they begin a search.
     static UNKEPT: RefCell<(String, bool)> = const { RefCell::new((String::new(), false)) };
+    /// The sizes that the worker was last told to get ready for, and how often they have changed.
+    static REHEARSED: Cell<(Option<Setup>, u32)> = const { Cell::new((None, 0)) };
+    /// Whether the address asked for no settings.
+    static UNASKED: Cell<bool> = const { Cell::new(false) };
     static RACE_NUMBER: Cell<u32> = const { Cell::new(0) };
     static RUN_NUMBER: RefCell<u32> = const { RefCell::new(0) };
     static FRAME_DUE: Cell<bool> = const { Cell::new(false) };
@@ -243,6 +249,7 @@ impl Page {
     pub fn new() -> Self {
         let fragment = window().location().hash().unwrap_or_default();
         let (Address { mut setup, view }, problems) = Address::from_fragment(&fragment);
+        UNASKED.set(fragment.trim_start_matches('#').is_empty());
         // A processor should not begin with more than it can do.
         if no_gpu().is_some() && setup == Setup::default() {
             setup = setup.with_preset(&Setup::presets(setup.task)[0]);
@@ -295,6 +302,7 @@ impl Page {
         page.watch_width();
         page.watch_address();
         page.watch_files();
+        page.watch_setup();
         match (served("events"), served("recording")) {
             (Some(address), _) => page.listen(&address),
             (_, Some(address)) => page.open(JsValue::from_str(&address), served("name").unwrap_or(address), None),
@@ -330,6 +338,33 @@ impl Page {
                     self.plot.notify();
                 });
             }
+        });
+    }
+
+    /// Has the shaders of the next search compiled before somebody presses start.
+    fn watch_setup(self) {
+        let idle = move || {
+            let gpu = matches!(self.engine.get(), Engine::Ready { instead: None, .. });
+            gpu && self.phase.get() == Phase::Idle && self.race.with(Option::is_none) && !self.benching
+        };
+        Effect::new(move || {
+            let setup = self.setup.get();
+            // What no shader depends on.
+            let sizes = Setup { seed: 0, epochs: 1, images: 0, data: DataChoice::Cifar10, curvature: false, ..setup };
+            let (known, changes) = REHEARSED.get();
+            let changes = changes.wrapping_add(1);
+            REHEARSED.set((known, changes));
+            if !idle() || known == Some(sizes) {
+                return;
+            }
+            let begin = move || {
+                let Ok(wanted) = Self::wanted(setup) else { return };
+                if REHEARSED.get().1 == changes && untrack(idle) {
+                    REHEARSED.set((Some(sizes), changes));
+                    self.send(Command::Rehearse { wanted });
+                }
+            };
+            set_timeout(begin, std::time::Duration::from_millis(REHEARSED_AFTER));
         });
     }
 
@@ -602,6 +637,7 @@ impl Page {
     }
 
     fn connect(self) {
+        REHEARSED.set((None, REHEARSED.get().1));
         self.engine.set(Engine::Loading { received: 0.0, total: None });
         let worker = match Worker::new("engine.js") {
             Ok(worker) => worker,
@@ -630,6 +666,7 @@ impl Page {
             Message::Ready { adapter, backend, software, instead } => {
                 let instead = instead.map(|reason| no_gpu().map_or(reason, str::to_owned));
                 self.engine.set(Engine::Ready { adapter, backend, software, instead });
+                self.begin_small(software);
                 for command in WAITING.take() {
                     self.post(&command);
                 }
@@ -665,6 +702,14 @@ impl Page {
             | Message::Refused { .. }
             | Message::Timing { .. }
             | Message::Benchmark { .. } => {}
+        }
+    }
+
+    /// A processor that emulates a GPU should not begin with more than it can do, unless somebody asks for it.
+    fn begin_small(self, software: bool) {
+        let untouched = UNASKED.get() && self.setup.with_untracked(|setup| *setup == Setup::default());
+        if software && untouched && self.phase.get_untracked() == Phase::Idle {
+            self.setup.update(|setup| *setup = setup.with_preset(&Setup::presets(setup.task)[0]));
         }
     }
 
@@ -857,31 +902,34 @@ impl Page {
     fn start(self, held: bool) -> bool {
         let setup = self.setup.get_untracked();
         self.notices.set(Vec::new());
-        let checked = match setup.task {
-            Task::Convolutional => {
-                let config = setup.config();
-                config.check().and_then(|()| config.split(setup.images).map(drop))
+        let wanted = match Self::wanted(setup) {
+            Ok(wanted) => wanted,
+            Err(problem) => {
+                self.tell(sentence(&problem), true);
+                return false;
             }
-            Task::Recurrent => setup.text_config().check(),
         };
-        if let Err(error) = checked {
-            self.tell(sentence(&error.to_string()), true);
-            return false;
+        self.forget();
+        self.begin(setup, wanted, None, held);
+        true
+    }
+
+    /// What these settings search, or why there is no such search.
+    fn wanted(setup: Setup) -> Result<Wanted, String> {
+        if setup.task == Task::Convolutional {
+            let config = setup.config();
+            config.check().and_then(|()| config.split(setup.images).map(drop)).map_err(|error| error.to_string())?;
+            return Ok(Wanted::Images { config, data: setup.data });
         }
+        let config = setup.text_config();
+        config.check().map_err(|error| error.to_string())?;
         let own = OWN_TEXT.with_borrow(Clone::clone).filter(|_| setup.learns_own_text());
         if setup.learns_own_text() && own.is_none() {
             let text =
                 "These settings are for a text file that is not here: drop one on the page, or choose The Moonstone.";
-            self.tell(text.into(), true);
-            return false;
+            return Err(text.into());
         }
-        self.forget();
-        let wanted = match setup.task {
-            Task::Convolutional => Wanted::Images { config: setup.config(), data: setup.data },
-            Task::Recurrent => Wanted::Text { config: setup.text_config(), words: setup.words, own },
-        };
-        self.begin(setup, wanted, None, held);
-        true
+        Ok(Wanted::Text { config, words: setup.words, own })
     }
 
     /// Start, pause or resume; plays what is recorded.

@@ -83,7 +83,8 @@ test("a search on real images: alphas move, pause holds, a step is one, reset go
     assert.equal(await steps(page), 0);
     assert.equal(await keptOps(page, "normal"), 0, "no cell is left over");
 
-    // The same settings and seed search the same way again.
+    // The same settings and seed search the same way again, also where the engine got ready for them meanwhile.
+    await page.waitForTimeout(2000);
     await page.click("#step");
     await stepped(page, 1);
     await held(page);
@@ -134,6 +135,10 @@ test("a search is steered, and its main thread stays free", async () => {
     console.log(`${(await steps(page)) - first} steps in ${WATCHED / 1000} s: ${told(tasks)}`);
     // While it runs, it is looked at.
     for (let row = 0; row < 6; row += 1) await page.click(`#normal-row-${row}`);
+    await page.focus("#edge tr.op-3 button");
+    await stepped(page, (await steps(page)) + 1);
+    const focused = await page.evaluate(() => document.activeElement.getAttribute("aria-label"));
+    assert.match(focused ?? "", /Lower the alpha of skip/, "a step leaves the focus where it is");
     await page.click("#normal-row-5");
     await page.keyboard.press("Tab");
     console.log(`from a press to the paint that follows: at most ${await page.evaluate(() => Math.max(0, ...interactions))} ms`);

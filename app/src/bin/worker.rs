@@ -8,8 +8,8 @@ use darts_engine::{
     device::{Compute, DeviceChoice},
     event::Event,
     search::{
-        Control, ConvSearch, RecurrentConfig, RecurrentError, RecurrentSearch, Sampling, SearchConfig, SearchError,
-        SteerError, Steering,
+        Control, ConvSearch, REHEARSALS, RecurrentConfig, RecurrentError, RecurrentSearch, Sampling, SearchConfig,
+        SearchError, SteerError, Steering,
     },
     space::Genotype,
     train::{TrainConfig, Training},
@@ -28,6 +28,8 @@ const BOOK: &str = "data/moonstone.txt";
 const TITLE: &str = "The Moonstone";
 /// Steps from one text that a network writes without being asked to the next; the first is written after the first step.
 const WRITTEN_EVERY: usize = 25;
+/// The number of what is no search, so that nobody hears of it.
+const NOBODY: u32 = u32::MAX;
 /// How it does.
 const UNASKED: Sampling = Sampling { words: 60, temperature: 0.8, seed: 0 };
 
@@ -148,6 +150,13 @@ impl Search {
         }
     }
 
+    async fn rehearse(&self, part: usize) -> Result<(), String> {
+        match self {
+            Self::Images(search) => search.rehearse(part).await.map_err(|error| error.to_string()),
+            Self::Text(search, _) => search.rehearse(part).await.map_err(|error| error.to_string()),
+        }
+    }
+
     /// Text that the network writes, where it is one that does.
     async fn write(&self, sampling: Sampling) -> Result<Option<Event>, String> {
         match self {
@@ -156,6 +165,36 @@ impl Search {
                 search.sample(words, sampling).await.map(Some).map_err(|error| error.to_string())
             }
         }
+    }
+}
+
+/// A search that may come, and how many parts of its shaders are compiled.
+struct Rehearsal {
+    search: Search,
+    parts: usize,
+}
+
+impl Rehearsal {
+    /// Sets up the search that is wanted, on made-up images where it is one on images: only their size counts.
+    async fn begin(wanted: Wanted, compute: &Compute) -> Result<Self, String> {
+        let search = match wanted {
+            Wanted::Images { config, .. } => {
+                let images = 4 * config.batch_size;
+                let config = SearchConfig { train_images: Some(images), kernels: compute.kernels(), ..config };
+                let made_up = Dataset::textures(0, images, 0);
+                let search = ConvSearch::new(config, &made_up, compute).await.map_err(|error| error.to_string())?;
+                Search::Images(search.into())
+            }
+            Wanted::Text { config, words, own } => begin_text(NOBODY, config, words, own, compute).await?,
+        };
+        Ok(Self { search, parts: 0 })
+    }
+
+    /// Has the next part compiled; whether there are more.
+    async fn go_on(&mut self) -> Result<bool, String> {
+        self.search.rehearse(self.parts).await?;
+        self.parts += 1;
+        Ok(self.parts < REHEARSALS)
     }
 }
 
@@ -286,6 +325,7 @@ async fn serve(mut inbox: mpsc::UnboundedReceiver<Command>) {
     });
     let mut current: Option<Current> = None;
     let mut race: Option<Race> = None;
+    let mut rehearsal: Option<Rehearsal> = None;
     loop {
         if let Some(current) = current.as_mut().filter(|current| !current.may_step()) {
             if let Err(message) = current.keep(true).await {
@@ -295,7 +335,8 @@ async fn serve(mut inbox: mpsc::UnboundedReceiver<Command>) {
         }
         race = race.filter(|race| !race.is_over());
         // Whatever has been said is heard before the next step; with no step to do, wait for the next word.
-        let command = match race.is_some() || current.as_ref().is_some_and(Current::may_step) {
+        let busy = race.is_some() || current.as_ref().is_some_and(Current::may_step);
+        let command = match busy || rehearsal.is_some() {
             true => inbox.try_recv().ok(),
             false => match inbox.next().await {
                 Some(command) => Some(command),
@@ -304,9 +345,20 @@ async fn serve(mut inbox: mpsc::UnboundedReceiver<Command>) {
         };
         if let Some(command) = command {
             // After an error the device may be gone, so the page replaces this worker.
-            if let Err(message) = obey(command, &mut current, &mut race, &compute).await {
+            rehearsal = None;
+            if let Command::Rehearse { wanted } = command {
+                // What is wrong with it is told when it is begun.
+                rehearsal = Rehearsal::begin(wanted, &compute).await.ok();
+            } else if let Err(message) = obey(command, &mut current, &mut race, &compute).await {
                 return say(&Message::Failed { message });
             }
+            continue;
+        }
+        if let Some(rehearsed) = rehearsal.as_mut().filter(|_| !busy) {
+            if !rehearsed.go_on().await.unwrap_or(false) {
+                rehearsal = None;
+            }
+            breathe().await;
             continue;
         }
         if let Some(Err(message)) = match &mut race {
@@ -403,6 +455,7 @@ async fn obey(
             }
         }
         Command::StopRace => *race = None,
+        Command::Rehearse { .. } => {}
         Command::Control { control: Control::Stop } => *current = None,
         Command::Control { control } => {
             if let Some(current) = current {

@@ -111,6 +111,11 @@ fn Transport() -> impl IntoView {
     }
 }
 
+/// Whether this page's engine has a GPU, emulated or not.
+fn computes_on_gpu(page: Page) -> bool {
+    page.source.get() == Source::Engine && matches!(page.engine.get(), Engine::Ready { instead: None, .. })
+}
+
 /// What the page is doing, in a few words.
 fn status(page: Page) -> String {
     let loading = match page.engine.get() {
@@ -147,6 +152,10 @@ fn status(page: Page) -> String {
             Some(Activity::Writing) => "Writing text".into(),
             Some(Activity::Building) => "Building the supernet".into(),
             Some(Activity::Holding) => "Paused".into(),
+            // Until the first step is done, this is what a GPU does for most of the time.
+            Some(Activity::Stepping) if page.run.with(|run| run.steps == 0) && computes_on_gpu(page) => {
+                "Compiling shaders".into()
+            }
             Some(Activity::Stepping) if phase == Phase::Paused => "Finishing this step".into(),
             Some(Activity::Stepping) => "Searching".into(),
         }),
@@ -223,7 +232,7 @@ fn Figures() -> impl IntoView {
                     <Show when=software>
                         {move || match page.without_gpu() {
                             Some(reason) => view! { <span class="badge" title=reason>"no GPU"</span> },
-                            None => view! { <span class="badge" title="The processor emulates a GPU: slow, but the same arithmetic".to_owned()>"software"</span> },
+                            None => view! { <span class="badge" title="The processor emulates a GPU: the same arithmetic, slowly. So the page begins with its smallest search.".to_owned()>"software"</span> },
                         }}
                     </Show>
                 </dt>

@@ -67,6 +67,9 @@ pub fn Compare() -> impl IntoView {
                         }
                     }
                 </For>
+                <Show when=move || own.with(Option::is_some) && page.beside.with(Vec::is_empty)>
+                    <Suggestions />
+                </Show>
                 <Show when=move || own.with(Option::is_none) && page.beside.with(Vec::is_empty)>
                     <p class="caption empty">
                         "Add published or random cells; the cells of a search or of a recorded run join them as soon as there are any."
@@ -74,6 +77,30 @@ pub fn Compare() -> impl IntoView {
                 </Show>
             </div>
         </section>
+    }
+}
+
+/// What may stand beside the first cells, where nothing does.
+#[component]
+fn Suggestions() -> impl IntoView {
+    let page = page();
+    let random = move || Other::Random((web_sys::js_sys::Math::random() * SEEDS) as u64);
+    let published = move || {
+        let names = page.task.get().published().iter().filter(|name| name.starts_with("DARTS"));
+        let button = |&name: &&'static str| {
+            let press = move |_| Other::parse(name).into_iter().for_each(|other| page.compare(other));
+            view! { <button type="button" class="button" on:click=press>{title(name).to_owned()}</button> }
+        };
+        names.map(button).collect_view()
+    };
+    view! {
+        <div class="empty beside">
+            <p class="caption">"What did others find? Put cells of the paper beside these, or random ones."</p>
+            <p class="buttons">
+                {published}
+                <button type="button" class="button" on:click=move |_| page.compare(random())>"Random cells"</button>
+            </p>
+        </div>
     }
 }
 

@@ -301,7 +301,13 @@ pub fn Plot(
                         .x_ticks
                         .iter()
                         .map(|&value| {
-                            view! { <text x=drawn.x(value) y=height - 5.0 class="tick middle">{format!("{value:.0}")}</text> }
+                            let text = format!("{value:.0}");
+                            // The last ends where the picture does.
+                            let (x, class) = match drawn.x(value) {
+                                x if x + 3.5 * text.len() as f64 > width => (width, "tick end"),
+                                x => (x, "tick middle"),
+                            };
+                            view! { <text x=x y=height - 5.0 class=class>{text}</text> }
                         })
                         .collect_view();
                     view! {

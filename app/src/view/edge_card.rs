@@ -1,28 +1,35 @@
 //! The chosen edge: what its ops weigh, and what can be changed about them.
 
-use super::{heatmap::place, node_number, op_hint, op_name, page, state_name};
+use super::{edge_text, heatmap::place, op_hint, op_name, page};
 use darts_app::cells::Kind;
-use darts_engine::search::{PRUNED, Steering};
+use darts_engine::search::{OpName, PRUNED, SteeredCell, Steering};
 use leptos::prelude::*;
 
 /// What a press of a button adds to an alpha.
 const NUDGE: f32 = 0.05;
 
+/// What a press of a button changes: a cell, the row of an edge, an op.
+type Steered = (SteeredCell, usize, OpName);
+
 #[component]
 pub fn EdgeCard() -> impl IntoView {
     let page = page();
-    let chosen = move || page.chosen.get().filter(|_| page.moment.with(Option::is_some));
-    move || chosen().map(|(kind, row)| view! { <Chosen kind=kind row=row /> })
+    // The card stays through steps and from edge to edge, so that a button keeps the focus.
+    let chosen = Memo::new(move |_| page.chosen.get().filter(|_| page.moment.with(Option::is_some)));
+    let kind = Memo::new(move |_| chosen.get().map(|(kind, _)| kind));
+    let row =
+        Memo::new(move |known: Option<&usize>| chosen.get().map(|(_, row)| row).or(known.copied()).unwrap_or_default());
+    move || kind.get().map(|kind| view! { <Chosen kind=kind row=row /> })
 }
 
 #[component]
-fn Chosen(kind: Kind, row: usize) -> impl IntoView {
+fn Chosen(kind: Kind, row: Memo<usize>) -> impl IntoView {
     let page = page();
-    let edge = place(kind, row);
+    let edge = move || place(kind, row.get());
     let first = kind.place() * kind.edge_count();
     let bits = move || {
         page.moment.with(|moment| {
-            moment.as_ref().map(|m| format!("{:.3} bits", m.entropy.get(first + row).copied().unwrap_or(0.0)))
+            moment.as_ref().map(|m| format!("{:.3} bits", m.entropy.get(first + row.get()).copied().unwrap_or(0.0)))
         })
     };
     let takes = move || {
@@ -31,8 +38,9 @@ fn Chosen(kind: Kind, row: usize) -> impl IntoView {
     // Bars are as long as they can be told apart; the numbers beside them say what they are.
     let greatest = move || {
         page.moment.with(|moment| {
-            let weights =
-                moment.as_ref().and_then(|m| Some(m.weights.of(kind).get(row)?.iter().copied().fold(0.0, f32::max)));
+            let weights = moment
+                .as_ref()
+                .and_then(|m| Some(m.weights.of(kind).get(row.get())?.iter().copied().fold(0.0, f32::max)));
             weights.filter(|greatest| *greatest > 0.0).unwrap_or(1.0)
         })
     };
@@ -44,25 +52,32 @@ fn Chosen(kind: Kind, row: usize) -> impl IntoView {
         .map(|(op, any)| {
             let value = move || {
                 page.moment.with(|moment| {
-                    let found = moment.as_ref().and_then(|m| Some((m.weights.at(kind, row, op)?, m.alphas.at(kind, row, op)?)));
+                    let found = moment.as_ref().and_then(|m| Some((m.weights.at(kind, row.get(), op)?, m.alphas.at(kind, row.get(), op)?)));
                     found.unwrap_or_default()
                 })
             };
             let out = move || value().1 <= PRUNED;
             let label = op_name(any);
-            let act = move |sign: &'static str, text: String, steering: Steering| {
+            let (cell, op) = (kind.steered(), any.steered());
+            let act = move |sign: &'static str, text: String, steering: fn(Steered) -> Steering| {
+                let press = move |_| page.steer(steering((cell, row.get_untracked(), op)));
                 view! {
-                    <button type="button" title=text.clone() aria-label=text disabled=out on:click=move |_| page.steer(steering)>
+                    <button type="button" title=text.clone() aria-label=text disabled=out on:click=press>
                         {sign}
                     </button>
                 }
             };
-            let (cell, op) = (kind.steered(), any.steered());
             let buttons = [
-                act("\u{2212}", format!("Lower the alpha of {label} by {NUDGE}"), Steering::Nudge { cell, edge: row, op, by: -NUDGE }),
-                act("+", format!("Raise the alpha of {label} by {NUDGE}"), Steering::Nudge { cell, edge: row, op, by: NUDGE }),
-                act("only", format!("Leave this edge only {label}"), Steering::Pin { cell, edge: row, op }),
-                act("out", format!("Take {label} out of this edge"), Steering::Prune { cell, edge: row, op }),
+                act("\u{2212}", format!("Lower the alpha of {label} by {NUDGE}"), |(cell, edge, op)| {
+                    Steering::Nudge { cell, edge, op, by: -NUDGE }
+                }),
+                act("+", format!("Raise the alpha of {label} by {NUDGE}"), |(cell, edge, op)| {
+                    Steering::Nudge { cell, edge, op, by: NUDGE }
+                }),
+                act("only", format!("Leave this edge only {label}"), |(cell, edge, op)| Steering::Pin { cell, edge, op }),
+                act("out", format!("Take {label} out of this edge"), |(cell, edge, op)| {
+                    Steering::Prune { cell, edge, op }
+                }),
             ];
             view! {
                 <tr class=format!("op-{}", any.colour()) class:out=out>
@@ -74,12 +89,13 @@ fn Chosen(kind: Kind, row: usize) -> impl IntoView {
             }
         })
         .collect_view();
+    let release = move |_| page.steer(Steering::Release { cell: kind.steered(), edge: row.get_untracked() });
     view! {
         <aside class="chosen-edge" id="edge" aria-label="The chosen edge">
             <p class="chosen-head">
-                <b>{state_name(kind, edge.state)} " \u{2192} " {node_number(kind, edge.node)}</b>
+                <b>{move || edge_text(kind, edge().state, edge().node)}</b>
                 <span>{format!("{} cell \u{b7} ", kind.name())} {bits}</span>
-                <button type="button" class="link" on:click=move |_| page.steer(Steering::Release { cell: kind.steered(), edge: row })>
+                <button type="button" class="link" on:click=release>
                     "Release"
                 </button>
                 <button type="button" class="dismiss" aria-label="Close" on:click=move |_| page.chosen.set(None)>"\u{d7}"</button>

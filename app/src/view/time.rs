@@ -109,6 +109,8 @@ pub fn TimeBar() -> impl IntoView {
                 <p class="time-label">
                     <span id="moment">{label}</span>
                     <small>{move || note().unwrap_or_else(|| match changes() {
+                        1 if page.narrow.get() => "1 change".into(),
+                        count if page.narrow.get() => format!("{} changes", grouped(count)),
                         1 => format!("1 change of the {}", cells()),
                         count => format!("{} changes of the {}", grouped(count), cells()),
                     })}</small>

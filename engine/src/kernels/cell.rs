@@ -35,19 +35,30 @@ pub enum Tuning {
     Gpu,
     /// For processors that play a GPU.
     Processor,
+    /// For those in a browser, where every visit compiles all shaders before its first step: the same, with few and short ones.
+    Browser,
 }
 
 impl Tuning {
     /// What suits a device.
     pub(crate) fn of(device: &Device) -> Self {
-        if Compute::is_software(&device.clone().inner()) { Self::Processor } else { Self::Gpu }
+        match Compute::is_software(&device.clone().inner()) {
+            true if cfg!(target_arch = "wasm32") => Self::Browser,
+            true => Self::Processor,
+            false => Self::Gpu,
+        }
+    }
+
+    /// Whether launches that do not wait for each other are one launch, which takes a shader for every set of parts.
+    fn joins(self) -> bool {
+        self != Self::Browser
     }
 
     /// The most vectors of pixels a thread takes at once in products with weights.
     pub(super) fn wide(self) -> usize {
         match self {
             Self::Gpu => 1,
-            Self::Processor => 4,
+            Self::Processor | Self::Browser => 4,
         }
     }
 
@@ -55,7 +66,7 @@ impl Tuning {
     fn rows(self) -> usize {
         match self {
             Self::Gpu => 16,
-            Self::Processor => 8,
+            Self::Processor | Self::Browser => 8,
         }
     }
 
@@ -63,13 +74,13 @@ impl Tuning {
     fn tile(self) -> usize {
         match self {
             Self::Gpu => 8,
-            Self::Processor => 4,
+            Self::Processor | Self::Browser => 4,
         }
     }
 
     /// Whether neighbouring threads go along runs of pixels instead of side by side.
     fn runs(self) -> bool {
-        self == Self::Processor
+        self != Self::Gpu
     }
 }
 
@@ -389,7 +400,7 @@ impl CellPlan {
         let rows = tile(co / halves, self.tuning.rows());
         let (parts, sums) = match self.tuning {
             Tuning::Gpu => (threads.div_ceil(64), "sums_shared"),
-            Tuning::Processor => (threads, "sums_private"),
+            Tuning::Processor | Tuning::Browser => (threads, "sums_private"),
         };
         let floats = self.batch * plane * lanes;
         let result = client.empty(4 * slots * co * floats);
@@ -627,7 +638,7 @@ impl CellPlan {
         let from = if quarters.is_some() { 2 } else { 0 };
         let c = self.shape.channels;
         let threads = self.columns_of_node();
-        let mut together = Together::default();
+        let mut together = Together::new(self.tuning.joins());
         for (kind, &(result, slot)) in results.iter().enumerate() {
             // The states are read once for all kinds.
             let read = usize::from(kind == 0);
@@ -724,7 +735,7 @@ impl CellPlan {
         );
         drop(depth);
         let count = self.batch * self.plane();
-        let mut together = Together::default();
+        let mut together = Together::new(self.tuning.joins());
         for (kind, &dilated) in DEPTHWISE.iter().take(2).enumerate() {
             let launch = self.depthwise(&["depthwise", "depthwise_second"], dilated, 1, false).all(&[
                 ("WEIGHTS", plan.second[kind]),
@@ -1051,7 +1062,7 @@ impl CellPlan {
         let columns = self.size[1] / lanes;
         let parts = self.batch * columns;
         let half_sums = empty(2 * 2 * edges * c * parts);
-        let mut together = Together::default();
+        let mut together = Together::new(self.tuning.joins());
         for (kind, &dilated) in DEPTHWISE.iter().take(2).enumerate() {
             let launch = self.depthwise(&["depthwise", "depthwise_second_back"], dilated, 1, true).all(&[
                 ("WEIGHTS", plan.second[kind]),
@@ -1161,7 +1172,7 @@ impl CellPlan {
         let c = self.shape.channels;
         let threads = self.columns_of_node();
         let files = |place| [place, "depthwise", "depthwise_first_back"];
-        let mut together = Together::default();
+        let mut together = Together::new(self.tuning.joins());
         let mut from = 0;
         if let Some((quarters, quarter_gradients)) = quarters {
             from = 2;
@@ -1215,7 +1226,7 @@ impl CellPlan {
         // Four quarters of 3 x 3 weights for both kinds and both inputs.
         let spread_floats = 8 * c * sums.parts * 9;
         let spread = quarters.map(|_| client.empty(4 * 2 * spread_floats));
-        let mut together = Together::default();
+        let mut together = Together::new(self.tuning.joins());
         for (kind, &(gradient, slot)) in gradients.iter().enumerate() {
             let (k, dilation) = DEPTHWISE[kind];
             let weights = self.nodes[node].first[kind];

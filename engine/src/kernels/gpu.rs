@@ -108,6 +108,7 @@ shaders!(
     recurrent_unchanged,
     recurrent_weights,
     product,
+    product_apart,
     reduce,
     reduce_weights,
     rows1,

@@ -3,6 +3,7 @@
 //! gradients of selections do.
 
 use super::{
+    cell::Tuning,
     gpu::Launch,
     op::{Ad, buffer, primitive, wrap},
 };
@@ -57,19 +58,32 @@ impl<'a> Matrix<'a> {
 /// `added` to what is there.
 fn product(
     client: &Client,
+    tuning: Tuning,
     [a, b]: [Matrix; 2],
     [rows, inner, columns]: [usize; 3],
     (result, at): (&Handle, usize),
     added: bool,
 ) {
     let moved = rows * inner + inner * columns + (1 + usize::from(added)) * rows * columns;
-    Launch::new(1, &["product"])
-        .all(&[("OUT_ROWS", rows), ("OUT_COLUMNS", columns), ("INNER", inner), ("RESULT", at)])
-        .all(&[("A_AT", a.at), ("A_ROW", a.steps[0]), ("A_INNER", a.steps[1])])
-        .all(&[("B_AT", b.at), ("B_INNER", b.steps[0]), ("B_COLUMN", b.steps[1]), ("ADDED", usize::from(added))])
-        .is("ALONG_A", a.steps[1] == 1)
-        .is("ALONG_B", b.steps[0] == 1)
-        .run(client, columns.div_ceil(BLOCK) * BLOCK, [rows.div_ceil(BLOCK), 1], &[a.handle, b.handle, result], moved);
+    let buffers = [a.handle, b.handle, result];
+    let launch = |file| {
+        Launch::new(1, &[file])
+            .all(&[("OUT_ROWS", rows), ("OUT_COLUMNS", columns), ("INNER", inner), ("RESULT", at)])
+            .all(&[("A_AT", a.at), ("A_ROW", a.steps[0]), ("A_INNER", a.steps[1])])
+            .all(&[("B_AT", b.at), ("B_INNER", b.steps[0]), ("B_COLUMN", b.steps[1]), ("ADDED", usize::from(added))])
+    };
+    if tuning == Tuning::Browser {
+        let across = columns.div_ceil(4);
+        let launch = launch("product_apart").all(&[("ACROSS", across)]);
+        return launch.run(client, rows.div_ceil(4) * across, [1, 1], &buffers, moved);
+    }
+    launch("product").is("ALONG_A", a.steps[1] == 1).is("ALONG_B", b.steps[0] == 1).run(
+        client,
+        columns.div_ceil(BLOCK) * BLOCK,
+        [rows.div_ceil(BLOCK), 1],
+        &buffers,
+        moved,
+    );
 }
 
 /// The product [rows, columns] of `a` [rows, inner] and `b` [inner, columns].
@@ -78,16 +92,17 @@ fn product(
 /// When a tensor is not on a wgpu device.
 pub(crate) fn matrix_product(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
     let ([rows, inner], [_, columns]) = (a.dims(), b.dims());
+    let tuning = Tuning::of(&a.device());
     let [a, b] = [a, b].map(primitive);
     let nodes = [a.node(), b.node()];
     let [a, b] = [a, b].map(|tensor| into_contiguous(tensor.into_primitive()));
     let client = a.client.clone();
     let result = client.empty(4 * rows * columns);
     let matrices = [Matrix::new(&a.handle, inner), Matrix::new(&b.handle, columns)];
-    product(&client, matrices, [rows, inner, columns], (&result, 0), false);
+    product(&client, tuning, matrices, [rows, inner, columns], (&result, 0), false);
     let result = wrap(&client, &a, result, Shape::from([rows, columns]));
     let result = match Product.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
-        OpsKind::Tracked(prep) => prep.finish(([a, b], [rows, inner, columns]), result),
+        OpsKind::Tracked(prep) => prep.finish((tuning, [a, b], [rows, inner, columns]), result),
         OpsKind::UnTracked(prep) => prep.finish(result),
     };
     Tensor::from_primitive::<Ad>(result)
@@ -97,24 +112,24 @@ pub(crate) fn matrix_product(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
 struct Product;
 
 impl Backward<CubeBackend, 2> for Product {
-    type State = ([CubeTensor; 2], [usize; 3]);
+    type State = (Tuning, [CubeTensor; 2], [usize; 3]);
 
     fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let [a_node, b_node] = ops.parents;
         let gradient = into_contiguous(gradients.consume::<CubeBackend>(&ops.node));
-        let ([a, b], [rows, inner, columns]) = ops.state;
+        let (tuning, [a, b], [rows, inner, columns]) = ops.state;
         let client = a.client.clone();
         let of_result = Matrix::new(&gradient.handle, columns);
         if let Some(node) = a_node {
             let result = client.empty(4 * rows * inner);
             let matrices = [of_result, Matrix::new(&b.handle, columns).transposed()];
-            product(&client, matrices, [rows, columns, inner], (&result, 0), false);
+            product(&client, tuning, matrices, [rows, columns, inner], (&result, 0), false);
             gradients.register::<CubeBackend>(node.id, wrap(&client, &a, result, Shape::from([rows, inner])));
         }
         if let Some(node) = b_node {
             let result = client.empty(4 * inner * columns);
             let matrices = [Matrix::new(&a.handle, inner).transposed(), of_result];
-            product(&client, matrices, [inner, rows, columns], (&result, 0), false);
+            product(&client, tuning, matrices, [inner, rows, columns], (&result, 0), false);
             gradients.register::<CubeBackend>(node.id, wrap(&client, &b, result, Shape::from([inner, columns])));
         }
     }
@@ -201,18 +216,41 @@ pub(crate) fn likelihood(
     kept: bool,
 ) -> Tensor<1> {
     let [vocabulary, _] = vectors.dims();
-    likelihood_of_chunks(outputs, vectors, bias, targets, SCORES / vocabulary, kept)
+    let tuning = Tuning::of(&outputs.device());
+    likelihood_of_chunks(tuning, outputs, vectors, bias, targets, SCORES / vocabulary, kept).0
 }
 
-/// The same with the scores of so many rows at once.
+/// Mean cross-entropy [1] of the classes `targets` [rows] by the scores [rows, classes] that a linear layer of `weight`
+/// [classes, units] and `bias` makes of `rows` [rows, units]; and those scores. A class is what a word is to a likelihood.
+///
+/// # Panics
+/// When a tensor is not on a wgpu device, or the scores are too many to be there at once.
+pub(crate) fn classified(
+    tuning: Tuning,
+    rows: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Tensor<1>,
+    targets: Tensor<1>,
+) -> (Tensor<1>, Tensor<2>) {
+    let ([count, _], [classes, _]) = (rows.dims(), weight.dims());
+    let (loss, scores) = likelihood_of_chunks(tuning, rows, weight, bias.clone(), targets.clone(), count, true);
+    let [scores] = scores.try_into().unwrap_or_else(|_| panic!("{count} scores of {classes} classes at once"));
+    let like = buffer(targets);
+    let scores = wrap(&like.client, &like, scores, Shape::from([count, classes]));
+    let scores = Tensor::<2>::from_primitive::<CubeBackend>(scores);
+    (loss, scores + bias.inner().reshape([1, classes]))
+}
+
+/// The same with the scores of so many rows at once; and the scores without bias of each chunk, where they are kept.
 fn likelihood_of_chunks(
+    tuning: Tuning,
     outputs: Tensor<2>,
     vectors: Tensor<2>,
     bias: Tensor<1>,
     targets: Tensor<1>,
     at_once: usize,
     kept: bool,
-) -> Tensor<1> {
+) -> (Tensor<1>, Vec<Handle>) {
     let ([rows, units], [vocabulary, _]) = (outputs.dims(), vectors.dims());
     let [outputs, vectors] = [outputs, vectors].map(primitive);
     let bias = primitive(bias);
@@ -221,6 +259,7 @@ fn likelihood_of_chunks(
     let client = outputs.client.clone();
     let (found, unlikely) = (client.empty(4 * rows), client.empty(4 * rows));
     let mut state = Decoder {
+        tuning,
         at_once: at_once.clamp(1, rows),
         rows,
         units,
@@ -250,15 +289,17 @@ fn likelihood_of_chunks(
     let unlikely = wrap(&client, &state.outputs, unlikely, Shape::from([rows]));
     let mean = Tensor::<1>::from_primitive::<CubeBackend>(unlikely).mean_dim(0);
     let mean = buffer(mean);
+    let kept = state.kept.clone();
     let result = match Likelihood.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
         OpsKind::Tracked(prep) => prep.finish(state, mean),
         OpsKind::UnTracked(prep) => prep.finish(mean),
     };
-    Tensor::from_primitive::<Ad>(result)
+    (Tensor::from_primitive::<Ad>(result), kept)
 }
 
 #[derive(Clone, Debug)]
 struct Decoder {
+    tuning: Tuning,
     rows: usize,
     units: usize,
     vocabulary: usize,
@@ -286,7 +327,7 @@ impl Decoder {
         let scores = client.empty(4 * count * self.vocabulary);
         let outputs = Matrix::new(&self.outputs.handle, self.units).below(first);
         let vectors = Matrix::new(&self.vectors.handle, self.units).transposed();
-        product(client, [outputs, vectors], [count, self.units, self.vocabulary], (&scores, 0), false);
+        product(client, self.tuning, [outputs, vectors], [count, self.units, self.vocabulary], (&scores, 0), false);
         scores
     }
 }
@@ -323,12 +364,13 @@ impl Backward<CubeBackend, 3> for Likelihood {
             let (added, of_scores) = (first > 0, Matrix::new(&scores, vocabulary));
             if let Some(result) = &of_outputs {
                 let vectors = Matrix::new(&state.vectors.handle, units);
-                product(&client, [of_scores, vectors], [count, vocabulary, units], (result, first * units), false);
+                let result = (result, first * units);
+                product(&client, state.tuning, [of_scores, vectors], [count, vocabulary, units], result, false);
             }
             if let Some(result) = &of_vectors {
                 let outputs = Matrix::new(&state.outputs.handle, units).below(first);
                 let matrices = [of_scores.transposed(), outputs];
-                product(&client, matrices, [vocabulary, count, units], (result, 0), added);
+                product(&client, state.tuning, matrices, [vocabulary, count, units], (result, 0), added);
             }
             if let Some(result) = &of_bias {
                 Launch::new(1, &["columns"])
@@ -416,13 +458,19 @@ mod tests {
             same(&format!("{at_once} scores at once on the processor"), found);
         }
         let device = block_on(Compute::acquire(DeviceChoice::Auto)).unwrap().device;
-        for (at_once, kept) in [(usize::MAX, true), (32, true), (32, false), (1, false)] {
+        for (tuning, at_once, kept) in [
+            (Tuning::Gpu, usize::MAX, true),
+            (Tuning::Gpu, 32, true),
+            (Tuning::Gpu, 32, false),
+            (Tuning::Gpu, 1, false),
+            (Tuning::Browser, 32, true),
+        ] {
             let found = gradients(&device, |[outputs, vectors, bias]| {
                 let targets: Vec<f32> = words().iter().map(|&word| word as f32).collect();
                 let targets = Tensor::from_data(TensorData::new(targets, [ROWS]), &device);
-                likelihood_of_chunks(outputs, vectors, bias.reshape([VOCABULARY]), targets, at_once, kept)
+                likelihood_of_chunks(tuning, outputs, vectors, bias.reshape([VOCABULARY]), targets, at_once, kept).0
             });
-            same(&format!("{at_once} rows at once"), found);
+            same(&format!("{tuning:?}, {at_once} rows at once"), found);
         }
     }
 

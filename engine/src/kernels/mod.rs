@@ -25,7 +25,7 @@ pub(crate) use cell::CellPlan;
 pub use cell::Tuning;
 pub(crate) use conv_norm::ConvNormPlan;
 pub use gpu::{SHADERS, launched};
-pub(crate) use language::{SCORES, likelihood, matrix_product, word_vectors};
+pub(crate) use language::{SCORES, classified, likelihood, matrix_product, word_vectors};
 pub(crate) use op::{conv_norm, mixed_cell};
 pub(crate) use processor::{is_processor, likelihood as likelihood_on_processor};
 pub(crate) use recurrent::{RecurrentInput, RecurrentKind, largest_buffer, recurrent_cell};

@@ -6,7 +6,8 @@
 //! nodes read one state each, by ops of which one counts, and which has no BatchNorm.
 
 use super::{
-    gpu::Launch,
+    cell::Tuning,
+    gpu::{Launch, tile},
     op::{Ad, buffer, primitive, wrap},
     processor,
 };
@@ -87,7 +88,7 @@ pub(crate) fn recurrent_cell(input: RecurrentInput) -> (Tensor<3>, Option<Tensor
         return processor::recurrent_cell(input, mixing, running);
     }
     let [length, batch, gates] = input.inputs.dims();
-    let plan = Plan { length, units: gates / 2, batch, cell: Cell::of(&input.kind) };
+    let plan = Plan { length, units: gates / 2, batch, cell: Cell::of(&input.kind), tuning: Tuning::of(&device) };
     // On a GPU neighbours are the elements of a minibatch.
     let [hidden, mask] = [input.hidden, input.mask].map(|tensor| buffer(tensor.transpose()));
     let inputs = primitive(input.inputs.swap_dims(1, 2));
@@ -122,7 +123,7 @@ pub(crate) fn largest_buffer(length: usize, units: usize, batch: usize, derived:
         return 0;
     }
     let cell = derived.map_or(Cell::Relaxed { running: false }, Cell::derived);
-    let plan = Plan { length, units, batch, cell };
+    let plan = Plan { length, units, batch, cell, tuning: Tuning::Gpu };
     plan.states().max(plan.gates()).max(plan.partial())
 }
 
@@ -228,6 +229,7 @@ struct Plan {
     units: usize,
     batch: usize,
     cell: Cell,
+    tuning: Tuning,
 }
 
 /// What the backward pass needs of the forward pass.
@@ -287,10 +289,11 @@ impl Plan {
     fn node(&self, launch: Launch, node: usize, row: usize) -> Launch {
         let [first, edges, edge] = self.cell.reads(node);
         // All edges share a read of the weights, in blocks whose sums fit into registers.
-        let block = match edges {
-            6 => 3,
-            8 => 4,
-            all => all,
+        let block = match (self.tuning, edges) {
+            (Tuning::Browser, edges) => tile(edges, 2),
+            (_, 6) => 3,
+            (_, 8) => 4,
+            (_, all) => all,
         };
         launch.all(&[
             ("BLOCK", block),
@@ -450,7 +453,7 @@ impl Backward<CubeBackend, 3> for Window {
         let [inputs_node, matrices_node, mixing_node] = ops.parents;
         let output_gradient = into_contiguous(gradients.consume::<CubeBackend>(&ops.node));
         let state = ops.state;
-        let Plan { length, units, batch, ref cell } = state.plan;
+        let Plan { length, units, batch, ref cell, .. } = state.plan;
         let client = state.inputs.client.clone();
         let (gates, matrices, partial) =
             state.plan.backward(&client, &state, &output_gradient.handle, matrices_node.is_some());

@@ -18,17 +18,18 @@ const SHARED: [&str; 8] = ["N", "C", "H", "W", "PLANE", "COLUMNS", "INPUT", "NOD
 /// thread runs one after the other.
 ///
 /// A part's shader uses `global_invocation_id` and no other built-in value, and no workgroup memory.
-#[derive(Default)]
 pub(super) struct Together<'a> {
+    /// Whether they are one launch after all.
+    joined: bool,
     buffers: Vec<&'a Handle>,
     groups: Vec<Group>,
-    threads: usize,
-    moved: usize,
 }
 
 struct Group {
+    threads: usize,
     /// Workgroups along y.
     length: usize,
+    moved: usize,
     parts: Vec<Part>,
 }
 
@@ -41,11 +42,14 @@ struct Part {
 }
 
 impl<'a> Together<'a> {
+    /// Launches to come, which stay apart unless they are to be `joined`.
+    pub fn new(joined: bool) -> Self {
+        Self { joined, buffers: Vec::new(), groups: Vec::new() }
+    }
+
     /// Starts a group of `threads` threads along x and `length` workgroups along y; `moved` floats are read or written.
     pub fn group(&mut self, threads: usize, length: usize, moved: usize) {
-        self.groups.push(Group { length, parts: Vec::new() });
-        self.threads = self.threads.max(threads);
-        self.moved += moved;
+        self.groups.push(Group { threads, length, moved, parts: Vec::new() });
     }
 
     /// Adds to the last group a part that runs in every `every`th workgroup along y.
@@ -64,16 +68,34 @@ impl<'a> Together<'a> {
 
     /// Launches all that was added, if anything was.
     pub fn run(self, client: &Client) {
-        let Self { buffers, groups, threads, moved } = self;
+        if !self.joined {
+            return self.run_apart(client);
+        }
+        let Self { buffers, groups, .. } = self;
         let length = groups.iter().map(|group| group.length).sum();
         if length == 0 {
             return;
         }
+        let threads = groups.iter().map(|group| group.threads).max().unwrap_or_default();
+        let moved = groups.iter().map(|group| group.moved).sum::<usize>();
         let (arguments, words) = arguments(&groups);
         let program = Program { groups, buffers: buffers.len(), arguments };
         watch::keep_source(|| program.source(), &program.files());
         watch::name_next(|| program.title(), 4 * moved as u64);
         dispatch(client, program, &words, [threads.div_ceil(64), length, 1], &buffers, moved);
+    }
+
+    /// Launches the parts one after the other.
+    fn run_apart(self, client: &Client) {
+        for Group { threads, length, moved, parts } in self.groups {
+            let mut moved = Some(moved);
+            for Part { launch, every, buffers } in parts {
+                let buffers: Vec<&Handle> = buffers.into_iter().map(|at| self.buffers[at]).collect();
+                // What a group moves is counted with its first part.
+                let moved = moved.take().unwrap_or_default();
+                launch.run(client, threads, [length.div_ceil(every), 1], &buffers, moved);
+            }
+        }
     }
 }
 

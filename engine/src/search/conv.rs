@@ -175,6 +175,30 @@ impl ConvSearch {
         self.step == self.config.epochs * self.steps_per_epoch()
     }
 
+    /// Has the device compile the shaders of a step, in [`REHEARSALS`](super::REHEARSALS) parts from 0 on, so that somebody may
+    /// say something else between them. Nothing is computed, and the search stays as it is.
+    ///
+    /// Only where there is one thread: what others launch meanwhile would not be computed either.
+    ///
+    /// # Errors
+    /// The device failed.
+    #[cfg(target_arch = "wasm32")]
+    pub async fn rehearse(&self, part: usize) -> Result<(), SearchError> {
+        let batch = Minibatch::upload(&self.weight_loader.clone().next_batch(), &self.compute.device);
+        let (mut bilevel, rate) = (self.bilevel.clone(), self.config.learning_rate);
+        let rehearsal = cubecl::dry_run::DryRun::new();
+        match part {
+            0 => {
+                drop(bilevel.supernet().pass(&bilevel.weights, &bilevel.alphas, &batch, crate::supernet::Wrt::NOTHING))
+            }
+            1 => drop(bilevel.architecture_step(&self.config, rate, &batch, &batch)),
+            _ => drop(bilevel.weight_step(&self.config, rate, &batch)),
+        }
+        drop(rehearsal);
+        // The device answers when it is done with all that was said before.
+        read_alphas(&self.bilevel, &self.config).await.map(drop)
+    }
+
     /// One search step. Its events in order: the step, then the epoch and the end of the search where they are due.
     ///
     /// # Errors

@@ -48,4 +48,8 @@ pub use recurrent_config::{Dropouts, Penalties, RecurrentConfig};
 pub use sample::Sampling;
 #[cfg(feature = "compute")]
 pub(crate) use sgd::Sgd;
+/// Parts in which the shaders of a step are compiled before it.
+#[cfg(target_arch = "wasm32")]
+pub const REHEARSALS: usize = 3;
+
 pub use steer::{Control, Held, OpName, PRUNED, SteerError, Steerable, SteeredCell, Steering};

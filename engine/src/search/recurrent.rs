@@ -201,6 +201,29 @@ impl RecurrentSearch {
         self.epoch == self.config.epochs
     }
 
+    /// Has the device compile the shaders of a step, in [`REHEARSALS`](super::REHEARSALS) parts from 0 on, as
+    /// [`ConvSearch::rehearse`](super::ConvSearch::rehearse) does.
+    ///
+    /// # Errors
+    /// The device failed.
+    #[cfg(target_arch = "wasm32")]
+    pub async fn rehearse(&self, part: usize) -> Result<(), RecurrentError> {
+        let window = self.train.window(self.row, self.config.bptt);
+        let masks = self.masks(self.config.dropouts, &window, &mut at_step(self.config.seed, self.step));
+        let text = TextBatch::upload(&window, &self.compute.device);
+        let passage = Passage { text, hidden: self.hidden[0].clone(), masks };
+        let (mut bilevel, rate) = (self.bilevel.clone(), self.config.learning_rate);
+        let rehearsal = cubecl::dry_run::DryRun::new();
+        match part {
+            0 => drop(bilevel.architecture_step(&self.config, rate, &passage, &passage)),
+            1 => drop(bilevel.weight_step(&self.config, rate, &passage)),
+            _ => {}
+        }
+        drop(rehearsal);
+        let alphas = self.bilevel.alphas.clone().flatten(0, 1);
+        read_together([alphas], [self.config.batch_size, self.config.hidden]).await.map(drop)
+    }
+
     /// One search step. Its events in order: the step, then the epoch and the end of the search where they are due.
     ///
     /// # Errors

@@ -1,14 +1,21 @@
 //! The supernet on the fused kernels.
 
-use super::{Supernet, params::Leaves, reference};
+use super::{Supernet, params::Leaves, plain::global_pool};
 use crate::{
-    kernels::{CellPlan, ConvNormPlan, Tuning, conv_norm, mixed_cell},
+    kernels::{CellPlan, ConvNormPlan, Tuning, classified, conv_norm, mixed_cell},
     space::{CellKind, EDGES},
 };
-use burn::tensor::{Tensor, activation::softmax};
+use burn::tensor::{Int, Tensor, activation::softmax};
 
 impl Supernet {
-    pub(super) fn forward_fused(&self, leaves: &Leaves, alphas: Tensor<2>, images: Tensor<4>) -> Tensor<2> {
+    /// Mean cross-entropy [1] and class scores [batch, classes].
+    pub(super) fn forward_fused(
+        &self,
+        leaves: &Leaves,
+        alphas: Tensor<2>,
+        images: Tensor<4>,
+        labels: Tensor<1, Int>,
+    ) -> (Tensor<1>, Tensor<2>) {
         let weights = softmax(alphas, 1);
         let tuning = self.tuning.unwrap_or_else(|| Tuning::of(&images.device()));
         let [batch, _, mut height, mut width] = images.dims();
@@ -30,6 +37,7 @@ impl Supernet {
             let output = mixed_cell(plan, [s0, s1.clone()], leaves.get(&name), mixing);
             (s0, s1) = (s1, output);
         }
-        reference::head(self, leaves, s1)
+        let (weight, bias) = (leaves.get("classifier.weight"), leaves.get("classifier.bias"));
+        classified(tuning, global_pool(s1), weight, bias, labels.float())
     }
 }

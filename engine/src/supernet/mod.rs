@@ -30,6 +30,8 @@ pub struct Wrt {
 }
 
 impl Wrt {
+    /// Nothing: a forward pass.
+    pub const NOTHING: Self = Self { weights: false, alphas: false };
     /// Weights only: a weight step.
     pub const WEIGHTS: Self = Self { weights: true, alphas: false };
     /// Alphas only: a first-order architecture step.
@@ -152,13 +154,15 @@ impl Supernet {
         let alpha_leaf = alphas.clone().inner().autodiff();
         let alpha_leaf = if wrt.alphas { alpha_leaf.require_grad() } else { alpha_leaf };
         let images = batch.images.clone().inner().autodiff();
-        let logits = match self.kernels {
-            Kernels::Reference => self.forward_reference(&leaves, alpha_leaf.clone(), images),
-            Kernels::Fused => self.forward_fused(&leaves, alpha_leaf.clone(), images),
+        let labels = batch.labels.clone().inner();
+        let (loss, logits) = match self.kernels {
+            Kernels::Reference => {
+                let logits = self.forward_reference(&leaves, alpha_leaf.clone(), images);
+                (cross_entropy(logits.clone(), labels.autodiff()), logits.inner())
+            }
+            Kernels::Fused => self.forward_fused(&leaves, alpha_leaf.clone(), images, labels),
         };
-        let loss = cross_entropy(logits.clone(), batch.labels.clone().inner().autodiff());
-        let mut pass =
-            Pass { loss: loss.clone().inner(), logits: logits.inner(), weight_gradient: None, alpha_gradient: None };
+        let mut pass = Pass { loss: loss.clone().inner(), logits, weight_gradient: None, alpha_gradient: None };
         if wrt.weights || wrt.alphas {
             let mut gradients = loss.backward();
             pass.weight_gradient = wrt.weights.then(|| leaves.gradient(&mut gradients));
