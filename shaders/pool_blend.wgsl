@@ -7,6 +7,7 @@
 @group(0) @binding(3) var<storage, read_write> edge_sums: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> mixing: array<f32>;
 @group(0) @binding(5) var<storage, read_write> result: array<V>;
+@group(0) @binding(6) var<storage, read_write> node_sums: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -23,10 +24,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     var to_state = V(0.0);
     for (var node = FIRST_NODE; node < 4u; node++) {
         let row = node * (node + 3u) / 2u + STATE;
-        let sums = edge_sums[row * C + c];
+        let sums = edge_sums[row * C + c] / COUNT;
+        let mean = node_sums[node * C + c] / COUNT;
         let g = state_gradients[2u * INPUT + node * NODE + id.x];
-        to_largest += mixing[row * 8u + 1u] * (g - V(sums.x / COUNT) - normal_largest * (sums.y / COUNT));
-        to_average += mixing[row * 8u + 2u] * (g - V(sums.x / COUNT) - normal_average * (sums.z / COUNT));
+        to_largest += mixing[row * 8u + 1u] * (g - V(mean) - normal_largest * sums.x);
+        to_average += mixing[row * 8u + 2u] * (g - V(mean) - normal_average * sums.y);
         to_state += mixing[row * 8u + 3u] * g;
     }
     result[id.x] = to_largest * largest.x;

@@ -1,5 +1,5 @@
 // Gradients of the states before any op has added to them: zero for the inputs, the output's for the nodes.
-// Constants: as gather_nodes.
+// Constants: C, PLANE, INPUT, NODE (vectors of a state).
 @group(0) @binding(0) var<storage, read_write> output_gradient: array<V>;
 @group(0) @binding(1) var<storage, read_write> state_gradients: array<V>;
 
