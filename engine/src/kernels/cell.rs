@@ -825,25 +825,14 @@ impl CellPlan {
         let slopes = empty(4 * self.slots_before(NODES) * c);
         self.launch(lanes, &["spread_nodes"]).run(
             client,
-            self.states() / lanes,
+            NODES * self.node() / lanes,
             [1, 1],
             &[output_gradient, &gradients],
-            self.states() + NODES * self.node(),
+            2 * NODES * self.node(),
         );
         let CellMemory { quarters, states, pools, pool_norm, input_norm, mut nodes } = memory;
         // Gradients of the quarters gather over all nodes.
-        let quarters = quarters.map(|quarters| {
-            let gradients = empty(2 * self.input());
-            let vectors = 2 * self.input() / lanes;
-            Launch::new(lanes, &["zero"]).all(&[("TOTAL", vectors)]).run(
-                client,
-                vectors,
-                [1, 1],
-                &[&gradients],
-                2 * self.input(),
-            );
-            (quarters, gradients)
-        });
+        let quarters = quarters.map(|quarters| (quarters, empty(2 * self.input())));
         for node in (0..NODES).rev() {
             let state = node + 2;
             if node + 1 < NODES {
@@ -872,7 +861,7 @@ impl CellPlan {
                 self.node() / lanes,
                 [2, 1],
                 &[&quarter_gradients, &gradients],
-                6 * self.input(),
+                4 * self.input(),
             );
         }
         for state in 0..2 {
@@ -939,29 +928,28 @@ impl CellPlan {
             &[&partial, pool_norm, node_sums, edge_sums],
             4 * readers * c * (chunks + 2),
         );
-        let blended = client.empty(4 * 2 * self.node());
-        self.launch(lanes, &["states", "pool_blend"])
-            .all(&[("STATE", state), ("FIRST_NODE", first)])
-            .f("COUNT", self.batch * self.plane())
-            .is("SKIP", skip)
-            .run(
-                client,
-                self.node() / lanes,
-                [1, 1],
-                &[gradients, pools, pool_norm, edge_sums, mixing, &blended, node_sums],
-                (readers + 4 + 2 * usize::from(skip)) * self.node(),
-            );
-        let moved = self.node() * (3 + 2 * stride * stride);
-        let buffers = [&blended, pools, gradients];
-        if stride == 2 {
-            self.rows(self.launch(1, &["pool_back_strided"]), 1)
-                .all(&[("STRIDE", 2), ("STATE", state), ("RESULT", self.state_at(state))])
-                .run(client, 4 * self.node(), [1, 1], &buffers, moved);
-        } else {
-            self.rows(self.launch(lanes, &["pool_back", line(lanes)]), lanes)
-                .all(&[("STATE", state), ("RESULT", self.state_at(state) / lanes)])
-                .run(client, self.columns_of_node(), [1, 1], &buffers, moved);
+        let buffers = [gradients, pools, pool_norm, edge_sums, node_sums, mixing];
+        let count = self.batch * self.plane();
+        if stride == 1 {
+            let file = if lanes == 4 { "beside4" } else { "beside1" };
+            return self
+                .rows(self.launch(lanes, &["pool_back", file]), lanes)
+                .all(&sizes[..3])
+                .all(&[("RESULT", self.state_at(state) / lanes)])
+                .f("COUNT", count)
+                .run(client, self.columns_of_node(), [1, 1], &buffers, (readers + 5) * self.node());
         }
+        let blended = client.empty(4 * 2 * self.node());
+        self.launch(lanes, &["pool_blend"]).all(&[("STATE", state)]).f("COUNT", count).run(
+            client,
+            self.node() / lanes,
+            [1, 1],
+            &[&buffers[..], &[&blended]].concat(),
+            (readers + 4) * self.node(),
+        );
+        self.rows(self.launch(1, &["pool_back_strided"]), 1)
+            .all(&[("STRIDE", 2), ("STATE", state), ("RESULT", self.state_at(state))])
+            .run(client, 4 * self.node(), [1, 1], &[&blended, pools, gradients], 11 * self.node());
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -1114,27 +1102,6 @@ impl CellPlan {
         if let Some(sums) = sums {
             sums.reduce(client, parameter_gradients);
         }
-        if self.reduction() {
-            for state in 0..2 {
-                let at = |half: usize| (4 * edges + 2 * half + state) * self.node();
-                self.halves(
-                    Launch::new(1, &["halves_back"]),
-                    c,
-                    self.size,
-                    self.state_at(state),
-                    [at(0), at(1)],
-                    c * self.plane(),
-                )
-                .is("FRESH", false)
-                .run(
-                    client,
-                    self.node(),
-                    [1, 1],
-                    &[&value_gradients, states, gradients],
-                    8 * self.node(),
-                );
-            }
-        }
     }
 
     /// Takes the gradients of the outputs of the first convolutions of all kinds, each with its first slot, to the states, a
@@ -1161,7 +1128,10 @@ impl CellPlan {
         if let Some((quarters, quarter_gradients)) = quarters {
             from = 2;
             let mut together = Together::default();
-            together.group(threads, 8, (2 * 4 + 3 * 8) * self.node());
+            // The last node is the first to add to the quarters.
+            let fresh = node + 1 == NODES;
+            let held = if fresh { 0 } else { 8 };
+            together.group(threads, 8, (2 * 4 + 2 * 8 + held + 4) * self.node());
             for (kind, &(gradient, slot)) in gradients.iter().enumerate() {
                 let strided = self.strided(node, kind, parameters, quarters);
                 let launch = self.depthwise(&files("phases"), (strided.k, 1), 1, true).all(&[
@@ -1170,9 +1140,18 @@ impl CellPlan {
                     ("STEP", strided.step),
                     ("EDGE", 0),
                     ("SHARE", strided.quarters),
+                    ("FRESH", if fresh && kind == 0 { 8 } else { 0 }),
                 ]);
                 let buffers = [strided.buffer, gradient, &quarters.values, quarter_gradients];
                 together.part_in_turn(launch, strided.step, [0, 1], &buffers);
+            }
+            // The halves of the factorised reductions are the first and the last quarter of each input.
+            for (half, quarter) in [0, 3].into_iter().enumerate() {
+                let launch = self
+                    .rows(self.launch(self.lanes(), &["quarter_back"]), self.lanes())
+                    .all(&[("SOURCE", 4 * edges + 2 * half), ("QUARTER", quarter)]);
+                let buffers = [gradients[2].0, &quarters.values, quarter_gradients];
+                together.part_in_turn(launch, 4, [quarter, 1], &buffers);
             }
             // Four quarters of 3 x 3 weights for both kinds and both inputs.
             let spread_floats = weights.as_ref().map_or(0, |(sums, _)| sums.floats(8, 3));
@@ -1218,14 +1197,17 @@ impl CellPlan {
         }
         // What an edge's gradients are read for is done at about the same time.
         let turns = if weights.is_some() { 1 + DEPTHWISE.len() } else { 1 };
+        // The last node is the first to add to the cell's inputs.
+        let fresh = if node + 1 == NODES { 2 - from } else { 0 };
         let mut together = Together::default();
-        together.group(threads, turns * count, (4 + 3) * count * self.node());
+        together.group(threads, turns * count, ((4 + 3) * count - fresh) * self.node());
         for (kind, &(gradient, slot)) in gradients.iter().enumerate() {
             let launch = self.depthwise(&files("states"), DEPTHWISE[kind], 1, true).all(&[
                 ("WEIGHTS", self.first_weights(node, kind, from)),
                 ("EDGE", from),
                 ("SOURCE", slot + from),
                 ("SHARE", 1),
+                ("FRESH", if kind == 0 { fresh } else { 0 }),
             ]);
             together.part_in_turn(launch, turns, [0, 1], &[parameters, gradient, states, state_gradients]);
         }
@@ -1408,7 +1390,7 @@ impl CellPlan {
         let [h, w] = self.input_size();
         let floats = self.batch * ci * h * w;
         let result = client.empty(4 * 4 * floats);
-        self.halves(Launch::new(1, &["halves_back"]), ci, [h, w], 0, [0, floats], ci * h * w).is("FRESH", true).run(
+        self.halves(Launch::new(1, &["halves_back"]), ci, [h, w], 0, [0, floats], ci * h * w).run(
             client,
             floats,
             [1, 1],

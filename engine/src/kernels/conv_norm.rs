@@ -475,46 +475,50 @@ impl Layer {
         let lanes = self.inputs.lanes();
         let threads = self.inputs.columns_of_node();
         let floats = self.channels_in * self.pixels();
-        let cleared = |floats: usize| {
-            let handle = client.empty(4 * floats);
-            let vectors = floats / lanes;
-            Launch::new(lanes, &["zero"]).all(&[("TOTAL", vectors)]).run(client, vectors, [1, 1], &[&handle], floats);
-            handle
-        };
         let launch = |place, dilated| {
             self.inputs
                 .depthwise(&[place, "depthwise", "depthwise_first_back"], dilated, 1, true)
                 .all(&[("EDGE", 0), ("SOURCE", 0)])
         };
         let Some(quarters) = quarters else {
-            let result = cleared(floats);
-            launch("states", (k, dilation)).all(&[("WEIGHTS", weights), ("SHARE", 1)]).run(
+            let result = client.empty(4 * floats);
+            launch("states", (k, dilation)).all(&[("WEIGHTS", weights), ("SHARE", 1), ("FRESH", 1)]).run(
                 client,
                 threads,
                 [1, 1],
                 &[parameters, gradient, input, &result],
-                4 * floats,
+                3 * floats,
             );
             return result;
         };
         let strided = quarters.of(k, weights, parameters);
-        let spread = cleared(4 * floats);
+        let spread = client.empty(4 * 4 * floats);
+        if strided.count < 4 {
+            let vectors = 4 * floats / lanes;
+            Launch::new(lanes, &["zero"]).all(&[("TOTAL", vectors)]).run(
+                client,
+                vectors,
+                [1, 1],
+                &[&spread],
+                4 * floats,
+            );
+        }
         launch("phases", (strided.k, 1))
-            .all(&[("WEIGHTS", strided.at), ("SHARE", strided.count), ("STEP", 4 / strided.count)])
+            .all(&[("WEIGHTS", strided.at), ("SHARE", strided.count), ("STEP", 4 / strided.count), ("FRESH", 4)])
             .run(
                 client,
                 threads,
                 [strided.count, 1],
                 &[strided.weights, gradient, &quarters.values, &spread],
-                (1 + 3 * strided.count) * floats,
+                (1 + 2 * strided.count) * floats,
             );
-        let result = cleared(4 * floats);
+        let result = client.empty(4 * 4 * floats);
         self.inputs.rows(self.inputs.launch(lanes, &["merge"]), lanes).run(
             client,
             floats / lanes,
             [1, 1],
             &[&spread, &result],
-            12 * floats,
+            8 * floats,
         );
         result
     }

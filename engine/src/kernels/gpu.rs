@@ -43,6 +43,8 @@ macro_rules! shaders {
 shaders!(
     affine,
     alpha_back,
+    beside1,
+    beside4,
     blend,
     blend_normed,
     blend_plain,
@@ -108,6 +110,7 @@ shaders!(
     recurrent_unchanged,
     recurrent_weights,
     product,
+    quarter_back,
     reduce,
     reduce_weights,
     rows1,
