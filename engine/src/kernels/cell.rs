@@ -1268,7 +1268,9 @@ impl CellPlan {
         relu: bool,
     ) -> Outer {
         let most = self.tuning.tile();
-        let (tile_a, tile_b) = (tile(ca / halves, most), tile(cb, most));
+        // Where a takes two loads, b has twice the columns.
+        let most_b = if files.contains(&"outer_normed") { most.max(8) } else { most };
+        let (tile_a, tile_b) = (tile(ca / halves, most), tile(cb, most_b));
         let tiles = (ca / tile_a) * (cb / tile_b);
         let chunks = (512 / tiles).clamp(8, 128).min(self.batch * plane);
         let launch = Launch::new(lanes, files)
