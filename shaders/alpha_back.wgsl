@@ -20,13 +20,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var c = 0u; c < C; c++) {
         let edge = edge_sums[row * C + c];
         if (op == 1u) {
-            sum += edge.y;
+            sum += edge.x;
         } else if (op == 2u) {
-            sum += edge.z;
+            sum += edge.y;
         } else if (op == 3u && REDUCTION && e < 2u) {
             sum += slopes[(first + 4u * edges + e) * C + c].w + slopes[(first + 4u * edges + 2u + e) * C + c].w;
         } else if (op == 3u) {
-            sum += edge.w;
+            sum += edge.z;
         } else if (op >= 4u) {
             sum += slopes[(first + (op - 4u) * edges + e) * C + c].w;
         }

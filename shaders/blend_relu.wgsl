@@ -1,5 +1,5 @@
 // Only where the convolution's input was positive does the gradient pass.
-@group(0) @binding(3) var<storage, read_write> gate: array<array<V, WIDE>>;
+@group(0) @binding(5) var<storage, read_write> gate: array<array<V, WIDE>>;
 
 fn add_values(slot: u32, n: u32, p: u32, block: u32) {}
 

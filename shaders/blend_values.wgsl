@@ -2,6 +2,10 @@
 // matrix on the gradient. The whole gradient passes. Slots of v lie one after the other.
 @group(0) @binding(3) var<storage, read_write> value: array<array<V, WIDE>>;
 
+fn load_gradient(slot: u32, c: u32, at: u32) -> array<V, WIDE> {
+    return gradient[GRADIENT + at];
+}
+
 fn add_values(slot: u32, n: u32, p: u32, block: u32) {
     let on_values = block + INPUTS * ROWS;
     let from_value = (slot * N + n) * ROWS * (PLANE / WIDE) + p;

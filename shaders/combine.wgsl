@@ -1,9 +1,10 @@
 // The mixed ops of a node that end in a pointwise convolution: one matrix product over all slots, added to what the node
-// holds already. A thread computes TILE channels of WIDE vectors of pixels.
-// Constants: N, C, PLANE (vectors a plane), WIDE, TILE, INPUTS (channels of all slots), RESULT (where the node lies, in
-// WIDE vectors).
+// holds already, and written to its place in the cell's output as well. A thread computes TILE channels of WIDE vectors of
+// pixels. Constants: N, C, PLANE (vectors a plane), WIDE, TILE, INPUTS (channels of all slots), RESULT (where the node
+// lies, in WIDE vectors), INDEX (which of the four it is).
 @group(0) @binding(1) var<storage, read_write> values: array<array<V, WIDE>>;
 @group(0) @binding(2) var<storage, read_write> states: array<array<V, WIDE>>;
+@group(0) @binding(3) var<storage, read_write> output: array<array<V, WIDE>>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(workgroup_id) group: vec3<u32>) {
@@ -48,5 +49,6 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(workgroup_id) gro
             result[q] = sums[o * WIDE + q];
         }
         states[at + o * (PLANE / WIDE)] = result;
+        output[((n * 4u + INDEX) * C + first + o) * (PLANE / WIDE) + p] = result;
     }
 }

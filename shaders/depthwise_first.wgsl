@@ -7,10 +7,15 @@ fn fetch(edge: u32, plane: u32, at: u32) -> V {
     return max(states[state_base(EDGE + edge) + plane * PLANE + at], V(0.0));
 }
 
-fn begin(edge: u32, c: u32) {}
+fn begin(edge: u32, c: u32) {
+    begin_total();
+}
 
 fn store(edge: u32, plane: u32, at: u32, value: V) {
     result[((RESULT + edge) * N * C + plane) * PLANE + at] = value;
+    add_total(value);
 }
 
-fn finish(edge: u32, plane: u32, column: u32) {}
+fn finish(edge: u32, plane: u32, column: u32) {
+    end_total(RESULT + edge, plane, column);
+}

@@ -1,5 +1,6 @@
 // Gradient of an op's first convolution with respect to its state, through the ReLU, added to the state's gradient.
-// Constants: EDGE (first edge covered), SOURCE (first slot of the gradient), SHARE (edges to a slot).
+// Constants: EDGE (first edge covered), SOURCE (first slot of the gradient), SHARE (edges to a slot), FRESH (edges whose
+// state's gradient holds nothing yet).
 @group(0) @binding(1) var<storage, read_write> gradient: array<V>;
 @group(0) @binding(2) var<storage, read_write> states: array<V>;
 @group(0) @binding(3) var<storage, read_write> state_gradients: array<V>;
@@ -12,7 +13,12 @@ fn begin(edge: u32, c: u32) {}
 
 fn store(edge: u32, plane: u32, at: u32, value: V) {
     let i = state_base(EDGE + edge) + plane * PLANE + at;
-    state_gradients[i] += select(V(0.0), value, states[i] > V(0.0));
+    let passed = select(V(0.0), value, states[i] > V(0.0));
+    if (edge < FRESH) {
+        state_gradients[i] = passed;
+    } else {
+        state_gradients[i] += passed;
+    }
 }
 
 fn finish(edge: u32, plane: u32, column: u32) {}

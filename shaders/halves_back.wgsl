@@ -1,5 +1,4 @@
-// Gradient of `halves`, added to the gradient of its source or, with FRESH, written over it.
-// Constants: as halves.
+// Gradient of what `halves` reads. Constants: as halves.
 @group(0) @binding(0) var<storage, read_write> gradient: array<f32>;
 @group(0) @binding(1) var<storage, read_write> source: array<f32>;
 @group(0) @binding(2) var<storage, read_write> result: array<f32>;
@@ -15,15 +14,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let x = id.x % W;
     let at = SOURCE + (id.x / (H * W)) * 4u * H * W + 2u * y * 2u * W + 2u * x;
     let other = at + 2u * W + 1u;
-    let first = select(0.0, gradient[FIRST + n * IMAGE + inside], source[at] > 0.0);
-    let second = select(0.0, gradient[SECOND + n * IMAGE + inside], source[other] > 0.0);
-    if (FRESH) {
-        result[at] = first;
-        result[at + 1u] = 0.0;
-        result[at + 2u * W] = 0.0;
-        result[other] = second;
-    } else {
-        result[at] += first;
-        result[other] += second;
-    }
+    result[at] = select(0.0, gradient[FIRST + n * IMAGE + inside], source[at] > 0.0);
+    result[at + 1u] = 0.0;
+    result[at + 2u * W] = 0.0;
+    result[other] = select(0.0, gradient[SECOND + n * IMAGE + inside], source[other] > 0.0);
 }

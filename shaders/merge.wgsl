@@ -1,4 +1,4 @@
-// Adds the gradients of the quarters that `split` makes to those of the cell inputs. Constants: as split.
+// Gradients of the cell inputs from those of the quarters that `split` makes. Constants: as split.
 @group(0) @binding(0) var<storage, read_write> quarter_gradients: array<V>;
 @group(0) @binding(1) var<storage, read_write> state_gradients: array<V>;
 
@@ -13,8 +13,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let b = quarter_gradients[q + NODE];
     let c = quarter_gradients[q + 2u * NODE];
     let d = quarter_gradients[q + 3u * NODE];
-    state_gradients[to] += first_half(a, b);
-    state_gradients[to + 1u] += second_half(a, b);
-    state_gradients[to + 2u * COLUMNS] += first_half(c, d);
-    state_gradients[to + 2u * COLUMNS + 1u] += second_half(c, d);
+    state_gradients[to] = first_half(a, b);
+    state_gradients[to + 1u] = second_half(a, b);
+    state_gradients[to + 2u * COLUMNS] = first_half(c, d);
+    state_gradients[to + 2u * COLUMNS + 1u] = second_half(c, d);
 }

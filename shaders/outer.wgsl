@@ -1,9 +1,9 @@
 // Sums over all pixels of a_r * b_c for a tile of rows and columns of each slot: the gradient of pointwise weights.
-// `load_a` says what a is, `shift_b` what is taken off b. With HALVES = 2 the upper half of the rows goes with the first CB columns, the lower half
-// with the next CB.
-// Constants: N, CA, CB, PLANE, TILE_A, TILE_B, CHUNKS (threads along the pixels), HALVES, RELU (of b), RUNS (neighbouring
+// `load_a` says what a is, with `factors_a` of its rows, and `shift_b` what is taken off b. With HALVES = 2 the upper half
+// of the rows goes with the first CB columns, the lower half with the next CB.
+// Constants: N, CA, CB, PLANE, TILE_A, TILE_B, WIDE (vectors bound as one), CHUNKS (threads along the pixels), HALVES, RELU (of b), RUNS (neighbouring
 // threads compute neighbouring tiles over a run of pixels, instead of one tile over neighbouring pixels).
-@group(0) @binding(0) var<storage, read_write> b_values: array<V>;
+@group(0) @binding(0) var<storage, read_write> b_values: array<array<V, WIDE>>;
 @group(0) @binding(1) var<storage, read_write> partial: array<f32>;
 
 @compute @workgroup_size(64)
@@ -29,6 +29,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var j = 0u; j < TILE_B; j++) {
         shifts[j] = shift_b(slot, first_b + j);
     }
+    var factors: array<vec4<f32>, TILE_A>;
+    // unroll
+    for (var i = 0u; i < TILE_A; i++) {
+        factors[i] = factors_a(slot, first_a + i);
+    }
     let pixels = N * PLANE;
     let run = (pixels + CHUNKS - 1u) / CHUNKS;
     let end = select(pixels, min(pixels, (chunk + 1u) * run), RUNS);
@@ -43,14 +48,15 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         var columns: array<V, TILE_B>;
         // unroll
         for (var j = 0u; j < TILE_B; j++) {
-            columns[j] = b_values[base + (first_b + j) * PLANE] - V(shifts[j]);
+            let at = base + (first_b + j) * PLANE;
+            columns[j] = b_values[at / WIDE][at % WIDE] - V(shifts[j]);
             if (RELU) {
                 columns[j] = max(columns[j], V(0.0));
             }
         }
         // unroll
         for (var i = 0u; i < TILE_A; i++) {
-            let row = load_a(slot, n, first_a + i, p);
+            let row = load_a(slot, n, first_a + i, p, factors[i]);
             // unroll
             for (var j = 0u; j < TILE_B; j++) {
                 sums[i * TILE_B + j] += total(row * columns[j]);

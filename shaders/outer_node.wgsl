@@ -8,6 +8,10 @@ fn shift_b(slot: u32, c: u32) -> f32 {
     return totals[slot * CB + c] / COUNT;
 }
 
-fn load_a(slot: u32, n: u32, c: u32, p: u32) -> V {
+fn factors_a(slot: u32, c: u32) -> vec4<f32> {
+    return vec4<f32>(1.0);
+}
+
+fn load_a(slot: u32, n: u32, c: u32, p: u32, factors: vec4<f32>) -> V {
     return state_gradients[GRADIENT + (n * CA + c) * PLANE + p];
 }

@@ -1,8 +1,10 @@
 // 3x3 max and average pooling of a state, and which of the nine pixels was the largest (the first of equals). The average
-// does not count padding. A thread marches down a column of vectors, three rows of results in the making.
+// does not count padding. A thread marches down a column of vectors, three rows of results in the making, and sums both
+// pools and their squares.
 // Constants: N, C, H, W, COLUMNS, NODE, STATE, SOURCE (where the first state lies, in vectors).
 @group(0) @binding(0) var<storage, read_write> states: array<V>;
 @group(0) @binding(1) var<storage, read_write> pools: array<V>;
+@group(0) @binding(2) var<storage, read_write> partial: array<vec2<f32>>;
 
 fn fetch(edge: u32, plane: u32, at: u32) -> V {
     return states[SOURCE + edge * NODE + plane * (H * COLUMNS) + at];
@@ -26,6 +28,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         winner[i] = V(0.0);
         sums[i] = V(0.0);
     }
+    var of_largest = vec2<f32>(0.0);
+    var of_average = vec2<f32>(0.0);
     for (var t = 0u; t <= H; t++) {
         let line = load_line(id.y, plane, i32(t), column);
         // unroll
@@ -45,8 +49,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             let down = select(3.0, 2.0, t == 1u) - select(0.0, 1.0, t == H);
             let to = 3u * (STATE + id.y) * NODE + plane * (H * COLUMNS) + (t - 1u) * COLUMNS + column;
             pools[to] = largest[0];
-            pools[to + NODE] = sums[0] / (across * down);
+            let average = sums[0] / (across * down);
+            pools[to + NODE] = average;
             pools[to + 2u * NODE] = winner[0];
+            of_largest += vec2<f32>(total(largest[0]), total(largest[0] * largest[0]));
+            of_average += vec2<f32>(total(average), total(average * average));
         }
         // unroll
         for (var i = 0u; i < 2u; i++) {
@@ -58,4 +65,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         winner[2] = V(0.0);
         sums[2] = V(0.0);
     }
+    let sum_at = ((2u * id.y * C + plane % C) * N + plane / C) * COLUMNS + column;
+    partial[sum_at] = of_largest;
+    partial[sum_at + C * N * COLUMNS] = of_average;
 }

@@ -1,24 +1,46 @@
-// Gradient of both pools of a state with respect to it, added to its gradient. A thread marches down a column of vectors,
-// three rows of results in the making.
-// Constants: N, C, H, W, COLUMNS, NODE, STATE, RESULT (where the state's gradient lies, in vectors).
-@group(0) @binding(0) var<storage, read_write> gradient: array<V>;
+// Gradient of both pools of a state, through BatchNorm and over all edges that leave it, with respect to the state, and what
+// its skip connections pass on, added to the state's gradient. A thread marches down a column of vectors, three rows of
+// results in the making.
+// Constants: N, C, H, W, COLUMNS, INPUT, NODE, COUNT, STATE, FIRST_NODE (first node that reads it), READERS (how many do),
+// RESULT (where the state's gradient lies, in vectors).
+@group(0) @binding(0) var<storage, read_write> state_gradients: array<V>;
 @group(0) @binding(1) var<storage, read_write> pools: array<V>;
-@group(0) @binding(2) var<storage, read_write> state_gradients: array<V>;
+@group(0) @binding(2) var<storage, read_write> pool_norm: array<vec2<f32>>;
+@group(0) @binding(3) var<storage, read_write> edge_sums: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> node_sums: array<f32>;
+@group(0) @binding(5) var<storage, read_write> mixing: array<f32>;
 
-// 0 is which pixel was the largest, 1 the gradient of the largest, 2 that of the average over the pixels averaged.
-fn fetch(which: u32, plane: u32, at: u32) -> V {
-    let i = plane * (H * COLUMNS) + at;
-    if (which == 0u) {
-        return pools[(3u * STATE + 2u) * NODE + i];
+// Of a pixel: which of its nine was the largest, the gradients of the largest and, over the pixels averaged, of the average,
+// and of the pixel itself.
+struct Pooled {
+    winner: V,
+    largest: V,
+    average: V,
+    own: V,
+}
+
+// Gradients are maps of the nodes' gradients and of the pooled values: factors of each node's, of the value, and an offset.
+var<private> of_nodes: array<vec3<f32>, READERS>;
+var<private> of_largest: vec2<f32>;
+var<private> of_average: vec2<f32>;
+
+fn look(plane: u32, i: u32) -> Pooled {
+    let at = plane * (H * COLUMNS) + i;
+    var largest = pools[3u * STATE * NODE + at] * of_largest.x + V(of_largest.y);
+    var average = pools[(3u * STATE + 1u) * NODE + at] * of_average.x + V(of_average.y);
+    var own = V(0.0);
+    // unroll
+    for (var r = 0u; r < READERS; r++) {
+        let g = state_gradients[2u * INPUT + (FIRST_NODE + r) * NODE + at];
+        largest += of_nodes[r].x * g;
+        average += of_nodes[r].y * g;
+        own += of_nodes[r].z * g;
     }
-    if (which == 1u) {
-        return gradient[i];
-    }
-    let x = positions(at % COLUMNS);
-    let y = at / COLUMNS;
+    let x = positions(i % COLUMNS);
+    let y = i / COLUMNS;
     let across = V(3.0) - select(V(0.0), V(1.0), x == V(0.0)) - select(V(0.0), V(1.0), x == V(f32(W) - 1.0));
     let down = 3.0 - select(0.0, 1.0, y == 0u) - select(0.0, 1.0, y == H - 1u);
-    return gradient[NODE + i] / (across * down);
+    return Pooled(pools[(3u * STATE + 2u) * NODE + at], largest, average / (across * down), own);
 }
 
 @compute @workgroup_size(64)
@@ -28,15 +50,45 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if (plane >= N * C) {
         return;
     }
+    let c = plane % C;
+    let norm_largest = pool_norm[2u * STATE * C + c];
+    let norm_average = pool_norm[(2u * STATE + 1u) * C + c];
+    var slopes = vec2<f32>(0.0);
+    var means = vec2<f32>(0.0);
+    // unroll
+    for (var r = 0u; r < READERS; r++) {
+        let node = FIRST_NODE + r;
+        let row = node * (node + 3u) / 2u + STATE;
+        let mix = vec2<f32>(mixing[row * 8u + 1u], mixing[row * 8u + 2u]);
+        slopes += mix * edge_sums[row * C + c].xy / COUNT;
+        means += mix * node_sums[node * C + c] / COUNT;
+        of_nodes[r] = vec3<f32>(mix.x * norm_largest.x, mix.y * norm_average.x, mixing[row * 8u + 3u]);
+    }
+    of_largest = -norm_largest.x * vec2<f32>(norm_largest.x * slopes.x, means.x + norm_largest.y * slopes.x);
+    of_average = -norm_average.x * vec2<f32>(norm_average.x * slopes.y, means.y + norm_average.y * slopes.y);
     var sums: array<V, 3>;
     // unroll
     for (var i = 0u; i < 3u; i++) {
         sums[i] = V(0.0);
     }
+    var own = V(0.0);
     for (var t = 0u; t <= H; t++) {
-        let winner = load_line(0u, plane, i32(t), column);
-        let largest = load_line(1u, plane, i32(t), column);
-        let average = load_line(2u, plane, i32(t), column);
+        var left = Pooled(V(0.0), V(0.0), V(0.0), V(0.0));
+        var middle = left;
+        var right = left;
+        if (t < H) {
+            let at = t * COLUMNS + column;
+            middle = look(plane, at);
+            if (column > 0u) {
+                left = look(plane, at - 1u);
+            }
+            if (column + 1u < COLUMNS) {
+                right = look(plane, at + 1u);
+            }
+        }
+        let winner = beside(left.winner, middle.winner, right.winner);
+        let largest = beside(left.largest, middle.largest, right.largest);
+        let average = beside(left.average, middle.average, right.average);
         // The window around row t reaches rows t - 1 to t + 1.
         // unroll
         for (var j = 0u; j < 3u; j++) {
@@ -49,8 +101,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             }
         }
         if (t > 0u) {
-            state_gradients[RESULT + plane * (H * COLUMNS) + (t - 1u) * COLUMNS + column] += sums[0];
+            state_gradients[RESULT + plane * (H * COLUMNS) + (t - 1u) * COLUMNS + column] += sums[0] + own;
         }
+        own = middle.own;
         sums[0] = sums[1];
         sums[1] = sums[2];
         sums[2] = V(0.0);

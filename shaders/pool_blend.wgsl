@@ -1,12 +1,12 @@
-// Gradients of a state's pooled values, through BatchNorm and over all edges that leave it; and what its skip connections
-// pass on, added to its gradient.
-// Constants: N, C, PLANE, COUNT, STATE, FIRST_NODE (first node that reads it), SKIP (its skip connections are identities).
+// Gradients of a state's pooled values, through BatchNorm and over all edges that leave it.
+// Constants: N, C, PLANE, INPUT, NODE, COUNT, STATE.
 @group(0) @binding(0) var<storage, read_write> state_gradients: array<V>;
 @group(0) @binding(1) var<storage, read_write> pools: array<V>;
 @group(0) @binding(2) var<storage, read_write> pool_norm: array<vec2<f32>>;
 @group(0) @binding(3) var<storage, read_write> edge_sums: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read_write> mixing: array<f32>;
-@group(0) @binding(5) var<storage, read_write> result: array<V>;
+@group(0) @binding(4) var<storage, read_write> node_sums: array<f32>;
+@group(0) @binding(5) var<storage, read_write> mixing: array<f32>;
+@group(0) @binding(6) var<storage, read_write> result: array<V>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -20,18 +20,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let normal_average = pools[(3u * STATE + 1u) * NODE + id.x] * average.x + V(average.y);
     var to_largest = V(0.0);
     var to_average = V(0.0);
-    var to_state = V(0.0);
-    for (var node = FIRST_NODE; node < 4u; node++) {
+    for (var node = 0u; node < 4u; node++) {
         let row = node * (node + 3u) / 2u + STATE;
-        let sums = edge_sums[row * C + c];
+        let sums = edge_sums[row * C + c] / COUNT;
+        let mean = node_sums[node * C + c] / COUNT;
         let g = state_gradients[2u * INPUT + node * NODE + id.x];
-        to_largest += mixing[row * 8u + 1u] * (g - V(sums.x / COUNT) - normal_largest * (sums.y / COUNT));
-        to_average += mixing[row * 8u + 2u] * (g - V(sums.x / COUNT) - normal_average * (sums.z / COUNT));
-        to_state += mixing[row * 8u + 3u] * g;
+        to_largest += mixing[row * 8u + 1u] * (g - V(mean) - normal_largest * sums.x);
+        to_average += mixing[row * 8u + 2u] * (g - V(mean) - normal_average * sums.y);
     }
     result[id.x] = to_largest * largest.x;
     result[NODE + id.x] = to_average * average.x;
-    if (SKIP) {
-        state_gradients[state_base(STATE) + id.x] += to_state;
-    }
 }

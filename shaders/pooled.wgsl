@@ -1,6 +1,7 @@
-// What a node takes of its edges without a convolution: pools, identities, and the offsets of all other mixed ops.
-// Constants: N, C, PLANE, EDGES, SLOTS, ROW, RESULT (where the node lies, in vectors), SKIPPED (first edge whose skip
-// connection is the identity).
+// What nodes take of states without a convolution: both pools, normalised, and the states themselves. Given to all nodes
+// from FIRST_NODE on, which gets the offsets of its mixed ops too.
+// Constants: N, C, PLANE, INPUT, NODE, SLOTS (of FIRST_NODE), FIRST_NODE, STATE (first state given), STATES (how many; the
+// first time nodes hold nothing yet), SKIP (skip connections of these states are identities).
 @group(0) @binding(0) var<storage, read_write> statistics: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> pools: array<V>;
 @group(0) @binding(2) var<storage, read_write> pool_norm: array<vec2<f32>>;
@@ -13,20 +14,36 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         return;
     }
     let c = (id.x / PLANE) % C;
+    var largest: array<V, STATES>;
+    var average: array<V, STATES>;
+    var own: array<V, STATES>;
+    // unroll
+    for (var i = 0u; i < STATES; i++) {
+        let of_largest = pool_norm[2u * (STATE + i) * C + c];
+        let of_average = pool_norm[(2u * (STATE + i) + 1u) * C + c];
+        largest[i] = pools[3u * (STATE + i) * NODE + id.x] * of_largest.x + V(of_largest.y);
+        average[i] = pools[(3u * (STATE + i) + 1u) * NODE + id.x] * of_average.x + V(of_average.y);
+        own[i] = V(0.0);
+        if (SKIP) {
+            own[i] = states[state_base(STATE + i) + id.x];
+        }
+    }
     var offset = 0.0;
     for (var slot = 0u; slot < SLOTS; slot++) {
         offset += statistics[slot * C + c].w;
     }
-    var sum = V(offset);
-    for (var e = 0u; e < EDGES; e++) {
-        let weight = (ROW + e) * 8u;
-        let largest = pool_norm[(2u * e) * C + c];
-        let average = pool_norm[(2u * e + 1u) * C + c];
-        sum += mixing[weight + 1u] * (pools[(3u * e) * NODE + id.x] * largest.x + V(largest.y));
-        sum += mixing[weight + 2u] * (pools[(3u * e + 1u) * NODE + id.x] * average.x + V(average.y));
-        if (e >= SKIPPED) {
-            sum += mixing[weight + 3u] * states[state_base(e) + id.x];
+    for (var node = FIRST_NODE; node < 4u; node++) {
+        let at = 2u * INPUT + node * NODE + id.x;
+        var sum = V(offset);
+        offset = 0.0;
+        if (STATE > 0u) {
+            sum += states[at];
         }
+        // unroll
+        for (var i = 0u; i < STATES; i++) {
+            let weight = (node * (node + 3u) / 2u + STATE + i) * 8u;
+            sum += mixing[weight + 1u] * largest[i] + mixing[weight + 2u] * average[i] + mixing[weight + 3u] * own[i];
+        }
+        states[at] = sum;
     }
-    states[RESULT + id.x] = sum;
 }

@@ -1,4 +1,4 @@
-// Partial sums of every channel of every slot. Constants: N, C, PLANE, CHUNKS.
+// Partial sums of every channel of the slots from FIRST on. Constants: N, C, PLANE, CHUNKS, FIRST.
 @group(0) @binding(0) var<storage, read_write> values: array<V>;
 @group(0) @binding(1) var<storage, read_write> partial: array<f32>;
 
@@ -9,7 +9,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if (c >= C) {
         return;
     }
-    let slot = id.y;
+    let slot = FIRST + id.y;
     var sum = 0.0;
     for (var q = chunk; q < N * PLANE; q += CHUNKS) {
         sum += total(values[((slot * N + q / PLANE) * C + c) * PLANE + q % PLANE]);

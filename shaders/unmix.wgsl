@@ -4,12 +4,12 @@
 // With s the op's weight over the deviation, q the sum of g times the normalised output and r = s q / (deviation COUNT),
 // the gradient of the convolution's output y is s g - r y + k: what it leaves for the weights is written here, r and k
 // go on to `unmix_inputs`.
-// Constants: C, EDGES, SLOTS, COUNT, ROW, SLOPES (where those of slot 0 lie), LAST_0 to LAST_5.
+// Constants: C, EDGES, SLOTS, COUNT, SUMS (where those of the node's gradient lie), SLOPES (where those of slot 0 lie), LAST_0 to LAST_5.
 @group(0) @binding(0) var<storage, read_write> weights: array<f32>;
 @group(0) @binding(1) var<storage, read_write> statistics: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> moments: array<f32>;
 @group(0) @binding(3) var<storage, read_write> products: array<f32>;
-@group(0) @binding(4) var<storage, read_write> edge_sums: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> node_sums: array<f32>;
 @group(0) @binding(5) var<storage, read_write> weight_gradients: array<f32>;
 @group(0) @binding(6) var<storage, read_write> slopes: array<vec4<f32>>;
 
@@ -28,7 +28,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let row = slot_row(slot, c);
     let product = (slot * C + c) * C;
     let moment = slot * C * C;
-    let sum_gradient = edge_sums[(ROW + slot_edge(slot)) * C + c].x;
+    let sum_gradient = node_sums[SUMS + c];
     var q = 0.0;
     for (var k = 0u; k < C; k++) {
         q += weights[row + k] * products[product + k];

@@ -304,6 +304,7 @@ impl CellPlan {
         let pools = empty((NODES + 1) * 3 * self.node());
         let pool_norm = empty((NODES + 1) * 2 * c * 2);
         self.pool(client, 0, 2, &states, &pools, &pool_norm);
+        let output = empty(NODES * self.node());
         let mut nodes = Vec::with_capacity(NODES);
         for node in 0..NODES {
             nodes.push(self.node_forward(
@@ -314,22 +315,13 @@ impl CellPlan {
                 &states,
                 &packed,
                 quarters.as_ref(),
-                &pools,
-                &pool_norm,
+                [&pools, &pool_norm],
+                &output,
             ));
             if node + 1 < NODES {
                 self.pool(client, node + 2, 1, &states, &pools, &pool_norm);
             }
         }
-        let output = empty(NODES * self.node());
-        let lanes = self.lanes();
-        self.launch(lanes, &["gather_nodes"]).run(
-            client,
-            NODES * self.node() / lanes,
-            [1, 1],
-            &[&states, &output],
-            2 * NODES * self.node(),
-        );
         (output, CellMemory { quarters, states, pools, pool_norm, input_norm, nodes })
     }
 
@@ -507,59 +499,34 @@ impl CellPlan {
         affine
     }
 
-    /// Takes the gradient of `slots` slots through BatchNorm, in place; both handles come with where slot 0 lies, in vectors.
-    #[allow(clippy::too_many_arguments)]
-    pub(super) fn norm_gradient(
-        &self,
-        client: &Client,
-        lanes: usize,
-        plane: usize,
-        slots: usize,
-        (gradient, gradient_at): (&Handle, usize),
-        (value, value_at): (&Handle, usize),
-        affine: &Handle,
-    ) {
-        let c = self.shape.channels;
-        let vectors = slots * self.batch * c * plane;
-        Launch::new(lanes, &["norm_gradient"])
-            .all(&[
-                ("TOTAL", vectors),
-                ("N", self.batch),
-                ("C", c),
-                ("PLANE", plane),
-                ("GRADIENT", gradient_at),
-                ("VALUE", value_at),
-            ])
-            .run(client, vectors, [1, 1], &[gradient, value, affine], 3 * vectors * lanes);
-    }
-
     /// Pools `count` states from `state` on, with their statistics.
     fn pool(&self, client: &Client, state: usize, count: usize, states: &Handle, pools: &Handle, pool_norm: &Handle) {
         let stride = if state < 2 { self.stride() } else { 1 };
         let c = self.shape.channels;
         let lanes = self.lanes();
-        let floats = self.node() * (stride * stride + 3);
+        let floats = count * self.node() * (stride * stride + 3);
+        let parts = if stride == 2 { self.chunks(c, lanes) } else { self.columns() };
+        let sums = 2 * 2 * count * c * parts;
+        let partial = client.empty(4 * sums);
         if stride == 2 {
             self.rows(self.launch(1, &["pool_strided"]), 1)
                 .all(&[("STRIDE", 2), ("STATE", state), ("SOURCE", self.state_at(state))])
-                .run(client, self.node(), [count, 1], &[states, pools], count * floats);
+                .run(client, self.node(), [count, 1], &[states, pools], floats);
+            self.launch(lanes, &["pool_moments"]).all(&[("STATE", state), ("CHUNKS", parts)]).run(
+                client,
+                c * parts,
+                [2 * count, 1],
+                &[pools, &partial],
+                2 * count * self.node() + sums,
+            );
         } else {
             self.rows(self.launch(lanes, &["pool", line(lanes)]), lanes)
                 .all(&[("STATE", state), ("SOURCE", self.state_at(state) / lanes)])
-                .run(client, self.batch * c * self.size[1] / lanes, [count, 1], &[states, pools], count * floats);
+                .run(client, c * parts, [count, 1], &[states, pools, &partial], floats + sums);
         }
-        let chunks = self.chunks(c, lanes);
-        let partial = client.empty(4 * 2 * 2 * count * c * chunks);
-        self.launch(lanes, &["pool_moments"]).all(&[("STATE", state), ("CHUNKS", chunks)]).run(
-            client,
-            c * chunks,
-            [2 * count, 1],
-            &[pools, &partial],
-            2 * count * (self.node() + 2 * c * chunks),
-        );
         // The statistics of all states lie together.
         let pixels = self.batch * self.plane();
-        self.norm_into(client, &partial, [2 * count * c, chunks, pixels], (pool_norm, state * 2 * c));
+        self.norm_into(client, &partial, [2 * count * c, parts, pixels], (pool_norm, state * 2 * c));
     }
 
     /// Sums `[outer, parts, inner]` over the parts into `result`, outer entries before `split` from the first base on, the
@@ -624,7 +591,8 @@ impl CellPlan {
         Strided { k: 3, quarters: 4, step: 1, weights, buffer: &quarters.weights }
     }
 
-    /// First depthwise convolutions of the kinds whose results are given, each with its first slot.
+    /// First depthwise convolutions of the kinds whose results are given, each with its first slot, and with where the sums of
+    /// every channel go, if anywhere.
     fn depthwise_first(
         &self,
         client: &Client,
@@ -632,34 +600,39 @@ impl CellPlan {
         parameters: &Handle,
         states: &Handle,
         quarters: Option<&Quarters>,
-        results: &[(&Handle, usize)],
+        results: &[(&Handle, usize, Option<&Handle>)],
     ) {
         let edges = node + 2;
         let from = if quarters.is_some() { 2 } else { 0 };
         let c = self.shape.channels;
         let threads = self.columns_of_node();
         let mut together = Together::new(self.tuning.joins());
-        for (kind, &(result, slot)) in results.iter().enumerate() {
+        for (kind, &(result, slot, totals)) in results.iter().enumerate() {
             // The states are read once for all kinds.
             let read = usize::from(kind == 0);
+            let counted = if totals.is_some() { "totals_counted" } else { "totals_ignored" };
+            let sums = if totals.is_some() { c * self.columns() } else { 0 };
+            let buffers =
+                |weights, source| [weights, source, result].into_iter().chain(totals).collect::<Vec<&Handle>>();
             if let Some(quarters) = quarters {
                 let strided = self.strided(node, kind, parameters, quarters);
                 let launch = self
-                    .depthwise(&["phases", "depthwise", "depthwise_first"], (strided.k, 1), strided.quarters, false)
+                    .depthwise(
+                        &["phases", "depthwise", "depthwise_first", counted],
+                        (strided.k, 1),
+                        strided.quarters,
+                        false,
+                    )
                     .all(&[("STEP", strided.step), ("WEIGHTS", strided.weights), ("EDGE", 0), ("RESULT", slot)]);
-                together.group(threads, 2, 2 * (4 * read + 1) * self.node());
-                together.part(launch, 1, &[strided.buffer, &quarters.values, result]);
+                together.group(threads, 2, 2 * ((4 * read + 1) * self.node() + sums));
+                together.part(launch, &buffers(strided.buffer, &quarters.values));
             }
             if edges > from {
-                let (k, dilation) = DEPTHWISE[kind];
-                let launch =
-                    self.depthwise(&["states", "depthwise", "depthwise_first"], (k, dilation), 1, false).all(&[
-                        ("WEIGHTS", self.nodes[node].first[kind] + from * c * k * k),
-                        ("EDGE", from),
-                        ("RESULT", slot + from),
-                    ]);
-                together.group(threads, edges - from, (edges - from) * (read + 1) * self.node());
-                together.part(launch, 1, &[parameters, states, result]);
+                let launch = self
+                    .depthwise(&["states", "depthwise", "depthwise_first", counted], DEPTHWISE[kind], 1, false)
+                    .all(&[("WEIGHTS", self.first_weights(node, kind, from)), ("EDGE", from), ("RESULT", slot + from)]);
+                together.group(threads, edges - from, (edges - from) * ((read + 1) * self.node() + sums));
+                together.part(launch, &buffers(parameters, states));
             }
         }
         together.run(client);
@@ -667,7 +640,12 @@ impl CellPlan {
 
     /// Threads of a depthwise kernel, one for each column of vectors of each plane of a node.
     pub(super) fn columns_of_node(&self) -> usize {
-        self.batch * self.shape.channels * self.size[1] / self.lanes()
+        self.shape.channels * self.columns()
+    }
+
+    /// Columns of vectors of a channel, over the minibatch.
+    fn columns(&self) -> usize {
+        self.batch * self.size[1] / self.lanes()
     }
 
     /// A launch of a depthwise kernel made of `files`, to be part of others.
@@ -694,8 +672,8 @@ impl CellPlan {
         states: &Handle,
         packed: &Handle,
         quarters: Option<&Quarters>,
-        pools: &Handle,
-        pool_norm: &Handle,
+        [pools, pool_norm]: [&Handle; 2],
+        output: &Handle,
     ) -> NodeMemory {
         let empty = |floats: usize| client.empty(4 * floats);
         let c = self.shape.channels;
@@ -706,7 +684,15 @@ impl CellPlan {
         let plan = &self.nodes[node];
         let values = empty(slots * self.node());
         let depth = empty(2 * edges * self.node());
-        let results = [(&depth, 0), (&depth, edges), (&values, 2 * edges), (&values, 3 * edges)];
+        // Every thread that writes values leaves their sum.
+        let parts = self.columns();
+        let partial = empty(slots * c * parts);
+        let results = [
+            (&depth, 0, None),
+            (&depth, edges, None),
+            (&values, 2 * edges, Some(&partial)),
+            (&values, 3 * edges, Some(&partial)),
+        ];
         self.depthwise_first(client, node, parameters, states, quarters, &results);
         if self.reduction() {
             for state in 0..2 {
@@ -721,6 +707,13 @@ impl CellPlan {
                 )
                 .run(client, self.node(), [1, 1], &[states, &values], 4 * self.node());
             }
+            self.launch(lanes, &["totals"]).all(&[("CHUNKS", parts), ("FIRST", 4 * edges)]).run(
+                client,
+                c * parts,
+                [4, 1],
+                &[&values, &partial],
+                4 * (self.node() + c * parts),
+            );
         }
         let first = row(node) * c * c;
         let split = first + crate::space::EDGES * c * c;
@@ -737,26 +730,15 @@ impl CellPlan {
         let count = self.batch * self.plane();
         let mut together = Together::new(self.tuning.joins());
         for (kind, &dilated) in DEPTHWISE.iter().take(2).enumerate() {
-            let launch = self.depthwise(&["depthwise", "depthwise_second"], dilated, 1, false).all(&[
-                ("WEIGHTS", plan.second[kind]),
-                ("SOURCE", kind * edges),
-                ("RESULT", kind * edges),
-            ]);
-            together.group(self.columns_of_node(), edges, 2 * edges * self.node());
-            together.part(launch, 1, &[parameters, &half, &half_norm, &values]);
+            let launch = self
+                .depthwise(&["depthwise", "depthwise_second", "totals_counted"], dilated, 1, false)
+                .all(&[("WEIGHTS", plan.second[kind]), ("SOURCE", kind * edges), ("RESULT", kind * edges)]);
+            together.group(self.columns_of_node(), edges, edges * (2 * self.node() + c * parts));
+            together.part(launch, &[parameters, &half, &values, &partial, &half_norm]);
         }
         together.run(client);
-        let chunks = self.chunks(c, lanes);
-        let partial = empty(slots * c * chunks);
-        self.launch(lanes, &["totals"]).all(&[("CHUNKS", chunks)]).run(
-            client,
-            c * chunks,
-            [slots, 1],
-            &[&values, &partial],
-            slots * (self.node() + c * chunks),
-        );
         let totals = empty(slots * c);
-        self.reduce(client, &partial, &totals, [slots * c, chunks, 1], [0, 0], slots * c);
+        self.reduce(client, &partial, &totals, [slots * c, parts, 1], [0, 0], slots * c);
         let tile_gram = tile(c, self.tuning.tile());
         let tiles = (c / tile_gram) * (c / tile_gram + 1) / 2;
         let chunks = self.chunks(tiles, lanes);
@@ -784,31 +766,31 @@ impl CellPlan {
             slots * (3 * c * c + 5 * c),
         );
         let result = self.state_at(node + 2) / lanes;
+        // The states that are new to the nodes go to all that read them.
+        let (state, count) = if node == 0 { (0, 2) } else { (node + 1, 1) };
+        let skip = self.skips(state);
+        let readers = NODES - node;
+        let held = if node == 0 { 0 } else { readers };
         self.launch(lanes, &["states", "pooled"])
-            .all(&[
-                ("EDGES", edges),
-                ("SLOTS", slots),
-                ("ROW", row(node)),
-                ("RESULT", result),
-                ("SKIPPED", if self.reduction() { 2 } else { 0 }),
-            ])
+            .all(&[("SLOTS", slots), ("FIRST_NODE", node), ("STATE", state), ("STATES", count)])
+            .is("SKIP", skip)
             .run(
                 client,
                 self.node() / lanes,
                 [1, 1],
                 &[&statistics, pools, pool_norm, mixing, states],
-                (3 * edges + 1) * self.node(),
+                (count * (2 + usize::from(skip)) + held + readers) * self.node(),
             );
         let wide = self.wide(self.plane() / lanes);
         let rows = tile(c, self.tuning.rows());
         self.launch(lanes, &["combine", weights_of(rows, &[c])])
-            .all(&[("TILE", rows), ("WIDE", wide), ("INPUTS", slots * c), ("RESULT", result / wide)])
+            .all(&[("TILE", rows), ("WIDE", wide), ("INPUTS", slots * c), ("RESULT", result / wide), ("INDEX", node)])
             .run(
                 client,
                 pixels / wide,
                 [c / rows, 1],
-                &[&blended, &values, states],
-                (slots + 2) * self.node() + slots * c * c,
+                &[&blended, &values, states, output],
+                (slots + 3) * self.node() + slots * c * c,
             );
         NodeMemory { values, half, half_norm, totals, moments, statistics }
     }
@@ -850,32 +832,27 @@ impl CellPlan {
         let parameter_gradients = empty(self.parameters);
         let mixing_gradients = empty(crate::space::EDGES * 8);
         let edge_sums = empty(crate::space::EDGES * c * 4);
+        let node_sums = empty(NODES * c);
         let slopes = empty(4 * self.slots_before(NODES) * c);
         self.launch(lanes, &["spread_nodes"]).run(
             client,
-            self.states() / lanes,
+            NODES * self.node() / lanes,
             [1, 1],
             &[output_gradient, &gradients],
-            self.states() + NODES * self.node(),
+            2 * NODES * self.node(),
         );
         let CellMemory { quarters, states, pools, pool_norm, input_norm, mut nodes } = memory;
         // Gradients of the quarters gather over all nodes.
-        let quarters = quarters.map(|quarters| {
-            let gradients = empty(2 * self.input());
-            let vectors = 2 * self.input() / lanes;
-            Launch::new(lanes, &["zero"]).all(&[("TOTAL", vectors)]).run(
-                client,
-                vectors,
-                [1, 1],
-                &[&gradients],
-                2 * self.input(),
-            );
-            (quarters, gradients)
-        });
+        let quarters = quarters.map(|quarters| (quarters, empty(2 * self.input())));
         for node in (0..NODES).rev() {
             let state = node + 2;
             if node + 1 < NODES {
-                self.pool_back(client, state, &gradients, &pools, &pool_norm, &edge_sums, mixing);
+                self.pool_back(
+                    client,
+                    state,
+                    [&states, &gradients, &pools, &pool_norm, &node_sums, &edge_sums],
+                    mixing,
+                );
             }
             let node_memory = nodes.pop().expect("a memory a node");
             self.node_backward(
@@ -884,10 +861,22 @@ impl CellPlan {
                 wanted.parameters,
                 parameters,
                 node_memory,
-                [&states, &gradients, &pools, &pool_norm, &edge_sums, &slopes],
+                [&states, &gradients, &node_sums, &slopes],
                 quarters.as_ref(),
                 &parameter_gradients,
             );
+        }
+        if let Some((_, quarter_gradients)) = quarters {
+            self.rows(self.launch(lanes, &["merge"]), lanes).run(
+                client,
+                self.node() / lanes,
+                [2, 1],
+                &[&quarter_gradients, &gradients],
+                4 * self.input(),
+            );
+        }
+        for state in 0..2 {
+            self.pool_back(client, state, [&states, &gradients, &pools, &pool_norm, &node_sums, &edge_sums], mixing);
         }
         Launch::new(1, &["alpha_back"])
             .all(&[("C", c), ("ROWS", crate::space::EDGES)])
@@ -899,18 +888,6 @@ impl CellPlan {
                 &[&edge_sums, &slopes, &mixing_gradients],
                 4 * c * (self.slots_before(NODES) + crate::space::EDGES),
             );
-        if let Some((_, quarter_gradients)) = quarters {
-            self.rows(self.launch(lanes, &["merge"]), lanes).run(
-                client,
-                self.node() / lanes,
-                [2, 1],
-                &[&quarter_gradients, &gradients],
-                6 * self.input(),
-            );
-        }
-        for state in 0..2 {
-            self.pool_back(client, state, &gradients, &pools, &pool_norm, &edge_sums, mixing);
-        }
         let inputs = [0, 1].map(|which| {
             self.preprocess_back(
                 client,
@@ -925,43 +902,65 @@ impl CellPlan {
         CellGradients { inputs, parameters, mixing: mixing_gradients }
     }
 
-    #[allow(clippy::too_many_arguments)]
+    /// Whether the skip connections of a state are identities.
+    fn skips(&self, state: usize) -> bool {
+        state >= 2 || !self.reduction()
+    }
+
+    /// What a state's pools and skip connections take of the gradients of the nodes that read it: sums for their alphas, and
+    /// the gradient that they pass on to the state.
     fn pool_back(
         &self,
         client: &Client,
         state: usize,
-        gradients: &Handle,
-        pools: &Handle,
-        pool_norm: &Handle,
-        edge_sums: &Handle,
+        [states, gradients, pools, pool_norm, node_sums, edge_sums]: [&Handle; 6],
         mixing: &Handle,
     ) {
         let lanes = self.lanes();
+        let c = self.shape.channels;
         let first = state.saturating_sub(1);
-        let blended = client.empty(4 * 2 * self.node());
+        let readers = NODES - first;
+        let skip = self.skips(state);
         let stride = if state < 2 { self.stride() } else { 1 };
-        self.launch(lanes, &["states", "pool_blend"])
-            .all(&[("STATE", state), ("FIRST_NODE", first)])
-            .f("COUNT", self.batch * self.plane())
-            .is("SKIP", stride == 1)
-            .run(
-                client,
-                self.node() / lanes,
-                [1, 1],
-                &[gradients, pools, pool_norm, edge_sums, mixing, &blended],
-                (NODES - first + 4) * self.node(),
-            );
-        let moved = self.node() * (3 + 2 * stride * stride);
-        let buffers = [&blended, pools, gradients];
-        if stride == 2 {
-            self.rows(self.launch(1, &["pool_back_strided"]), 1)
-                .all(&[("STRIDE", 2), ("STATE", state), ("RESULT", self.state_at(state))])
-                .run(client, 4 * self.node(), [1, 1], &buffers, moved);
-        } else {
-            self.rows(self.launch(lanes, &["pool_back", line(lanes)]), lanes)
-                .all(&[("STATE", state), ("RESULT", self.state_at(state) / lanes)])
-                .run(client, self.batch * self.shape.channels * self.size[1] / lanes, [1, 1], &buffers, moved);
+        let chunks = self.chunks_of_sums(lanes);
+        let partial = client.empty(4 * 4 * readers * c * chunks);
+        let sizes = [("STATE", state), ("FIRST_NODE", first), ("READERS", readers), ("CHUNKS", chunks)];
+        self.launch(lanes, &["states", "dots"]).all(&sizes).is("SKIP", skip).run(
+            client,
+            c * chunks,
+            [1, 1],
+            &[gradients, pools, states, &partial],
+            (readers + 2 + usize::from(skip)) * self.node() + 4 * readers * c * chunks,
+        );
+        Launch::new(1, &["edges_back"]).all(&[("C", c)]).all(&sizes).run(
+            client,
+            readers * c,
+            [1, 1],
+            &[&partial, pool_norm, node_sums, edge_sums],
+            4 * readers * c * (chunks + 2),
+        );
+        let buffers = [gradients, pools, pool_norm, edge_sums, node_sums, mixing];
+        let count = self.batch * self.plane();
+        if stride == 1 {
+            let file = if lanes == 4 { "beside4" } else { "beside1" };
+            return self
+                .rows(self.launch(lanes, &["pool_back", file]), lanes)
+                .all(&sizes[..3])
+                .all(&[("RESULT", self.state_at(state) / lanes)])
+                .f("COUNT", count)
+                .run(client, self.columns_of_node(), [1, 1], &buffers, (readers + 5) * self.node());
         }
+        let blended = client.empty(4 * 2 * self.node());
+        self.launch(lanes, &["pool_blend"]).all(&[("STATE", state)]).f("COUNT", count).run(
+            client,
+            self.node() / lanes,
+            [1, 1],
+            &[&buffers[..], &[&blended]].concat(),
+            (readers + 4) * self.node(),
+        );
+        self.rows(self.launch(1, &["pool_back_strided"]), 1)
+            .all(&[("STRIDE", 2), ("STATE", state), ("RESULT", self.state_at(state))])
+            .run(client, 4 * self.node(), [1, 1], &[&blended, pools, gradients], 11 * self.node());
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -972,7 +971,7 @@ impl CellPlan {
         with_parameters: bool,
         parameters: &Handle,
         memory: NodeMemory,
-        [states, gradients, pools, pool_norm, edge_sums, slopes]: [&Handle; 6],
+        [states, gradients, node_sums, slopes]: [&Handle; 4],
         quarters: Option<&(Quarters, Handle)>,
         parameter_gradients: &Handle,
     ) {
@@ -987,39 +986,33 @@ impl CellPlan {
         let NodeMemory { values, half, half_norm, totals, moments, statistics } = memory;
         let gradient_at = self.state_at(node + 2) / lanes;
 
-        // What the node's gradient says of its edges: sums for alphas and pools, products with each slot's values.
-        let chunks = self.chunks(c, lanes);
-        let partial = empty(4 * edges * c * chunks);
-        let skipped = if self.reduction() { 2 } else { 0 };
-        self.launch(lanes, &["states", "dots"])
-            .all(&[("CHUNKS", chunks), ("GRADIENT", gradient_at), ("SKIPPED", skipped)])
-            .run(client, c * chunks, [edges, 1], &[gradients, pools, states, &partial], (1 + 3 * edges) * self.node());
-        Launch::new(1, &["edges_back"]).all(&[("C", c), ("EDGES", edges), ("CHUNKS", chunks), ("ROW", row(node))]).run(
-            client,
-            edges * c,
-            [1, 1],
-            &[&partial, pool_norm, edge_sums],
-            4 * edges * c * (chunks + 2),
-        );
+        // Sums of the node's gradient, and of its products with each slot's values.
+        let chunks = self.chunks_of_sums(lanes);
+        let partial = empty(c * chunks);
+        let outer =
+            self.outer(client, &["outer", "outer_node"], [lanes, self.plane() / lanes], slots, [c, c, 1], false);
+        let (launch, at) = (outer.launch.all(&[("GRADIENT", gradient_at)]).f("COUNT", count), [("CHUNKS", chunks)]);
+        let mut together = Together::new(self.tuning.joins());
+        together.group(outer.threads, slots, outer.moved + self.node());
+        together.part(launch, &[&values, &outer.partial, gradients, &totals]);
+        together.group(c * chunks, 1, c * chunks);
+        let launch = self.launch(lanes, &["node_sums"]).all(&at).all(&[("GRADIENT", gradient_at)]);
+        together.part(launch, &[gradients, &partial]);
+        together.run(client);
+        self.reduce(client, &partial, node_sums, [c, chunks, 1], [node * c, 0], c);
         let products = empty(slots * c * c);
-        self.outer(
-            client,
-            &["outer", "outer_node"],
-            slots,
-            &values,
-            [c, c, 1],
-            false,
-            |launch| (launch.all(&[("GRADIENT", gradient_at)]).f("COUNT", count), vec![gradients, &totals]),
-            (&products, [0, 0], slots),
-        );
+        self.reduce(client, &outer.partial, &products, outer.sums, [0, 0], slots);
         let slopes_at = self.slots_before(node) * c;
-        self.slot_launch(node, &["slots", "unmix"]).all(&[("SLOPES", slopes_at)]).f("COUNT", count).run(
-            client,
-            slots * c,
-            [1, 1],
-            &[parameters, &statistics, &moments, &products, edge_sums, parameter_gradients, slopes],
-            slots * (4 * c * c + 10 * c),
-        );
+        self.slot_launch(node, &["slots", "unmix"])
+            .all(&[("SLOPES", slopes_at), ("SUMS", node * c)])
+            .f("COUNT", count)
+            .run(
+                client,
+                slots * c,
+                [1, 1],
+                &[parameters, &statistics, &moments, &products, node_sums, parameter_gradients, slopes],
+                slots * (4 * c * c + 8 * c) + c,
+            );
         let matrices = empty(slots * c * (2 * c + 1));
         self.slot_launch(node, &["slots", "unmix_inputs"]).all(&[("SLOPES", slopes_at)]).run(
             client,
@@ -1049,7 +1042,7 @@ impl CellPlan {
             .run(
                 client,
                 pixels / wide,
-                [c / rows, slots],
+                [slots * c / rows, 1],
                 &[&matrices, gradients, &value_gradients, &values],
                 (1 + 2 * slots) * self.node() + slots * matrix,
             );
@@ -1059,8 +1052,7 @@ impl CellPlan {
         let mut sums = with_parameters.then(|| WeightSums::new(client, self, edges));
         let partial_sums = sums.as_ref().map(|sums| sums.partial.clone());
         let half_gradients = empty(2 * edges * self.node());
-        let columns = self.size[1] / lanes;
-        let parts = self.batch * columns;
+        let parts = self.columns();
         let half_sums = empty(2 * 2 * edges * c * parts);
         let mut together = Together::new(self.tuning.joins());
         for (kind, &dilated) in DEPTHWISE.iter().take(2).enumerate() {
@@ -1069,114 +1061,88 @@ impl CellPlan {
                 ("SOURCE", kind * edges),
                 ("RESULT", kind * edges),
             ]);
-            together.group(self.columns_of_node(), edges, 3 * edges * self.node());
+            together.group(self.columns_of_node(), edges, edges * (3 * self.node() + 2 * c * parts));
             let buffers = [parameters, &value_gradients, &half, &half_norm, &half_gradients, &half_sums];
-            together.part(launch, 1, &buffers);
+            together.part(launch, &buffers);
             if let (Some(sums), Some(partial)) = (&mut sums, &partial_sums) {
                 let at = sums.take([edges, dilated.0, plan.second[kind]]);
                 let launch = self
                     .depthwise_weights(&["depthwise_weights", "depthwise_weights_second"], dilated, at)
                     .all(&[("SOURCE", kind * edges), ("HALF", kind * edges), ("SHARE", 1)]);
                 together.group(sums.threads(), edges, sums.floats(edges, dilated.0));
-                together.part(launch, 1, &[&value_gradients, partial, &half, &half_norm]);
+                together.part(launch, &[&value_gradients, partial, &half, &half_norm]);
             }
         }
         together.run(client);
         let affine = self.norm_back(client, &half_sums, &half_norm, [2 * edges * c, parts, count], false);
         drop(half_sums);
-        self.norm_gradient(client, lanes, self.plane() / lanes, 2 * edges, (&half_gradients, 0), (&half, 0), &affine);
-        drop(half);
-        let depth = empty(2 * edges * self.node());
-        if with_parameters {
+        // What the first convolutions computed is computed once more rather than kept.
+        let depth = with_parameters.then(|| {
+            let depth = empty(2 * edges * self.node());
             let quarters = quarters.map(|(quarters, _)| quarters);
-            self.depthwise_first(client, node, parameters, states, quarters, &[(&depth, 0), (&depth, edges)]);
-            self.outer(
-                client,
-                &["outer", "outer_gradient"],
-                2 * edges,
-                &depth,
-                [c, c, 1],
-                false,
-                |launch| (launch.all(&[("GRADIENT", 0)]), vec![&half_gradients]),
-                (parameter_gradients, plan.middle, edges),
-            );
-        }
-        // The recomputed first convolutions are done with: their room takes their gradients.
-        self.launch(lanes, &["blend", "blend_plain", weights_of(rows, &[plan.middle[0], plan.middle[1], c])])
-            .all(&[
-                ("ROWS", c),
-                ("INPUTS", c),
-                ("TILE", rows),
-                ("WIDE", wide),
-                ("WEIGHTS_A", plan.middle[0]),
-                ("WEIGHTS_B", plan.middle[1]),
-                ("SPLIT", edges),
-                ("MATRIX", c * c),
-                ("GRADIENT", 0),
-                ("SLOT_CHANNELS", self.batch * c),
-                ("IMAGE_CHANNELS", c),
-            ])
-            .run(
-                client,
-                pixels / wide,
-                [c / rows, 2 * edges],
-                &[parameters, &half_gradients, &depth],
-                2 * edges * (2 * self.node() + c * c),
-            );
-        drop(half_gradients);
+            let results = [(&depth, 0, None), (&depth, edges, None)];
+            self.depthwise_first(client, node, parameters, states, quarters, &results);
+            depth
+        });
+        let middle = Pointwise {
+            vectors: [lanes, self.plane() / lanes],
+            slots: 2 * edges,
+            channels: [c, c, 1],
+            gradient: (&half_gradients, 0),
+            value: (&half, 0),
+            affine: &affine,
+            source: depth.as_ref(),
+            relu: false,
+            weights: plan.middle,
+            split: edges,
+        };
+        let weight_gradients = with_parameters.then_some(parameter_gradients);
+        let depth_gradients =
+            self.pointwise_back(client, middle, parameters, weight_gradients, true).expect("asked for");
+        drop((depth, half_gradients, half));
 
-        let slot_gradients =
-            [(&depth, 0), (&depth, edges), (&value_gradients, 2 * edges), (&value_gradients, 3 * edges)];
-        self.depthwise_first_back(client, node, parameters, states, quarters, slot_gradients, gradients);
-        if let Some(mut sums) = sums {
-            self.first_weights(client, node, states, quarters, slot_gradients, parameter_gradients, &mut sums);
+        let slot_gradients = [
+            (&depth_gradients, 0),
+            (&depth_gradients, edges),
+            (&value_gradients, 2 * edges),
+            (&value_gradients, 3 * edges),
+        ];
+        let weights = sums.as_mut().map(|sums| (sums, parameter_gradients));
+        let states_of = [states, gradients];
+        self.depthwise_first_back(client, node, parameters, states_of, quarters, slot_gradients, weights);
+        if let Some(sums) = sums {
             sums.reduce(client, parameter_gradients);
-        }
-        if self.reduction() {
-            for state in 0..2 {
-                let at = |half: usize| (4 * edges + 2 * half + state) * self.node();
-                self.halves(
-                    Launch::new(1, &["halves_back"]),
-                    c,
-                    self.size,
-                    self.state_at(state),
-                    [at(0), at(1)],
-                    c * self.plane(),
-                )
-                .is("FRESH", false)
-                .run(
-                    client,
-                    self.node(),
-                    [1, 1],
-                    &[&value_gradients, states, gradients],
-                    8 * self.node(),
-                );
-            }
         }
     }
 
-    /// Gradients of the states through the first convolutions of all kinds, from those of their outputs, each with its first
-    /// slot. A thread adds up all kinds of an edge.
+    /// Takes the gradients of the outputs of the first convolutions of all kinds, each with its first slot, to the states, a
+    /// thread adding up all kinds of an edge, and to the weights where there are sums for them: those of a reduction cell's
+    /// inputs that are spread over quarters go to `result`, all others into the sums.
     #[allow(clippy::too_many_arguments)]
     fn depthwise_first_back(
         &self,
         client: &Client,
         node: usize,
         parameters: &Handle,
-        states: &Handle,
+        [states, state_gradients]: [&Handle; 2],
         quarters: Option<&(Quarters, Handle)>,
         gradients: [(&Handle, usize); 4],
-        state_gradients: &Handle,
+        mut weights: Option<(&mut WeightSums, &Handle)>,
     ) {
         let edges = node + 2;
         let c = self.shape.channels;
         let threads = self.columns_of_node();
         let files = |place| [place, "depthwise", "depthwise_first_back"];
-        let mut together = Together::new(self.tuning.joins());
+        let weight_files = |place| [place, "depthwise_weights", "depthwise_weights_first"];
+        let partial = weights.as_ref().map(|(sums, _)| sums.partial.clone());
         let mut from = 0;
         if let Some((quarters, quarter_gradients)) = quarters {
             from = 2;
-            together.group(threads, 8, (2 * 4 + 3 * 8) * self.node());
+            let mut together = Together::new(self.tuning.joins());
+            // The last node is the first to add to the quarters.
+            let fresh = node + 1 == NODES;
+            let held = if fresh { 0 } else { 8 };
+            together.group(threads, 8, (2 * 4 + 2 * 8 + held + 4) * self.node());
             for (kind, &(gradient, slot)) in gradients.iter().enumerate() {
                 let strided = self.strided(node, kind, parameters, quarters);
                 let launch = self.depthwise(&files("phases"), (strided.k, 1), 1, true).all(&[
@@ -1185,99 +1151,97 @@ impl CellPlan {
                     ("STEP", strided.step),
                     ("EDGE", 0),
                     ("SHARE", strided.quarters),
+                    ("FRESH", if fresh && kind == 0 { 8 } else { 0 }),
                 ]);
                 let buffers = [strided.buffer, gradient, &quarters.values, quarter_gradients];
-                together.part(launch, strided.step, &buffers);
+                together.part_in_turn(launch, strided.step, [0, 1], &buffers);
+            }
+            // The halves of the factorised reductions are the first and the last quarter of each input.
+            for (half, quarter) in [0, 3].into_iter().enumerate() {
+                let launch = self
+                    .rows(self.launch(self.lanes(), &["quarter_back"]), self.lanes())
+                    .all(&[("SOURCE", 4 * edges + 2 * half), ("QUARTER", quarter)]);
+                let buffers = [gradients[2].0, &quarters.values, quarter_gradients];
+                together.part_in_turn(launch, 4, [quarter, 1], &buffers);
+            }
+            // Four quarters of 3 x 3 weights for both kinds and both inputs.
+            let spread_floats = weights.as_ref().map_or(0, |(sums, _)| sums.floats(8, 3));
+            let spread = weights.as_ref().map(|_| client.empty(4 * 2 * spread_floats));
+            if let (Some((sums, result)), Some(partial), Some(spread)) = (&mut weights, &partial, &spread) {
+                for (kind, &(gradient, slot)) in gradients.iter().enumerate() {
+                    let strided = self.strided(node, kind, result, quarters);
+                    let (to, at) = match strided.quarters {
+                        1 => (partial, sums.take([2, DEPTHWISE[kind].0, self.nodes[node].first[kind]])),
+                        _ => (spread, kind * spread_floats),
+                    };
+                    let launch = self.depthwise_weights(&weight_files("phases"), (strided.k, 1), at).all(&[
+                        ("SOURCE", slot),
+                        ("STEP", strided.step),
+                        ("EDGE", 0),
+                        ("SHARE", strided.quarters),
+                    ]);
+                    let count = 2 * strided.quarters;
+                    together.group(sums.threads(), count, sums.floats(count, strided.k));
+                    together.part(launch, &[gradient, to, &quarters.values]);
+                }
+            }
+            together.run(client);
+            if let (Some((sums, result)), Some(spread)) = (&weights, &spread) {
+                for (kind, (k, _)) in DEPTHWISE.into_iter().take(2).enumerate() {
+                    let total = 2 * c * k * k;
+                    Launch::new(1, &["collapse"])
+                        .all(&[
+                            ("TOTAL", total),
+                            ("C", c),
+                            ("K", k),
+                            ("PARTS", sums.parts),
+                            ("SOURCE", kind * spread_floats),
+                            ("WEIGHTS", self.nodes[node].first[kind]),
+                        ])
+                        .run(client, total, [1, 1], &[spread, *result], total * (sums.parts + 1));
+                }
             }
         }
-        if edges > from {
-            together.group(threads, edges - from, (4 + 3) * (edges - from) * self.node());
+        let count = edges - from;
+        if count == 0 {
+            return;
+        }
+        // What an edge's gradients are read for is done at about the same time.
+        let turns = if weights.is_some() { 1 + DEPTHWISE.len() } else { 1 };
+        // The last node is the first to add to the cell's inputs.
+        let fresh = if node + 1 == NODES { 2 - from } else { 0 };
+        let mut together = Together::new(self.tuning.joins());
+        together.group(threads, turns * count, ((4 + 3) * count - fresh) * self.node());
+        for (kind, &(gradient, slot)) in gradients.iter().enumerate() {
+            let launch = self.depthwise(&files("states"), DEPTHWISE[kind], 1, true).all(&[
+                ("WEIGHTS", self.first_weights(node, kind, from)),
+                ("EDGE", from),
+                ("SOURCE", slot + from),
+                ("SHARE", 1),
+                ("FRESH", if kind == 0 { fresh } else { 0 }),
+            ]);
+            together.part_in_turn(launch, turns, [0, 1], &[parameters, gradient, states, state_gradients]);
+        }
+        if let (Some((sums, _)), Some(partial)) = (&mut weights, &partial) {
             for (kind, &(gradient, slot)) in gradients.iter().enumerate() {
-                let (k, dilation) = DEPTHWISE[kind];
-                let launch = self.depthwise(&files("states"), (k, dilation), 1, true).all(&[
-                    ("WEIGHTS", self.nodes[node].first[kind] + from * c * k * k),
-                    ("EDGE", from),
+                let k = DEPTHWISE[kind].0;
+                let at = sums.take([count, k, self.first_weights(node, kind, from)]);
+                let launch = self.depthwise_weights(&weight_files("states"), DEPTHWISE[kind], at).all(&[
                     ("SOURCE", slot + from),
+                    ("EDGE", from),
                     ("SHARE", 1),
                 ]);
-                together.part(launch, 1, &[parameters, gradient, states, state_gradients]);
+                together.moves(sums.floats(count, k));
+                together.part_in_turn(launch, turns, [1 + kind, 1], &[gradient, partial, states]);
             }
         }
         together.run(client);
     }
 
-    /// Gradients of the weights of the first convolutions: those of a reduction cell's inputs that are spread over quarters
-    /// go to `result`, all others into `sums`.
-    #[allow(clippy::too_many_arguments)]
-    fn first_weights(
-        &self,
-        client: &Client,
-        node: usize,
-        states: &Handle,
-        quarters: Option<&(Quarters, Handle)>,
-        gradients: [(&Handle, usize); 4],
-        result: &Handle,
-        sums: &mut WeightSums,
-    ) {
-        let edges = node + 2;
-        let c = self.shape.channels;
-        let files = |place| [place, "depthwise_weights", "depthwise_weights_first"];
-        let partial = sums.partial.clone();
-        // Four quarters of 3 x 3 weights for both kinds and both inputs.
-        let spread_floats = 8 * c * sums.parts * 9;
-        let spread = quarters.map(|_| client.empty(4 * 2 * spread_floats));
-        let mut together = Together::new(self.tuning.joins());
-        for (kind, &(gradient, slot)) in gradients.iter().enumerate() {
-            let (k, dilation) = DEPTHWISE[kind];
-            let weights = self.nodes[node].first[kind];
-            let mut from = 0;
-            if let (Some((quarters, _)), Some(spread)) = (quarters, &spread) {
-                from = 2;
-                let strided = self.strided(node, kind, result, quarters);
-                let count = 2 * strided.quarters;
-                let (to, at) = match strided.quarters {
-                    1 => (&partial, sums.take([2, k, weights])),
-                    _ => (spread, kind * spread_floats),
-                };
-                let launch = self.depthwise_weights(&files("phases"), (strided.k, 1), at).all(&[
-                    ("SOURCE", slot),
-                    ("STEP", strided.step),
-                    ("EDGE", 0),
-                    ("SHARE", strided.quarters),
-                ]);
-                let read = if kind == 0 { 10 } else { 2 };
-                together.group(sums.threads(), count, read * self.node() + sums.floats(count, strided.k));
-                together.part(launch, 1, &[gradient, to, &quarters.values]);
-            }
-            if edges > from {
-                let count = edges - from;
-                let at = sums.take([count, k, weights + from * c * k * k]);
-                let launch = self.depthwise_weights(&files("states"), (k, dilation), at).all(&[
-                    ("SOURCE", slot + from),
-                    ("EDGE", from),
-                    ("SHARE", 1),
-                ]);
-                let read = if kind == 0 { 2 } else { 1 };
-                together.group(sums.threads(), count, read * count * self.node() + sums.floats(count, k));
-                together.part(launch, 1, &[gradient, &partial, states]);
-            }
-        }
-        together.run(client);
-        if let Some(spread) = spread {
-            for (kind, (k, _)) in DEPTHWISE.into_iter().take(2).enumerate() {
-                let total = 2 * c * k * k;
-                Launch::new(1, &["collapse"])
-                    .all(&[
-                        ("TOTAL", total),
-                        ("C", c),
-                        ("K", k),
-                        ("PARTS", sums.parts),
-                        ("SOURCE", kind * spread_floats),
-                        ("WEIGHTS", self.nodes[node].first[kind]),
-                    ])
-                    .run(client, total, [1, 1], &[&spread, result], total * (sums.parts + 1));
-            }
-        }
+    /// Where the first depthwise weights of a kind lie for a node's edge.
+    fn first_weights(&self, node: usize, kind: usize, edge: usize) -> usize {
+        let (k, _) = DEPTHWISE[kind];
+        self.nodes[node].first[kind] + edge * self.shape.channels * k * k
     }
 
     /// Vectors of a row, and the groups of images, over which the gradients of depthwise weights are summed apart.
@@ -1299,94 +1263,121 @@ impl CellPlan {
         ])
     }
 
-    /// Sums of products of `a` (as the shader's second file has it) with `b` for each slot, written to `result`.
-    #[allow(clippy::too_many_arguments)]
-    pub(super) fn outer<'a>(
+    /// Threads that share the pixels where each channel has a sum of its own.
+    fn chunks_of_sums(&self, lanes: usize) -> usize {
+        self.chunks(self.shape.channels.div_ceil(4), lanes)
+    }
+
+    /// Sums of products of `ca` channels a (as the shader's second file has them) with `cb` channels b for each slot.
+    fn outer(
         &self,
         client: &Client,
         files: &[&'static str],
+        [lanes, plane]: [usize; 2],
         slots: usize,
-        b: &Handle,
         [ca, cb, halves]: [usize; 3],
         relu: bool,
-        with: impl FnOnce(Launch) -> (Launch, Vec<&'a Handle>),
-        (result, bases, split): (&Handle, [usize; 2], usize),
-    ) {
-        // All slots share a node's gradient.
-        let gradients = if files.contains(&"outer_node") { 1 } else { slots };
-        let full = slots == 1;
-        let lanes = if full { self.input_lanes() } else { self.lanes() };
-        let plane = if full { self.input_size().iter().product() } else { self.plane() };
+    ) -> Outer {
         let most = self.tuning.tile();
-        let (tile_a, tile_b) = (tile(ca / halves, most), tile(cb, most));
+        // Where a takes two loads, b has twice the columns.
+        let most_b = if files.contains(&"outer_normed") { most.max(8) } else { most };
+        let (tile_a, tile_b) = (tile(ca / halves, most), tile(cb, most_b));
         let tiles = (ca / tile_a) * (cb / tile_b);
-        let chunks = self.chunks(tiles, lanes);
-        let partial = client.empty(4 * slots * chunks * ca * cb);
+        let chunks = (512 / tiles).clamp(8, 128).min(self.batch * plane);
         let launch = Launch::new(lanes, files)
             .all(&[
                 ("N", self.batch),
                 ("CA", ca),
                 ("CB", cb),
-                ("PLANE", plane / lanes),
+                ("PLANE", plane),
                 ("TILE_A", tile_a),
                 ("TILE_B", tile_b),
+                ("WIDE", self.wide(plane)),
                 ("CHUNKS", chunks),
                 ("HALVES", halves),
             ])
             .is("RELU", relu)
             .is("RUNS", self.tuning.runs());
-        let (launch, buffers) = with(launch);
-        launch.run(
-            client,
-            tiles * chunks,
-            [slots, 1],
-            &[&[b, &partial], buffers.as_slice()].concat(),
-            self.batch * plane * (gradients * ca + slots * halves * cb) + slots * chunks * ca * cb,
-        );
-        self.reduce(client, &partial, result, [slots, chunks, ca * cb], bases, split);
+        let sums = slots * chunks * ca * cb;
+        Outer {
+            launch,
+            threads: tiles * chunks,
+            partial: client.empty(4 * sums),
+            sums: [slots, chunks, ca * cb],
+            moved: slots * self.batch * plane * lanes * halves * cb + sums,
+        }
     }
 
-    /// The gradient that a pointwise convolution passes on to what it reads, `halves` pictures at the resolution of the cell's
-    /// inputs: all of it, or with a `gate` where that was positive. The convolution's weights and the gradient of its
-    /// outputs come with where they lie, in floats and in vectors.
+    /// Takes the gradient of pointwise convolutions from behind BatchNorm to their weights, written where those lie among the
+    /// parameters, and to what they read: all of that gradient, or with a ReLU where its input was positive.
     pub(super) fn pointwise_back(
         &self,
         client: &Client,
-        [ci, co, halves]: [usize; 3],
-        (parameters, weights): (&Handle, usize),
-        (gradients, at): (&Handle, usize),
-        gate: Option<&Handle>,
-    ) -> Handle {
-        let lanes = self.input_lanes();
-        let pixels = self.batch * self.input_size().iter().product::<usize>();
-        let plane = pixels / self.batch / lanes;
-        let floats = ci * pixels;
-        let result = client.empty(4 * halves * floats);
+        of: Pointwise,
+        parameters: &Handle,
+        weight_gradients: Option<&Handle>,
+        wants_input: bool,
+    ) -> Option<Handle> {
+        let [lanes, plane] = of.vectors;
+        let [ci, co, halves] = of.channels;
+        let slots = of.slots;
+        let pixels = slots * self.batch * plane * lanes;
+        let outer = weight_gradients
+            .map(|_| self.outer(client, &["outer", "outer_normed"], of.vectors, slots, [co, ci, halves], of.relu));
+        let result = wants_input.then(|| client.empty(4 * halves * ci * pixels));
         let rows = tile(ci, self.tuning.rows());
         let wide = self.wide(plane);
         let matrix = co / halves * ci;
-        let gated = if gate.is_some() { "blend_relu" } else { "blend_plain" };
-        let mut buffers = vec![parameters, gradients, &result];
-        buffers.extend(gate);
-        let moved = co * pixels + (halves + buffers.len() - 3) * floats + halves * matrix;
         // Each half of a factorised reduction reads its own half of the channels.
-        Launch::new(lanes, &["blend", gated, weights_of(rows, &[weights, ci, matrix])])
-            .all(&[
+        let blends = if wants_input { halves * ci / rows } else { 0 };
+        let outers = usize::from(outer.is_some());
+        // What both read of a slot is read at about the same time.
+        let mut together = Together::new(self.tuning.joins());
+        let mut threads = 0;
+        let mut moved = 2 * co * pixels;
+        let mut parts = Vec::new();
+        if let (Some(outer), Some(source)) = (&outer, of.source) {
+            threads = outer.threads;
+            moved += outer.moved;
+            let launch = outer.launch.clone().all(&[("GRADIENT", of.gradient.1), ("VALUE", of.value.1)]);
+            parts.push((launch, [0, 1], vec![source, &outer.partial, of.gradient.0, of.value.0, of.affine]));
+        }
+        if let Some(result) = &result {
+            let gate = of.source.filter(|_| of.relu);
+            let gated = if of.relu { "blend_relu" } else { "blend_plain" };
+            threads = threads.max(self.batch * plane / wide);
+            moved += halves * ci * pixels + slots * halves * matrix;
+            if of.relu && outers == 0 {
+                moved += ci * pixels;
+            }
+            let rows_of = weights_of(rows, &[of.weights[0], of.weights[1], ci, matrix]);
+            let launch = Launch::new(lanes, &["blend", "blend_normed", gated, rows_of]).all(&[
                 ("N", self.batch),
                 ("PLANE", plane),
                 ("ROWS", ci),
                 ("INPUTS", co / halves),
                 ("TILE", rows),
                 ("WIDE", wide),
-                ("WEIGHTS_A", weights),
-                ("WEIGHTS_B", 0),
-                ("SPLIT", halves),
+                ("WEIGHTS_A", of.weights[0]),
+                ("WEIGHTS_B", of.weights[1]),
+                ("SPLIT", halves * of.split),
                 ("MATRIX", matrix),
-                ("GRADIENT", at / wide),
-                ("SLOT_CHANNELS", co / halves),
+                ("GRADIENT", of.gradient.1 / wide),
+                ("VALUE", of.value.1 / wide),
+                ("SLOT_CHANNELS", if halves == 1 { self.batch * co } else { co / halves }),
                 ("IMAGE_CHANNELS", co),
-            ])
-            .run(client, self.batch * plane / wide, [ci / rows, halves], &buffers, moved);
+            ]);
+            let buffers = [parameters, of.gradient.0, result, of.value.0, of.affine].into_iter().chain(gate).collect();
+            parts.push((launch, [outers, blends], buffers));
+        }
+        together.group(threads, slots * (outers + blends), moved);
+        for (launch, turn, buffers) in parts {
+            together.part_in_turn(launch, outers + blends, turn, &buffers);
+        }
+        together.run(client);
+        if let (Some(outer), Some(to)) = (outer, weight_gradients) {
+            self.reduce(client, &outer.partial, to, outer.sums, of.weights, of.split);
+        }
         result
     }
 
@@ -1412,7 +1403,7 @@ impl CellPlan {
         let [h, w] = self.input_size();
         let floats = self.batch * ci * h * w;
         let result = client.empty(4 * 4 * floats);
-        self.halves(Launch::new(1, &["halves_back"]), ci, [h, w], 0, [0, floats], ci * h * w).is("FRESH", true).run(
+        self.halves(Launch::new(1, &["halves_back"]), ci, [h, w], 0, [0, floats], ci * h * w).run(
             client,
             floats,
             [1, 1],
@@ -1447,28 +1438,53 @@ impl CellPlan {
             .all(&[("N", self.batch), ("C", c), ("PLANE", plane), ("CHUNKS", chunks), ("STATE_AT", at)])
             .run(client, c * chunks, [1, 1], &[states, gradients, &sums], 2 * self.input());
         let affine = self.norm_back(client, &sums, norm, [c, chunks, self.batch * h * w], true);
-        self.norm_gradient(client, lanes, plane, 1, (gradients, at), (states, at), &affine);
-        if wanted.parameters {
-            let source = self.preprocess_source(client, which, raw);
-            self.outer(
-                client,
-                &["outer", "outer_gradient"],
-                1,
-                &source,
-                [c, ci, halves],
-                halves == 1,
-                |launch| (launch.all(&[("GRADIENT", at)]), vec![gradients]),
-                (parameter_gradients, [self.preprocess[which], 0], 1),
-            );
-        }
-        if !wanted.inputs[which] {
-            return None;
-        }
-        let weights = (parameters, self.preprocess[which]);
-        let gate = (halves == 1).then_some(raw);
-        let result = self.pointwise_back(client, [ci, c, halves], weights, (gradients, at), gate);
+        let source = (halves == 1 || wanted.parameters).then(|| self.preprocess_source(client, which, raw));
+        let convolution = Pointwise {
+            vectors: [lanes, plane],
+            slots: 1,
+            channels: [ci, c, halves],
+            gradient: (gradients, at),
+            value: (states, at),
+            affine: &affine,
+            source: source.as_ref(),
+            relu: halves == 1,
+            weights: [self.preprocess[which], 0],
+            split: 1,
+        };
+        let weight_gradients = wanted.parameters.then_some(parameter_gradients);
+        let result = self.pointwise_back(client, convolution, parameters, weight_gradients, wanted.inputs[which])?;
         Some(if halves == 1 { result } else { self.both_halves_back(client, ci, &result, raw) })
     }
+}
+
+/// A launch, to be part of others, that sums products over the pixels.
+struct Outer {
+    launch: Launch,
+    threads: usize,
+    /// Sums [slots, chunks, products of a slot].
+    partial: Handle,
+    sums: [usize; 3],
+    /// Floats of b, read, and of the sums, written.
+    moved: usize,
+}
+
+/// Pointwise convolutions of the same sizes side by side, each followed by BatchNorm, as their gradients need them.
+pub(super) struct Pointwise<'a> {
+    /// Pixels to a vector, and vectors of a plane.
+    pub vectors: [usize; 2],
+    pub slots: usize,
+    /// Inputs of a row of weights, outputs, and how many convolutions a slot is made of.
+    pub channels: [usize; 3],
+    /// BatchNorm's gradient is a map of a gradient and a value; both with where slot 0 lies, in vectors.
+    pub gradient: (&'a Handle, usize),
+    pub value: (&'a Handle, usize),
+    pub affine: &'a Handle,
+    /// What the convolutions read, needed for gradients of weights and where a ReLU comes first.
+    pub source: Option<&'a Handle>,
+    pub relu: bool,
+    /// Where the weights of slot 0 and of slot `split` lie among the parameters.
+    pub weights: [usize; 2],
+    pub split: usize,
 }
 
 /// The partial sums of a node's depthwise weight gradients, which one launch adds up.

@@ -1,5 +1,5 @@
 use super::{
-    cell::{CellPlan, Tuning, line},
+    cell::{CellPlan, Pointwise, Tuning, line},
     gpu::Launch,
 };
 use crate::space::Op;
@@ -239,7 +239,7 @@ impl Layer {
                 let threads = self.inputs.columns_of_node();
                 let launch = |place, dilated, phases| {
                     self.inputs
-                        .depthwise(&[place, "depthwise", "depthwise_first"], dilated, phases, false)
+                        .depthwise(&[place, "depthwise", "depthwise_first", "totals_ignored"], dilated, phases, false)
                         .all(&[("EDGE", 0), ("RESULT", 0)])
                 };
                 match &quarters {
@@ -385,30 +385,24 @@ impl Layer {
             .all(&[("C", co), ("PARTS", chunks), ("FACTORS", self.factors)])
             .f("COUNT", pixels)
             .run(client, co, [1, 1], &[&sums, &norm, parameters, result, &affine], 2 * co * (chunks + 5));
-        // The values are not needed again: the gradient of the convolution takes their place.
-        self.outputs.norm_gradient(client, lanes, plane, 1, (&values, 0), (output_gradient, 0), &affine);
         // What the convolution read is computed once more rather than kept: it is cheap, and half of all that would be kept.
         let (source, quarters) = self.source(client, &input, parameters);
-        let relu = self.source == Source::Input;
-        self.outputs.outer(
-            client,
-            &["outer", "outer_gradient"],
-            1,
-            &source,
-            [co, ci, halves],
-            relu,
-            |launch| (launch.all(&[("GRADIENT", 0)]), vec![&values]),
-            (result, [self.pointwise, 0], 1),
-        );
-        drop(source);
+        let convolution = Pointwise {
+            vectors: [lanes, plane],
+            slots: 1,
+            channels: [ci, co, halves],
+            gradient: (&values, 0),
+            value: (output_gradient, 0),
+            affine: &affine,
+            source: Some(&source),
+            relu: self.source == Source::Input,
+            weights: [self.pointwise, 0],
+            split: 1,
+        };
         let depthwise = matches!(self.source, Source::Depthwise { .. });
-        if self.source == Source::Neighbourhoods || !(wants_input || depthwise) {
-            return None;
-        }
-        let weights = (parameters, self.pointwise);
-        let gate = relu.then_some(&input);
-        let gradient = self.outputs.pointwise_back(client, [ci, co, halves], weights, (&values, 0), gate);
-        drop(values);
+        let wanted = self.source != Source::Neighbourhoods && (wants_input || depthwise);
+        let gradient = self.outputs.pointwise_back(client, convolution, parameters, Some(result), wanted)?;
+        drop((source, values));
         match self.source {
             Source::Halves => Some(self.outputs.both_halves_back(client, ci, &gradient, &input)),
             Source::Depthwise { k, dilation, weights, .. } => {
@@ -481,46 +475,50 @@ impl Layer {
         let lanes = self.inputs.lanes();
         let threads = self.inputs.columns_of_node();
         let floats = self.channels_in * self.pixels();
-        let cleared = |floats: usize| {
-            let handle = client.empty(4 * floats);
-            let vectors = floats / lanes;
-            Launch::new(lanes, &["zero"]).all(&[("TOTAL", vectors)]).run(client, vectors, [1, 1], &[&handle], floats);
-            handle
-        };
         let launch = |place, dilated| {
             self.inputs
                 .depthwise(&[place, "depthwise", "depthwise_first_back"], dilated, 1, true)
                 .all(&[("EDGE", 0), ("SOURCE", 0)])
         };
         let Some(quarters) = quarters else {
-            let result = cleared(floats);
-            launch("states", (k, dilation)).all(&[("WEIGHTS", weights), ("SHARE", 1)]).run(
+            let result = client.empty(4 * floats);
+            launch("states", (k, dilation)).all(&[("WEIGHTS", weights), ("SHARE", 1), ("FRESH", 1)]).run(
                 client,
                 threads,
                 [1, 1],
                 &[parameters, gradient, input, &result],
-                4 * floats,
+                3 * floats,
             );
             return result;
         };
         let strided = quarters.of(k, weights, parameters);
-        let spread = cleared(4 * floats);
+        let spread = client.empty(4 * 4 * floats);
+        if strided.count < 4 {
+            let vectors = 4 * floats / lanes;
+            Launch::new(lanes, &["zero"]).all(&[("TOTAL", vectors)]).run(
+                client,
+                vectors,
+                [1, 1],
+                &[&spread],
+                4 * floats,
+            );
+        }
         launch("phases", (strided.k, 1))
-            .all(&[("WEIGHTS", strided.at), ("SHARE", strided.count), ("STEP", 4 / strided.count)])
+            .all(&[("WEIGHTS", strided.at), ("SHARE", strided.count), ("STEP", 4 / strided.count), ("FRESH", 4)])
             .run(
                 client,
                 threads,
                 [strided.count, 1],
                 &[strided.weights, gradient, &quarters.values, &spread],
-                (1 + 3 * strided.count) * floats,
+                (1 + 2 * strided.count) * floats,
             );
-        let result = cleared(4 * floats);
+        let result = client.empty(4 * 4 * floats);
         self.inputs.rows(self.inputs.launch(lanes, &["merge"]), lanes).run(
             client,
             floats / lanes,
             [1, 1],
             &[&spread, &result],
-            12 * floats,
+            8 * floats,
         );
         result
     }

@@ -21,7 +21,7 @@ pub(super) const ENTRY: &str = "@compute @workgroup_size(64)\nfn main(@builtin(g
 /// The most workgroups along one dimension that WebGPU grants everywhere.
 const MOST_GROUPS: usize = 65535;
 /// The argument of a launch of more workgroups along x than that: how many there are along y without those of x.
-const ROWS: &str = "FOLDED_ROWS";
+pub(super) const ROWS: &str = "FOLDED_ROWS";
 
 /// Launches since the process began, and the floats that they moved, counted from shapes.
 static DISPATCHES: AtomicU64 = AtomicU64::new(0);
@@ -43,7 +43,10 @@ macro_rules! shaders {
 shaders!(
     affine,
     alpha_back,
+    beside1,
+    beside4,
     blend,
+    blend_normed,
     blend_plain,
     blend_relu,
     blend_values,
@@ -63,7 +66,6 @@ shaders!(
     dots,
     edges_back,
     expand,
-    gather_nodes,
     gram,
     halves,
     halves_back,
@@ -78,11 +80,11 @@ shaders!(
     mix,
     norm,
     norm_back,
-    norm_gradient,
+    node_sums,
     norm_of_sums,
     outer,
-    outer_gradient,
     outer_node,
+    outer_normed,
     pack,
     phases,
     pointwise,
@@ -109,6 +111,7 @@ shaders!(
     recurrent_weights,
     product,
     product_apart,
+    quarter_back,
     reduce,
     reduce_weights,
     rows1,
@@ -124,6 +127,8 @@ shaders!(
     sums_private,
     sums_shared,
     totals,
+    totals_counted,
+    totals_ignored,
     unfold,
     unmix,
     unmix_inputs,
@@ -140,9 +145,9 @@ pub(super) fn shader(name: &str) -> &'static str {
 
 /// What sizes an array, bounds an unrolled loop or divides is a constant of the shader; everything else is passed with the
 /// launch, so that few shaders are compiled.
-const CONSTANTS: [&str; 17] = [
+const CONSTANTS: [&str; 19] = [
     "C", "PLANE", "H", "W", "COLUMNS", "K", "DILATION", "TILE", "TILE_A", "TILE_B", "STRIDE", "WIDE", "CA", "CB", "CO",
-    "PHASES", "BLOCK",
+    "PHASES", "BLOCK", "STATES", "READERS",
 ];
 
 /// Of these, what follows from the sizes of a cell.
@@ -154,6 +159,7 @@ const FOR_ALL_SIZES: [&str; 9] =
     ["blend", "combine", "depthwise", "depthwise_weights", "gram", "outer", "pointwise", "pool", "pool_back"];
 
 /// A launch in the making: the files of a shader, its constants, and the numbers passed with it.
+#[derive(Clone)]
 pub(super) struct Launch {
     pub(super) files: Vec<&'static str>,
     pub(super) constants: Vec<(&'static str, usize)>,
@@ -247,20 +253,36 @@ impl Launch {
     /// written.
     pub fn run(mut self, client: &Client, threads: usize, [y, z]: [usize; 2], buffers: &[&Handle], moved: usize) {
         self.buffers = buffers.len();
-        let mut groups = [threads.div_ceil(64), y, z];
-        if groups[0] > MOST_GROUPS {
-            self = self.all(&[(ROWS, y)]);
-            groups = [MOST_GROUPS, y * groups[0].div_ceil(MOST_GROUPS), z];
+        let folded = Folded::of(threads.div_ceil(64), y);
+        if let Some(rows) = folded.rows {
+            self = self.all(&[(ROWS, rows)]);
         }
         watch::keep_source(|| Launch::source(&self), &self.files);
         watch::name_next(|| self.title(), 4 * moved as u64);
         let words: Vec<u32> = self.arguments.iter().map(|&(_, bits, _)| bits).collect();
-        dispatch(client, self, &words, groups, buffers, moved);
+        let [x, y] = folded.groups;
+        dispatch(client, self, &words, [x, y, z], buffers, moved);
+    }
+}
+
+/// Workgroups along x and y, such that there are not too many along x.
+pub(super) struct Folded {
+    pub groups: [usize; 2],
+    /// How many there were along y, where some along x had to go there.
+    pub rows: Option<usize>,
+}
+
+impl Folded {
+    pub fn of(x: usize, y: usize) -> Self {
+        if x <= MOST_GROUPS {
+            return Self { groups: [x, y], rows: None };
+        }
+        Self { groups: [MOST_GROUPS, y * x.div_ceil(MOST_GROUPS)], rows: Some(y) }
     }
 }
 
 /// A shader whose workgroups along x beyond the most that are granted go along y, `rows` of them to a turn.
-fn unfolded(text: &str, rows: &str) -> String {
+pub(super) fn unfolded(text: &str, rows: &str) -> String {
     assert!(
         text.contains(ENTRY),
         "a launch of more than {MOST_GROUPS} workgroups of a shader that asks for their places"
@@ -416,15 +438,20 @@ mod tests {
     #[test]
     fn any_number_of_threads_can_be_launched() {
         let device = block_on(Compute::acquire(DeviceChoice::Auto)).unwrap().device;
-        let plane = 16 * MOST_GROUPS + 1000;
-        let count = 4 * plane;
+        let count = 64 * MOST_GROUPS + 4000;
         let source = Tensor::<1, Int>::arange(0..count as i64, &device).float();
         let source = into_contiguous(source.try_into_primitive::<CubeBackend>().unwrap());
         let client = source.client.clone();
         let result = client.empty(4 * count);
-        Launch::new(1, &["gather_nodes"])
-            .all(&[("N", 1), ("C", 1), ("PLANE", plane), ("INPUT", 0), ("NODE", plane)])
-            .run(&client, count, [2, 1], &[&source.handle, &result], 2 * count);
+        let norm = Tensor::<1>::from_data([1.0, 0.0], &device);
+        let norm = into_contiguous(norm.try_into_primitive::<CubeBackend>().unwrap());
+        Launch::new(1, &["affine"]).all(&[("N", 1), ("C", 1), ("PLANE", count), ("RESULT", 0)]).run(
+            &client,
+            count,
+            [2, 1],
+            &[&source.handle, &norm.handle, &result],
+            2 * count,
+        );
         let read = wrap(&client, &source, result, Shape::from([count]));
         let read = Tensor::<1>::from_primitive::<CubeBackend>(read).into_data().try_to_vec::<f32>().unwrap();
         let wrong = read.iter().enumerate().find(|&(i, &value)| value != i as f32);

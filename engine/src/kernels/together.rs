@@ -1,7 +1,10 @@
 //! Several launches as one.
 
 use super::{
-    gpu::{ENTRY, EPSILON, Launch, argument, declare_arguments, dispatch, replace_word, shader, unroll},
+    gpu::{
+        ENTRY, EPSILON, Folded, Launch, ROWS, argument, declare_arguments, dispatch, replace_word, shader, unfolded,
+        unroll,
+    },
     watch,
 };
 use burn::backend::wgpu::{KernelSource, SourceTemplate};
@@ -35,8 +38,10 @@ struct Group {
 
 struct Part {
     launch: Launch,
-    /// The part runs in every so many workgroups along y.
+    /// Of every so many workgroups along y,
     every: usize,
+    /// the part runs in so many from this one on.
+    turn: [usize; 2],
     /// Which of all buffers it binds.
     buffers: Vec<usize>,
 }
@@ -52,8 +57,18 @@ impl<'a> Together<'a> {
         self.groups.push(Group { threads, length, moved, parts: Vec::new() });
     }
 
-    /// Adds to the last group a part that runs in every `every`th workgroup along y.
-    pub fn part(&mut self, launch: Launch, every: usize, buffers: &[&'a Handle]) {
+    /// Has the last group read or write so many more floats.
+    pub fn moves(&mut self, floats: usize) {
+        self.groups.last_mut().expect("a group to be part of").moved += floats;
+    }
+
+    /// Adds to the last group a part that runs in all its workgroups.
+    pub fn part(&mut self, launch: Launch, buffers: &[&'a Handle]) {
+        self.part_in_turn(launch, 1, [0, 1], buffers);
+    }
+
+    /// Adds to the last group a part that runs, of every `every` workgroups along y, in as many from one on as `turn` has.
+    pub fn part_in_turn(&mut self, launch: Launch, every: usize, turn: [usize; 2], buffers: &[&'a Handle]) {
         let buffers = buffers
             .iter()
             .map(|&buffer| {
@@ -63,7 +78,7 @@ impl<'a> Together<'a> {
                 })
             })
             .collect();
-        self.groups.last_mut().expect("a group to be part of").parts.push(Part { launch, every, buffers });
+        self.groups.last_mut().expect("a group to be part of").parts.push(Part { launch, every, turn, buffers });
     }
 
     /// Launches all that was added, if anything was.
@@ -72,28 +87,34 @@ impl<'a> Together<'a> {
             return self.run_apart(client);
         }
         let Self { buffers, groups, .. } = self;
-        let length = groups.iter().map(|group| group.length).sum();
+        let length: usize = groups.iter().map(|group| group.length).sum();
         if length == 0 {
             return;
         }
         let threads = groups.iter().map(|group| group.threads).max().unwrap_or_default();
         let moved = groups.iter().map(|group| group.moved).sum::<usize>();
-        let (arguments, words) = arguments(&groups);
+        let (mut arguments, mut words) = arguments(&groups);
+        let folded = Folded::of(threads.div_ceil(64), length);
+        if let Some(rows) = folded.rows {
+            arguments.push((None, ROWS, false));
+            words.push(rows as u32);
+        }
         let program = Program { groups, buffers: buffers.len(), arguments };
         watch::keep_source(|| program.source(), &program.files());
         watch::name_next(|| program.title(), 4 * moved as u64);
-        dispatch(client, program, &words, [threads.div_ceil(64), length, 1], &buffers, moved);
+        let [x, y] = folded.groups;
+        dispatch(client, program, &words, [x, y, 1], &buffers, moved);
     }
 
     /// Launches the parts one after the other.
     fn run_apart(self, client: &Client) {
         for Group { threads, length, moved, parts } in self.groups {
             let mut moved = Some(moved);
-            for Part { launch, every, buffers } in parts {
+            for Part { launch, every, turn: [_, count], buffers } in parts {
                 let buffers: Vec<&Handle> = buffers.into_iter().map(|at| self.buffers[at]).collect();
                 // What a group moves is counted with its first part.
                 let moved = moved.take().unwrap_or_default();
-                launch.run(client, threads, [length.div_ceil(every), 1], &buffers, moved);
+                launch.run(client, threads, [length / every * count, 1], &buffers, moved);
             }
         }
     }
@@ -170,8 +191,11 @@ impl Program {
                 if let Some((binding, name, of)) = binding(line) {
                     let at = part.buffers[binding];
                     renamed.push((name.to_owned(), format!("buffer_{at}")));
-                    let known = bindings.entry(at).or_insert_with(|| of.to_owned());
-                    assert_eq!(known, of, "a buffer is bound as two types");
+                    let of = constants
+                        .iter()
+                        .fold(of.to_owned(), |of, (name, value)| replace_word(&of, name, &format!("{value}u")));
+                    let known = bindings.entry(at).or_insert_with(|| of.clone());
+                    assert_eq!(*known, of, "a buffer is bound as two types");
                     continue;
                 }
                 if let Some(name) = declared(line).filter(|name| *name != "main") {
@@ -201,7 +225,10 @@ impl Program {
         text.push_str(shader(vector));
         text.push_str(&functions);
         text.push_str(&self.entry());
-        text
+        match self.arguments.iter().position(|&(_, name, _)| name == ROWS) {
+            Some(at) => unfolded(&text, &argument(self.groups.len() + at, false)),
+            None => text,
+        }
     }
 
     /// The entry point, which finds the group of a workgroup.
@@ -212,8 +239,11 @@ impl Program {
             let length = argument(at, false);
             writeln!(text, "    if (y < {length}) {{").expect("a string takes all");
             for part in &group.parts {
-                let every = part.every;
-                writeln!(text, "        if (y % {every}u == 0u) {{ main_{i}(vec3<u32>(id.x, y / {every}u, 0u)); }}")
+                let Part { every, turn: [first, count], .. } = part;
+                let end = first + count;
+                writeln!(text, "        if (y % {every}u >= {first}u && y % {every}u < {end}u) {{")
+                    .expect("a string takes all");
+                writeln!(text, "            main_{i}(vec3<u32>(id.x, y / {every}u * {count}u + y % {every}u - {first}u, 0u));\n        }}")
                     .expect("a string takes all");
                 i += 1;
             }
@@ -235,8 +265,9 @@ impl KernelSource for Program {
             .iter()
             .enumerate()
             .flat_map(|(at, group)| group.parts.iter().map(move |part| (at, part)))
-            .map(|(at, Part { launch, every, buffers })| {
-                (at, launch.files.clone(), launch.constants.clone(), launch.switches.clone(), *every, buffers.clone())
+            .map(|(at, Part { launch, every, turn, buffers })| {
+                let Launch { files, constants, switches, .. } = launch;
+                (at, files.clone(), constants.clone(), switches.clone(), (*every, *turn), buffers.clone())
             })
             .collect();
         KernelId::new::<Self>().info((parts, self.arguments.clone())).mode(ExecutionMode::Unchecked)
