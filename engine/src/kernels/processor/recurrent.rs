@@ -212,7 +212,7 @@ impl Window {
         let mut of_shares = vec![0f32; cell.edges() * OPS * units];
         let mut carried = vec![0f32; size];
         let words = (GATE_ROWS / batch).max(1);
-        for first in (0..length).step_by(words).collect::<Vec<_>>().into_iter().rev() {
+        for first in (0..length).step_by(words).rev() {
             let rows = first..length.min(first + words);
             // What the matrices get of these words, and the gates that they make of it, which turn into their gradients.
             let befores = self.masked(rows.clone().map(|row| self.before(row, output)));
