@@ -138,7 +138,7 @@ const TURN: f64 = 8.0;
 /// Milliseconds from one drawing to the next while events come.
 const DRAWN_EVERY: f64 = 60.0;
 /// Milliseconds without a change after which the engine gets ready for the search that is set.
-const REHEARSED_AFTER: u64 = 500;
+const REHEARSED_AFTER: u64 = 1000;
 /// Milliseconds from one change of the address to the next.
 const WRITTEN_EVERY: f64 = 300.0;
 
