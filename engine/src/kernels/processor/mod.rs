@@ -68,13 +68,14 @@ fn among_workers<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| work())
 }
 
-/// Values from which on it pays to hand a part of them to another core; in a browser there is none to hand it to.
-const SHARED: usize = if cfg!(target_arch = "wasm32") { usize::MAX } else { 1 << 15 };
+/// Values from which on it pays to hand a part of them to another core.
+const SHARED: usize = 1 << 15;
 
 /// Runs `work` on each item with its number: on all cores, unless these are so few `values` that it takes longer to wake one.
 fn on_all_cores<T: Send>(values: usize, items: impl IntoIterator<Item = T>, work: impl Fn(usize, T) + Sync) {
     let items = items.into_iter().enumerate();
-    if values >= SHARED {
+    // In a browser there is none.
+    if cfg!(not(target_arch = "wasm32")) && values >= SHARED {
         #[cfg(not(target_arch = "wasm32"))]
         {
             use rayon::prelude::*;
