@@ -74,11 +74,6 @@ fn five_second_order_search_steps_on_plain_ops() {
     search_parity("conv_search_order2", Order::Second, Kernels::Reference);
 }
 
-#[test]
-fn five_second_order_search_steps_on_the_kernels() {
-    search_parity("conv_search_order2", Order::Second, Kernels::Fused);
-}
-
 fn search_parity(name: &str, order: Order, kernels: Kernels) {
     let device = device();
     let golden = Golden::open(name);
