@@ -1,4 +1,5 @@
-// Partial sums of every channel of the slots from FIRST on. Constants: N, C, PLANE, CHUNKS, FIRST.
+// Partial sums of every channel of some slots. Constants: N, C, PLANE, CHUNKS, SOURCE (where the first lies, in vectors),
+// RESULT (the slot that its sums are of).
 @group(0) @binding(0) var<storage, read_write> values: array<V>;
 @group(0) @binding(1) var<storage, read_write> partial: array<f32>;
 
@@ -9,10 +10,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if (c >= C) {
         return;
     }
-    let slot = FIRST + id.y;
     var sum = 0.0;
     for (var q = chunk; q < N * PLANE; q += CHUNKS) {
-        sum += total(values[((slot * N + q / PLANE) * C + c) * PLANE + q % PLANE]);
+        sum += total(values[SOURCE + ((id.y * N + q / PLANE) * C + c) * PLANE + q % PLANE]);
     }
-    partial[(slot * C + c) * CHUNKS + chunk] = sum;
+    partial[((RESULT + id.y) * C + c) * CHUNKS + chunk] = sum;
 }

@@ -707,7 +707,8 @@ impl CellPlan {
                 )
                 .run(client, self.node(), [1, 1], &[states, &values], 4 * self.node());
             }
-            self.launch(lanes, &["totals"]).all(&[("CHUNKS", parts), ("FIRST", 4 * edges)]).run(
+            let at = [("CHUNKS", parts), ("SOURCE", 4 * edges * self.node() / lanes), ("RESULT", 4 * edges)];
+            self.launch(lanes, &["totals"]).all(&at).run(
                 client,
                 c * parts,
                 [4, 1],
@@ -991,12 +992,13 @@ impl CellPlan {
         let partial = empty(c * chunks);
         let outer =
             self.outer(client, &["outer", "outer_node"], [lanes, self.plane() / lanes], slots, [c, c, 1], false);
-        let (launch, at) = (outer.launch.all(&[("GRADIENT", gradient_at)]).f("COUNT", count), [("CHUNKS", chunks)]);
+        let launch = outer.launch.all(&[("GRADIENT", gradient_at)]).f("COUNT", count);
         let mut together = Together::new(self.tuning.joins());
         together.group(outer.threads, slots, outer.moved + self.node());
         together.part(launch, &[&values, &outer.partial, gradients, &totals]);
         together.group(c * chunks, 1, c * chunks);
-        let launch = self.launch(lanes, &["node_sums"]).all(&at).all(&[("GRADIENT", gradient_at)]);
+        let at = [("CHUNKS", chunks), ("SOURCE", gradient_at), ("RESULT", 0)];
+        let launch = self.launch(lanes, &["totals"]).all(&at);
         together.part(launch, &[gradients, &partial]);
         together.run(client);
         self.reduce(client, &partial, node_sums, [c, chunks, 1], [node * c, 0], c);

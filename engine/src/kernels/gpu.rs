@@ -80,7 +80,6 @@ shaders!(
     mix,
     norm,
     norm_back,
-    node_sums,
     norm_of_sums,
     outer,
     outer_node,
