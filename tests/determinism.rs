@@ -47,13 +47,17 @@ fn the_same_in_any_memory(what: &str, compute: impl Fn(f32) -> Vec<Vec<u32>>) {
 
 #[test]
 fn a_search_step_reads_nothing_that_was_not_written() {
-    let device = device();
+    a_search_step(&device());
+    a_search_step(&processor());
+}
+
+fn a_search_step(device: &Device) {
     // The second order does all that the first does.
     let config = SearchConfig { order: Order::Second, ..SearchConfig::default() };
-    let (weight, alpha) = (batch(8, 1, &device), batch(8, 2, &device));
+    let (weight, alpha) = (batch(8, 1, device), batch(8, 2, device));
     the_same_in_any_memory("a search step", |factor| {
         let net = Supernet::with_cells(4, [Normal, Reduce], 10, Kernels::Fused);
-        let mut bilevel = Bilevel::new(net, 3, &device);
+        let mut bilevel = Bilevel::new(net, 3, device);
         bilevel.weights = bilevel.weights * factor;
         let outcome = bilevel.step(&config, 0.025, &weight, &alpha);
         vec![
@@ -70,12 +74,16 @@ fn a_search_step_reads_nothing_that_was_not_written() {
 
 #[test]
 fn a_training_step_reads_nothing_that_was_not_written() {
-    let device = device();
-    let batch = batch(32, 1, &device);
+    a_training_step(&device());
+    a_training_step(&processor());
+}
+
+fn a_training_step(device: &Device) {
+    let batch = batch(32, 1, device);
     let network = Network::new(published("DARTS_V2").unwrap(), Stem::Cifar10, 4, 3, 10, true);
-    let weights = network.layout().init(3, &device);
-    let statistics = network.statistics().init(3, &device);
-    let kept = Tensor::<2>::ones([network.paths(), IMAGES], &device);
+    let weights = network.layout().init(3, device);
+    let statistics = network.statistics().init(3, device);
+    let kept = Tensor::<2>::ones([network.paths(), IMAGES], device);
     the_same_in_any_memory("a training step", |factor| {
         let weights = weights.clone() * factor;
         let pass = network.train_pass(&weights, &batch, 0.4, Some(kept.clone()));
@@ -160,7 +168,7 @@ fn a_long_search_on_text_takes_no_more_memory_than_a_short_one() {
         hidden: 8,
         bptt: if small { 2 } else { 6 },
         epochs: steps,
-        kernels: compute.kernels(),
+        kernels: Kernels::Fused,
         ..RecurrentConfig::default()
     };
     let mut search = block_on(RecurrentSearch::new(config, &corpus, &compute)).unwrap();

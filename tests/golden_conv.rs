@@ -4,7 +4,7 @@
 //! these sizes sums some hundred products of 24-bit numbers, which leaves about 1e-6; BatchNorm over small minibatches
 //! divides by small deviations and costs one to two digits: hence 1e-4 for a single op.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use darts_engine::{
     search::{Bilevel, Order, SearchConfig},
     space::{Alphas, Genotype, Op},
@@ -61,21 +61,21 @@ fn supernet_of_the_paper_has_its_number_of_parameters() {
 
 #[test]
 fn five_first_order_search_steps_on_plain_ops() {
-    search_parity("conv_search_order1", Order::First, Kernels::Reference);
+    search_parity("conv_search_order1", Order::First, Kernels::Reference, &device());
 }
 
 #[test]
 fn five_first_order_search_steps_on_the_kernels() {
-    search_parity("conv_search_order1", Order::First, Kernels::Fused);
+    search_parity("conv_search_order1", Order::First, Kernels::Fused, &device());
+    search_parity("conv_search_order1", Order::First, Kernels::Fused, &processor());
 }
 
 #[test]
 fn five_second_order_search_steps_on_plain_ops() {
-    search_parity("conv_search_order2", Order::Second, Kernels::Reference);
+    search_parity("conv_search_order2", Order::Second, Kernels::Reference, &device());
 }
 
-fn search_parity(name: &str, order: Order, kernels: Kernels) {
-    let device = device();
+fn search_parity(name: &str, order: Order, kernels: Kernels, device: &Device) {
     let golden = Golden::open(name);
     let facts = golden_json(name);
     let number = |key: &str| facts[key].as_f64().unwrap_or_else(|| panic!("{name}.json has no {key}"));
@@ -98,20 +98,20 @@ fn search_parity(name: &str, order: Order, kernels: Kernels) {
     let classes = golden.shape("init.classifier.bias")[0];
     let net = Supernet::new(config.init_channels, config.layers, classes, kernels);
     let weights = net.layout().pack(|p| Some(golden.values(&format!("init.{p}")).to_vec())).unwrap();
-    let weights = Tensor::from_data(TensorData::new(weights, [net.layout().len()]), &device);
+    let weights = Tensor::from_data(TensorData::new(weights, [net.layout().len()]), device);
     let alphas = |prefix: &str| {
         let part = |kind: &str| golden.values(&format!("{prefix}.alphas_{kind}")).to_vec();
         [part("normal"), part("reduce")].concat()
     };
     let shape = net.alpha_shape();
-    let initial = Tensor::from_data(TensorData::new(alphas("init"), shape), &device);
+    let initial = Tensor::from_data(TensorData::new(alphas("init"), shape), device);
     let mut search = Bilevel::from_parts(net, weights, initial);
     let batch = |step: usize, half: &str| {
         let labels: Vec<i32> = golden.values(&format!("step{step}.{half}.labels")).iter().map(|&l| l as i32).collect();
         let count = labels.len();
         Minibatch {
-            images: golden.tensor(&format!("step{step}.{half}.images"), &device),
-            labels: Tensor::<1, Int>::from_data(TensorData::new(labels, [count]), &device),
+            images: golden.tensor(&format!("step{step}.{half}.images"), device),
+            labels: Tensor::<1, Int>::from_data(TensorData::new(labels, [count]), device),
         }
     };
     let steps = facts["steps"].as_array().unwrap();
@@ -141,7 +141,7 @@ fn search_parity(name: &str, order: Order, kernels: Kernels) {
             search.update_alphas(&config, found);
         } else {
             assert_same_but_for_a_kink(&what("alpha gradient"), &search, &gradient, &expected, tolerance);
-            search.update_alphas(&config, Tensor::from_data(TensorData::new(expected, shape), &device));
+            search.update_alphas(&config, Tensor::from_data(TensorData::new(expected, shape), device));
         }
         let before = search.clone();
         let (pass, norm) = search.weight_step(&config, config.learning_rate, &train);

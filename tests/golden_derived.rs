@@ -1,6 +1,6 @@
 //! Networks of derived cells against tensors that the paper authors' implementation computed in float64.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use darts_engine::{
     space::published,
     supernet::{Kernels, Minibatch},
@@ -14,16 +14,16 @@ const TOLERANCE: f64 = 1e-3;
 
 #[test]
 fn loss_logits_and_every_gradient_in_plain_ops() {
-    parity(Kernels::Reference);
+    parity(Kernels::Reference, &device());
 }
 
 #[test]
 fn loss_logits_and_every_gradient_on_the_fused_kernels() {
-    parity(Kernels::Fused);
+    parity(Kernels::Fused, &device());
+    parity(Kernels::Fused, &processor());
 }
 
-fn parity(kernels: Kernels) {
-    let device = device();
+fn parity(kernels: Kernels, device: &Device) {
     let golden = Golden::open("conv_derived");
     let names: BTreeSet<&str> = golden.names().filter_map(|name| Some(name.split_once(".param.")?.0)).collect();
     assert!(!names.is_empty());
@@ -43,12 +43,12 @@ fn parity(kernels: Kernels) {
         assert_eq!(named, net.layout().parameters().len(), "{name}: number of parameters");
 
         let weights = net.layout().pack(|p| Some(golden.values(&parameter(p)).to_vec())).unwrap();
-        let weights = Tensor::from_data(TensorData::new(weights, [net.layout().len()]), &device);
+        let weights = Tensor::from_data(TensorData::new(weights, [net.layout().len()]), device);
         let labels: Vec<i32> = golden.values(&part("labels")).iter().map(|&l| l as i32).collect();
         let count = labels.len();
         let batch = Minibatch {
-            images: golden.tensor(&part("images"), &device),
-            labels: Tensor::<1, Int>::from_data(TensorData::new(labels, [count]), &device),
+            images: golden.tensor(&part("images"), device),
+            labels: Tensor::<1, Int>::from_data(TensorData::new(labels, [count]), device),
         };
         let pass = net.train_pass(&weights, &batch, 0.0, None);
         assert_close(&part("loss"), &read(pass.loss), golden.values(&part("loss")), TOLERANCE);

@@ -4,7 +4,6 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use darts_engine::{
     data::Window,
-    device::Compute,
     search::{Order, Penalties, RecurrentBilevel, RecurrentConfig},
     space::{
         PUBLISHED_RECURRENT, RecurrentAlphas, RecurrentGenotype, RecurrentOp, published_recurrent, recurrent_parameters,
@@ -101,11 +100,6 @@ fn derived_networks_in_evaluation_mode_on_the_kernels_for_a_processor() {
 #[test]
 fn second_order_search_steps_on_the_kernels() {
     search_parity("rnn_search_order2", Order::Second, Kernels::Fused, &device());
-}
-
-/// Plain ops at every word are many small launches, which take a minute where a processor plays the GPU.
-fn processor() -> Device {
-    Compute::cpu().device
 }
 
 fn vector(values: Vec<f32>, device: &Device) -> Tensor<1> {

@@ -47,13 +47,37 @@ fn wide_cells() {
     compare(16, &[Normal, Reduce], 2, [8, 8]);
 }
 
+#[test]
+fn on_the_processor() {
+    let compare =
+        |channels, kinds: &[CellKind], batch, size| compare_by(&processor(), None, channels, kinds, batch, size);
+    compare(4, &[Normal, Reduce, Reduce], 3, [16, 16]);
+    compare(16, &[Normal, Reduce, Normal], 2, [8, 8]);
+    // Blocks that are not full, and pictures whose rows are no multiple of what is computed at once.
+    compare(6, &[Normal, Reduce, Normal], 1, [12, 12]);
+    compare(12, &[Reduce, Reduce], 2, [12, 20]);
+    compare(3, &[Normal], 2, [33, 13]);
+    // More images than groups of them.
+    compare(2, &[Normal, Reduce], 67, [4, 4]);
+}
+
 fn compare(channels: usize, kinds: &[CellKind], batch: usize, size: [usize; 2]) {
     compare_on(None, channels, kinds, batch, size);
 }
 
+fn compare_on(tuning: Option<Tuning>, channels: usize, kinds: &[CellKind], batch: usize, size: [usize; 2]) {
+    compare_by(&device(), tuning, channels, kinds, batch, size);
+}
+
 /// One pass for weights and alphas on both paths: loss, logits and every gradient, parameter by parameter.
-fn compare_on(tuning: Option<Tuning>, channels: usize, kinds: &[CellKind], batch: usize, [height, width]: [usize; 2]) {
-    let device = device();
+fn compare_by(
+    device: &Device,
+    tuning: Option<Tuning>,
+    channels: usize,
+    kinds: &[CellKind],
+    batch: usize,
+    [height, width]: [usize; 2],
+) {
     let net = |kernels| Supernet::with_cells(channels, kinds.iter().copied(), 10, kernels);
     let (fused, reference) = (net(Kernels::Fused), net(Kernels::Reference));
     let fused = match tuning {
@@ -63,11 +87,11 @@ fn compare_on(tuning: Option<Tuning>, channels: usize, kinds: &[CellKind], batch
     let mut rng = ChaCha8Rng::seed_from_u64(7);
     let mut random = |count: usize| -> Vec<f32> { (0..count).map(|_| rng.random_range(-1.0..1.0f32)).collect() };
     let shape = [batch, 3, height, width];
-    let images = Tensor::from_data(TensorData::new(random(batch * 3 * height * width), shape), &device);
+    let images = Tensor::from_data(TensorData::new(random(batch * 3 * height * width), shape), device);
     let labels: Vec<i32> = (0..batch as i32).map(|i| i % 10).collect();
-    let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [batch]), &device);
-    let alphas = Tensor::from_data(TensorData::new(random(28 * 8), [28, 8]), &device);
-    let weights = fused.layout().init(3, &device);
+    let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [batch]), device);
+    let alphas = Tensor::from_data(TensorData::new(random(28 * 8), [28, 8]), device);
+    let weights = fused.layout().init(3, device);
     let batch = Minibatch { images, labels };
     let expected = reference.pass(&weights, &alphas, &batch, Wrt::BOTH);
     let expected_loss = read(expected.loss);
@@ -113,11 +137,15 @@ fn compare_on(tuning: Option<Tuning>, channels: usize, kinds: &[CellKind], batch
 /// that no other implementation has a part in.
 #[test]
 fn gradients_agree_with_finite_differences() {
-    let device = device();
+    finite_differences(&device());
+    finite_differences(&processor());
+}
+
+fn finite_differences(device: &Device) {
     let net = Supernet::with_cells(4, [Normal, Reduce], 10, Kernels::Fused);
-    let batch = random_batch(5, 6, [8, 8], &device);
-    let weights = net.layout().init(3, &device);
-    let alphas = random_tensor(9, &[28, 8], &device);
+    let batch = random_batch(5, 6, [8, 8], device);
+    let weights = net.layout().init(3, device);
+    let alphas = random_tensor(9, &[28, 8], device);
     let found = net.pass(&weights, &alphas, &batch, Wrt::BOTH);
     let loss = |weights: &Tensor<1>, alphas: &Tensor<2>| {
         let wrt = Wrt { weights: false, alphas: false };
@@ -130,7 +158,7 @@ fn gradients_agree_with_finite_differences() {
     let mut expected = Vec::new();
     let mut measured = Vec::new();
     for seed in 0..6 {
-        let random = random_tensor::<1>(100 + seed, &weights.dims(), &device);
+        let random = random_tensor::<1>(100 + seed, &weights.dims(), device);
         let along = random * 0.1 * norm(&read(weight_gradient.clone())) / (weights.dims()[0] as f64).sqrt()
             + weight_gradient.clone();
         let slope = read((along.clone() * weight_gradient.clone()).sum_dim(0))[0];
@@ -138,7 +166,7 @@ fn gradients_agree_with_finite_differences() {
         let side = |sign: f64| loss(&(weights.clone() + along.clone() * (sign * step)), &alphas);
         measured.push(((side(1.0) - side(-1.0)) / (2.0 * step)) as f32);
         expected.push(slope);
-        let along = random_tensor::<2>(200 + seed, &[28, 8], &device);
+        let along = random_tensor::<2>(200 + seed, &[28, 8], device);
         let slope = read((along.clone() * alpha_gradient.clone()).reshape([28 * 8]).sum_dim(0))[0];
         let step = 1e-2;
         let side = |sign: f64| loss(&weights, &(alphas.clone() + along.clone() * (sign * step)));
@@ -162,14 +190,18 @@ fn random_batch(seed: u64, batch: usize, [height, width]: [usize; 2], device: &D
 
 #[test]
 fn the_same_pass_gives_the_same_bits() {
-    let device = device();
+    same_bits(&device());
+    same_bits(&processor());
+}
+
+fn same_bits(device: &Device) {
     let net = Supernet::new(4, 3, 10, Kernels::Fused);
     let mut rng = ChaCha8Rng::seed_from_u64(11);
     let mut random = |count: usize| -> Vec<f32> { (0..count).map(|_| rng.random_range(-1.0..1.0f32)).collect() };
-    let images = Tensor::from_data(TensorData::new(random(4 * 3 * 16 * 16), [4, 3, 16, 16]), &device);
-    let labels = Tensor::<1, Int>::from_data(TensorData::new(vec![1, 2, 3, 4], [4]), &device);
-    let alphas = Tensor::from_data(TensorData::new(random(28 * 8), [28, 8]), &device);
-    let weights = net.layout().init(3, &device);
+    let images = Tensor::from_data(TensorData::new(random(4 * 3 * 16 * 16), [4, 3, 16, 16]), device);
+    let labels = Tensor::<1, Int>::from_data(TensorData::new(vec![1, 2, 3, 4], [4]), device);
+    let alphas = Tensor::from_data(TensorData::new(random(28 * 8), [28, 8]), device);
+    let weights = net.layout().init(3, device);
     let batch = Minibatch { images, labels };
     let bits = |wrt| {
         let pass = net.pass(&weights, &alphas, &batch, wrt);

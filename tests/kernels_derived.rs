@@ -1,6 +1,6 @@
 //! Networks of derived cells on the fused kernels against plain Burn ops, forward and backward.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use darts_engine::{
     kernels::Tuning,
     space::{Genotype, Op, published},
@@ -14,21 +14,34 @@ const TOLERANCE: f64 = 1e-3;
 
 #[test]
 fn every_op_at_both_strides() {
-    compare(&every_op(), Stem::Cifar10, None, (4, 3), 3, [16, 16]);
+    compare(&device(), &every_op(), Stem::Cifar10, None, (4, 3), 3, [16, 16]);
 }
 
 #[test]
 fn the_shape_for_gpus() {
-    compare(&every_op(), Stem::Cifar10, Some(Tuning::Gpu), (4, 2), 3, [16, 8]);
+    compare(&device(), &every_op(), Stem::Cifar10, Some(Tuning::Gpu), (4, 2), 3, [16, 8]);
 }
 
 #[test]
 fn channels_that_are_no_multiple_of_four_and_odd_sizes() {
-    compare(&every_op(), Stem::Cifar10, None, (6, 2), 2, [12, 20]);
+    compare(&device(), &every_op(), Stem::Cifar10, None, (6, 2), 2, [12, 20]);
+}
+
+#[test]
+fn on_the_processor() {
+    compare(&processor(), &every_op(), Stem::Cifar10, None, (4, 3), 3, [16, 16]);
+    compare(&processor(), &every_op(), Stem::Cifar10, None, (6, 2), 2, [12, 20]);
+    compare(&processor(), &every_op(), Stem::Cifar10, None, (10, 2), 35, [8, 4]);
+    compare(&processor(), &rare_ops(), Stem::ImageNet, None, (4, 3), 2, [64, 64]);
 }
 
 #[test]
 fn large_kernels_and_the_stems_for_large_images() {
+    compare(&device(), &rare_ops(), Stem::ImageNet, None, (4, 3), 2, [64, 64]);
+}
+
+/// Ops of published cells that are no candidates of the search.
+fn rare_ops() -> Genotype {
     let rare = [
         (Op::SepConv7x7, 0),
         (Op::SepConv3x3, 1),
@@ -39,17 +52,17 @@ fn large_kernels_and_the_stems_for_large_images() {
         (Op::DilConv3x3, 0),
         (Op::SkipConnect, 3),
     ];
-    let cell = Genotype {
+    Genotype {
         normal: rare.to_vec(),
         normal_concat: vec![2, 4, 5],
         reduce: rare.to_vec(),
         reduce_concat: vec![2, 4, 5],
-    };
-    compare(&cell, Stem::ImageNet, None, (4, 3), 2, [64, 64]);
+    }
 }
 
 /// One training pass and one evaluation on both paths: loss, scores, statistics and every gradient, parameter by parameter.
 fn compare(
+    device: &Device,
     genotype: &Genotype,
     stem: Stem,
     tuning: Option<Tuning>,
@@ -57,7 +70,6 @@ fn compare(
     batch: usize,
     [height, width]: [usize; 2],
 ) {
-    let device = device();
     let net = |kernels| Network::new(genotype.clone(), stem, channels, layers, 10, false).on(kernels);
     let (fused, reference) = (net(Kernels::Fused), net(Kernels::Reference));
     let fused = match tuning {
@@ -65,15 +77,15 @@ fn compare(
         None => fused,
     };
     // Factors and offsets of BatchNorm other than the ones they start as.
-    let weights = fused.layout().init(3, &device);
-    let noise = random_tensor::<1>(9, &[fused.layout().len()], &device);
+    let weights = fused.layout().init(3, device);
+    let noise = random_tensor::<1>(9, &[fused.layout().len()], device);
     let weights = weights + noise * 0.1;
     let labels: Vec<i32> = (0..batch as i32).map(|i| i % 10).collect();
     let images = Minibatch {
-        images: random_tensor(7, &[batch, 3, height, width], &device),
-        labels: Tensor::<1, Int>::from_data(TensorData::new(labels, [batch]), &device),
+        images: random_tensor(7, &[batch, 3, height, width], device),
+        labels: Tensor::<1, Int>::from_data(TensorData::new(labels, [batch]), device),
     };
-    let kept = random_tensor::<2>(8, &[fused.paths(), batch], &device);
+    let kept = random_tensor::<2>(8, &[fused.paths(), batch], device);
     let what = |part: &str| format!("{channels} channels, {height}x{width}: {part}");
     let expected = reference.train_pass(&weights, &images, 0.0, Some(kept.clone()));
     let statistics = expected.statistics.clone();
@@ -116,11 +128,15 @@ fn compare(
 
 #[test]
 fn the_same_pass_gives_the_same_bits() {
-    let device = device();
+    same_bits(&device());
+    same_bits(&processor());
+}
+
+fn same_bits(device: &Device) {
     let net = Network::new(published("DARTS_V2").unwrap(), Stem::Cifar10, 4, 3, 10, true).on(Kernels::Fused);
-    let weights = net.layout().init(3, &device);
-    let images = random_tensor(1, &[4, 3, 32, 32], &device);
-    let labels = Tensor::<1, Int>::from_data(TensorData::new(vec![1, 2, 3, 4], [4]), &device);
+    let weights = net.layout().init(3, device);
+    let images = random_tensor(1, &[4, 3, 32, 32], device);
+    let labels = Tensor::<1, Int>::from_data(TensorData::new(vec![1, 2, 3, 4], [4]), device);
     let batch = Minibatch { images, labels };
     let bits = || {
         let pass = net.train_pass(&weights, &batch, 0.4, None);

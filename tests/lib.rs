@@ -28,6 +28,11 @@ pub fn device() -> Device {
     block_on(Compute::acquire(choice)).expect("a device to test on").device
 }
 
+/// The processor without any GPU interface.
+pub fn processor() -> Device {
+    Compute::cpu().device
+}
+
 /// Waits for a future on this thread.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     darts_engine::device::block_on(future)

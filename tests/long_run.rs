@@ -2,7 +2,6 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use darts_engine::{
-    device::{Compute, DeviceChoice},
     search::{Bilevel, SearchConfig},
     space::{Alphas, CellKind::Normal, CellKind::Reduce, Genotype},
     supernet::{Kernels, Minibatch, Supernet},
@@ -80,10 +79,7 @@ fn mean(values: &[f32]) -> f32 {
 fn many_steps_beside_plain_ops_and_twice() {
     let device = device();
     // Plain ops run on the processor: hundreds of tiny launches a step are what it does best.
-    let plain = std::thread::spawn(|| {
-        let processor = block_on(Compute::acquire(DeviceChoice::Cpu)).expect("every machine has a processor");
-        search(Kernels::Reference, &processor.device)
-    });
+    let plain = std::thread::spawn(|| search(Kernels::Reference, &processor()));
     let first = search(Kernels::Fused, &device);
     let again = search(Kernels::Fused, &device);
     assert_eq!(first.genotype, again.genotype);
@@ -110,5 +106,11 @@ fn many_steps_beside_plain_ops_and_twice() {
     // left (losses 2e-5, alphas 7e-3, one genotype).
     assert!(early < 1e-4 && losses < 1e-3 && alphas < 5e-2, "the paths part");
     assert_eq!(first.genotype, plain.genotype);
+    let by_processor = search(Kernels::Fused, &processor());
+    let losses = relative_distance(&by_processor.losses, &plain.losses);
+    let alphas = relative_distance(&by_processor.alphas, &plain.alphas);
+    println!("the processor's kernels: losses {losses:.1e} apart, alphas {alphas:.1e}");
+    assert!(losses < 1e-3 && alphas < 5e-2, "the processor's path parts");
+    assert_eq!(by_processor.genotype, plain.genotype);
     assert!(end(&first) < 0.5 * mean(&first.losses[..tenth]), "the search learns");
 }

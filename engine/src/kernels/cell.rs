@@ -13,15 +13,15 @@ use std::ops::Range;
 
 /// Where the parameters of one op kind lie for a node's first edge, relative to the cell's own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct NodePlan {
+pub(super) struct NodePlan {
     /// First depthwise weights of sep 3x3, sep 5x5, dil 3x3, dil 5x5.
-    first: [usize; 4],
+    pub(super) first: [usize; 4],
     /// First pointwise weights of sep 3x3 and sep 5x5.
-    middle: [usize; 2],
+    pub(super) middle: [usize; 2],
     /// Second depthwise weights of sep 3x3 and sep 5x5.
-    second: [usize; 2],
+    pub(super) second: [usize; 2],
     /// Last pointwise weights of the four, then both halves of the factorised reduction.
-    last: [usize; 6],
+    pub(super) last: [usize; 6],
 }
 
 /// What the kernels are shaped for.
@@ -87,19 +87,19 @@ impl Tuning {
 /// Everything that the launches of a cell depend on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct CellPlan {
-    shape: CellShape,
-    batch: usize,
+    pub(super) shape: CellShape,
+    pub(super) batch: usize,
     /// Height and width of the nodes.
-    size: [usize; 2],
+    pub(super) size: [usize; 2],
     /// Elements of the cell's parameters.
-    parameters: usize,
-    tuning: Tuning,
-    nodes: Vec<NodePlan>,
-    preprocess: [usize; 2],
+    pub(super) parameters: usize,
+    pub(super) tuning: Tuning,
+    pub(super) nodes: Vec<NodePlan>,
+    pub(super) preprocess: [usize; 2],
 }
 
 /// Kernel size and dilation of the depthwise convolutions, by kind.
-const DEPTHWISE: [(usize, usize); 4] = [(3, 1), (5, 1), (3, 2), (5, 2)];
+pub(super) const DEPTHWISE: [(usize, usize); 4] = [(3, 1), (5, 1), (3, 2), (5, 2)];
 
 /// The inputs of a reduction cell as its convolutions of stride 2 read them.
 #[derive(Clone, Debug)]

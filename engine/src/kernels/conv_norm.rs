@@ -12,7 +12,7 @@ const CHUNKS: usize = 64;
 
 /// What the pointwise convolution of a layer reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
+pub(super) enum Source {
     /// The ReLU of the layer's input.
     Input,
     /// A depthwise convolution of that, whose weights lie there.
@@ -25,27 +25,27 @@ enum Source {
 
 /// A convolution of one or two parts, and BatchNorm with learned factors and offsets.
 #[derive(Clone, Debug)]
-struct Layer {
-    source: Source,
+pub(super) struct Layer {
+    pub(super) source: Source,
     /// The input's channels, and the output's, both at the output's resolution.
     inputs: CellPlan,
     outputs: CellPlan,
-    channels_in: usize,
-    channels_out: usize,
-    size: [usize; 2],
+    pub(super) channels_in: usize,
+    pub(super) channels_out: usize,
+    pub(super) size: [usize; 2],
     /// Where the weights of the pointwise convolution lie among the parameters, and where the factors, which the offsets
     /// follow.
-    pointwise: usize,
-    factors: usize,
+    pub(super) pointwise: usize,
+    pub(super) factors: usize,
 }
 
 /// The launches of an op of a derived cell, of preprocessing or of a stem: one or two convolutions with BatchNorm of learned
 /// factors and offsets. All its parameters lie together, those of the convolutions first.
 #[derive(Clone, Debug)]
 pub(crate) struct ConvNormPlan {
-    layers: Vec<Layer>,
-    batch: usize,
-    parameters: usize,
+    pub(super) layers: Vec<Layer>,
+    pub(super) batch: usize,
+    pub(super) parameters: usize,
 }
 
 /// What the backward pass of a layer needs of the forward pass.

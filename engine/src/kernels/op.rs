@@ -3,6 +3,7 @@
 use super::{
     cell::{CellMemory, CellPlan, Wanted},
     conv_norm::{ConvNormPlan, LayerMemory},
+    processor,
 };
 use burn::{
     backend::{
@@ -27,13 +28,16 @@ pub(super) type Ad = Autodiff<CubeBackend, NoCheckpointing>;
 /// ops' weights [14, 8] (rows of alphas after the softmax).
 ///
 /// # Panics
-/// When a tensor is not on a wgpu device.
+/// When a tensor is neither on a wgpu device nor the processor's.
 pub(crate) fn mixed_cell(
     plan: CellPlan,
     inputs: [Tensor<4>; 2],
     parameters: Tensor<1>,
     mixing: Tensor<2>,
 ) -> Tensor<4> {
+    if processor::is_processor(&parameters.device()) {
+        return processor::mixed_cell(plan, inputs, parameters, mixing);
+    }
     let [s0, s1] = inputs.map(primitive);
     let (parameters, mixing) = (primitive(parameters), primitive(mixing));
     let nodes = [s0.node(), s1.node(), parameters.node(), mixing.node()];
@@ -57,13 +61,16 @@ pub(crate) fn mixed_cell(
 /// those are used, none are found and nothing is remembered for a backward pass.
 ///
 /// # Panics
-/// When a tensor is not on a wgpu device.
+/// When a tensor is neither on a wgpu device nor the processor's.
 pub(crate) fn conv_norm(
     plan: ConvNormPlan,
     input: Tensor<4>,
     parameters: Tensor<1>,
     running: Option<Vec<Tensor<1>>>,
 ) -> (Tensor<4>, Vec<Tensor<1>>) {
+    if processor::is_processor(&parameters.device()) {
+        return processor::conv_norm(plan, input, parameters, running);
+    }
     let (input, parameters) = (primitive(input), primitive(parameters));
     let nodes = [input.node(), parameters.node()];
     let [input, parameters] = [input, parameters].map(|tensor| into_contiguous(tensor.into_primitive()));

@@ -7,7 +7,7 @@ use crate::{
     device::{Compute, out_of_memory},
     event::{Event, Measure},
     space::Alphas,
-    supernet::{Kernels, Minibatch, Supernet},
+    supernet::{Minibatch, Supernet},
 };
 use burn::tensor::{ExecutionError, Tensor, TensorData, Transaction};
 use rand::{Rng, SeedableRng};
@@ -79,12 +79,6 @@ pub enum SearchError {
         batch_size: usize,
         /// Channels of the first cell.
         init_channels: usize,
-    },
-    /// Fused kernels on a device without shaders.
-    #[error("fused kernels are compute shaders, which {backend} does not run; reference kernels run everywhere")]
-    NoShaders {
-        /// The backend.
-        backend: String,
     },
     /// A change that cannot be made; the search goes on as before.
     #[error(transparent)]
@@ -446,9 +440,6 @@ pub(crate) fn supernet_for(
     image: [usize; 2],
     compute: &Compute,
 ) -> Result<Supernet, SearchError> {
-    if config.kernels == Kernels::Fused && !compute.runs_shaders() {
-        return Err(SearchError::NoShaders { backend: compute.backend.clone() });
-    }
     // Both reductions halve it, and take even sizes.
     if let Some(&side) = image.iter().find(|side| !side.is_multiple_of(4)) {
         return Err(ConfigError::ImageSize { side, must: "a multiple of 4" }.into());

@@ -1,8 +1,12 @@
 //! The supernet on the fused kernels.
 
-use super::{Supernet, params::Leaves, plain::global_pool};
+use super::{
+    Supernet, cross_entropy,
+    params::Leaves,
+    plain::{global_pool, linear},
+};
 use crate::{
-    kernels::{CellPlan, ConvNormPlan, Tuning, classified, conv_norm, mixed_cell},
+    kernels::{CellPlan, ConvNormPlan, Tuning, classified, conv_norm, is_processor, mixed_cell},
     space::{CellKind, EDGES},
 };
 use burn::tensor::{Int, Tensor, activation::softmax};
@@ -38,6 +42,11 @@ impl Supernet {
             (s0, s1) = (s1, output);
         }
         let (weight, bias) = (leaves.get("classifier.weight"), leaves.get("classifier.bias"));
+        if is_processor(&s1.device()) {
+            let bias: Tensor<1> = bias;
+            let logits = linear(global_pool(s1), weight, bias.unsqueeze());
+            return (cross_entropy(logits.clone(), labels.autodiff()), logits.inner());
+        }
         classified(tuning, global_pool(s1), weight, bias, labels.float())
     }
 }

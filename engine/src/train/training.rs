@@ -36,12 +36,6 @@ pub enum TrainError {
     /// The device failed.
     #[error("the device failed: {0}")]
     Device(String),
-    /// Fused kernels on a device without shaders.
-    #[error("fused kernels are compute shaders, which {backend} does not run; reference kernels run everywhere")]
-    NoShaders {
-        /// The backend.
-        backend: String,
-    },
     /// A number is no longer one.
     #[error("{what} is {value} at step {step} of epoch {epoch}: a lower learning-rate or grad-clip usually helps")]
     NotFinite {
@@ -156,9 +150,6 @@ impl Training {
     ) -> Result<Self, TrainError> {
         if tests.is_empty() {
             return Err(TrainError::NoTestImages);
-        }
-        if config.kernels == Kernels::Fused && !compute.runs_shaders() {
-            return Err(TrainError::NoShaders { backend: compute.backend.clone() });
         }
         let &TrainConfig { batch_size, init_channels, image_size, kernels, .. } = &config;
         let needed = network.largest_buffer(batch_size, image_size.unwrap_or(SIDE));

@@ -1,12 +1,20 @@
 //! The recurrent networks' ops for Burn's processor backend, with gradients written by hand: products are the backend's own,
 //! and all that lies between two products is one pass over rows, in vectors and on all cores.
 
+mod blocks;
+mod buffer;
+mod conv_norm;
+mod convolution;
 mod likelihood;
+mod mixed_cell;
+mod op;
+mod reading;
 mod recurrent;
 
 pub(crate) use likelihood::likelihood;
 #[cfg(test)]
 pub(super) use likelihood::likelihood_of_chunks;
+pub(super) use op::{conv_norm, mixed_cell};
 pub(super) use recurrent::recurrent_cell;
 
 use burn::{
@@ -49,16 +57,34 @@ fn product(a: &FlexTensor, b: &FlexTensor) -> FlexTensor {
     Flex::float_matmul(a.clone(), b.clone())
 }
 
-/// Computes something by the widest vectors that this processor has, as far as all that it calls is inlined.
+/// Computes something by vectors of this processor's, as far as all that it calls is inlined.
 macro_rules! vectors {
-    ($work:expr $(,)?) => {
-        pulp::Arch::new().dispatch(
+    ($work:expr $(,)?) => {{
+        // A closure that gives away what it holds is called as it is; others through code in between, which is not inlined.
+        let once = $crate::kernels::processor::Once;
+        $crate::kernels::processor::dispatch(
             #[inline(always)]
-            || $work,
+            || {
+                let _once = once;
+                $work
+            },
         )
-    };
+    }};
 }
 use vectors;
+
+/// What makes a closure one that is called once.
+struct Once;
+
+/// Runs `work` by the vectors that suit it: of eight floats rather than sixteen, which took longer where both were to be had.
+#[inline(always)]
+fn dispatch<R>(work: impl FnOnce() -> R) -> R {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(wide) = pulp::x86::V3::try_new() {
+        return wide.vectorize(work);
+    }
+    pulp::Arch::new().dispatch(work)
+}
 
 /// Runs `work` where handing parts of it to all cores costs least: on one of the threads that they are handed to.
 fn among_workers<R: Send>(work: impl FnOnce() -> R + Send) -> R {
@@ -72,17 +98,39 @@ fn among_workers<R: Send>(work: impl FnOnce() -> R + Send) -> R {
 const SHARED: usize = 1 << 15;
 
 /// Runs `work` on each item with its number: on all cores, unless these are so few `values` that it takes longer to wake one.
-fn on_all_cores<T: Send>(values: usize, items: impl IntoIterator<Item = T>, work: impl Fn(usize, T) + Sync) {
+/// What it gives is in the items' order.
+fn on_all_cores<T: Send, R: Send>(
+    values: usize,
+    items: impl IntoIterator<Item = T>,
+    work: impl Fn(usize, T) -> R + Sync,
+) -> Vec<R> {
     let items = items.into_iter().enumerate();
     // In a browser there is none.
     if cfg!(not(target_arch = "wasm32")) && values >= SHARED {
         #[cfg(not(target_arch = "wasm32"))]
         {
             use rayon::prelude::*;
-            return items.collect::<Vec<_>>().into_par_iter().for_each(|(i, item)| work(i, item));
+            return items.collect::<Vec<_>>().into_par_iter().map(|(i, item)| work(i, item)).collect();
         }
     }
-    items.for_each(|(i, item)| work(i, item));
+    items.map(|(i, item)| work(i, item)).collect()
+}
+
+/// Most groups of images that cores take: sums over a group are in order, so they must not depend on how many cores there are.
+const GROUPS: usize = 32;
+
+/// Images of a group.
+fn groups(images: usize) -> usize {
+    images.div_ceil(GROUPS)
+}
+
+/// Runs `work` on each group with its number, where all of them are so many vectors of eight values.
+fn in_groups<T: Send, R: Send>(
+    vectors: usize,
+    items: impl IntoIterator<Item = T>,
+    work: impl Fn(usize, T) -> R + Sync,
+) -> Vec<R> {
+    on_all_cores(blocks::LANES * vectors, items, work)
 }
 
 /// e to the `x`, to within two units of the last place: 2 to the whole part of x / ln 2, times the Taylor polynomial of the
