@@ -131,7 +131,7 @@ fn a_device_for_text_is_found() {
         (config.device, config.search.unwrap().kernels, backend, told)
     };
     let (device, kernels, backend, told) = begun("found", &[]);
-    let said = told.contains("no GPU here: the processor computes, which for text is faster than ");
+    let said = told.contains("no GPU here: the processor computes, which is faster than ");
     assert_eq!(kernels, Kernels::Fused);
     if device == DeviceChoice::Cpu {
         assert!(said && backend == "Burn flex", "{backend} {told}");

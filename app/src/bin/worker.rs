@@ -180,7 +180,7 @@ impl Rehearsal {
         let search = match wanted {
             Wanted::Images { config, .. } => {
                 let images = 4 * config.batch_size;
-                let config = SearchConfig { train_images: Some(images), kernels: compute.kernels(), ..config };
+                let config = SearchConfig { train_images: Some(images), ..config };
                 let made_up = Dataset::textures(0, images, 0);
                 let search = ConvSearch::new(config, &made_up, compute).await.map_err(|error| error.to_string())?;
                 Search::Images(search.into())
@@ -268,7 +268,7 @@ impl Race {
         cells: Vec<Genotype>,
         compute: &Compute,
     ) -> Result<Self, String> {
-        let config = TrainConfig { kernels: compute.kernels(), ..config };
+        let config = TrainConfig { ..config };
         let dataset = match data {
             DataChoice::Textures => {
                 Dataset::textures(config.seed, config.train_images.unwrap_or(TEXTURES_TRAIN), TEXTURES_TEST)
@@ -517,7 +517,7 @@ async fn asked(control: Control, current: &mut Current) -> Result<(), String> {
 
 async fn begin(run: u32, config: SearchConfig, data: DataChoice, compute: &Compute) -> Result<Search, String> {
     say(&Message::Status { run, activity: Activity::Data });
-    let config = SearchConfig { kernels: compute.kernels(), ..config };
+    let config = SearchConfig { ..config };
     let textures = || Dataset::textures(config.seed, config.train_images.unwrap_or(TEXTURES_TRAIN), 0);
     let (dataset, data, notice) = match data {
         DataChoice::Textures => (textures(), data, None),

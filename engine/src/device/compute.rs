@@ -1,5 +1,4 @@
 use super::{DeviceChoice, DeviceError};
-use crate::search::Kernels;
 use burn::backend::wgpu::{WgpuBackend, wgpu};
 use burn::tensor::Device;
 use std::sync::{
@@ -93,11 +92,6 @@ impl Compute {
     /// Whether compute shaders run on it, which takes a GPU interface but no GPU.
     pub fn runs_shaders(&self) -> bool {
         self.device != Self::cpu().device
-    }
-
-    /// The path that suits it: the hand-written kernels where shaders run.
-    pub fn kernels(&self) -> Kernels {
-        if self.runs_shaders() { Kernels::Fused } else { Kernels::Reference }
     }
 
     /// Burn's CPU backend.

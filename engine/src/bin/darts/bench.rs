@@ -3,7 +3,7 @@
 mod checkpoint;
 
 use crate::{
-    device::contain,
+    device::{acquire, contain},
     genotype,
     output::{Outcome, Output},
 };
@@ -192,11 +192,11 @@ fn search_steps(step: &Step, output: &Output) -> Outcome {
         configs.push(config);
     }
     let How { kernels, device, steps, profile } = step.how;
-    let compute = block_on(Compute::acquire(device))?;
+    let compute = acquired(device, output)?;
     output.remark(format!("{} ({}), {steps} steps of each kind", compute.adapter, compute.backend));
     let mut measured = Vec::new();
     for mut config in configs {
-        config.kernels = kernels.unwrap_or(compute.kernels());
+        config.kernels = kernels.unwrap_or_default();
         let figures = block_on(step_benchmark(config, steps, profile, &compute, first_done(output)))?;
         measured.push(figures);
     }
@@ -212,7 +212,7 @@ fn recurrent_steps(step: &Recurrent, output: &Output) -> Outcome {
         configs.push(config);
     }
     let How { kernels, device, steps, profile } = step.how;
-    let compute = block_on(Compute::acquire(device))?;
+    let compute = acquired(device, output)?;
     output.remark(format!("{} ({}), {steps} steps of each kind", compute.adapter, compute.backend));
     let vocabulary = vocabulary as usize;
     let mut measured = Vec::new();
@@ -223,6 +223,15 @@ fn recurrent_steps(step: &Recurrent, output: &Output) -> Outcome {
         measured.push(contain(work)?);
     }
     print(&Sizes(measured), output)
+}
+
+/// The device that a run would compute on.
+fn acquired(choice: DeviceChoice, output: &Output) -> Outcome<Compute> {
+    let (compute, remark) = acquire(choice)?;
+    if let Some(remark) = remark {
+        output.remark(remark);
+    }
+    Ok(compute)
 }
 
 /// Says when the step that is not timed is done.
@@ -248,8 +257,8 @@ fn training_steps(train: &Train, output: &Output) -> Outcome {
     config.check()?;
     let genotype = genotype::find(&train.arch)?;
     let How { kernels, device, steps, profile } = train.how;
-    let compute = block_on(Compute::acquire(device))?;
-    config.kernels = kernels.unwrap_or(compute.kernels());
+    let compute = acquired(device, output)?;
+    config.kernels = kernels.unwrap_or_default();
     output.remark(format!("{} ({}), {steps} steps", compute.adapter, compute.backend));
     let told = |n: usize| {
         if n == 0 {

@@ -46,32 +46,19 @@ pub fn word(words: Words, value: impl Serialize) -> &'static str {
     words.iter().find(|(word, _)| value == *word).expect("the words are those of the type").0
 }
 
-/// The device, and what to say where a GPU was wished for and there is none.
+/// The device, and what to say where a GPU was wished for and there is none: the processor is many times faster by itself than
+/// as the GPU that it would emulate.
 pub fn acquire(choice: DeviceChoice) -> Result<(Compute, Option<String>), DeviceError> {
-    match block_on(Compute::acquire(choice)) {
-        Ok(compute) if compute.software && choice == DeviceChoice::Auto => {
-            let Compute { adapter, backend, .. } = &compute;
-            let remark = format!("no GPU here: {adapter} emulates one through {backend}, which is slow");
-            Ok((compute, Some(remark)))
+    let remark = match block_on(Compute::acquire(choice)) {
+        Ok(Compute { software: true, adapter, .. }) if choice == DeviceChoice::Auto => {
+            format!("no GPU here: the processor computes, which is faster than {adapter} on it")
         }
-        Err(error) if choice == DeviceChoice::Auto => Ok((
-            Compute::cpu(),
-            Some(format!("no GPU interface here ({}): the processor computes, which is slow", error.reason)),
-        )),
-        other => other.map(|compute| (compute, None)),
-    }
-}
-
-/// The device for a new run on text, and what to say where it is not the one that was wished for: a processor is several times
-/// faster at it than the GPU that it would emulate.
-pub fn for_text(choice: DeviceChoice) -> (DeviceChoice, Option<String>) {
-    match (choice == DeviceChoice::Auto).then(|| block_on(Compute::acquire(choice))) {
-        Some(Ok(Compute { software: true, adapter, .. })) => {
-            let remark = format!("no GPU here: the processor computes, which for text is faster than {adapter} on it");
-            (DeviceChoice::Cpu, Some(remark))
+        Err(error) if choice == DeviceChoice::Auto => {
+            format!("no GPU interface here ({}): the processor computes", error.reason)
         }
-        _ => (choice, None),
-    }
+        other => return other.map(|compute| (compute, None)),
+    };
+    Ok((Compute::cpu(), Some(remark)))
 }
 
 /// Keeps panics quiet that the engine catches and tells of otherwise.

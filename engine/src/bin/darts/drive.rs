@@ -1,7 +1,7 @@
 //! What searches and training runs have in common: the loop, the checkpoints, and how a run is taken up again.
 
 use crate::{
-    device::{contain, for_text, logged},
+    device::{contain, logged},
     output::{Interrupted, Outcome, Output},
 };
 use clap::{ArgMatches, Args, Command, error::ErrorKind, parser::ValueSource};
@@ -121,14 +121,6 @@ impl Begin<RunConfig> {
 }
 
 impl Begin<TextRunConfig> {
-    /// The device that a run was begun on, or the one for a new run that is asked for `flag`; and what to say of it.
-    pub fn text_device(&self, flag: DeviceChoice) -> Outcome<(DeviceChoice, Option<String>)> {
-        match self.run() {
-            Some(run) => Ok((run.config.device, None)),
-            None => contain(|| Ok(for_text(flag))),
-        }
-    }
-
     /// Fails unless the text is what it was.
     pub fn check(&self, text: &TextSource) -> Outcome {
         self.run().map_or(Ok(()), |run| Ok(text.check(&run.config.text)?))

@@ -12,6 +12,7 @@ use darts_engine::{
     device::{DeviceChoice, block_on},
     event::Tested,
     run::{DataSource, RunConfig, read_weights},
+    search::Kernels,
     train::{Stem, TrainConfig, Training, test_pictures},
 };
 use serde::Serialize;
@@ -58,9 +59,9 @@ impl Train {
 }
 
 pub fn train(args: &Train, output: &Output) -> Outcome {
-    let ImageNetTraining { arch, out, keeping, device, kernels, .. } = &args.training;
+    let ImageNetTraining { arch, out, keeping, device, .. } = &args.training;
     let begin = keeping.begin(out.as_ref())?;
-    let (mut config, genotype) = train::settings(&begin, Stem::ImageNet, arch.as_ref(), || args.config())?;
+    let (config, genotype) = train::settings(&begin, Stem::ImageNet, arch.as_ref(), || args.config())?;
     let path = begin.data(args.data.as_ref())?;
     let pictures = open(&path)?;
     let side = config.image_size.expect("a checked configuration has the size of its pictures");
@@ -69,9 +70,6 @@ pub fn train(args: &Train, output: &Output) -> Outcome {
     config.images(pictures.train.len())?;
     let device = begin.device(*device);
     let (compute, remark) = contain(|| Ok(acquire(device)?))?;
-    if begin.run().is_none() && kernels.is_none() {
-        config.kernels = compute.kernels();
-    }
     let threads = args.threads.map_or_else(threads, usize::from);
     let run = RunConfig::train(device, source, config.clone(), genotype.clone());
     let training = contain(|| Ok(Training::on_pictures(config, genotype, &pictures, threads, &compute)?))?;
@@ -145,7 +143,7 @@ pub fn test(args: Test, output: &Output) -> Outcome {
     if let Some(remark) = remark {
         output.remark(remark);
     }
-    weights.network = weights.network.on(compute.kernels());
+    weights.network = weights.network.on(Kernels::default());
     let (sizes, threads) = ((side, args.batch_size as usize), args.threads.map_or_else(threads, usize::from));
     let (test, unreadable) =
         contain(|| Ok(block_on(test_pictures(&weights, &pictures, sizes, threads, &compute.device))?))?;

@@ -203,10 +203,10 @@ pub fn search(args: &Recurrent, output: &Output) -> Outcome {
     config.check()?;
     let (corpus, source) = args.text.open(&begin)?;
     let watched = args.watching.start(begin.folder(), output)?;
-    let (device, instead) = begin.text_device(args.device)?;
+    let device = begin.device(args.device);
     let (compute, remark) = contain(|| Ok(acquire(device)?))?;
     let search = contain(|| Ok(block_on(RecurrentSearch::new(config.clone(), &corpus, &compute))?))?;
-    for remark in instead.into_iter().chain(remark) {
+    if let Some(remark) = remark {
         output.remark(remark);
     }
     drop(corpus);

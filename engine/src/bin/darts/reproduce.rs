@@ -145,7 +145,7 @@ trait Task {
     fn params(&self, genotype: &Self::Genotype) -> u64;
 
     /// What a search is asked, and how it is done.
-    fn to_search(&self, order: Order, seed: u64, compute: &Compute) -> Self::Settings;
+    fn to_search(&self, order: Order, seed: u64) -> Self::Settings;
     fn search(
         &self,
         asked: &Self::Settings,
@@ -154,7 +154,7 @@ trait Task {
         output: &Output,
     ) -> Outcome;
     /// What a training is asked, and how it is done.
-    fn to_train(&self, genotype: &Self::Genotype, length: Length, seed: u64, compute: &Compute) -> Self::Settings;
+    fn to_train(&self, genotype: &Self::Genotype, length: Length, seed: u64) -> Self::Settings;
     fn train(
         &self,
         asked: &Self::Settings,
@@ -268,7 +268,7 @@ impl<T: Task> Protocol<'_, T> {
         let count = plan.searches;
         (1..=count)
             .map(|i| {
-                let asked = self.task.to_search(order, plan.seed + u64::from(i) - 1, &self.compute);
+                let asked = self.task.to_search(order, plan.seed + u64::from(i) - 1);
                 let title = format!("{name}: search {i} of {count}");
                 let stage = folder.join(format!("search-{i}"));
                 let work = |begin| self.task.search(&asked, begin, &self.compute, self.output);
@@ -286,7 +286,7 @@ impl<T: Task> Protocol<'_, T> {
         length: Length,
         seed: u64,
     ) -> Outcome<Trained<T::Tested>> {
-        let asked = self.task.to_train(genotype, length, seed, &self.train_compute);
+        let asked = self.task.to_train(genotype, length, seed);
         let work = |begin| self.task.train(&asked, begin, &self.train_compute, self.output);
         let last = self.stage(stage, title, &asked, work)?;
         if RunOf::<T::Settings>::open(stage)?.genotype()? != *genotype {

@@ -44,7 +44,7 @@ pub const ORDERS: Words = &[
     ("second", "The weights one step ahead stand for them, at the cost of more passes"),
 ];
 pub const KERNELS: Words = &[
-    ("fused", "Written for the network: compute shaders, and for networks that read text also for a processor"),
+    ("fused", "Written for the network: compute shaders, and the same for a processor"),
     ("reference", "Plain tensor operations: slow, and what the others are compared with"),
 ];
 
@@ -60,7 +60,7 @@ pub fn kernels() -> impl TypedValueParser<Value = Kernels> {
 
 /// What the flag for them says, of whatever network for images they compute.
 pub fn kernels_help(network: &str) -> String {
-    format!("What computes {network} [default: {}; reference where no shaders run]", word(KERNELS, Kernels::default()))
+    format!("What computes {network} [default: {}]", word(KERNELS, Kernels::default()))
 }
 
 fn paper() -> SearchConfig {
@@ -190,7 +190,7 @@ pub fn run(command: Command, output: &Output) -> Outcome {
 
 fn conv(args: &Conv, output: &Output) -> Outcome {
     let begin: Begin<RunConfig> = args.keeping.begin(args.out.as_ref())?;
-    let mut config = match begin.run() {
+    let config = match begin.run() {
         Some(run) => run.config.search.clone().ok_or_else(|| format!("{} holds no search", run.folder.display()))?,
         None => args.config(),
     };
@@ -204,9 +204,6 @@ fn conv(args: &Conv, output: &Output) -> Outcome {
     let watched = args.watching.start(begin.folder(), output)?;
     let device = begin.device(args.device);
     let (compute, remark) = contain(|| Ok(acquire(device)?))?;
-    if begin.run().is_none() && args.kernels.is_none() {
-        config.kernels = compute.kernels();
-    }
     let search = contain(|| Ok(block_on(ConvSearch::new(config.clone(), &data, &compute))?))?;
     if let Some(remark) = remark {
         output.remark(remark);

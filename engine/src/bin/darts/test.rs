@@ -11,6 +11,7 @@ use darts_engine::{
     device::{DeviceChoice, block_on},
     event::Tested,
     run::read_weights,
+    search::Kernels,
     train::{Stem, TrainConfig, test},
 };
 use serde::Serialize;
@@ -84,7 +85,7 @@ fn cifar10(args: Cifar10, output: &Output) -> Outcome {
     if let Some(remark) = remark {
         output.remark(remark);
     }
-    weights.network = weights.network.on(compute.kernels());
+    weights.network = weights.network.on(Kernels::default());
     let (normalisation, batch_size) = (data.normalisation(), args.batch_size as usize);
     let test = contain(|| Ok(block_on(test(&weights, &data.test, normalisation, batch_size, &compute.device))?))?;
     let summary = Summary {

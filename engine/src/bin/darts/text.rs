@@ -1,7 +1,7 @@
 //! `darts train ptb`, `darts train wt2` and their tests: language models around recurrent cells.
 
 use crate::{
-    device::{DEVICES, acquire, contain, devices, for_text, told_time, word},
+    device::{DEVICES, acquire, contain, devices, told_time, word},
     drive::{Before, Begin, Keeping, RunFiles, Show, at_row, drive},
     genotype,
     output::{Outcome, Output},
@@ -178,10 +178,10 @@ pub fn train(settings: &Settings, output: &Output) -> Outcome {
     config.check()?;
     genotype.check()?;
     let (corpus, source) = text.open(&begin)?;
-    let (device, instead) = begin.text_device(device)?;
+    let device = begin.device(device);
     let (compute, remark) = contain(|| Ok(acquire(device)?))?;
     let training = contain(|| Ok(TextTraining::new(config.clone(), genotype.clone(), &corpus, &compute)?))?;
-    for remark in instead.into_iter().chain(remark) {
+    if let Some(remark) = remark {
         output.remark(remark);
     }
     let run = TextRunConfig::train(device, source, config, genotype);
@@ -359,9 +359,8 @@ pub fn test(args: &Test, output: &Output) -> Outcome {
         let file = args.weights.display();
         return Err(format!("{file} is of a vocabulary of {found} words, and the text's has {expected}").into());
     }
-    let (device, instead) = contain(|| Ok(for_text(args.device)))?;
-    let (compute, remark) = contain(|| Ok(acquire(device)?))?;
-    for remark in instead.into_iter().chain(remark) {
+    let (compute, remark) = contain(|| Ok(acquire(args.device)?))?;
+    if let Some(remark) = remark {
         output.remark(remark);
     }
     weights.net = weights.net.on(Kernels::default());

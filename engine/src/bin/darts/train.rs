@@ -178,9 +178,9 @@ pub fn run(command: Command, output: &Output) -> Outcome {
 }
 
 fn cifar10(args: &Cifar10, output: &Output) -> Outcome {
-    let Cifar10Training { arch, out, keeping, device, kernels, .. } = &args.training;
+    let Cifar10Training { arch, out, keeping, device, .. } = &args.training;
     let begin = keeping.begin(out.as_ref())?;
-    let (mut config, genotype) = settings(&begin, Stem::Cifar10, arch.as_ref(), || args.config())?;
+    let (config, genotype) = settings(&begin, Stem::Cifar10, arch.as_ref(), || args.config())?;
     let path = begin.data(args.data.as_ref())?;
     let data = data::open(&path, begin.image_size(None), output)?;
     let source = DataSource::new(&path, &data);
@@ -188,9 +188,6 @@ fn cifar10(args: &Cifar10, output: &Output) -> Outcome {
     config.images(data.train.len())?;
     let device = begin.device(*device);
     let (compute, remark) = contain(|| Ok(acquire(device)?))?;
-    if begin.run().is_none() && kernels.is_none() {
-        config.kernels = compute.kernels();
-    }
     let training = contain(|| Ok(Training::new(config.clone(), genotype.clone(), &data, &compute)?))?;
     if let Some(remark) = remark {
         output.remark(remark);

@@ -54,7 +54,6 @@ pub fn run(mut config: SearchConfig, repeats: usize, device: DeviceChoice, outpu
     config = SearchConfig { train_images: Some(images), epochs: 2, ..config };
     config.check()?;
     let compute = block_on(Compute::acquire(device))?;
-    config.kernels = compute.kernels();
     output.remark(format!("{} ({}), {repeats} checkpoints after two steps", compute.adapter, compute.backend));
     let data = Dataset::textures(config.seed, images, 0);
     let figures = contain(|| {

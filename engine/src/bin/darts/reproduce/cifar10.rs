@@ -9,7 +9,6 @@ use darts_engine::{
     run::{DataSource, RunConfig},
     search::{ConvSearch, SearchConfig},
     space::{Cifar10Report, Genotype, NetworkSize, REPORTED_CIFAR10, published},
-    supernet::Kernels,
     train::{TrainConfig, Training},
 };
 use std::fmt::Display;
@@ -91,7 +90,7 @@ pub struct Cifar10 {
 }
 
 impl Cifar10 {
-    fn search_config(&self, order: Order, seed: u64, kernels: Kernels) -> SearchConfig {
+    fn search_config(&self, order: Order, seed: u64) -> SearchConfig {
         SearchConfig {
             order,
             epochs: self.search_epochs,
@@ -99,19 +98,17 @@ impl Cifar10 {
             init_channels: self.search_init_channels,
             layers: self.search_layers,
             seed,
-            kernels,
             ..search_paper()
         }
     }
 
     /// Each network is tested once, after its last epoch; one half of the images is held out of brief trainings.
-    fn train_config(&self, length: Length, seed: u64, kernels: Kernels) -> TrainConfig {
+    fn train_config(&self, length: Length, seed: u64) -> TrainConfig {
         let (epochs, train_portion) = match length {
             Length::Brief => (self.brief_epochs, 0.5),
             Length::Full => (self.epochs, 1.0),
         };
         TrainConfig {
-            kernels,
             epochs,
             batch_size: self.batch_size,
             init_channels: self.init_channels,
@@ -150,9 +147,9 @@ impl Cifar10 {
 pub fn run(args: &Cifar10, output: &Output) -> Outcome {
     check_searchers(&args.searcher)?;
     // What can be refused at once is refused before anything long begins.
-    let (plan, kernels) = (&args.plan, Kernels::default());
-    let search = args.search_config(Order::First, plan.seed, kernels);
-    let [brief, full] = [Length::Brief, Length::Full].map(|length| args.train_config(length, plan.seed, kernels));
+    let plan = &args.plan;
+    let search = args.search_config(Order::First, plan.seed);
+    let [brief, full] = [Length::Brief, Length::Full].map(|length| args.train_config(length, plan.seed));
     let searches = any_search(&args.searcher);
     if searches {
         search.check()?;
@@ -178,8 +175,8 @@ pub fn run(args: &Cifar10, output: &Output) -> Outcome {
     let report = Report {
         scaled: args.scaled(&task.data),
         data: task.source,
-        search: SearchConfig { kernels: compute.kernels(), ..search },
-        train: TrainConfig { kernels: train_compute.kernels(), ..full },
+        search,
+        train: full,
         adapter: compute.adapter,
         train_adapter: train_compute.adapter,
         select: plan.select,
@@ -248,8 +245,8 @@ impl Task for Images<'_> {
         genotype.cost(&NetworkSize { init_channels, layers, classes, ..NetworkSize::CIFAR10 }).network.params
     }
 
-    fn to_search(&self, order: Order, seed: u64, compute: &Compute) -> RunConfig {
-        let config = self.args.search_config(order, seed, compute.kernels());
+    fn to_search(&self, order: Order, seed: u64) -> RunConfig {
+        let config = self.args.search_config(order, seed);
         RunConfig::search(self.args.plan.device, self.source.clone(), config)
     }
 
@@ -259,8 +256,8 @@ impl Task for Images<'_> {
         search::perform(search, begin, asked, &Keeping::of_stage(), None, output).map(drop)
     }
 
-    fn to_train(&self, genotype: &Genotype, length: Length, seed: u64, compute: &Compute) -> RunConfig {
-        let config = self.args.train_config(length, seed, compute.kernels());
+    fn to_train(&self, genotype: &Genotype, length: Length, seed: u64) -> RunConfig {
+        let config = self.args.train_config(length, seed);
         let device = self.args.plan.train_device();
         RunConfig::train(device, self.source.clone(), config, genotype.clone())
     }

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::{
-    device::for_text,
     drive::Keeping,
     recurrent::{self, TextFiles},
     text::{self, PtbTraining},
@@ -95,7 +94,7 @@ pub struct Ptb {
 }
 
 impl Ptb {
-    fn search_config(&self, order: Order, seed: u64, kernels: Kernels) -> RecurrentConfig {
+    fn search_config(&self, order: Order, seed: u64) -> RecurrentConfig {
         RecurrentConfig {
             order,
             epochs: self.search_epochs,
@@ -105,13 +104,12 @@ impl Ptb {
             learning_rate: self.search_learning_rate,
             arch_learning_rate: self.search_arch_learning_rate,
             seed,
-            kernels,
             ..search_paper()
         }
     }
 
-    fn train_config(&self, length: Length, seed: u64, kernels: Kernels) -> TextTrainConfig {
-        let config = self.training.config(seed, kernels);
+    fn train_config(&self, length: Length, seed: u64) -> TextTrainConfig {
+        let config = self.training.config(seed, Kernels::default());
         match length {
             Length::Brief => TextTrainConfig { epochs: self.brief_epochs, ..config },
             Length::Full => config,
@@ -120,8 +118,7 @@ impl Ptb {
 
     /// What is not as in the paper.
     fn scaled(&self, text: &TextSource) -> Vec<Scaled> {
-        let (search, train_here, train) =
-            (search_paper(), self.train_config(Length::Full, 0, Kernels::default()), train_paper());
+        let (search, train_here, train) = (search_paper(), self.train_config(Length::Full, 0), train_paper());
         let searches = any_search(&self.searcher);
         let random = self.searcher.contains(&Searcher::Random);
         scaled([
@@ -144,26 +141,18 @@ impl Ptb {
     }
 }
 
-pub fn run(mut args: Ptb, output: &Output) -> Outcome {
+pub fn run(args: Ptb, output: &Output) -> Outcome {
     check_searchers(&args.searcher)?;
     // What can be refused at once is refused before anything long begins.
-    let search = args.search_config(Order::First, args.plan.seed, Kernels::default());
+    let search = args.search_config(Order::First, args.plan.seed);
     if any_search(&args.searcher) {
         search.check()?;
     }
-    let [brief, full] =
-        [Length::Brief, Length::Full].map(|length| args.train_config(length, args.plan.seed, Kernels::default()));
+    let [brief, full] = [Length::Brief, Length::Full].map(|length| args.train_config(length, args.plan.seed));
     brief.check()?;
     full.check()?;
     let corpus = Corpus::open(&args.data, &args.files.named())?;
     let source = TextSource::new(&corpus);
-    for device in [Some(&mut args.plan.device), args.plan.train_device.as_mut()].into_iter().flatten() {
-        let instead;
-        (*device, instead) = contain(|| Ok(for_text(*device)))?;
-        if let Some(remark) = instead {
-            output.remark(remark);
-        }
-    }
     let [compute, train_compute] = devices_of(&args.plan, output)?;
     let (args, plan) = (&args, &args.plan);
     let protocol = Protocol { task: Texts { args, corpus, source }, output, compute, train_compute };
@@ -251,12 +240,12 @@ impl Task for Texts<'_> {
     }
 
     fn params(&self, genotype: &RecurrentGenotype) -> u64 {
-        let hidden = self.args.train_config(Length::Full, 0, Kernels::default()).hidden;
+        let hidden = self.args.train_config(Length::Full, 0).hidden;
         recurrent_parameters(genotype.recurrent.len(), self.corpus.vocabulary.len(), hidden)
     }
 
-    fn to_search(&self, order: Order, seed: u64, _: &Compute) -> TextRunConfig {
-        let config = self.args.search_config(order, seed, Kernels::default());
+    fn to_search(&self, order: Order, seed: u64) -> TextRunConfig {
+        let config = self.args.search_config(order, seed);
         TextRunConfig::search(self.args.plan.device, self.source.clone(), config)
     }
 
@@ -272,8 +261,8 @@ impl Task for Texts<'_> {
         recurrent::perform(search, begin, asked, &Keeping::of_stage(), None, output).map(drop)
     }
 
-    fn to_train(&self, genotype: &RecurrentGenotype, length: Length, seed: u64, _: &Compute) -> TextRunConfig {
-        let config = self.args.train_config(length, seed, Kernels::default());
+    fn to_train(&self, genotype: &RecurrentGenotype, length: Length, seed: u64) -> TextRunConfig {
+        let config = self.args.train_config(length, seed);
         TextRunConfig::train(self.args.plan.train_device(), self.source.clone(), config, genotype.clone())
     }
 
