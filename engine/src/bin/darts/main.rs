@@ -22,6 +22,9 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use output::Output;
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Differentiable architecture search on WebGPU compute.
 #[derive(Parser)]
 #[command(name = "darts", version, arg_required_else_help = true)]
