@@ -5,9 +5,31 @@ mod cli;
 use cli::{darts, document, refusal};
 use std::process::Command;
 
+/// What runs shaders here, if only by emulation.
+const SHADERS: &str = if cfg!(target_os = "macos") {
+    "metal"
+} else if cfg!(windows) {
+    "dx12"
+} else {
+    "vulkan"
+};
+
 fn bench(batch: usize) -> Command {
     let mut command = darts();
-    command.args(["bench", "step", "--quiet", "--init-channels", "4", "--layers", "3", "--steps", "1", "--batch-size"]);
+    command.args([
+        "bench",
+        "step",
+        "--quiet",
+        "--device",
+        SHADERS,
+        "--init-channels",
+        "4",
+        "--layers",
+        "3",
+        "--steps",
+        "1",
+    ]);
+    command.arg("--batch-size");
     command.arg(batch.to_string());
     command
 }
@@ -33,11 +55,48 @@ fn steps_are_measured_and_their_memory_was_expected() {
 }
 
 #[test]
+fn steps_by_the_processor_are_measured() {
+    let mut command = darts();
+    command.args([
+        "bench",
+        "step",
+        "--quiet",
+        "--device",
+        "cpu",
+        "--init-channels",
+        "8",
+        "--layers",
+        "3",
+        "--steps",
+        "1",
+    ]);
+    let figures = document(command.args(["--batch-size", "32"]));
+    let number = |path: &str| figures.pointer(path).and_then(|v| v.as_f64()).unwrap_or_else(|| panic!("{path}"));
+    assert_eq!(figures["config"]["kernels"], "fused");
+    assert!(number("/expected_bytes") > 0.0 && number("/peak_bytes") > number("/expected_bytes"));
+    for step in ["weight_step", "architecture_step"] {
+        assert!(number(&format!("/{step}/gflops")) > 0.0);
+    }
+}
+
+#[test]
 fn recurrent_steps_are_measured_by_the_word() {
     let recurrent = |more: &[&str]| {
         let mut command = darts();
         command
-            .args(["bench", "recurrent", "--quiet", "--hidden", "16", "--vocabulary", "30", "--steps", "1"])
+            .args([
+                "bench",
+                "recurrent",
+                "--quiet",
+                "--device",
+                SHADERS,
+                "--hidden",
+                "16",
+                "--vocabulary",
+                "30",
+                "--steps",
+                "1",
+            ])
             .args(more);
         command
     };

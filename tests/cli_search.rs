@@ -89,7 +89,7 @@ fn the_same_seed_gives_the_same_run() {
         assert_eq!(result["run"], json!(out));
         let run = Run::open(&out).unwrap();
         let config = run.config.search.as_ref().unwrap();
-        assert_eq!(config.kernels, Kernels::Reference, "the processor runs no shaders");
+        assert_eq!(config.kernels, Kernels::Fused);
         assert_eq!(result["genotype"], serde_json::to_value(run.genotype().unwrap()).unwrap());
         let events = events(&run);
         let Some(Event::Finished { architecture, seconds, .. }) = events.last() else { unreachable!() };

@@ -79,10 +79,19 @@ struct Once;
 /// Runs `work` by the vectors that suit it: of eight floats rather than sixteen, which took longer where both were to be had.
 #[inline(always)]
 fn dispatch<R>(work: impl FnOnce() -> R) -> R {
+    // Every browser with WebGPU has them; elsewhere the engine's module is refused as a whole.
+    #[cfg(target_arch = "wasm32")]
+    #[target_feature(enable = "simd128")]
+    fn of_four<R>(work: impl FnOnce() -> R) -> R {
+        work()
+    }
+    #[cfg(target_arch = "wasm32")]
+    return of_four(work);
     #[cfg(target_arch = "x86_64")]
     if let Some(wide) = pulp::x86::V3::try_new() {
         return wide.vectorize(work);
     }
+    #[cfg(not(target_arch = "wasm32"))]
     pulp::Arch::new().dispatch(work)
 }
 
