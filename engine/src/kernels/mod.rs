@@ -1,6 +1,6 @@
 //! Cells on hand-written WGSL (`shaders/`), launched through burn-wgpu, with gradients written by hand: whole relaxed ones of
-//! a supernet, and the ops of derived ones; recurrent cells over whole windows, and what a language model has around them. Where
-//! a search of those runs without a GPU, their ops are written for the processor.
+//! a supernet, and the ops of derived ones; recurrent cells over whole windows, and what a language model has around them.
+//! Where no GPU is used, the same ops are written for the processor.
 //!
 //! A node of a relaxed cell is a weighted sum of BatchNorm outputs, and BatchNorm of a pointwise convolution is that convolution
 //! with scaled rows and an offset. So the last pointwise convolutions of all ops into a node are one matrix product over

@@ -16,7 +16,7 @@ pub enum Order {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kernels {
-    /// Written by hand: WGSL compute shaders, and for recurrent networks where no GPU is used the same in Rust.
+    /// Written by hand: WGSL compute shaders, and where no GPU is used the same in Rust.
     #[default]
     Fused,
     /// Plain Burn ops: slow, and the yardstick of the fused path.

@@ -236,12 +236,10 @@ macro_rules! by_taps {
         match ($taps.k, $taps.dilation, $taps.stride) {
             (3, 1, 1) => vectors!($function::<3, 1, 1 $($more)*>($($argument),*)),
             (5, 1, 1) => vectors!($function::<5, 1, 1 $($more)*>($($argument),*)),
-            (7, 1, 1) => vectors!($function::<7, 1, 1 $($more)*>($($argument),*)),
             (3, 2, 1) => vectors!($function::<3, 2, 1 $($more)*>($($argument),*)),
             (5, 2, 1) => vectors!($function::<5, 2, 1 $($more)*>($($argument),*)),
             (3, 1, 2) => vectors!($function::<3, 1, 2 $($more)*>($($argument),*)),
             (5, 1, 2) => vectors!($function::<5, 1, 2 $($more)*>($($argument),*)),
-            (7, 1, 2) => vectors!($function::<7, 1, 2 $($more)*>($($argument),*)),
             (3, 2, 2) => vectors!($function::<3, 2, 2 $($more)*>($($argument),*)),
             (5, 2, 2) => vectors!($function::<5, 2, 2 $($more)*>($($argument),*)),
             _ => unreachable!("no op has {:?}", $taps),

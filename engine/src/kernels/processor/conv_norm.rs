@@ -3,15 +3,14 @@
 use super::{
     super::conv_norm::{ConvNormPlan, Layer, Source},
     blocks::{
-        Lane, Taps, ZERO, affine, blend, blocks, dots, from_blocks, map, mask, moments, pad_affine_relu, padded, sums,
-        to_blocks,
+        LANES, Lane, Taps, ZERO, affine, blend, blocks, dots, from_blocks, map, mask, moments, pad_affine_relu, padded,
+        sums, to_blocks,
     },
     buffer::Buffer,
     convolution::{Convolution, Norm, Scratch, WeightGradient, add_up, chunks, moments_of, total},
     groups, in_groups,
     reading::{Reading, ReadingKind},
 };
-use crate::kernels::processor::blocks::LANES;
 
 /// What the backward pass needs of a layer.
 #[derive(Clone, Debug)]

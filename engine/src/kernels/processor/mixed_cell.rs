@@ -280,8 +280,8 @@ impl<'a> Cell<'a> {
         let mut output = vec![0.0; self.images() * NODES * node_floats];
         for state in 0..STATES {
             let mut values = Buffer::new(self.images() * self.state(state));
-            if state < 2 {
-                memory.inputs.push(self.preprocess(state, inputs[state], &mut values));
+            if let Some(input) = inputs.get(state) {
+                memory.inputs.push(self.preprocess(state, input, &mut values));
             }
             let leaving = self.leave(state, &memory, &mut values, &mut output);
             memory.states.push(values);
@@ -349,19 +349,20 @@ impl<'a> Cell<'a> {
             let mut x = vec![ZERO; blocks * padded(size)];
             let mut halved = vec![ZERO; if slots > REDUCTION { 2 * node } else { 0 }];
             let mut scratch = Scratch::new(blocks, size);
+            let affine_of_input = memory.inputs.get(state).map(|norm| norm.affine(1.0)).unwrap_or_default();
             let count = values.len() / self.state(state);
             for i in 0..count {
                 let values = &mut values[i * self.state(state)..][..self.state(state)];
-                match (&mixed, state) {
-                    (Some(mixture), _) => {
+                match &mixed {
+                    Some(mixture) => {
                         self.mix(mixture, state - 2, memory, g * group + i, values);
                         let output = &mut output[(i * NODES + state - 2) * floats..][..floats];
                         from_blocks(values, plane, output);
                     }
-                    (None, _) => {
-                        let [scale, shift] = memory.inputs[state].affine(1.0);
+                    None => {
+                        let [scale, shift] = &affine_of_input;
                         let raw = values.to_vec();
-                        affine(&raw, [&scale, &shift], self.plane_of(state), values);
+                        affine(&raw, [scale, shift], self.plane_of(state), values);
                     }
                 }
                 if last {
@@ -559,6 +560,7 @@ impl<'a> Cell<'a> {
             let mut halved = vec![ZERO; if slots > REDUCTION { 2 * node } else { 0 }];
             let mut of_halves = halved.clone();
             let mut of_relu = vec![ZERO; if reads { self.state(state) } else { 0 }];
+            let ones = vec![[1.0; LANES]; blocks];
             let mut value = vec![ZERO; node];
             let mut of_pools = [value.clone(), value.clone()];
             let mut scratch = Scratch::new(if reads { blocks } else { 0 }, size);
@@ -612,14 +614,14 @@ impl<'a> Cell<'a> {
                         for (pool, sum) in of_pools.iter_mut().enumerate() {
                             let values = &leaving.pools[(image * 2 + pool) * node..][..node];
                             blend(of_reader, values, &factors.pools[pool], plane, &mut value);
-                            add(&value, &vec![[1.0; LANES]; blocks], plane, sum);
+                            add(&value, &ones, plane, sum);
                         }
                         if slots == REDUCTION {
                             add(of_reader, &vec![[factors.skip; LANES]; blocks], plane, gradient);
                         }
                     }
                     mask(&mut of_relu, &x, size);
-                    add(&of_relu, &vec![[1.0; LANES]; blocks], self.plane_of(state), gradient);
+                    add(&of_relu, &ones, self.plane_of(state), gradient);
                     let [greatest, mean] = &of_pools;
                     pools_back(own, size, self.stride(state), [greatest, mean], gradient);
                 }

@@ -1,5 +1,7 @@
-//! The recurrent networks' ops for Burn's processor backend, with gradients written by hand: products are the backend's own,
-//! and all that lies between two products is one pass over rows, in vectors and on all cores.
+//! The networks' ops for Burn's processor backend, in vectors and on all cores, with gradients written by hand.
+//!
+//! Those of recurrent networks leave products to the backend, and all that lies between two products is one pass over rows.
+//! Those of convolutional ones take an image at a time from one BatchNorm to the next, in blocks of channels.
 
 mod blocks;
 mod buffer;
