@@ -143,6 +143,8 @@ test("views, linked pointing, what-if, entropy and collapse", async () => {
 
 test("cells of anybody are compared, and the address brings all of it back", async () => {
   await withRecording(`${server.url}#beside=DARTS_V2,NASNet`, PLAIN, log, async (page, errors) => {
+    // The columns come with the run, which is read while the page is there already.
+    await page.locator("article.compared >> nth=1 >> .op.differs").first().waitFor({ state: "attached" });
     assert.equal(await page.locator("article.compared").count(), 3);
     assert.ok((await page.locator("article.compared >> nth=1 >> .op.differs").count()) > 3);
     for (const name of ["AmoebaNet", "random", "DARTS_V1"]) await page.selectOption("#add-cells", name);
