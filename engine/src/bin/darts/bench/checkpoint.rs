@@ -1,6 +1,7 @@
 //! `darts bench checkpoint`: what keeping a search costs it, and how soon it is ready to go on.
 
 use crate::{
+    bench::acquired,
     device::contain,
     drive::CHECKPOINT_MINUTES,
     output::{Outcome, Output},
@@ -9,7 +10,7 @@ use darts_engine::{
     bench::Timing,
     checkpoint::Resumable,
     data::{Dataset, TEXTURES},
-    device::{Compute, DeviceChoice, block_on},
+    device::{DeviceChoice, block_on},
     event::Event,
     run::{CHECKPOINTS_FOLDER, Checkpoints, DataSource, Resumed, RunConfig, RunWriter},
     search::{ConvSearch, SearchConfig},
@@ -53,7 +54,7 @@ pub fn run(mut config: SearchConfig, repeats: usize, device: DeviceChoice, outpu
     let images = 2 * config.batch_size;
     config = SearchConfig { train_images: Some(images), epochs: 2, ..config };
     config.check()?;
-    let compute = block_on(Compute::acquire(device))?;
+    let compute = acquired(device, output)?;
     output.remark(format!("{} ({}), {repeats} checkpoints after two steps", compute.adapter, compute.backend));
     let data = Dataset::textures(config.seed, images, 0);
     let figures = contain(|| {
