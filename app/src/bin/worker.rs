@@ -268,7 +268,6 @@ impl Race {
         cells: Vec<Genotype>,
         compute: &Compute,
     ) -> Result<Self, String> {
-        let config = TrainConfig { ..config };
         let dataset = match data {
             DataChoice::Textures => {
                 Dataset::textures(config.seed, config.train_images.unwrap_or(TEXTURES_TRAIN), TEXTURES_TEST)
@@ -517,7 +516,6 @@ async fn asked(control: Control, current: &mut Current) -> Result<(), String> {
 
 async fn begin(run: u32, config: SearchConfig, data: DataChoice, compute: &Compute) -> Result<Search, String> {
     say(&Message::Status { run, activity: Activity::Data });
-    let config = SearchConfig { ..config };
     let textures = || Dataset::textures(config.seed, config.train_images.unwrap_or(TEXTURES_TRAIN), 0);
     let (dataset, data, notice) = match data {
         DataChoice::Textures => (textures(), data, None),

@@ -4,7 +4,6 @@
 //! backward once for all that its gradient gets from. What lies between two BatchNorms of an image stays in a core's own cache.
 //! Kept are the values that BatchNorm normalises; what depthwise convolutions give is computed again.
 
-use super::reading::{Reading, ReadingKind};
 use super::{
     super::cell::{CellPlan, DEPTHWISE, Wanted},
     blocks::{
@@ -14,6 +13,7 @@ use super::{
     buffer::Buffer,
     convolution::{Convolution, Norm, Scratch, WeightGradient, add_up, chunks, total},
     groups, in_groups,
+    reading::{Reading, ReadingKind},
 };
 use crate::space::{CellKind, EDGES, NODES, Op};
 use std::ops::Range;
@@ -97,7 +97,7 @@ pub(super) struct Gradients {
     pub mixing: Vec<f32>,
 }
 
-/// The node that an edge leads to, and how many edges of that node come before it.
+/// The number of the edge from a state to a node.
 fn edge(state: usize, node: usize) -> usize {
     node * (node + 3) / 2 + state
 }
@@ -337,11 +337,12 @@ impl<'a> Cell<'a> {
         let (mut means, mut squares) = (vec![ZERO; images * width], vec![ZERO; images * width]);
         let (mixed, floats) =
             (state.checked_sub(2).map(|node| self.mixture(node, memory)), self.plan.shape.channels * plane);
-        let items = chunks(values, group * self.state(state), images.div_ceil(group))
-            .zip(chunks(&mut leaving.first, group * pictures * node, images.div_ceil(group)))
-            .zip(chunks(&mut leaving.pools, group * 2 * node, images.div_ceil(group)))
-            .zip(chunks(&mut means, group * width, images.div_ceil(group)))
-            .zip(chunks(&mut squares, group * width, images.div_ceil(group)))
+        let count = images.div_ceil(group);
+        let items = chunks(values, group * self.state(state), count)
+            .zip(chunks(&mut leaving.first, group * pictures * node, count))
+            .zip(chunks(&mut leaving.pools, group * 2 * node, count))
+            .zip(chunks(&mut means, group * width, count))
+            .zip(chunks(&mut squares, group * width, count))
             .zip(output.chunks_mut(group * NODES * floats));
         let vectors = images * self.state(state) * slots;
         in_groups(vectors, items, |g, (((((values, first), pools_of), means), squares), output)| {

@@ -24,7 +24,7 @@ use burn::{
         Autodiff, Flex, autodiff::checkpoint::strategy::NoCheckpointing, flex::FlexTensor, ops::FloatTensorOps,
         tensor::FloatTensor,
     },
-    tensor::{Device, Tensor, TensorData},
+    tensor::{Device, Shape, Tensor, TensorData},
 };
 
 type Ad = Autodiff<Flex, NoCheckpointing>;
@@ -45,7 +45,7 @@ fn plain<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
 }
 
 /// Numbers, one after the other, as a tensor.
-fn put<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
+fn put(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
 }
 

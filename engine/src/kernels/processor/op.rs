@@ -20,7 +20,7 @@ use burn::{
         },
         flex::FlexTensor,
     },
-    tensor::{Tensor, TensorData},
+    tensor::Tensor,
 };
 
 /// As the kernels' function of this name, for tensors of the processor.
@@ -83,7 +83,7 @@ impl Backward<Flex, 4> for MixedCell {
             (mixing_node, Some(found.mixing), &mixing),
         ] {
             if let (Some(node), Some(found)) = (node, found) {
-                gradients.register::<Flex>(node.id, put_like(found, like));
+                gradients.register::<Flex>(node.id, put(found, like.layout().shape().clone()));
             }
         }
     }
@@ -142,13 +142,8 @@ impl Backward<Flex, 2> for ConvNorm {
         for (node, found, like) in [(input_node, of_input, &input), (parameter_node, Some(of_parameters), &parameters)]
         {
             if let (Some(node), Some(found)) = (node, found) {
-                gradients.register::<Flex>(node.id, put_like(found, like));
+                gradients.register::<Flex>(node.id, put(found, like.layout().shape().clone()));
             }
         }
     }
-}
-
-/// Numbers as a tensor of that shape.
-fn put_like(values: Vec<f32>, like: &FlexTensor) -> FlexTensor {
-    FlexTensor::from_data(TensorData::new(values, like.layout().shape().clone()))
 }
