@@ -4,12 +4,11 @@ mod cli;
 
 use cli::{darts, document, refusal};
 use darts_engine::{
+    config::{Kernels, Order},
     device::DeviceChoice,
     event::{Event, WordMeasure},
     run::{Run, TextRun},
-    search::Order,
     space::{RecurrentAlphas, RecurrentGenotype},
-    supernet::Kernels,
 };
 use darts_tests::{files, timeless, write_texts};
 use serde_json::json;

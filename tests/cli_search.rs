@@ -4,11 +4,10 @@ mod cli;
 
 use cli::{darts, document, refusal};
 use darts_engine::{
+    config::{Kernels, Order},
     event::Event,
     run::{DataSource, Run},
-    search::Order,
     space::Alphas,
-    supernet::Kernels,
 };
 use darts_tests::{files, timeless};
 use serde_json::json;

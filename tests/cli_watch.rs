@@ -3,7 +3,7 @@
 mod cli;
 
 use cli::{darts, document, refusal};
-use darts_engine::{event::Event, run::Run, search::Steering};
+use darts_engine::{event::Event, intervention::Steering, run::Run};
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},

@@ -4,12 +4,16 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use darts_engine::{
     checkpoint::Resumable,
+    config::{Kernels, Order, RecurrentConfig, SearchConfig},
     data::{Corpus, Dataset},
     device::{Compute, DeviceChoice},
-    search::{Bilevel, ConvSearch, Order, RecurrentConfig, RecurrentSearch, SearchConfig},
-    space::{CellKind::Normal, CellKind::Reduce, published},
-    supernet::{Kernels, Minibatch, Supernet},
-    train::{Network, Stem},
+    model::{Minibatch, Supernet},
+    network::Network,
+    search::{Bilevel, ConvSearch, RecurrentSearch},
+    space::{
+        CellKind::{Normal, Reduce},
+        Stem, published,
+    },
 };
 use darts_tests::*;
 use rand::{RngExt, SeedableRng};

@@ -6,9 +6,10 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use darts_engine::{
-    search::{Bilevel, Order, SearchConfig},
+    config::{Kernels, Order, SearchConfig},
+    model::{Minibatch, Supernet, candidate_layout, candidate_pass},
+    search::Bilevel,
     space::{Alphas, Genotype, Op},
-    supernet::{Kernels, Minibatch, Supernet, candidate_layout, candidate_pass},
 };
 use darts_tests::*;
 
@@ -121,8 +122,7 @@ fn search_parity(name: &str, order: Order, kernels: Kernels, device: &Device) {
             // Before the first weight step, with the alphas after the first architecture step.
             let mut probe = search.clone();
             probe.architecture_step(&config, config.learning_rate, &train, &valid);
-            let pass =
-                probe.supernet().pass(&probe.weights, &probe.alphas, &train, darts_engine::supernet::Wrt::WEIGHTS);
+            let pass = probe.supernet().pass(&probe.weights, &probe.alphas, &train, darts_engine::model::Wrt::WEIGHTS);
             let gradient = read(pass.weight_gradient.unwrap());
             let layout = probe.supernet().layout();
             let expected = layout.pack(|p| Some(golden.values(&format!("step0.grad.{p}")).to_vec())).unwrap();

@@ -2,9 +2,10 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use darts_engine::{
-    space::published,
-    supernet::{Kernels, Minibatch},
-    train::{Network, Stem},
+    config::Kernels,
+    model::Minibatch,
+    network::Network,
+    space::{Stem, published},
 };
 use darts_tests::*;
 use std::collections::BTreeSet;

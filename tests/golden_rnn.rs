@@ -3,12 +3,14 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use darts_engine::{
+    config::{Kernels, Order, Penalties, RecurrentConfig},
     data::Window,
-    search::{Order, Penalties, RecurrentBilevel, RecurrentConfig},
+    model::{Masks, Passage, TextBatch, Wrt},
+    network::RecurrentNet,
+    search::RecurrentBilevel,
     space::{
         PUBLISHED_RECURRENT, RecurrentAlphas, RecurrentGenotype, RecurrentOp, published_recurrent, recurrent_parameters,
     },
-    supernet::{Kernels, Masks, Passage, RecurrentNet, TextBatch, Wrt},
 };
 use darts_tests::*;
 

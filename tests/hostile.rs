@@ -14,16 +14,17 @@ use arbtest::{
 };
 use darts_engine::{
     checkpoint::{Checkpoint, LogMark, Resumable, State},
+    config::{Kernels, RecurrentConfig, SearchConfig, TextTrainConfig},
     data::Dataset,
     device::{Compute, DeviceChoice, block_on},
+    network::Network,
     run::{
         CHECKPOINTS_FOLDER, CONFIG_FILE, Resumed, Run, RunConfig, Settings, TextRun, TextRunConfig, TextSource,
         read_genotype,
     },
-    search::{ConvSearch, RecurrentConfig, RecurrentSearch, SearchConfig},
-    space::{Genotype, PUBLISHED, published, published_recurrent},
-    supernet::Kernels,
-    train::{Network, Stem, TextTrainConfig, TextTraining, Weights},
+    search::{ConvSearch, RecurrentSearch},
+    space::{Genotype, PUBLISHED, Stem, published, published_recurrent},
+    train::{TextTraining, Weights},
 };
 use darts_tests::files;
 use inputs::sealed;

@@ -2,9 +2,10 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use darts_engine::{
-    kernels::Tuning,
+    config::Kernels,
+    device::Tuning,
+    model::{Minibatch, Supernet, Wrt},
     space::CellKind::{self, Normal, Reduce},
-    supernet::{Kernels, Minibatch, Supernet, Wrt},
 };
 use darts_tests::*;
 use rand::{RngExt, SeedableRng};

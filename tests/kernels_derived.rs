@@ -2,10 +2,11 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use darts_engine::{
-    kernels::Tuning,
-    space::{Genotype, Op, published},
-    supernet::{Kernels, Minibatch},
-    train::{Network, Stem},
+    config::Kernels,
+    device::Tuning,
+    model::Minibatch,
+    network::Network,
+    space::{Genotype, Op, Stem, published},
 };
 use darts_tests::*;
 

@@ -2,11 +2,12 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use darts_engine::{
+    config::{Dropouts, Kernels, Penalties},
     data::Window,
     device::Compute,
-    search::Penalties,
+    model::{Passage, RecurrentPass, RunningStatistics, TextBatch, Wrt},
+    network::RecurrentNet,
     space::{RecurrentGenotype, RecurrentOp, published_recurrent},
-    supernet::{Dropouts, Kernels, Passage, RecurrentNet, RecurrentPass, RunningStatistics, TextBatch, Wrt},
 };
 use darts_tests::*;
 use rand::{RngExt, SeedableRng};

@@ -2,9 +2,14 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use darts_engine::{
-    search::{Bilevel, SearchConfig},
-    space::{Alphas, CellKind::Normal, CellKind::Reduce, Genotype},
-    supernet::{Kernels, Minibatch, Supernet},
+    config::{Kernels, SearchConfig},
+    model::{Minibatch, Supernet},
+    search::Bilevel,
+    space::{
+        Alphas,
+        CellKind::{Normal, Reduce},
+        Genotype,
+    },
 };
 use darts_tests::*;
 use rand::{RngExt, SeedableRng};

@@ -8,15 +8,17 @@ use burn::{
     tensor::{Int, Tensor, TensorData},
 };
 use darts_engine::{
+    config::{Kernels, Penalties, SearchConfig},
     data::Window,
-    kernels::{SHADERS, Tuning, ceilings, end_sources, start_sources},
-    search::{Bilevel, Penalties, SearchConfig},
+    device::Tuning,
+    kernels::{SHADERS, ceilings, end_sources, start_sources},
+    model::{Masks, Minibatch, Passage, RunningStatistics, Supernet, TextBatch, Wrt},
+    network::{Network, RecurrentNet},
+    search::Bilevel,
     space::{
         CellKind::{self, Normal, Reduce},
-        published_recurrent,
+        Stem, published_recurrent,
     },
-    supernet::{Kernels, Masks, Minibatch, Passage, RecurrentNet, RunningStatistics, Supernet, TextBatch, Wrt},
-    train::{Network, Stem},
 };
 use darts_tests::*;
 use std::collections::BTreeSet;
@@ -25,7 +27,7 @@ use std::collections::BTreeSet;
 fn naga_takes_every_shader_without_extensions() {
     start_sources();
     // Rows in vectors of four, and one pixel at a time. An emulated GPU takes a second to compile each of these texts.
-    for tuning in [Tuning::Gpu, Tuning::Processor, Tuning::Browser] {
+    for tuning in [Tuning::Gpu, Tuning::Software, Tuning::Browser] {
         pass(tuning, 4, &[Normal, Reduce, Normal], 2, [8, 8]);
         pass(tuning, 3, &[Normal, Reduce, Normal], 1, [6, 10]);
     }

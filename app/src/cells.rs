@@ -1,6 +1,6 @@
 //! What a search of either task has, as the page shows it: kinds of cell with their edges and ops, alphas, derived cells.
 
-use darts_engine::search::{Held, OpName, SteeredCell, Steering};
+use darts_engine::intervention::{Held, OpName, SteeredCell, Steering};
 use darts_engine::space::{
     Alphas, CellKind, EDGES, Edge, Genotype, NODES, Op, PUBLISHED, PUBLISHED_RECURRENT, RECURRENT_EDGES,
     RECURRENT_NODES, RecurrentAlphas, RecurrentGenotype, RecurrentOp, code, edges, published, published_recurrent,

@@ -4,10 +4,10 @@
 
 use darts_engine::{
     bench::StepBenchmark,
+    config::{RecurrentConfig, SearchConfig, TrainConfig},
     event::Event,
-    search::{Control, RecurrentConfig, SearchConfig},
+    intervention::Control,
     space::Genotype,
-    train::TrainConfig,
 };
 use serde::{Deserialize, Serialize};
 

@@ -12,9 +12,9 @@ use darts_app::{
     setup::Setup,
 };
 use darts_engine::{
+    config::{Kernels, Order, SearchConfig, TrainConfig},
     event::Event,
-    search::{Control, Kernels, Order, SearchConfig, Steering},
-    train::TrainConfig,
+    intervention::{Control, Steering},
 };
 use leptos::prelude::*;
 use std::cell::{Cell, RefCell};

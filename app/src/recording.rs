@@ -221,8 +221,9 @@ mod tests {
     use super::*;
     use crate::run::Run;
     use darts_engine::{
+        config::{RecurrentConfig, SearchConfig},
         event::{Measure, WordMeasure},
-        search::{RecurrentConfig, SearchConfig, SteeredCell, Steering},
+        intervention::{SteeredCell, Steering},
     };
 
     fn alphas(step: usize) -> Alphas {

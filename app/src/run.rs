@@ -2,8 +2,9 @@
 
 use crate::cells::{Cells, Kind, Matrices, Task};
 use darts_engine::{
+    config::{Order, RecurrentConfig, SearchConfig},
     event::{Event, Measure, WordMeasure},
-    search::{Held, Order, RecurrentConfig, SearchConfig, Steering},
+    intervention::{Held, Steering},
     space::Op,
 };
 use std::collections::VecDeque;
@@ -650,7 +651,7 @@ fn shares(alphas: &Matrices) -> [[f32; OPS]; 2] {
 mod tests {
     use super::*;
     use darts_engine::{
-        search::SteeredCell,
+        intervention::SteeredCell,
         space::{Alphas, EDGES, Genotype, RecurrentAlphas, RecurrentGenotype, RecurrentOp},
     };
 

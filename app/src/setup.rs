@@ -4,7 +4,7 @@ use crate::{
     cells::Task,
     messages::{DataChoice, TextChoice},
 };
-use darts_engine::search::{Dropouts, Order, RecurrentConfig, SearchConfig};
+use darts_engine::config::{Dropouts, Order, RecurrentConfig, SearchConfig};
 
 /// The settings of the top bar.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -3,19 +3,19 @@
 #[cfg(all(feature = "compute", not(target_arch = "wasm32")))]
 mod decode;
 #[cfg(feature = "compute")]
-mod measure;
+mod steps;
 
+use crate::profile::{Ceilings, DecodeStages, KernelFigures, TimedBy};
 use crate::{
-    search::{RecurrentConfig, SearchConfig},
+    config::{RecurrentConfig, SearchConfig, TrainConfig},
     space::Genotype,
-    train::TrainConfig,
 };
 #[cfg(all(feature = "compute", not(target_arch = "wasm32")))]
 pub use decode::decode_benchmark;
-#[cfg(feature = "compute")]
-pub use measure::{recurrent_benchmark, step_benchmark, training_benchmark};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+#[cfg(feature = "compute")]
+pub use steps::{recurrent_benchmark, step_benchmark, training_benchmark};
 
 /// Milliseconds of a repeated thing.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,34 +56,6 @@ pub struct StepFigures {
     pub fraction_of_multiply_add: Option<f64>,
     /// Share of the device's copy rate that the bytes over the median time are, where both were measured.
     pub fraction_of_copy: Option<f64>,
-}
-
-/// What the device can do at most, measured in the same run.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Ceilings {
-    /// Multiply-adds on numbers in registers, two operations each.
-    pub multiply_add_gflops: f64,
-    /// Bytes read and written by a copy.
-    pub copy_gb_per_s: f64,
-}
-
-/// How launches were timed one by one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TimedBy {
-    /// The device's own clock, before and after each.
-    DeviceTimestamps,
-    /// This machine's clock, the work of each waited for: launching and waiting count too.
-    WallClock,
-}
-
-impl fmt::Display for TimedBy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::DeviceTimestamps => "device timestamps",
-            Self::WallClock => "wall clock",
-        })
-    }
 }
 
 /// The result of a step benchmark.
@@ -172,19 +144,6 @@ pub struct TrainingBenchmark {
     pub timed_by: Option<TimedBy>,
     /// Time by kernel in a step whose launches were timed one by one, the slowest first; empty unless asked for.
     pub kernels: Vec<KernelFigures>,
-}
-
-/// What one kernel took in a step.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct KernelFigures {
-    /// Its shader and sizes.
-    pub name: String,
-    /// Launches.
-    pub launches: u64,
-    /// Milliseconds of all launches.
-    pub ms: f64,
-    /// Bytes read and written by all launches, known of this project's own shaders.
-    pub bytes: Option<u64>,
 }
 
 impl StepFigures {
@@ -378,17 +337,6 @@ pub struct DecodeBenchmark {
     pub images_per_second_per_core: f64,
     /// One thread alone.
     pub stages: DecodeStages,
-}
-
-/// Mean milliseconds of the stages of a picture.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct DecodeStages {
-    /// Reading the file and decoding it.
-    pub decode_ms: f64,
-    /// Cropping, resizing and mirroring.
-    pub resize_ms: f64,
-    /// Varying the colours.
-    pub colour_ms: f64,
 }
 
 impl fmt::Display for DecodeBenchmark {

@@ -44,6 +44,21 @@ impl fmt::Display for DeviceChoice {
     }
 }
 
+/// What the kernels are shaped for.
+///
+/// A GPU wants many threads that each hold little, neighbours reading neighbouring vectors. A processor that plays the
+/// GPU (lavapipe, SwiftShader) pays for every load by lane and has the caches: it wants few loads that fetch much, and
+/// threads that go along memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Tuning {
+    /// For GPUs.
+    Gpu,
+    /// For processors that play a GPU.
+    Software,
+    /// For those in a browser, where every visit compiles all shaders before its first step: the same, with few and short ones.
+    Browser,
+}
+
 /// The device could not be had.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("no {choice} device: {reason}")]

@@ -1,11 +1,12 @@
 //! The one stream of events: what a search or a training run tells while it goes on.
 
+use crate::finite::{finite, finite_if_any};
 use crate::{
-    search::{RecurrentConfig, SearchConfig, Steering},
+    config::{RecurrentConfig, SearchConfig, TextTrainConfig, TrainConfig},
+    intervention::Steering,
     space::{Alphas, Genotype, RecurrentAlphas, RecurrentGenotype},
-    train::{TextTrainConfig, TrainConfig},
 };
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// What is told to whoever listens: one line of `events.jsonl`, one message to the page.
@@ -349,24 +350,6 @@ pub enum Event {
         /// One sentence that says what went wrong and where.
         message: String,
     },
-}
-
-/// Reads a number that float32 has room for: one beyond would be infinite, which JSON cannot tell.
-pub(crate) fn finite<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
-    let value = f32::deserialize(deserializer)?;
-    if value.is_finite() { Ok(value) } else { Err(D::Error::custom("a number beyond float32")) }
-}
-
-/// Reads such a number where there is one.
-fn finite_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f32>, D::Error> {
-    finite(deserializer).map(Some)
-}
-
-/// Reads rows of such numbers.
-pub(crate) fn finite_rows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<f32>>, D::Error> {
-    let rows = Vec::<Vec<f32>>::deserialize(deserializer)?;
-    let all = rows.iter().flatten().all(|value| value.is_finite());
-    if all { Ok(rows) } else { Err(D::Error::custom("a number beyond float32")) }
 }
 
 /// Loss and accuracy of a network, in training mode, on a minibatch or as a mean over several.

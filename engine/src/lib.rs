@@ -10,18 +10,24 @@
 pub mod bench;
 #[cfg(feature = "files")]
 pub mod checkpoint;
+pub mod config;
 #[cfg(feature = "files")]
 pub mod data;
 pub mod device;
 pub mod event;
+mod finite;
+pub mod intervention;
 #[cfg(feature = "compute")]
 pub mod kernels;
+#[cfg(feature = "compute")]
+pub mod model;
 #[cfg(feature = "files")]
-pub mod layout;
+pub mod network;
+pub mod profile;
 #[cfg(all(feature = "files", not(target_arch = "wasm32")))]
 pub mod run;
+#[cfg(feature = "compute")]
 pub mod search;
 pub mod space;
-#[cfg(feature = "compute")]
-pub mod supernet;
+#[cfg(feature = "files")]
 pub mod train;

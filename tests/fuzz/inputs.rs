@@ -4,17 +4,17 @@
 
 use darts_engine::{
     checkpoint::{Checkpoint, LogMark, State},
+    config::{RecurrentConfig, SearchConfig, TextTrainConfig, TrainConfig},
     data::{CIFAR10_FILES, Corpus, Dataset, Vocabulary, is_decoding, read_picture, readable},
     device::DeviceChoice,
     event::{Event, Measure, WordMeasure},
-    layout::{Layout, Network, RecurrentNet},
+    network::{Layout, Network, RecurrentNet},
     run::{DataSource, Events, RunConfig, TextRunConfig, TextSource},
-    search::{RecurrentConfig, SearchConfig},
     space::{
         Alphas, Genotype, PUBLISHED, PUBLISHED_RECURRENT, RecurrentAlphas, RecurrentGenotype, Stem, code::CodeError,
         published, published_recurrent,
     },
-    train::{TextTrainConfig, TextWeights, TrainConfig, Weights},
+    train::{TextWeights, Weights},
 };
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};

@@ -4,15 +4,14 @@ use darts_app::messages::{Activity, Command, DataChoice, Message, OwnText, Wante
 use darts_engine::{
     bench::step_benchmark,
     checkpoint::{Checkpoint, CheckpointError, LogMark, Resumable, State},
+    config::{RecurrentConfig, SearchConfig, TrainConfig},
     data::{Corpus, Dataset, TEXTURES_TEST, TEXTURES_TRAIN, Vocabulary},
     device::{Compute, DeviceChoice},
     event::Event,
-    search::{
-        Control, ConvSearch, REHEARSALS, RecurrentConfig, RecurrentError, RecurrentSearch, Sampling, SearchConfig,
-        SearchError, SteerError, Steering,
-    },
+    intervention::{Control, SteerError, Steering},
+    search::{ConvSearch, REHEARSALS, RecurrentError, RecurrentSearch, Sampling, SearchError},
     space::Genotype,
-    train::{TrainConfig, Training},
+    train::Training,
 };
 use futures::{StreamExt, channel::mpsc};
 use js_sys::{Function, Promise, Reflect, Uint8Array};

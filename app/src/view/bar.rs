@@ -14,7 +14,7 @@ use darts_app::{
     run::{Course, End, Plan},
     setup::{Count, Rate, Setup},
 };
-use darts_engine::search::{Order, Steering};
+use darts_engine::{config::Order, intervention::Steering};
 use leptos::{html, prelude::*};
 use wasm_bindgen_futures::spawn_local;
 

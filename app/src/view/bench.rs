@@ -2,7 +2,7 @@
 
 use super::page;
 use crate::page::Bench;
-use darts_engine::search::{Kernels, Order};
+use darts_engine::config::{Kernels, Order};
 use leptos::prelude::*;
 
 #[component]

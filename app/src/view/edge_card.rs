@@ -2,7 +2,7 @@
 
 use super::{edge_text, heatmap::place, op_hint, op_name, page};
 use darts_app::cells::Kind;
-use darts_engine::search::{OpName, PRUNED, SteeredCell, Steering};
+use darts_engine::intervention::{OpName, PRUNED, SteeredCell, Steering};
 use leptos::prelude::*;
 
 /// What a press of a button adds to an alpha.

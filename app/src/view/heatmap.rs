@@ -7,7 +7,7 @@ use darts_app::{
     link::HeatView,
     run::Moment,
 };
-use darts_engine::{search::PRUNED, space::Edge};
+use darts_engine::{intervention::PRUNED, space::Edge};
 use leptos::prelude::*;
 
 const WIDTH: f32 = 372.0;

@@ -3,7 +3,7 @@
 use super::{grouped, page, parts::Menu};
 use crate::browser;
 use darts_app::cells::{Kind, Task};
-use darts_engine::search::{OpName, SteeredCell, Steering};
+use darts_engine::intervention::{OpName, SteeredCell, Steering};
 use leptos::prelude::*;
 
 #[component]

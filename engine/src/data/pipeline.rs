@@ -8,7 +8,7 @@ use super::{
     loader::Table,
     picture::{Jitter, Part, Picture},
 };
-use crate::bench::DecodeStages;
+use crate::profile::DecodeStages;
 use fast_image_resize::Resizer;
 use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;

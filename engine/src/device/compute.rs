@@ -1,3 +1,4 @@
+use super::Tuning;
 use super::{DeviceChoice, DeviceError};
 use burn::backend::wgpu::{WgpuBackend, wgpu};
 use burn::tensor::Device;
@@ -137,6 +138,17 @@ fn one_line(text: &str) -> String {
 #[cfg(not(target_arch = "wasm32"))]
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     pollster::block_on(future)
+}
+
+impl Tuning {
+    /// What suits a device.
+    pub(crate) fn of(device: &Device) -> Self {
+        match Compute::is_software(&device.clone().inner()) {
+            true if cfg!(target_arch = "wasm32") => Self::Browser,
+            true => Self::Software,
+            false => Self::Gpu,
+        }
+    }
 }
 
 #[cfg(test)]

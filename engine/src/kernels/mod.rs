@@ -8,29 +8,14 @@
 //! moments of those inputs, and the same moments give the gradients of weights, alphas and BatchNorm without another
 //! pass over the pixels.
 
-mod ceiling;
-mod cell;
-mod conv_norm;
-mod gpu;
-mod language;
-mod op;
-mod processor;
-mod recurrent;
-mod sgd;
-mod together;
-mod watch;
+mod cpu;
+mod wgsl;
 
-pub use ceiling::ceilings;
-pub(crate) use cell::CellPlan;
-pub use cell::Tuning;
-pub(crate) use conv_norm::ConvNormPlan;
-pub use gpu::{SHADERS, launched};
-pub(crate) use language::{SCORES, classified, likelihood, matrix_product, word_vectors};
-pub(crate) use op::{conv_norm, mixed_cell};
-pub(crate) use processor::{is_processor, likelihood as likelihood_on_processor};
-pub(crate) use recurrent::{RecurrentInput, RecurrentKind, largest_buffer, recurrent_cell};
-pub(crate) use sgd::sgd_step;
-pub(crate) use watch::Count;
+pub(crate) use cpu::{is_processor, likelihood as likelihood_on_processor};
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) use watch::Profile;
-pub use watch::{end_sources, start_sources};
+pub(crate) use wgsl::Profile;
+pub(crate) use wgsl::{
+    CellPlan, ConvNormPlan, Count, RecurrentInput, RecurrentKind, SCORES, classified, conv_norm, largest_buffer,
+    likelihood, matrix_product, mixed_cell, recurrent_cell, sgd_step, word_vectors,
+};
+pub use wgsl::{SHADERS, ceilings, end_sources, launched, start_sources};

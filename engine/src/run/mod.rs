@@ -19,12 +19,12 @@ pub use text::{
 
 use crate::{
     checkpoint::{CheckpointError, LogMark},
+    config::{SearchConfig, TrainConfig},
     data::{Dataset, Pictures, without_path},
     device::DeviceChoice,
     event::Event,
-    search::SearchConfig,
     space::{Genotype, GenotypeError, PythonError, RecurrentGenotypeError},
-    train::{TrainConfig, Weights, WeightsError},
+    train::{Weights, WeightsError},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{

@@ -5,11 +5,11 @@ use super::{
     read_text, read_weights_file,
 };
 use crate::{
+    config::{RecurrentConfig, TextTrainConfig},
     data::{Corpus, Text},
     device::DeviceChoice,
-    search::RecurrentConfig,
     space::{Genotype, RecurrentGenotype, is_recurrent},
-    train::{TextTrainConfig, TextWeights},
+    train::TextWeights,
 };
 use serde::{Deserialize, Serialize};
 use std::path::Path;

@@ -1,4 +1,4 @@
-use super::Held;
+use crate::intervention::Held;
 use burn::tensor::{Bool, Tensor, TensorData};
 
 /// Added to the root of the second moment.

@@ -1,12 +1,12 @@
 use super::{
-    Order, SearchConfig,
     adam::{Adam, Hold},
     curvature::{Krylov, krylov},
     sgd::{Sgd, norm},
 };
+use crate::config::{Order, SearchConfig};
 use crate::{
     checkpoint::{CheckpointError, State},
-    supernet::{Minibatch, Pass, Supernet, Wrt},
+    model::{Minibatch, Pass, Supernet, Wrt},
 };
 use burn::tensor::{Device, ExecutionError, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};

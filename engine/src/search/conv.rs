@@ -1,4 +1,4 @@
-use super::{Bilevel, ConfigError, Held, Order, SearchConfig, SteerError, Steering, curvature::largest_eigenvalue};
+use super::{Bilevel, curvature::largest_eigenvalue};
 use crate::{
     checkpoint::{
         CheckpointError, Resumable, State, by_its_own_methods, check_architecture_steps, check_seconds, exactly,
@@ -6,8 +6,12 @@ use crate::{
     data::{Augment, DataError, Dataset, Loader, Position, split},
     device::{Compute, out_of_memory},
     event::{Event, Measure},
+    model::{Minibatch, Supernet},
     space::Alphas,
-    supernet::{Minibatch, Supernet},
+};
+use crate::{
+    config::{ConfigError, Order, SearchConfig},
+    intervention::{Held, SteerError, Steering},
 };
 use burn::tensor::{ExecutionError, Tensor, TensorData, Transaction};
 use rand::{Rng, SeedableRng};
@@ -182,9 +186,7 @@ impl ConvSearch {
         let (mut bilevel, rate) = (self.bilevel.clone(), self.config.learning_rate);
         let rehearsal = cubecl::dry_run::DryRun::new();
         match part {
-            0 => {
-                drop(bilevel.supernet().pass(&bilevel.weights, &bilevel.alphas, &batch, crate::supernet::Wrt::NOTHING))
-            }
+            0 => drop(bilevel.supernet().pass(&bilevel.weights, &bilevel.alphas, &batch, crate::model::Wrt::NOTHING)),
             1 => drop(bilevel.architecture_step(&self.config, rate, &batch, &batch)),
             _ => drop(bilevel.weight_step(&self.config, rate, &batch)),
         }
@@ -517,10 +519,12 @@ pub(crate) fn add(sum: &mut Measure, measure: Measure) {
 mod tests {
     use super::*;
     use crate::{
+        config::Order,
         device::{DeviceChoice, block_on},
-        search::{Order, PRUNED, SteeredCell, sgd::norm},
+        intervention::{PRUNED, SteeredCell},
+        model::Wrt,
+        search::sgd::norm,
         space::Op,
-        supernet::Wrt,
     };
 
     fn tiny() -> SearchConfig {

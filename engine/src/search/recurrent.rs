@@ -1,17 +1,20 @@
-use super::{
-    ConfigError, Held, Order, RecurrentBilevel, RecurrentConfig, Sampling, SteerError, Steering, check_held, floats,
-    reason,
-};
+use super::{RecurrentBilevel, Sampling, check_held, floats, reason};
 use crate::{
     checkpoint::{
         CheckpointError, Resumable, State, by_its_own_methods, check_architecture_steps, check_seconds, exactly,
     },
+    config::{Dropouts, Kernels},
     data::{Columns, Corpus, Text, TextError, Vocabulary, Window, readable},
     device::{Compute, out_of_memory},
     event::{Event, WordMeasure},
     kernels::largest_buffer,
+    model::{Masks, Passage, RunningStatistics, TextBatch},
+    network::RecurrentNet,
     space::RecurrentAlphas,
-    supernet::{Dropouts, Kernels, Masks, Passage, RecurrentNet, RunningStatistics, TextBatch},
+};
+use crate::{
+    config::{ConfigError, Order, RecurrentConfig},
+    intervention::{Held, SteerError, Steering},
 };
 use burn::tensor::{Device, Tensor, TensorData, Transaction};
 use rand::{RngExt, SeedableRng};
@@ -591,7 +594,7 @@ mod tests {
     use super::*;
     use crate::{
         device::block_on,
-        search::{PRUNED, SteeredCell},
+        intervention::{PRUNED, SteeredCell},
         space::RecurrentOp,
     };
 

@@ -1,12 +1,14 @@
 use super::{
-    Order, RecurrentConfig,
     adam::{Adam, Hold},
     bilevel::{FINITE_DIFFERENCE, initial_alphas},
     sgd::{Sgd, norm},
 };
+use crate::config::{Order, RecurrentConfig};
 use crate::{
     checkpoint::{CheckpointError, State},
-    supernet::{Passage, Penalties, RecurrentNet, RecurrentPass, RunningStatistics, Wrt},
+    config::Penalties,
+    model::{Passage, RecurrentPass, RunningStatistics, Wrt},
+    network::RecurrentNet,
 };
 use burn::tensor::{Device, Tensor};
 

@@ -1,10 +1,7 @@
 //! Text that a language model writes: one word after the other, each drawn from what the model expects next.
 
 use super::{RecurrentError, read_together};
-use crate::{
-    data::Columns,
-    supernet::{RecurrentNet, TextBatch},
-};
+use crate::{data::Columns, model::TextBatch, network::RecurrentNet};
 use burn::tensor::Tensor;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -80,10 +77,11 @@ fn draw(scores: &[f32], temperature: f64, drawn: f64) -> usize {
 mod tests {
     use super::*;
     use crate::{
+        config::{Dropouts, Kernels, RecurrentConfig},
         data::Corpus,
         device::{Compute, block_on},
         event::Event,
-        search::{Dropouts, Kernels, RecurrentConfig, RecurrentSearch},
+        search::RecurrentSearch,
     };
 
     #[test]

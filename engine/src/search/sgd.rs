@@ -1,4 +1,4 @@
-use super::Kernels;
+use crate::config::Kernels;
 use crate::kernels::{is_processor, sgd_step};
 use burn::tensor::Tensor;
 

@@ -1,5 +1,5 @@
 use super::{CellKind, EDGES, Genotype, NODES, Op};
-use crate::event::finite_rows;
+use crate::finite::finite_rows;
 use serde::{Deserialize, Serialize};
 
 /// The architecture parameters: for each kind of cell, one row an edge ([`super::edges`]), one entry an op

@@ -1,7 +1,7 @@
 //! Recurrent cells (paper, sections 2.1, 3.1.2 and A.1.2): one kind of cell, each node of which reads one earlier state.
 
 use super::alphas::softmax;
-use crate::event::finite_rows;
+use crate::finite::finite_rows;
 use serde::{Deserialize, Serialize};
 use std::{
     fmt::{self, Write},

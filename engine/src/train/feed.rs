@@ -1,6 +1,6 @@
 //! Where a training run and its tests have their minibatches from: images in memory, or pictures that are read meanwhile.
 
-use super::TrainConfig;
+use crate::config::TrainConfig;
 use crate::data::{Augment, DataError, Dataset, Drawn, Images, Loader, Normalisation, Position, evaluation, split};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::data::{PictureLoader, PictureSet, Pictures, evaluation_of};

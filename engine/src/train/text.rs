@@ -1,15 +1,17 @@
-use super::{TextTrainConfig, TextWeights};
+use super::TextWeights;
+use crate::config::TextTrainConfig;
 use crate::{
     checkpoint::{CheckpointError, Resumable, State, by_its_own_methods, check_seconds, exactly},
     data::{Columns, Corpus, Text},
     device::Compute,
     event::{Event, WordMeasure},
+    model::{Passage, TextBatch, Wrt},
+    network::RecurrentNet,
     search::{
         EVALUATION_BATCH, RecurrentError, Sgd, at_step, bad_weight, check_device, check_place, check_sums,
         evaluate_text, read_state, read_together,
     },
     space::RecurrentGenotype,
-    supernet::{Passage, RecurrentNet, TextBatch, Wrt},
 };
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{Rng, RngExt};

@@ -1,6 +1,6 @@
 use super::weights::{WeightsError, read};
 use crate::{
-    layout::{Parameter, RecurrentNet},
+    network::{Parameter, RecurrentNet},
     space::RecurrentGenotype,
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};

@@ -1,19 +1,21 @@
 use super::{
-    Network, TrainConfig, Weights,
+    Weights,
     feed::{Feed, Tests},
-    network::follow,
 };
 #[cfg(not(target_arch = "wasm32"))]
 use crate::data::Pictures;
 use crate::{
     checkpoint::{CheckpointError, Resumable, State, by_its_own_methods, check_seconds, exactly},
+    config::{ConfigError, Kernels},
     data::{DataError, Dataset, Drawn, Images, Normalisation, Position, SIDE, Unreadable},
     device::{Compute, out_of_memory},
     event::{Event, Measure, Tested},
-    search::{ConfigError, Kernels, MOST_WEIGHTS, Sgd, accuracy, add, floats, reason, right},
+    model::{Minibatch, cross_entropy},
+    network::Layout,
+    search::{MOST_WEIGHTS, Sgd, accuracy, add, floats, reason, right},
     space::Genotype,
-    supernet::{Layout, Minibatch, cross_entropy},
 };
+use crate::{config::TrainConfig, model::follow, network::Network};
 use burn::tensor::{Device, Tensor, TensorData, Transaction};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -2,7 +2,7 @@
 
 use crate::{
     checkpoint::open_safetensors,
-    layout::{AUXILIARY_HEAD, Layout, Network, Parameter},
+    network::{AUXILIARY_HEAD, Layout, Network, Parameter},
     space::{Genotype, Stem},
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};

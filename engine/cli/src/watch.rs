@@ -1,0 +1,481 @@
+//! Serves the page: by itself (`darts explore`), with a run that goes on (`darts search --watch`), or with one that was
+//! recorded (`darts replay`).
+//!
+//! ```text
+//! GET  /               the page, its head saying where the run is
+//! GET  /FILE           a file of the page, compressed where that form lies beside it and the browser takes it
+//! GET  /events         a search that goes on: its log as server-sent events, from its beginning or after Last-Event-ID
+//! POST /control        a `Control` as JSON, for a search that goes on
+//! GET  /events.jsonl   the log of a recorded run
+//! ```
+//!
+//! Requests by another name than this machine's, or from pages of other origins, are refused: a page somewhere else must
+//! neither read a run nor stop it.
+
+use crate::output::{Outcome, Output};
+use clap::Args;
+use darts_engine::{
+    intervention::Control,
+    run::{EVENTS_FILE, Run, RunError, TextRun},
+};
+use std::{
+    collections::VecDeque,
+    fs::{self, File},
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{IpAddr, SocketAddr, ToSocketAddrs},
+    path::{Component, Path, PathBuf},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+use tiny_http::{Header, Method, Request, Response, Server};
+
+/// Where a page is served unless an address is given.
+pub const ADDRESS: &str = "127.0.0.1:8080";
+/// Why a search ends that was stopped on its page.
+pub const STOPPED: &str = "the search was stopped on its page";
+/// Bytes of a command.
+const MOST_ASKED: u64 = 4096;
+/// Listeners and answers at a time.
+const MOST_THREADS: usize = 64;
+/// How often a listener looks for news.
+const LOOK: Duration = Duration::from_millis(40);
+/// How long the end of a search waits for its listeners to hear of it.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+#[derive(Args)]
+pub struct Explore {
+    /// Where to serve the page: a host of this machine and a port, 0 for any that is free.
+    #[arg(long, value_name = "ADDR", default_value = ADDRESS)]
+    address: String,
+    #[command(flatten)]
+    page: PageFolder,
+}
+
+#[derive(Args)]
+pub struct Replay {
+    /// The folder of the run.
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    /// Where to serve the page: a host of this machine and a port, 0 for any that is free.
+    #[arg(long, value_name = "ADDR", default_value = ADDRESS)]
+    address: String,
+    #[command(flatten)]
+    page: PageFolder,
+}
+
+/// Where the built page is.
+#[derive(Args)]
+pub struct PageFolder {
+    /// The folder of the built page [default: dist, here or beside the program].
+    #[arg(long, value_name = "FOLDER")]
+    page: Option<PathBuf>,
+}
+
+impl PageFolder {
+    /// The folder, if the page is in it.
+    fn find(&self) -> Outcome<PathBuf> {
+        let beside = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.join("dist")));
+        let candidates = match &self.page {
+            Some(named) => vec![named.clone()],
+            None => [Some(PathBuf::from("dist")), beside].into_iter().flatten().collect(),
+        };
+        if let Some(found) = candidates.iter().find(|folder| folder.join("index.html").is_file()) {
+            return Ok(found.clone());
+        }
+        let looked = candidates[0].display();
+        Err(format!(
+            "the page is not built: {looked} has no index.html (trunk build makes it, --page names its folder)"
+        )
+        .into())
+    }
+}
+
+/// Whether a search is watched, and where.
+#[derive(Args)]
+pub struct Watching {
+    /// Show the search on the page while it runs, and let the page pause, stop and change it; ADDR is a host of this machine and
+    /// a port [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = ADDRESS)]
+    watch: Option<String>,
+    #[command(flatten)]
+    page: PageFolder,
+}
+
+impl Watching {
+    /// Serves the page for the search that writes to the folder `run`, if that is wanted.
+    ///
+    /// # Errors
+    /// The page is not built, or the address cannot be listened at.
+    pub fn start(&self, run: &Path, output: &Output) -> Outcome<Option<Watch>> {
+        self.watch.as_ref().map(|address| Watch::start(address, &self.page, run, output)).transpose()
+    }
+}
+
+/// What is served beside the page.
+enum Served {
+    /// Nothing: the page searches by itself.
+    Page,
+    /// The log of a run that is over.
+    Recording { log: PathBuf, name: String },
+    /// The log of a search that goes on.
+    Search { log: PathBuf, state: Mutex<State>, news: Condvar },
+}
+
+/// What was asked of a search, and where it stands.
+#[derive(Default)]
+struct State {
+    asked: VecDeque<Control>,
+    holding: bool,
+    /// Single steps asked for.
+    owed: usize,
+    refused: Vec<String>,
+    /// The log is the search's own: one taken up again throws away what followed its checkpoint first.
+    begun: bool,
+    over: bool,
+    listeners: usize,
+}
+
+struct Site {
+    page: PathBuf,
+    served: Served,
+    bound: SocketAddr,
+}
+
+/// A search that is watched.
+pub struct Watch {
+    site: Arc<Site>,
+}
+
+impl Watch {
+    fn start(address: &str, page: &PageFolder, run: &Path, output: &Output) -> Outcome<Self> {
+        let served = Served::Search { log: run.join(EVENTS_FILE), state: Mutex::default(), news: Condvar::new() };
+        let site = serve(address, page.find()?, served)?;
+        output.remark(format_args!("watch it at http://{}/", site.bound));
+        Ok(Self { site })
+    }
+
+    fn state(&self) -> (MutexGuard<'_, State>, &Condvar) {
+        match &self.site.served {
+            Served::Search { state, news, .. } => (lock(state), news),
+            Served::Page | Served::Recording { .. } => unreachable!("what is watched is a search"),
+        }
+    }
+
+    /// What somebody asked for before the next step; nothing when that may be taken. Waits while the search is held and not
+    /// interrupted.
+    pub fn asked(&self, interrupted: &dyn Fn() -> bool) -> Option<Control> {
+        let (mut state, news) = self.state();
+        state.begun = true;
+        loop {
+            match state.asked.pop_front() {
+                Some(Control::Pause) => (state.holding, state.owed) = (true, 0),
+                Some(Control::Resume) => state.holding = false,
+                Some(Control::Step) => (state.holding, state.owed) = (true, state.owed + 1),
+                Some(other) => return Some(other),
+                None if state.holding && state.owed == 0 && !interrupted() => {
+                    (state, _) = news.wait_timeout(state, LOOK).unwrap_or_else(PoisonError::into_inner);
+                }
+                None => {
+                    state.owed = state.owed.saturating_sub(1);
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Tells whoever watches that a change could not be made.
+    pub fn refuse(&self, reason: String) {
+        self.state().0.refused.push(reason);
+    }
+}
+
+impl Drop for Watch {
+    /// Whoever listens hears the end.
+    fn drop(&mut self) {
+        self.state().0.over = true;
+        let began = Instant::now();
+        while self.state().0.listeners > 0 && began.elapsed() < LAST_WORDS {
+            thread::sleep(LOOK);
+        }
+    }
+}
+
+/// `darts replay`: serves the page with a recorded run until it is stopped.
+pub fn replay(args: &Replay, output: &Output) -> Outcome {
+    let folder = match Run::open(&args.run) {
+        Err(RunError::OtherKind { .. }) => TextRun::open(&args.run)?.folder,
+        run => run?.folder,
+    };
+    let log = folder.join(EVENTS_FILE);
+    File::open(&log).map_err(|error| format!("cannot read {}: {error}", log.display()))?;
+    let shown = fs::canonicalize(&folder).unwrap_or(folder);
+    let name = shown.file_name().map_or("run".into(), |name| name.to_string_lossy().into_owned());
+    stay(serve(&args.address, args.page.find()?, Served::Recording { log, name })?, output)
+}
+
+/// `darts explore`: serves the page until it is stopped.
+pub fn explore(args: &Explore, output: &Output) -> Outcome {
+    stay(serve(&args.address, args.page.find()?, Served::Page)?, output)
+}
+
+/// Tells where a site is, and serves it for as long as the program runs.
+fn stay(site: Arc<Site>, output: &Output) -> Outcome {
+    let address = format!("http://{}/", site.bound);
+    output.print(&serde_json::json!({ "address": address }), &address)?;
+    output.remark("Control-C ends it");
+    loop {
+        thread::park();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Listens, and answers on threads of its own.
+fn serve(address: &str, page: PathBuf, served: Served) -> Outcome<Arc<Site>> {
+    let problem = |error: &dyn std::fmt::Display| format!("cannot listen at {address}: {error}");
+    let mut resolved = address.to_socket_addrs().map_err(|error| problem(&error))?;
+    let resolved = resolved.next().ok_or_else(|| problem(&"it is no address"))?;
+    let server = Server::http(resolved).map_err(|error| problem(&error))?;
+    let bound = server.server_addr().to_ip().ok_or_else(|| problem(&"it is no address"))?;
+    let site = Arc::new(Site { page, served, bound });
+    let answering = site.clone();
+    let threads = Arc::new(());
+    thread::spawn(move || {
+        while let Ok(request) = server.recv() {
+            if Arc::strong_count(&threads) > MOST_THREADS {
+                let _ = request.respond(text(503, "too many are watching"));
+                continue;
+            }
+            let (site, busy) = (answering.clone(), threads.clone());
+            thread::spawn(move || {
+                // Whoever asked may be gone, which is no matter.
+                let _ = site.answer(request);
+                drop(busy);
+            });
+        }
+    });
+    Ok(site)
+}
+
+type Answer = Response<Box<dyn Read + Send>>;
+
+fn header(name: &str, value: &str) -> Header {
+    Header::from_bytes(name, value).expect("headers are plain text")
+}
+
+/// Forms in which a file may lie beside itself, the smallest first: what they are called, and how their names end.
+const PACKED: [(&str, &str); 2] = [("br", "br"), ("gzip", "gz")];
+
+/// What every answer says.
+const ALWAYS: [(&str, &str); 5] = [
+    ("Cache-Control", "no-cache"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Content-Security-Policy", "frame-ancestors 'none'"),
+];
+
+fn answer(status: u16, kind: &str, bytes: Box<dyn Read + Send>, length: Option<usize>) -> Answer {
+    let headers =
+        ALWAYS.iter().map(|(name, value)| header(name, value)).chain([header("Content-Type", kind)]).collect();
+    // With its length told, whoever loads it can show how far that is.
+    Response::new(status.into(), headers, bytes, length, None).with_chunked_threshold(usize::MAX)
+}
+
+fn text(status: u16, text: &str) -> Answer {
+    let bytes = text.as_bytes().to_vec();
+    let length = bytes.len();
+    answer(status, "text/plain; charset=utf-8", Box::new(io::Cursor::new(bytes)), Some(length))
+}
+
+impl Site {
+    fn answer(&self, mut request: Request) -> io::Result<()> {
+        let told = |name: &'static str| {
+            let found = request.headers().iter().find(|header| header.field.equiv(name));
+            found.map(|header| header.value.as_str().to_owned())
+        };
+        let (host, origin) = (told("Host").unwrap_or_default(), told("Origin"));
+        if !self.is_ours(&host) {
+            return request.respond(text(403, "this page answers only by the name of its own machine"));
+        }
+        if origin.is_some_and(|origin| origin != format!("http://{host}")) {
+            return request.respond(text(403, "this page answers no page of another origin"));
+        }
+        let path = request.url().split(['?', '#']).next().unwrap_or_default().to_owned();
+        match (request.method(), path.as_str(), &self.served) {
+            (Method::Post, "/control", Served::Search { state, news, .. }) => {
+                let json = told("Content-Type").is_some_and(|kind| kind.starts_with("application/json"));
+                let mut body = Vec::new();
+                request.as_reader().take(MOST_ASKED + 1).read_to_end(&mut body)?;
+                let control = match serde_json::from_slice::<Control>(&body) {
+                    _ if !json => Err("a command is JSON and says so".to_owned()),
+                    _ if body.len() as u64 > MOST_ASKED => Err("this is longer than any command".to_owned()),
+                    parsed => parsed.map_err(|error| format!("this is no command: {error}")),
+                };
+                match control {
+                    Ok(control) => {
+                        lock(state).asked.push_back(control);
+                        news.notify_all();
+                        request.respond(text(200, ""))
+                    }
+                    Err(problem) => request.respond(text(400, &problem)),
+                }
+            }
+            (Method::Get, "/events", Served::Search { log, state, .. }) => {
+                let after = told("Last-Event-ID").and_then(|id| id.parse().ok()).unwrap_or(0);
+                lock(state).listeners += 1;
+                let heard = tell(log, state, after, request.into_writer());
+                lock(state).listeners -= 1;
+                heard
+            }
+            (Method::Get, "/events.jsonl", Served::Recording { log, .. }) => match File::open(log) {
+                Ok(file) => {
+                    let length = file.metadata().ok().and_then(|about| usize::try_from(about.len()).ok());
+                    request.respond(answer(200, "application/jsonl", Box::new(file), length))
+                }
+                Err(error) => request.respond(text(404, &format!("the log cannot be read: {error}"))),
+            },
+            (Method::Get | Method::Head, path, _) => {
+                let found = self.file(path, &told("Accept-Encoding").unwrap_or_default());
+                request.respond(found)
+            }
+            _ => request.respond(text(405, "this is neither a page nor a command")),
+        }
+    }
+
+    /// Whether a request came by this machine's own name, so that no foreign name can be made to lead here.
+    fn is_ours(&self, host: &str) -> bool {
+        let port = format!(":{}", self.bound.port());
+        let name = host.strip_suffix(&port).unwrap_or(if self.bound.port() == 80 { host } else { "" });
+        let name = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+        let number = name.parse::<IpAddr>();
+        name == "localhost" || number.is_ok_and(|ip| ip.is_loopback() || !self.bound.ip().is_loopback())
+    }
+
+    /// A file of the page, and nothing outside of its folder, in the smallest form that is accepted.
+    fn file(&self, path: &str, accepted: &str) -> Answer {
+        let missing = || text(404, "there is no such file");
+        let relative = Path::new(path.trim_start_matches('/'));
+        if path.contains(['%', '\\', '\0']) || !relative.components().all(|part| matches!(part, Component::Normal(_))) {
+            return missing();
+        }
+        if path == "/" || path == "/index.html" {
+            let Ok(page) = fs::read_to_string(self.page.join("index.html")) else { return missing() };
+            let page = page.replacen("<head>", &format!("<head>{}", self.told()), 1).into_bytes();
+            let length = page.len();
+            return answer(200, "text/html; charset=utf-8", Box::new(io::Cursor::new(page)), Some(length));
+        }
+        let kind = match relative.extension().and_then(|extension| extension.to_str()) {
+            Some("css") => "text/css; charset=utf-8",
+            Some("js") => "text/javascript; charset=utf-8",
+            Some("json") => "application/json",
+            Some("svg") => "image/svg+xml",
+            Some("txt") => "text/plain; charset=utf-8",
+            Some("wasm") => "application/wasm",
+            _ => "application/octet-stream",
+        };
+        let file = self.page.join(relative);
+        let Some((whole, length)) = opened(&file) else { return missing() };
+        let packed = PACKED.iter().filter(|(coding, _)| accepts(accepted, coding)).find_map(|(coding, ending)| {
+            let (packed, length) = opened(Path::new(&format!("{}.{ending}", file.display())))?;
+            Some((coding, packed, length))
+        });
+        let varies = header("Vary", "Accept-Encoding");
+        match packed {
+            Some((coding, packed, size)) => answer(200, kind, Box::new(packed), Some(size))
+                .with_header(header("Content-Encoding", coding))
+                // For whoever shows how much has arrived: that is counted unpacked.
+                .with_header(header("X-Unpacked-Length", &length.to_string())),
+            None => answer(200, kind, Box::new(whole), Some(length)),
+        }
+        .with_header(varies)
+    }
+
+    /// What the page's head says of the run.
+    fn told(&self) -> String {
+        match &self.served {
+            Served::Page => String::new(),
+            Served::Search { .. } => {
+                r#"<meta name="darts-events" content="events"><meta name="darts-control" content="control">"#.into()
+            }
+            Served::Recording { name, .. } => {
+                let name = name.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+                format!(
+                    r#"<meta name="darts-recording" content="events.jsonl"><meta name="darts-name" content="{name}">"#
+                )
+            }
+        }
+    }
+}
+
+/// A file and its length; nothing where it is none.
+fn opened(file: &Path) -> Option<(File, usize)> {
+    let opened = File::open(file).ok()?;
+    let about = opened.metadata().ok().filter(|about| about.is_file())?;
+    Some((opened, usize::try_from(about.len()).ok()?))
+}
+
+/// Whether an `Accept-Encoding` names a coding, and does not refuse it.
+fn accepts(told: &str, coding: &str) -> bool {
+    told.split(',').any(|one| {
+        let mut parts = one.split(';').map(str::trim);
+        let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(coding));
+        named && !parts.any(|part| part.strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0)))
+    })
+}
+
+/// Tells the lines of a log as server-sent events, as they come, until the search is over.
+fn tell(log: &Path, state: &Mutex<State>, after: usize, mut out: impl Write) -> io::Result<()> {
+    out.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n")?;
+    for (name, value) in ALWAYS {
+        write!(out, "{name}: {value}\r\n")?;
+    }
+    out.write_all(b"\r\nretry: 1000\n\n")?;
+    let (mut reader, mut line, mut number) = (None, Vec::new(), 0);
+    let (mut state_told, mut refusals_told, mut quiet) = (None, lock(state).refused.len(), Instant::now());
+    loop {
+        let (begun, over, holding, refused) = {
+            let state = lock(state);
+            let refused = state.refused[refusals_told..].to_vec();
+            (state.begun, state.over, state.holding && state.owed == 0, refused)
+        };
+        if reader.is_none() && (begun || over) {
+            reader = File::open(log).ok().map(BufReader::new);
+        }
+        if let Some(reader) = &mut reader {
+            // A line that is not whole yet waits in `line` for its rest.
+            while reader.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
+                number += 1;
+                if number > after {
+                    write!(out, "id: {number}\ndata: ")?;
+                    out.write_all(&line)?;
+                    out.write_all(b"\n")?;
+                    quiet = Instant::now();
+                }
+                line.clear();
+            }
+        }
+        if state_told != Some(holding) {
+            write!(out, "event: state\ndata: {}\n\n", if holding { "holding" } else { "stepping" })?;
+            state_told = Some(holding);
+        }
+        refusals_told += refused.len();
+        for reason in refused {
+            write!(out, "event: refused\ndata: {}\n\n", reason.replace(['\r', '\n'], " "))?;
+        }
+        if over {
+            out.write_all(b"event: end\ndata: over\n\n")?;
+            return out.flush();
+        }
+        // A word now and then shows whether anybody is still there.
+        if quiet.elapsed() > Duration::from_secs(5) {
+            out.write_all(b": still here\n\n")?;
+            quiet = Instant::now();
+        }
+        out.flush()?;
+        thread::sleep(LOOK);
+    }
+}

@@ -1,0 +1,127 @@
+use super::{ConfigError, DECAY, Kernels, NOT_NEGATIVE, Order, POSITIVE, SHARE, cosine};
+use serde::{Deserialize, Serialize};
+
+/// Every hyper-parameter of a convolutional search. The defaults are the paper's (appendix A.1.1).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SearchConfig {
+    /// First- or second-order architecture gradient.
+    pub order: Order,
+    /// Passes over the weight half.
+    pub epochs: usize,
+    /// Images of a minibatch.
+    pub batch_size: usize,
+    /// Channels of the first cell.
+    pub init_channels: usize,
+    /// Cells of the supernet.
+    pub layers: usize,
+    /// Training images used, before the split; all when absent.
+    pub train_images: Option<usize>,
+    /// Share of the training images that trains the weights; the rest trains the alphas.
+    pub train_portion: f64,
+    /// Fixes initial weights and alphas, split, order of the images and augmentation.
+    pub seed: u64,
+    /// First weight learning rate (SGD), annealed along a cosine.
+    pub learning_rate: f64,
+    /// Last weight learning rate.
+    pub learning_rate_min: f64,
+    /// Momentum of the weights.
+    pub momentum: f64,
+    /// Weight decay of the weights.
+    pub weight_decay: f64,
+    /// Largest norm of the weight gradient.
+    pub grad_clip: f64,
+    /// Learning rate of the alphas (Adam).
+    pub arch_learning_rate: f64,
+    /// Adam's decay rates for the alphas.
+    pub arch_betas: (f64, f64),
+    /// Weight decay of the alphas.
+    pub arch_weight_decay: f64,
+    /// The path that computes the supernet.
+    pub kernels: Kernels,
+    /// Steps between two step events that carry the alphas.
+    pub report_every: usize,
+    /// Products with the Hessian that measure the curvature after each epoch; 0 leaves it out.
+    pub curvature_rounds: usize,
+}
+
+impl Default for SearchConfig {
+    fn default() -> Self {
+        Self {
+            order: Order::First,
+            epochs: 50,
+            batch_size: 64,
+            init_channels: 16,
+            layers: 8,
+            train_images: None,
+            train_portion: 0.5,
+            seed: 0,
+            learning_rate: 0.025,
+            learning_rate_min: 0.001,
+            momentum: 0.9,
+            weight_decay: 3e-4,
+            grad_clip: 5.0,
+            arch_learning_rate: 3e-4,
+            arch_betas: (0.5, 0.999),
+            arch_weight_decay: 1e-3,
+            kernels: Kernels::default(),
+            report_every: 50,
+            curvature_rounds: 0,
+        }
+    }
+}
+
+impl SearchConfig {
+    /// Checks every setting against its range.
+    ///
+    /// # Errors
+    /// The first setting that makes no search.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        for (name, value, least, most) in [
+            ("epochs", self.epochs, 1, 1_000_000),
+            ("batch-size", self.batch_size, 1, usize::MAX),
+            ("init-channels", self.init_channels, 1, 1000),
+            ("layers", self.layers, 1, 1000),
+            ("report-every", self.report_every, 1, usize::MAX),
+            ("curvature-rounds", self.curvature_rounds, 0, 1000),
+            ("train-images", self.train_images.unwrap_or(2), 2, usize::MAX),
+        ] {
+            ConfigError::count(name, value, least..=most)?;
+        }
+        for (name, value, range) in [
+            ("train-portion", self.train_portion, SHARE),
+            ("learning-rate", self.learning_rate, POSITIVE),
+            ("learning-rate-min", self.learning_rate_min, NOT_NEGATIVE),
+            ("momentum", self.momentum, DECAY),
+            ("weight-decay", self.weight_decay, NOT_NEGATIVE),
+            ("grad-clip", self.grad_clip, POSITIVE),
+            ("arch-learning-rate", self.arch_learning_rate, POSITIVE),
+            ("arch-beta1", self.arch_betas.0, DECAY),
+            ("arch-beta2", self.arch_betas.1, DECAY),
+            ("arch-weight-decay", self.arch_weight_decay, NOT_NEGATIVE),
+        ] {
+            ConfigError::number(name, value, range)?;
+        }
+        Ok(())
+    }
+
+    /// The weight learning rate of an epoch: annealed along a cosine from the first to the last (appendix A.1.1).
+    pub fn learning_rate_at(&self, epoch: usize) -> f64 {
+        cosine(self.learning_rate, self.learning_rate_min, epoch, self.epochs)
+    }
+
+    /// The sizes of the weight half and the alpha half, of `available` training images.
+    ///
+    /// # Errors
+    /// More images asked for than available, or a half smaller than one minibatch.
+    pub fn split(&self, available: usize) -> Result<(usize, usize), ConfigError> {
+        let images = ConfigError::images(self.train_images, available)?;
+        let weights = (images as f64 * self.train_portion).floor() as usize;
+        for (half, count) in [("weight", weights), ("alpha", images - weights)] {
+            if count < self.batch_size {
+                return Err(ConfigError::HalfTooSmall { batch_size: self.batch_size, half, images: count });
+            }
+        }
+        Ok((weights, images - weights))
+    }
+}

@@ -1,0 +1,21 @@
+//! Numbers read from JSON, which must be finite in float32.
+
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+/// Reads a number that float32 has room for: one beyond would be infinite, which JSON cannot tell.
+pub(crate) fn finite<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
+    let value = f32::deserialize(deserializer)?;
+    if value.is_finite() { Ok(value) } else { Err(D::Error::custom("a number beyond float32")) }
+}
+
+/// Reads such a number where there is one.
+pub(crate) fn finite_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f32>, D::Error> {
+    finite(deserializer).map(Some)
+}
+
+/// Reads rows of such numbers.
+pub(crate) fn finite_rows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<f32>>, D::Error> {
+    let rows = Vec::<Vec<f32>>::deserialize(deserializer)?;
+    let all = rows.iter().flatten().all(|value| value.is_finite());
+    if all { Ok(rows) } else { Err(D::Error::custom("a number beyond float32")) }
+}
