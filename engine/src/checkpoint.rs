@@ -9,9 +9,11 @@
 //! Numbers are little-endian. The checksum covers all before it and is compared before anything else is looked at. The
 //! safetensors file has the tensors, each F32 and of one dimension, and all else as JSON in its metadata, under `run`.
 
+#[cfg(feature = "compute")]
+use crate::device::{ReadError, read};
 use crate::event::Event;
 #[cfg(feature = "compute")]
-use burn::tensor::{ExecutionError, Tensor, TensorData, Transaction};
+use burn::tensor::{Tensor, TensorData};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::{BTreeMap, HashMap};
@@ -83,13 +85,10 @@ impl State {
     pub async fn read<'a>(
         progress: &impl Serialize,
         tensors: impl IntoIterator<Item = (&'a str, Tensor<1>)>,
-    ) -> Result<Self, ExecutionError> {
+    ) -> Result<Self, ReadError> {
         let (names, tensors): (Vec<String>, Vec<Tensor<1>>) =
             tensors.into_iter().map(|(name, tensor)| (name.to_owned(), tensor)).unzip();
-        let transaction = tensors.into_iter().fold(Transaction::default(), Transaction::register);
-        let values = transaction.execute_async().await?;
-        let values = values.into_iter().map(|data| data.try_to_vec::<f32>().expect("a float tensor"));
-        Ok(Self::new(progress, names.into_iter().zip(values)))
+        Ok(Self::new(progress, names.into_iter().zip(read(tensors).await?)))
     }
 
     /// A state of values on the host.
@@ -338,32 +337,6 @@ pub trait Resumable {
     /// The state is of another run; then this one is as it was.
     fn restore(&mut self, state: &State) -> Result<(), CheckpointError>;
 }
-
-/// Of [`Resumable`], what a run has as methods of its own, for those who know which run it is.
-#[cfg(feature = "compute")]
-macro_rules! by_its_own_methods {
-    ($error:ty) => {
-        type Error = $error;
-
-        fn started(&self) -> Event {
-            self.started()
-        }
-
-        async fn step(&mut self) -> Result<Vec<Event>, $error> {
-            self.step().await
-        }
-
-        fn steps_done(&self) -> usize {
-            self.step
-        }
-
-        fn is_finished(&self) -> bool {
-            self.is_finished()
-        }
-    };
-}
-#[cfg(feature = "compute")]
-pub(crate) use by_its_own_methods;
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "compute")]
 mod compute;
+#[cfg(feature = "compute")]
+mod read;
 
 #[cfg(feature = "compute")]
 pub use compute::Compute;
@@ -9,6 +11,10 @@ pub use compute::Compute;
 pub use compute::block_on;
 #[cfg(feature = "compute")]
 pub(crate) use compute::out_of_memory;
+#[cfg(feature = "compute")]
+pub use read::ReadError;
+#[cfg(feature = "compute")]
+pub(crate) use read::read;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

@@ -13,9 +13,3 @@ pub(crate) fn finite_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
     finite(deserializer).map(Some)
 }
 
-/// Reads rows of such numbers.
-pub(crate) fn finite_rows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<f32>>, D::Error> {
-    let rows = Vec::<Vec<f32>>::deserialize(deserializer)?;
-    let all = rows.iter().flatten().all(|value| value.is_finite());
-    if all { Ok(rows) } else { Err(D::Error::custom("a number beyond float32")) }
-}

@@ -14,6 +14,8 @@ pub mod config;
 #[cfg(feature = "files")]
 pub mod data;
 pub mod device;
+#[cfg(feature = "compute")]
+mod error;
 pub mod event;
 mod finite;
 pub mod intervention;
@@ -31,3 +33,6 @@ pub mod search;
 pub mod space;
 #[cfg(feature = "files")]
 pub mod train;
+
+#[cfg(feature = "compute")]
+pub use error::{Error, Sizes};

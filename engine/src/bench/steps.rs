@@ -1,22 +1,20 @@
 use super::{RecurrentBenchmark, StepBenchmark, StepFigures, Timing, TrainingBenchmark};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::kernels::Profile;
-use crate::profile::{Ceilings, KernelFigures, TimedBy};
 use crate::{
-    config::{Order, RecurrentConfig, SearchConfig, TrainConfig},
+    config::{Order, RecurrentConfig, SearchConfig, SearchSettings, TrainConfig},
     data::{Dataset, Window},
-    device::Compute,
+    device::{Compute, read},
+    error::{Error, Sizes},
     kernels::{Count, ceilings, launched},
-    model::{Minibatch, Passage, TextBatch},
+    model::{Minibatch, Pass, Passage, RecurrentPass, TextBatch},
     network::RecurrentNet,
-    search::{
-        Bilevel, RecurrentBilevel, RecurrentError, SearchError, check_device, device_error, memory_left, read_together,
-        reason, supernet_for,
-    },
-    space::{Genotype, NetworkSize},
-    train::{TrainError, Training},
+    profile::{Ceilings, KernelFigures, TimedBy},
+    search::{Bilevel, Family, Pass as _, SearchNetwork, check_device, supernet_for},
+    space::{Convolutional, Genotype, NetworkSize, Recurrent},
+    train::ImageTraining,
 };
-use burn::tensor::{Device, ExecutionError, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use web_time::Instant;
@@ -27,8 +25,8 @@ const CLASSES: usize = 10;
 
 /// Times weight and architecture steps on random images, and what the device can do at most.
 ///
-/// `profile` also times every launch of a weight step by itself, natively. `told` hears what has been done: the kind of
-/// step and how many of it, the first of which is not timed.
+/// `profile` also times every launch of a weight step by itself, natively. `progress` gets the kind of step and how many of
+/// it are done, the first of which is not timed.
 ///
 /// # Errors
 /// The device failed, or does not run the kernels.
@@ -37,76 +35,38 @@ pub async fn step_benchmark(
     steps: usize,
     profile: bool,
     compute: &Compute,
-    mut told: impl FnMut(&str, usize),
-) -> Result<StepBenchmark, SearchError> {
+    progress: impl FnMut(&str, usize),
+) -> Result<StepBenchmark, Error> {
     let device = &compute.device;
     let supernet = supernet_for(&config, CLASSES, [IMAGE, IMAGE], compute)?;
     let expected_bytes = supernet.memory(config.batch_size, [IMAGE, IMAGE]).map(|memory| memory.peak);
     let parameters = supernet.layout().len();
     let forward = supernet.multiply_accumulates(IMAGE, IMAGE) * config.batch_size as u64;
-    let mut bilevel = Bilevel::new(supernet, config.seed, device);
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
-    let [weight_batch, alpha_batch] = [0, 1].map(|_| random_batch(&mut rng, config.batch_size, device));
-    let mut peak = None;
-    // Two passes of the second order are for weights, two for alphas only.
-    let order = match config.order {
-        Order::First => 3,
-        Order::Second => 12,
-    };
-    let mut timed = async |bilevel: &mut Bilevel, kind: &str, passes: u64| {
-        let step = async || -> Result<(), ExecutionError> {
-            let loss = if kind == "weight step" {
-                bilevel.weight_step(&config, config.learning_rate, &weight_batch).0.loss
-            } else {
-                bilevel.architecture_step(&config, config.learning_rate, &weight_batch, &alpha_batch).loss
-            };
-            loss.into_data_async().await?;
-            let weights = bilevel.weights.clone().slice(0..1).into_data_async();
-            let alphas = bilevel.alphas.clone().slice(0..1).into_data_async();
-            weights.await?;
-            alphas.await?;
-            Ok(())
-        };
-        time(steps, passes * forward, device, &mut peak, step, |n| told(kind, n)).await
-    };
-    let failed = |error: ExecutionError| device_error(0, &config, &error);
-    let mut weight_step = timed(&mut bilevel, "weight step", 3).await.map_err(failed)?;
-    memory_left(&config)?;
-    let work = async || {
-        let (pass, _) = bilevel.weight_step(&config, config.learning_rate, &weight_batch);
-        pass.loss.into_data_async().await.map(drop)
-    };
-    let (kernels, timed_by) = by_kernel(profile, work).await.map_err(failed)?;
-    let mut architecture_step = timed(&mut bilevel, "architecture step", order).await.map_err(failed)?;
-    memory_left(&config)?;
-    // Last, as its buffers would count as memory that steps need.
-    let ceilings = match compute.runs_shaders() {
-        true => Some(ceilings(device).await.map_err(failed)?),
-        false => None,
-    };
-    for step in [&mut weight_step, &mut architecture_step] {
-        step.compare(ceilings);
-    }
+    let batches = [0, 1].map(|_| random_batch(&mut rng, config.batch_size, device));
+    let batch = |split: usize, _: Option<&Pass>| batches[split].clone();
+    let sizes = Convolutional::sizes(&config);
+    let found = search_steps(&config, sizes, supernet, forward, batch, (steps, profile), compute, progress).await?;
     Ok(StepBenchmark {
         adapter: compute.adapter.clone(),
         backend: compute.backend.clone(),
         config,
         parameters,
         steps,
-        weight_step,
-        architecture_step,
-        peak_bytes: peak,
+        weight_step: found.weight_step,
+        architecture_step: found.architecture_step,
+        peak_bytes: found.peak_bytes,
         expected_bytes,
-        ceilings,
-        timed_by,
-        kernels,
+        ceilings: found.ceilings,
+        timed_by: found.timed_by,
+        kernels: found.kernels,
     })
 }
 
 /// Times weight and architecture steps of a recurrent search on random words, and what the device can do at most.
 ///
-/// `profile` also times every launch of a weight step by itself, natively. `told` hears what has been done: the kind of
-/// step and how many of it, the first of which is not timed.
+/// `profile` also times every launch of a weight step by itself, natively. `progress` gets the kind of step and how many of
+/// it are done, the first of which is not timed.
 ///
 /// # Errors
 /// The device failed, or does not run the kernels.
@@ -116,74 +76,119 @@ pub async fn recurrent_benchmark(
     steps: usize,
     profile: bool,
     compute: &Compute,
-    mut told: impl FnMut(&str, usize),
-) -> Result<RecurrentBenchmark, RecurrentError> {
+    progress: impl FnMut(&str, usize),
+) -> Result<RecurrentBenchmark, Error> {
     let device = &compute.device;
     let &RecurrentConfig { hidden, batch_size, bptt, .. } = &config;
     let net = RecurrentNet::relaxed(vocabulary, hidden, config.kernels);
     check_device(&net, [batch_size, bptt], compute)?;
     let parameters = net.layout().len();
     let forward = net.multiply_accumulates() * (batch_size * bptt) as u64;
-    let mut bilevel = RecurrentBilevel::new(net, config.seed, device);
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
     let windows = [0, 1].map(|_| random_window(&mut rng, vocabulary, [bptt, batch_size]));
-    let mut state = [0, 1].map(|_| bilevel.net().first_hidden(batch_size, device));
-    let mut passage = |half: usize, state: &[Tensor<2>; 2]| Passage {
-        text: TextBatch::upload(&windows[half], device),
-        hidden: state[half].clone(),
-        masks: config.dropouts.draw(&windows[half], vocabulary, hidden, &mut rng, device),
+    let mut state = [0, 1].map(|_| net.first_hidden(batch_size, device));
+    let batch = |split: usize, before: Option<&RecurrentPass>| {
+        if let Some(pass) = before {
+            state[split] = pass.hidden.clone();
+        }
+        Passage {
+            text: TextBatch::upload(&windows[split], device),
+            hidden: state[split].clone(),
+            masks: config.dropouts.draw(&windows[split], vocabulary, hidden, &mut rng, device),
+            penalties: config.penalties,
+        }
     };
-    let mut step = async |bilevel: &mut RecurrentBilevel, weights: bool| -> Result<(), RecurrentError> {
-        let train = passage(0, &state);
-        let (nll, half, after) = if weights {
-            let (pass, _) = bilevel.weight_step(&config, config.learning_rate, &train);
-            (pass.nll, 0, pass.hidden)
-        } else {
-            let pass = bilevel.architecture_step(&config, config.learning_rate, &train, &passage(1, &state));
-            (pass.nll, 1, pass.hidden)
-        };
-        state[half] = after;
-        let ends = [bilevel.weights.clone().slice(0..1), bilevel.alphas.clone().flatten::<1>(0, 1).slice(0..1)];
-        let [first, second] = ends;
-        read_together([nll, first, second], [batch_size, hidden]).await.map(drop)
-    };
-    let mut peak = None;
-    // As for images, a pass for alphas alone counts as one for weights.
-    let order = match config.order {
-        Order::First => 3,
-        Order::Second => 12,
-    };
-    let name = "weight step";
-    let work = async || step(&mut bilevel, true).await;
-    let mut weight_step = time(steps, 3 * forward, device, &mut peak, work, |n| told(name, n)).await?;
-    let (kernels, timed_by) = by_kernel(profile, async || step(&mut bilevel, true).await).await?;
-    let name = "architecture step";
-    let work = async || step(&mut bilevel, false).await;
-    let mut architecture_step = time(steps, order * forward, device, &mut peak, work, |n| told(name, n)).await?;
-    // Last, as its buffers would count as memory that steps need.
-    let ceilings = match compute.runs_shaders() {
-        true => Some(ceilings(device).await.map_err(|error| RecurrentError::Device(reason(&error)))?),
-        false => None,
-    };
-    for step in [&mut weight_step, &mut architecture_step] {
-        step.compare(ceilings);
-    }
+    let sizes = Recurrent::sizes(&config);
+    let found = search_steps(&config, sizes, net, forward, batch, (steps, profile), compute, progress).await?;
     let per_word = |step: &StepFigures| (step.dispatches + step.other_dispatches) as f64 / bptt as f64;
     Ok(RecurrentBenchmark {
         adapter: compute.adapter.clone(),
         backend: compute.backend.clone(),
-        dispatches_per_word: [per_word(&weight_step), per_word(&architecture_step)],
+        dispatches_per_word: [per_word(&found.weight_step), per_word(&found.architecture_step)],
         config,
         vocabulary,
         parameters,
         steps,
-        weight_step,
-        architecture_step,
-        peak_bytes: peak,
-        ceilings,
-        timed_by,
-        kernels,
+        weight_step: found.weight_step,
+        architecture_step: found.architecture_step,
+        peak_bytes: found.peak_bytes,
+        ceilings: found.ceilings,
+        timed_by: found.timed_by,
+        kernels: found.kernels,
     })
+}
+
+/// Figures of both kinds of a search's steps.
+struct SearchFigures {
+    weight_step: StepFigures,
+    architecture_step: StepFigures,
+    peak_bytes: Option<u64>,
+    ceilings: Option<Ceilings>,
+    timed_by: Option<TimedBy>,
+    kernels: Vec<KernelFigures>,
+}
+
+/// Times the steps of a search whose forward pass does `forward` multiply-accumulates. `batch` makes a minibatch of the
+/// train (0) or the valid split (1), and gets the pass before over the same split.
+#[allow(clippy::too_many_arguments)]
+async fn search_steps<N: SearchNetwork>(
+    config: &impl SearchSettings,
+    sizes: Sizes,
+    network: N,
+    forward: u64,
+    mut batch: impl FnMut(usize, Option<&N::Pass>) -> N::Batch,
+    (steps, profile): (usize, bool),
+    compute: &Compute,
+    mut progress: impl FnMut(&str, usize),
+) -> Result<SearchFigures, Error> {
+    let device = &compute.device;
+    let basics = config.basics();
+    let mut bilevel = Bilevel::new(network, basics.seed, device);
+    let mut before = [None, None];
+    let mut step = async |weights: bool| -> Result<(), Error> {
+        let train = batch(0, before[0].as_ref());
+        let (pass, split) = if weights {
+            (bilevel.weight_step(config, basics.learning_rate, &train).0, 0)
+        } else {
+            let valid = batch(1, before[1].as_ref());
+            (bilevel.architecture_step(config, basics.learning_rate, &train, &valid), 1)
+        };
+        let loss = pass.reported().swap_remove(0);
+        before[split] = Some(pass);
+        let ends = [bilevel.weights.clone().slice(0..1), bilevel.alphas.clone().flatten::<1>(0, 1).slice(0..1)];
+        let [first, second] = ends;
+        read(vec![loss, first, second]).await.map(drop).map_err(|error| Error::read(error, sizes.clone()))
+    };
+    let mut peak_bytes = None;
+    // Of the four passes of the second order two are for weights, two for alphas only.
+    let order = match basics.order {
+        Order::First => 3,
+        Order::Second => 12,
+    };
+    let name = "weight step";
+    let work = async || step(true).await;
+    let mut weight_step = time(steps, 3 * forward, device, &mut peak_bytes, work, |n| progress(name, n)).await?;
+    let (kernels, timed_by) = by_kernel(profile, async || step(true).await).await?;
+    let name = "architecture step";
+    let work = async || step(false).await;
+    let mut architecture_step =
+        time(steps, order * forward, device, &mut peak_bytes, work, |n| progress(name, n)).await?;
+    let ceilings = ceilings_of(compute).await?;
+    for step in [&mut weight_step, &mut architecture_step] {
+        step.compare(ceilings);
+    }
+    Ok(SearchFigures { weight_step, architecture_step, peak_bytes, ceilings, timed_by, kernels })
+}
+
+/// Rates of the device, where it runs shaders. Last, as its buffers would count as memory that steps need.
+async fn ceilings_of(compute: &Compute) -> Result<Option<Ceilings>, Error> {
+    match compute.runs_shaders() {
+        true => match ceilings(&compute.device).await {
+            Ok(ceilings) => Ok(Some(ceilings)),
+            Err(error) => Err(Error::read(error.into(), Sizes(Vec::new()))),
+        },
+        false => Ok(None),
+    }
 }
 
 fn random_window(rng: &mut ChaCha8Rng, vocabulary: usize, [length, batch_size]: [usize; 2]) -> Window {
@@ -193,8 +198,8 @@ fn random_window(rng: &mut ChaCha8Rng, vocabulary: usize, [length, batch_size]: 
 
 /// Times training steps of a network of derived cells on generated images, and what the device can do at most.
 ///
-/// `profile` also times every launch of a step by itself, natively. `told` hears how many steps have been done, the first
-/// of which is not timed.
+/// `profile` also times every launch of a step by itself, natively. `progress` gets how many steps are done, the first of
+/// which is not timed.
 ///
 /// # Errors
 /// The device failed, or does not run the kernels.
@@ -207,8 +212,8 @@ pub async fn training_benchmark(
     steps: usize,
     profile: bool,
     compute: &Compute,
-    told: impl FnMut(usize),
-) -> Result<TrainingBenchmark, TrainError> {
+    progress: impl FnMut(usize),
+) -> Result<TrainingBenchmark, Error> {
     let device = &compute.device;
     // More images than all steps take, as an epoch ends in a test.
     let data = Dataset::textures(config.seed, (steps + 3) * config.batch_size, 1);
@@ -216,16 +221,12 @@ pub async fn training_benchmark(
     let cost = genotype.cost(&size);
     let auxiliary = cost.auxiliary.filter(|_| config.auxiliary_weight > 0.0).map_or(0, |head| head.macs);
     let forward = (cost.network.macs + auxiliary) * config.batch_size as u64;
-    let mut training = Training::new(config.clone(), genotype.clone(), &data, compute)?;
+    let mut training = ImageTraining::new(config.clone(), genotype.clone(), &data, compute)?;
     let mut peak = None;
     let step = async || training.step().await.map(drop);
-    let mut step = time(steps, 3 * forward, device, &mut peak, step, told).await?;
+    let mut step = time(steps, 3 * forward, device, &mut peak, step, progress).await?;
     let (kernels, timed_by) = by_kernel(profile, async || training.step().await.map(drop)).await?;
-    // Last, as its buffers would count as memory that steps need.
-    let ceilings = match compute.runs_shaders() {
-        true => Some(ceilings(device).await.map_err(|error| TrainError::Device(reason(&error)))?),
-        false => None,
-    };
+    let ceilings = ceilings_of(compute).await?;
     step.compare(ceilings);
     Ok(TrainingBenchmark {
         adapter: compute.adapter.clone(),
@@ -266,7 +267,7 @@ async fn time<E>(
     device: &Device,
     peak: &mut Option<u64>,
     mut step: impl AsyncFnMut() -> Result<(), E>,
-    mut told: impl FnMut(usize),
+    mut progress: impl FnMut(usize),
 ) -> Result<StepFigures, E> {
     let count = Count::new();
     let mut times = Vec::with_capacity(steps);
@@ -282,7 +283,7 @@ async fn time<E>(
         let (own, bytes) = launched();
         counted = (own - before.0.0, bytes - before.0.1, count.launches() - before.1);
         *peak = (*peak).max(device.memory_pool_usage().map_or_else(resident, |usage| Some(usage.bytes_reserved)));
-        told(n);
+        progress(n);
     }
     let time = Timing::of(times);
     let gflops = 2.0 * multiply_accumulates as f64 / (time.median_ms * 1e6);

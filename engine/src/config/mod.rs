@@ -1,10 +1,12 @@
 //! Hyper-parameters of searches and training runs, each checked against its range.
 
+mod any;
 mod recurrent;
 mod search;
 mod text_train;
 mod train;
 
+pub use any::{AnySearchConfig, AnyTrainConfig, SearchBasics, SearchSettings, TrainSettings};
 pub use recurrent::{Dropouts, Penalties, RecurrentConfig};
 pub use search::SearchConfig;
 pub use text_train::TextTrainConfig;
@@ -95,14 +97,14 @@ pub enum ConfigError {
     /// Channels that cannot be halved.
     #[error("init-channels must be even for ImageNet, not {0}")]
     OddChannels(usize),
-    /// A half of the data does not fill one minibatch.
-    #[error("batch-size is {batch_size}, but the {half} half has only {images} images")]
-    HalfTooSmall {
+    /// A split of the data does not fill one minibatch.
+    #[error("batch-size is {batch_size}, but the {split} split has only {images} images")]
+    SplitTooSmall {
         /// Images of a minibatch.
         batch_size: usize,
-        /// `weight` or `alpha`.
-        half: &'static str,
-        /// Images of that half.
+        /// `train` or `valid`.
+        split: &'static str,
+        /// Images of that split.
         images: usize,
     },
 }

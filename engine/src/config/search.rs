@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct SearchConfig {
     /// First- or second-order architecture gradient.
     pub order: Order,
-    /// Passes over the weight half.
+    /// Passes over the train split.
     pub epochs: usize,
     /// Images of a minibatch.
     pub batch_size: usize,
@@ -110,18 +110,18 @@ impl SearchConfig {
         cosine(self.learning_rate, self.learning_rate_min, epoch, self.epochs)
     }
 
-    /// The sizes of the weight half and the alpha half, of `available` training images.
+    /// Sizes of the train and the valid split, of `available` training images.
     ///
     /// # Errors
-    /// More images asked for than available, or a half smaller than one minibatch.
+    /// More images asked for than available, or a split smaller than one minibatch.
     pub fn split(&self, available: usize) -> Result<(usize, usize), ConfigError> {
         let images = ConfigError::images(self.train_images, available)?;
-        let weights = (images as f64 * self.train_portion).floor() as usize;
-        for (half, count) in [("weight", weights), ("alpha", images - weights)] {
+        let train = (images as f64 * self.train_portion).floor() as usize;
+        for (split, count) in [("train", train), ("valid", images - train)] {
             if count < self.batch_size {
-                return Err(ConfigError::HalfTooSmall { batch_size: self.batch_size, half, images: count });
+                return Err(ConfigError::SplitTooSmall { batch_size: self.batch_size, split, images: count });
             }
         }
-        Ok((weights, images - weights))
+        Ok((train, images - train))
     }
 }

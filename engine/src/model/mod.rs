@@ -19,7 +19,7 @@ use crate::config::Kernels;
 use crate::data::Batch;
 use crate::device::Tuning;
 use crate::network::{CellShape, Init, Layout, op_parameters};
-use crate::space::{CellKind, EDGES, Op, edges, is_reduction};
+use crate::space::{CANDIDATES, CONVOLUTIONAL, CellKind, EDGES, Op, is_reduction};
 use burn::tensor::{Device, Int, Tensor, TensorData, activation::log_softmax};
 
 /// What a backward pass is wanted for.
@@ -177,7 +177,7 @@ impl Supernet {
 
     /// The shape of its alphas: an edge of each kind of cell a row, an op a column.
     pub fn alpha_shape(&self) -> [usize; 2] {
-        [2 * EDGES, Op::CANDIDATES.len()]
+        [2 * EDGES, CANDIDATES.len()]
     }
 
     /// Multiply-accumulates of the forward pass on one image, in convolutions and the classifier.
@@ -221,7 +221,7 @@ fn push_cell(layout: &mut Layout, layer: usize, cell: CellShape) {
     let c = cell.channels;
     let prefix = format!("cells.{layer}");
     // All edges of one kind of parameter lie together: a kernel reads them as one array indexed by edge.
-    for (candidate, op) in Op::CANDIDATES.into_iter().enumerate() {
+    for (candidate, op) in CANDIDATES.into_iter().enumerate() {
         for part in op_parameters(op, c, 1) {
             for edge in 0..EDGES {
                 layout.push_conv(format!("{prefix}._ops.{edge}._ops.{candidate}.{}", part.0), part.1);
@@ -229,9 +229,9 @@ fn push_cell(layout: &mut Layout, layer: usize, cell: CellShape) {
         }
     }
     if cell.kind == CellKind::Reduce {
-        let skip = Op::CANDIDATES.iter().position(|&op| op == Op::SkipConnect).expect("a candidate");
-        for part in op_parameters(Op::SkipConnect, c, 2) {
-            for (edge, _) in edges().enumerate().filter(|(_, e)| e.state < 2) {
+        let skip = CANDIDATES.iter().position(|&op| op == Op::SKIP_CONNECT).expect("a candidate");
+        for part in op_parameters(Op::SKIP_CONNECT, c, 2) {
+            for (edge, _) in CONVOLUTIONAL.cells[0].edges().enumerate().filter(|(_, e)| e.state < 2) {
                 layout.push_conv(format!("{prefix}._ops.{edge}._ops.{skip}.{}", part.0), part.1);
             }
         }

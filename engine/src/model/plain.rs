@@ -28,27 +28,30 @@ pub(crate) fn apply(op: Op, stride: usize, x: Tensor<4>, module: &impl Module) -
     };
     let dilated = |x, k| separable(x, k, stride, 2, ["op.1", "op.2", "op.3"]);
     Some(match op {
-        Op::None => return None,
-        Op::MaxPool3x3 => max_pool2d(x, MaxPoolOptions::new([3, 3]).with_stride([stride, stride]).with_padding([1, 1])),
-        Op::AvgPool3x3 => avg_pool2d(
+        Op::NONE => return None,
+        Op::MAX_POOL_3X3 => {
+            max_pool2d(x, MaxPoolOptions::new([3, 3]).with_stride([stride, stride]).with_padding([1, 1]))
+        }
+        Op::AVG_POOL_3X3 => avg_pool2d(
             x,
             AvgPoolOptions::new([3, 3])
                 .with_stride([stride, stride])
                 .with_padding([1, 1])
                 .with_count_include_pad(false),
         ),
-        Op::SkipConnect if stride == 1 => x,
-        Op::SkipConnect => factorized_reduce(x, module),
-        Op::SepConv3x3 => twice(x, 3),
-        Op::SepConv5x5 => twice(x, 5),
-        Op::SepConv7x7 => twice(x, 7),
-        Op::DilConv3x3 => dilated(x, 3),
-        Op::DilConv5x5 => dilated(x, 5),
-        Op::Conv7x1_1x7 => {
+        Op::SKIP_CONNECT if stride == 1 => x,
+        Op::SKIP_CONNECT => factorized_reduce(x, module),
+        Op::SEP_CONV_3X3 => twice(x, 3),
+        Op::SEP_CONV_5X5 => twice(x, 5),
+        Op::SEP_CONV_7X7 => twice(x, 7),
+        Op::DIL_CONV_3X3 => dilated(x, 3),
+        Op::DIL_CONV_5X5 => dilated(x, 5),
+        Op::CONV_7X1_1X7 => {
             let x = conv2d(relu(x), module.weight("1"), None, ConvOptions::new([1, stride], [0, 3], [1, 1], 1));
             let x = conv2d(x, module.weight("2"), None, ConvOptions::new([stride, 1], [3, 0], [1, 1], 1));
             module.norm("3", x)
         }
+        other => unreachable!("{other} is no op of a convolutional cell"),
     })
 }
 

@@ -13,7 +13,7 @@ use crate::{
         recurrent_cell, word_vectors,
     },
     network::{RecurrentCell, RecurrentNet},
-    space::{RECURRENT_NODES, RecurrentGenotype, RecurrentOp},
+    space::{Genotype, Op, RECURRENT_NODES},
 };
 use burn::tensor::{
     Device, Int, Tensor, TensorData,
@@ -123,8 +123,10 @@ pub struct Passage {
     pub text: TextBatch,
     /// The state left by the window before [batch, hidden], through which no gradient passes.
     pub hidden: Tensor<2>,
-    /// What is dropped.
+    /// Dropout masks.
     pub masks: Masks,
+    /// Penalties added to the loss that gradients are of.
+    pub penalties: Penalties,
 }
 
 /// Mean and variance that normalise the states of a relaxed cell in evaluation mode, the same for all nodes [1, hidden].
@@ -187,15 +189,8 @@ impl RecurrentNet {
     ///
     /// `weights` is the flat vector and `alphas` [36, 5] belongs to a relaxed cell; neither needs to be on an autodiff
     /// device.
-    pub fn pass(
-        &self,
-        weights: &Tensor<1>,
-        alphas: Option<&Tensor<2>>,
-        passage: &Passage,
-        penalties: Penalties,
-        wrt: Wrt,
-    ) -> RecurrentPass {
-        let Passage { text, hidden, masks } = passage;
+    pub fn pass(&self, weights: &Tensor<1>, alphas: Option<&Tensor<2>>, passage: &Passage, wrt: Wrt) -> RecurrentPass {
+        let Passage { text, hidden, masks, penalties } = passage;
         let leaves = self.layout.leaves(weights, wrt.weights);
         let alpha_leaf = alphas.map(|alphas| {
             let leaf = alphas.clone().inner().autodiff();
@@ -390,7 +385,7 @@ impl<'a> Forward<'a> {
     }
 
     fn nodes(&self) -> usize {
-        self.net.genotype().map_or(RECURRENT_NODES, |genotype| genotype.recurrent.len())
+        self.net.genotype().map_or(RECURRENT_NODES, |genotype| genotype.cells()[0].ops.len())
     }
 
     /// What the decoder gets of the cell's outputs.
@@ -520,21 +515,22 @@ impl Step<'_> {
     }
 
     /// The next hidden state [batch, hidden] of a derived cell.
-    fn derived(&self, genotype: &RecurrentGenotype, input: Tensor<2>, hidden: Tensor<2>) -> Tensor<2> {
+    fn derived(&self, genotype: &Genotype, input: Tensor<2>, hidden: Tensor<2>) -> Tensor<2> {
         let mut states = vec![self.first_state(input, hidden)];
-        for (matrix, &(op, state)) in self.nodes.iter().zip(&genotype.recurrent) {
+        for (matrix, &(op, state)) in self.nodes.iter().zip(&genotype.cells()[0].ops) {
             let state = states[state].clone();
             let (gate, candidate) = Self::gates(self.masked(state.clone()).matmul(matrix.clone()));
             let candidate = match op {
-                RecurrentOp::Tanh => tanh(candidate),
-                RecurrentOp::Relu => relu(candidate),
-                RecurrentOp::Sigmoid => sigmoid(candidate),
-                RecurrentOp::Identity => candidate,
-                RecurrentOp::None => unreachable!("a well-formed genotype"),
+                Op::TANH => tanh(candidate),
+                Op::RELU => relu(candidate),
+                Op::SIGMOID => sigmoid(candidate),
+                Op::IDENTITY => candidate,
+                other => unreachable!("{other} in a well-formed genotype"),
             };
             states.push(state.clone() + gate * (candidate - state));
         }
-        let sum = genotype.concat.iter().map(|&state| states[state].clone()).reduce(|sum, state| sum + state);
-        sum.expect("a well-formed genotype") / genotype.concat.len() as f64
+        let sum =
+            genotype.cells()[0].concat.iter().map(|&state| states[state].clone()).reduce(|sum, state| sum + state);
+        sum.expect("a well-formed genotype") / genotype.cells()[0].concat.len() as f64
     }
 }

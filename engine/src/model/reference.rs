@@ -1,7 +1,7 @@
 //! The supernet in plain Burn ops, layer by layer as the authors' implementation has it. Slow, and the yardstick of
 //! every faster path.
 
-use crate::space::{CellKind, EDGES, Op, edges};
+use crate::space::{CANDIDATES, CONVOLUTIONAL, CellKind, EDGES, Op};
 use crate::{
     model::{
         Supernet,
@@ -58,9 +58,9 @@ fn cell_forward(
     let s1 = relu_conv_bn(s1, &module("preprocess1"));
     let mut states = vec![s0, s1];
     let mut sum: Option<Tensor<4>> = None;
-    for (row, edge) in edges().enumerate() {
+    for (row, edge) in CONVOLUTIONAL.cells[0].edges().enumerate() {
         let stride = if cell.kind == CellKind::Reduce && edge.state < 2 { 2 } else { 1 };
-        for (column, op) in Op::CANDIDATES.into_iter().enumerate() {
+        for (column, op) in CANDIDATES.into_iter().enumerate() {
             let module = module(&format!("_ops.{row}._ops.{column}"));
             let Some(output) = candidate(op, stride, states[edge.state].clone(), &module) else { continue };
             let weight = weights.clone().slice([row..row + 1, column..column + 1]).reshape([1, 1, 1, 1]);
@@ -97,7 +97,7 @@ impl Module for Relaxed<'_, '_> {
 /// One candidate op, a pool with BatchNorm behind it; `None` for zero, whose output is zero whatever its input.
 fn candidate(op: Op, stride: usize, x: Tensor<4>, module: &Relaxed) -> Option<Tensor<4>> {
     let output = apply(op, stride, x, module)?;
-    Some(if matches!(op, Op::MaxPool3x3 | Op::AvgPool3x3) { batch_norm(output) } else { output })
+    Some(if matches!(op, Op::MAX_POOL_3X3 | Op::AVG_POOL_3X3) { batch_norm(output) } else { output })
 }
 
 /// BatchNorm in training mode without affine parameters: the minibatch's mean and (biased) variance of each channel.

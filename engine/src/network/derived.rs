@@ -182,10 +182,7 @@ impl Network {
 
 /// The ops and the output's states of a kind of cell.
 pub(crate) fn of(genotype: &Genotype, kind: CellKind) -> (&[(Op, usize)], &[usize]) {
-    match kind {
-        CellKind::Normal => (&genotype.normal, &genotype.normal_concat),
-        CellKind::Reduce => (&genotype.reduce, &genotype.reduce_concat),
-    }
+    genotype.of(kind)
 }
 
 /// The cell whose output the auxiliary head reads: the second reduction.
@@ -198,17 +195,17 @@ pub(crate) fn stride(kind: CellKind, state: usize) -> usize {
 }
 
 pub(crate) fn is_identity(op: Op, stride: usize) -> bool {
-    op == Op::SkipConnect && stride == 1
+    op == Op::SKIP_CONNECT && stride == 1
 }
 
 /// The BatchNorms of an op on `channels` channels, by their names inside the op's module.
 pub(crate) fn op_norms(op: Op, stride: usize) -> &'static [&'static str] {
     match op {
-        Op::SepConv3x3 | Op::SepConv5x5 | Op::SepConv7x7 => &["op.3", "op.7"],
-        Op::DilConv3x3 | Op::DilConv5x5 => &["op.3"],
-        Op::Conv7x1_1x7 => &["3"],
-        Op::SkipConnect if stride == 2 => &["bn"],
-        Op::None | Op::MaxPool3x3 | Op::AvgPool3x3 | Op::SkipConnect => &[],
+        Op::SEP_CONV_3X3 | Op::SEP_CONV_5X5 | Op::SEP_CONV_7X7 => &["op.3", "op.7"],
+        Op::DIL_CONV_3X3 | Op::DIL_CONV_5X5 => &["op.3"],
+        Op::CONV_7X1_1X7 => &["3"],
+        Op::SKIP_CONNECT if stride == 2 => &["bn"],
+        _ => &[],
     }
 }
 

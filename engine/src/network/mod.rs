@@ -183,15 +183,15 @@ pub(crate) fn op_parameters(op: Op, c: usize, stride: usize) -> Vec<(&'static st
     };
     let dilated = |k| vec![("op.1.weight", [c, 1, k, k]), ("op.2.weight", [c, c, 1, 1])];
     match op {
-        Op::SepConv3x3 => separable(3),
-        Op::SepConv5x5 => separable(5),
-        Op::SepConv7x7 => separable(7),
-        Op::DilConv3x3 => dilated(3),
-        Op::DilConv5x5 => dilated(5),
-        Op::SkipConnect if stride == 2 => {
+        Op::SEP_CONV_3X3 => separable(3),
+        Op::SEP_CONV_5X5 => separable(5),
+        Op::SEP_CONV_7X7 => separable(7),
+        Op::DIL_CONV_3X3 => dilated(3),
+        Op::DIL_CONV_5X5 => dilated(5),
+        Op::SKIP_CONNECT if stride == 2 => {
             vec![("conv_1.weight", [c / 2, c, 1, 1]), ("conv_2.weight", [c - c / 2, c, 1, 1])]
         }
-        Op::Conv7x1_1x7 => vec![("1.weight", [c, c, 1, 7]), ("2.weight", [c, c, 7, 1])],
-        Op::None | Op::MaxPool3x3 | Op::AvgPool3x3 | Op::SkipConnect => Vec::new(),
+        Op::CONV_7X1_1X7 => vec![("1.weight", [c, c, 1, 7]), ("2.weight", [c, c, 7, 1])],
+        _ => Vec::new(),
     }
 }

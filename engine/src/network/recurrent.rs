@@ -3,7 +3,7 @@
 use crate::network::{Init, Layout};
 use crate::{
     config::Kernels,
-    space::{RECURRENT_EDGES, RECURRENT_NODES, RecurrentGenotype, RecurrentOp},
+    space::{Genotype, RECURRENT_CANDIDATES, RECURRENT_EDGES, RECURRENT_NODES},
 };
 
 /// Weights start uniform within this distance of 0.
@@ -14,7 +14,7 @@ const INIT_RANGE: f32 = 0.04;
 pub(crate) enum RecurrentCell {
     /// Every node mixes all candidate ops over all earlier states.
     Relaxed,
-    Derived(RecurrentGenotype),
+    Derived(Genotype),
 }
 
 /// A language model: word vectors, a recurrent cell, and a decoder whose weights are the word vectors.
@@ -37,9 +37,9 @@ impl RecurrentNet {
     ///
     /// # Panics
     /// The genotype is not well formed.
-    pub fn derived(genotype: RecurrentGenotype, vocabulary: usize, hidden: usize) -> Self {
+    pub fn derived(genotype: Genotype, vocabulary: usize, hidden: usize) -> Self {
         genotype.check().expect("a well-formed genotype");
-        let nodes = genotype.recurrent.len();
+        let nodes = genotype.cells()[0].ops.len();
         Self::new(RecurrentCell::Derived(genotype), nodes, vocabulary, hidden, Kernels::Reference)
     }
 
@@ -86,7 +86,7 @@ impl RecurrentNet {
     }
 
     /// The cell, where it is derived.
-    pub fn genotype(&self) -> Option<&RecurrentGenotype> {
+    pub fn genotype(&self) -> Option<&Genotype> {
         match &self.cell {
             RecurrentCell::Relaxed => None,
             RecurrentCell::Derived(genotype) => Some(genotype),
@@ -95,13 +95,13 @@ impl RecurrentNet {
 
     /// Multiply-accumulates of the forward pass for one word, in its matrices and the decoder.
     pub fn multiply_accumulates(&self) -> u64 {
-        let edges = self.genotype().map_or(RECURRENT_EDGES, |genotype| genotype.recurrent.len());
+        let edges = self.genotype().map_or(RECURRENT_EDGES, |genotype| genotype.cells()[0].ops.len());
         let [edges, vocabulary, hidden] = [edges, self.vocabulary, self.hidden].map(|count| count as u64);
         (4 + 2 * edges) * hidden * hidden + vocabulary * hidden
     }
 
     /// The shape of its alphas: an edge a row, an op a column.
     pub fn alpha_shape(&self) -> [usize; 2] {
-        [RECURRENT_EDGES, RecurrentOp::CANDIDATES.len()]
+        [RECURRENT_EDGES, RECURRENT_CANDIDATES.len()]
     }
 }

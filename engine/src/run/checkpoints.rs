@@ -1,6 +1,9 @@
 //! The checkpoints of a run folder: written whole while the run goes on, and what a run is taken up again from.
 
-use super::{CONFIG_FILE, EVENTS_FILE, RunError, RunOf, RunWriter, Settings, UNFINISHED, name, write_new};
+use super::{
+    CONFIG_FILE, EVENTS_FILE, Run, RunConfig, RunError, RunSpace, RunWriter,
+    files::{UNFINISHED, name, write_new},
+};
 use crate::{
     checkpoint::{Checkpoint, CheckpointError, LogMark, MOST_BYTES, State},
     event::Event,
@@ -36,7 +39,7 @@ impl Checkpoints {
     ///
     /// # Panics
     /// `keep` is 0.
-    pub fn new(folder: &Path, config: &impl Settings, every: Duration, keep: usize) -> Self {
+    pub fn new(folder: &Path, config: &RunConfig<impl RunSpace>, every: Duration, keep: usize) -> Self {
         assert!(keep > 0, "a checkpoint is kept");
         let folder = folder.join(CHECKPOINTS_FOLDER);
         Self { folder, config: fingerprint(config), every, keep, written: Instant::now(), latest: None }
@@ -70,9 +73,9 @@ impl Checkpoints {
 
 /// A run that is about to be taken up again; nothing of it has been changed yet, and no other process can write to it.
 #[derive(Debug)]
-pub struct Resumed<C> {
+pub struct Resumed<S: RunSpace> {
     /// The run.
-    pub run: RunOf<C>,
+    pub run: Run<S>,
     /// Where it goes on; none where it stopped before its first step, so that it begins anew.
     pub checkpoint: Option<Checkpoint>,
     /// Why later checkpoints were passed over, a sentence each.
@@ -80,21 +83,21 @@ pub struct Resumed<C> {
     lock: File,
 }
 
-impl<C: Settings> Resumed<C> {
+impl<S: RunSpace> Resumed<S> {
     /// Finds the last checkpoint of a run that is whole and fits the settings and the log.
     ///
     /// # Errors
     /// The folder holds no run, another process writes it, its settings were changed, or none of its checkpoints will do.
     pub fn open(folder: &Path) -> Result<Self, RunError> {
-        let run = RunOf::open(folder)?;
+        let run = Run::open(folder)?;
         let lock = lock(folder)?;
         let checkpoints = folder.join(CHECKPOINTS_FOLDER);
-        let config = fingerprint(&run.config);
+        let configs = [fingerprint(&run.config), fingerprint_of_version_1(&run.config)];
         let mut passed_over = Vec::new();
         for step in steps(&checkpoints)? {
             let path = checkpoints.join(file_name(step));
             let tried = read(&path).and_then(|checkpoint| {
-                if checkpoint.config != config {
+                if !configs.contains(&checkpoint.config) {
                     let config = name(&folder.join(CONFIG_FILE));
                     return Err(RunError::OtherConfig { config, checkpoint: name(&path) });
                 }
@@ -152,10 +155,19 @@ impl<C: Settings> Resumed<C> {
     }
 }
 
-/// What tells settings apart, but not where the data is.
-fn fingerprint(config: &impl Settings) -> String {
-    let json = serde_json::to_vec(&config.clone().without_paths()).expect("settings are JSON");
-    Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect()
+/// Fingerprint of settings, wherever the data is.
+fn fingerprint(config: &RunConfig<impl RunSpace>) -> String {
+    digest(&serde_json::to_string(&config.clone().without_paths()).expect("settings are JSON"))
+}
+
+/// The same as version 1 had it, which named the data otherwise.
+fn fingerprint_of_version_1<S: RunSpace>(config: &RunConfig<S>) -> String {
+    let json = serde_json::to_string(&config.clone().without_paths()).expect("settings are JSON");
+    digest(&json.replacen("\"data\":", &format!("\"{}\":", S::DATA_OF_VERSION_1), 1))
+}
+
+fn digest(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Locks a run folder, which is made where there is none, against other processes that write.
@@ -261,7 +273,7 @@ fn check_log(folder: &Path, mark: LogMark) -> Result<(), RunError> {
 }
 
 /// Whether a run told of nothing but its start and what kept it from going on.
-fn has_no_step(run: &RunOf<impl Settings>) -> Result<bool, RunError> {
+fn has_no_step(run: &Run<impl RunSpace>) -> Result<bool, RunError> {
     let log = run.folder.join(EVENTS_FILE);
     if lines_after(&log, 0)? > 2 {
         return Ok(false);

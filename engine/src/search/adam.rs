@@ -1,4 +1,4 @@
-use crate::intervention::Held;
+use crate::intervention::AlphaMask;
 use burn::tensor::{Bool, Tensor, TensorData};
 
 /// Added to the root of the second moment.
@@ -29,19 +29,19 @@ impl Adam {
     }
 }
 
-/// What somebody holds of the alphas while the weights go on learning.
+/// Alphas that interventions hold while the weights go on learning.
 #[derive(Clone, Debug, Default)]
-pub struct Hold {
+pub struct AlphaHold {
     /// All of them stay as they are.
     pub frozen: bool,
     /// Those that stay one by one: a mask as large as the alphas, and the values there.
     some: Option<(Tensor<2, Bool>, Tensor<2>)>,
 }
 
-impl Hold {
-    /// Holds those of the alphas that `held` names, and no others, at what they are.
-    pub fn some(&mut self, held: &Held, alphas: &Tensor<2>) {
-        let mask: Vec<bool> = held.iter().flatten().copied().collect();
+impl AlphaHold {
+    /// Holds the alphas that `mask` names, and no others, at their values.
+    pub fn some(&mut self, mask: &AlphaMask, alphas: &Tensor<2>) {
+        let mask: Vec<bool> = mask.iter().flatten().copied().collect();
         self.some = mask.contains(&true).then(|| {
             let mask = TensorData::new(mask, alphas.dims());
             (Tensor::from_data(mask, &alphas.device()), alphas.clone())

@@ -1,235 +1,267 @@
 use super::{
-    adam::{Adam, Hold},
-    curvature::{Krylov, krylov},
+    Pass, SearchNetwork,
+    adam::{Adam, AlphaHold},
+    lanczos::{Lanczos, lanczos},
     sgd::{Sgd, norm},
 };
-use crate::config::{Order, SearchConfig};
 use crate::{
     checkpoint::{CheckpointError, State},
-    model::{Minibatch, Pass, Supernet, Wrt},
+    config::{Order, SearchBasics, SearchSettings},
+    model::Wrt,
 };
-use burn::tensor::{Device, ExecutionError, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::Serialize;
 
 /// Standard deviation of the initial alphas.
 const ALPHA_DEVIATION: f32 = 1e-3;
-/// The perturbation R of the Hessian-vector product is this over the norm of its vector (section 2.3, footnote 2).
-pub(super) const FINITE_DIFFERENCE: f64 = 0.01;
-
-/// How far from the alphas gradients are compared for the curvature. On shorter ways the kinks of ReLUs and max pools that are
-/// met by chance decide, and not how the loss bends.
+/// Perturbation R of the Hessian-vector product, times the norm of its vector (section 2.3, footnote 2).
+const FINITE_DIFFERENCE: f64 = 0.01;
+/// Distance from the alphas at which gradients are compared for the curvature. On shorter ones the kinks of ReLUs and max
+/// pools that are met by chance decide, and not how the loss bends.
 const CURVATURE_RADIUS: f64 = 0.1;
 
-/// The state of a bilevel search and its two steps (paper, algorithm 1).
+/// State of a bilevel search and its two steps (paper, algorithm 1), for any network.
 #[derive(Clone, Debug)]
-pub struct Bilevel {
-    supernet: Supernet,
-    /// The flat weight vector.
+pub struct Bilevel<N: SearchNetwork> {
+    network: N,
+    /// Flat weight vector.
     pub weights: Tensor<1>,
-    /// The momentum buffer of the weights, as long as they.
-    pub momentum: Tensor<1>,
-    /// The alphas [28, 8], normal cells first.
+    /// Momentum buffer of the weights, where they have one.
+    pub momentum: Option<Tensor<1>>,
+    /// Alphas [edges, ops], those of the first kind of cell first.
     pub alphas: Tensor<2>,
     /// Adam's moments of the alphas, first and second.
     pub moments: (Tensor<2>, Tensor<2>),
     /// Architecture steps taken.
     pub architecture_steps: i32,
-    /// What somebody holds of the alphas.
-    pub hold: Hold,
+    /// Running statistics of the network.
+    pub statistics: N::Statistics,
+    /// Alphas that an intervention holds.
+    pub hold: AlphaHold,
 }
 
-/// What a search step leaves to look at, still on the device.
+/// Result of a search step, still on the device.
 #[derive(Clone, Debug)]
-pub struct StepOutcome {
-    /// The architecture step's pass, on the alpha half.
-    pub architecture: Pass,
-    /// The weight step's pass, on the weight half.
-    pub weight: Pass,
+pub struct StepOutcome<P> {
+    /// Pass of the architecture step, on the valid split.
+    pub architecture: P,
+    /// Pass of the weight step, on the train split.
+    pub weight: P,
     /// Norm of the weight gradient before clipping [1].
     pub gradient_norm: Tensor<1>,
 }
 
-impl Bilevel {
-    /// Fresh weights and alphas for `seed`.
-    pub fn new(supernet: Supernet, seed: u64, device: &Device) -> Self {
-        let weights = supernet.layout().init(seed, device);
-        let alphas = initial_alphas(supernet.alpha_shape(), seed, device);
-        Self::from_parts(supernet, weights, alphas)
+impl<N: SearchNetwork> Bilevel<N> {
+    /// Search with weights and alphas drawn for `seed`.
+    pub fn new(network: N, seed: u64, device: &Device) -> Self {
+        let weights = network.layout().init(seed, device);
+        let alphas = initial_alphas(N::SPACE.alpha_shape(), seed, device);
+        Self::from_parts(network, weights, alphas)
     }
 
-    /// A search that starts from given weights (flat) and alphas [28, 8].
-    pub fn from_parts(supernet: Supernet, weights: Tensor<1>, alphas: Tensor<2>) -> Self {
+    /// Search that starts from given weights (flat) and alphas [edges, ops].
+    pub fn from_parts(network: N, weights: Tensor<1>, alphas: Tensor<2>) -> Self {
         Self {
-            momentum: weights.zeros_like(),
+            momentum: N::MOMENTUM.then(|| weights.zeros_like()),
             moments: (alphas.zeros_like(), alphas.zeros_like()),
-            supernet,
+            statistics: network.statistics(&weights.device()),
+            network,
             weights,
             alphas,
             architecture_steps: 0,
-            hold: Hold::default(),
+            hold: AlphaHold::default(),
         }
     }
 
-    /// The network searched.
-    pub fn supernet(&self) -> &Supernet {
-        &self.supernet
+    /// The supernet.
+    pub fn network(&self) -> &N {
+        &self.network
     }
 
-    /// All that the next steps depend on, with where the search is.
-    ///
-    /// # Errors
-    /// The device failed.
-    pub async fn state(&self, progress: &impl Serialize) -> Result<State, ExecutionError> {
+    /// Tensors that the next steps depend on, by their names in a checkpoint.
+    pub fn tensors(&self) -> Vec<(&'static str, Tensor<1>)> {
         let flat = |tensor: &Tensor<2>| tensor.clone().flatten(0, 1);
-        let tensors = [
-            ("weights", self.weights.clone()),
-            ("momentum", self.momentum.clone()),
+        let mut tensors = vec![("weights", self.weights.clone())];
+        tensors.extend(self.momentum.iter().map(|momentum| ("momentum", momentum.clone())));
+        tensors.extend([
             ("alphas", flat(&self.alphas)),
             ("alphas.first_moment", flat(&self.moments.0)),
             ("alphas.second_moment", flat(&self.moments.1)),
-        ];
-        State::read(progress, tensors).await
+        ]);
+        tensors.extend(N::statistics_tensors(&self.statistics));
+        tensors
     }
 
-    /// Goes on from the state after so many architecture steps.
+    /// Takes over the state of a checkpoint after so many architecture steps.
     ///
     /// # Errors
     /// The state is of another search; then this one is as it was.
     pub fn restore(&mut self, state: &State, architecture_steps: i32) -> Result<(), CheckpointError> {
         let weights = state.tensor("weights", &self.weights)?;
-        let momentum = state.tensor("momentum", &self.momentum)?;
+        let momentum = self.momentum.as_ref().map(|momentum| state.tensor("momentum", momentum)).transpose()?;
         let alphas = state.tensor("alphas", &self.alphas)?;
         let first = state.tensor("alphas.first_moment", &self.moments.0)?;
         let second = state.tensor("alphas.second_moment", &self.moments.1)?;
+        self.statistics = N::restored_statistics(&self.statistics, state)?;
         (self.weights, self.momentum, self.alphas) = (weights, momentum, alphas);
         (self.moments, self.architecture_steps) = ((first, second), architecture_steps);
         Ok(())
     }
 
-    /// One search step: an architecture step on `alpha_batch`, then a weight step on `weight_batch`.
+    /// Search step (algorithm 1): an architecture step on `valid`, then a weight step on `train`.
     pub fn step(
         &mut self,
-        config: &SearchConfig,
+        config: &impl SearchSettings,
         learning_rate: f64,
-        weight_batch: &Minibatch,
-        alpha_batch: &Minibatch,
-    ) -> StepOutcome {
-        let architecture = self.architecture_step(config, learning_rate, weight_batch, alpha_batch);
-        let (weight, gradient_norm) = self.weight_step(config, learning_rate, weight_batch);
+        train: &N::Batch,
+        valid: &N::Batch,
+    ) -> StepOutcome<N::Pass> {
+        let architecture = self.architecture_step(config, learning_rate, train, valid);
+        let (weight, gradient_norm) = self.weight_step(config, learning_rate, train);
         StepOutcome { architecture, weight, gradient_norm }
     }
 
     /// Adam on the alphas with the gradient of the validation loss, by the configured order.
     pub fn architecture_step(
         &mut self,
-        config: &SearchConfig,
+        config: &impl SearchSettings,
         learning_rate: f64,
-        weight_batch: &Minibatch,
-        alpha_batch: &Minibatch,
-    ) -> Pass {
-        let mut pass = self.architecture_pass(config, learning_rate, weight_batch, alpha_batch);
-        let gradient = pass.alpha_gradient.clone().expect("an architecture pass has an alpha gradient");
-        pass.weight_gradient = None;
+        train: &N::Batch,
+        valid: &N::Batch,
+    ) -> N::Pass {
+        let mut pass = self.architecture_pass(config, learning_rate, train, valid);
+        let gradient = pass.alpha_gradient().expect("an architecture pass has an alpha gradient").clone();
+        drop(pass.take_weight_gradient());
         self.update_alphas(config, gradient);
         pass
     }
 
-    /// The gradient of the validation loss with respect to the alphas, by the configured order; nothing is updated.
+    /// Gradient of the validation loss with respect to the alphas, by the configured order; nothing is updated.
     pub fn architecture_pass(
         &self,
-        config: &SearchConfig,
+        config: &impl SearchSettings,
         learning_rate: f64,
-        weight_batch: &Minibatch,
-        alpha_batch: &Minibatch,
-    ) -> Pass {
-        match config.order {
-            Order::First => self.supernet.pass(&self.weights, &self.alphas, alpha_batch, Wrt::ALPHAS),
-            Order::Second => self.unrolled_pass(config, learning_rate, weight_batch, alpha_batch),
+        train: &N::Batch,
+        valid: &N::Batch,
+    ) -> N::Pass {
+        let basics = config.basics();
+        match basics.order {
+            Order::First => self.network.pass(&self.weights, &self.alphas, valid, Wrt::ALPHAS),
+            Order::Second => self.unrolled_pass(&basics, learning_rate, train, valid),
         }
     }
 
-    /// Adam on the alphas with their gradient [28, 8].
-    pub fn update_alphas(&mut self, config: &SearchConfig, gradient: Tensor<2>) {
+    /// Adam on the alphas with their gradient [edges, ops].
+    pub fn update_alphas(&mut self, config: &impl SearchSettings, gradient: Tensor<2>) {
         if self.hold.frozen {
             return;
         }
+        let basics = config.basics();
         self.architecture_steps += 1;
         let adam = Adam {
-            learning_rate: config.arch_learning_rate,
-            betas: config.arch_betas,
-            weight_decay: config.arch_weight_decay,
+            learning_rate: basics.arch_learning_rate,
+            betas: basics.arch_betas,
+            weight_decay: basics.arch_weight_decay,
         };
         adam.step(self.architecture_steps, &mut self.alphas, &mut self.moments, gradient);
         self.alphas = self.hold.keep(self.alphas.clone());
     }
 
-    /// What `rounds` products show of the Hessian [224, 224] of the validation loss with respect to the alphas; each takes the
-    /// difference of the alphas' gradients at a distance of 0.1 on both sides.
-    pub fn curvature(&self, alpha_batch: &Minibatch, rounds: usize) -> Krylov {
+    /// SGD with momentum, weight decay and gradient clipping on the weights. Returns the pass and the gradient's norm before
+    /// clipping.
+    pub fn weight_step(
+        &mut self,
+        config: &impl SearchSettings,
+        learning_rate: f64,
+        train: &N::Batch,
+    ) -> (N::Pass, Tensor<1>) {
+        let mut pass = self.network.pass(&self.weights, &self.alphas, train, Wrt::WEIGHTS);
+        let gradient = pass.take_weight_gradient().expect("a weight pass has a weight gradient");
+        let SearchBasics { momentum, weight_decay, grad_clip, .. } = config.basics();
+        let sgd = Sgd { momentum, weight_decay, grad_clip };
+        let mut buffer = self.momentum.clone().unwrap_or_else(|| self.weights.zeros_like());
+        let norm = sgd.step(self.network.kernels(), learning_rate, &mut self.weights, &mut buffer, gradient);
+        self.momentum = N::MOMENTUM.then_some(buffer);
+        self.statistics = self.network.follow(&self.statistics, &mut pass, train);
+        (pass, norm)
+    }
+
+    /// Second-order architecture gradient (equations 7 and 8): the validation gradient at the weights after one unrolled
+    /// step, less the Hessian-vector product by central differences. A network may depart from the equations as the authors'
+    /// code does, see [`SearchNetwork::unrolled`].
+    fn unrolled_pass(&self, basics: &SearchBasics, learning_rate: f64, train: &N::Batch, valid: &N::Batch) -> N::Pass {
+        let departures = self.network.unrolled();
+        let clip = |gradient: &Tensor<1>| {
+            departures.clips.then(|| (norm(gradient) + 1e-6).recip().mul_scalar(basics.grad_clip).clamp_max(1.0))
+        };
+        let scaled = |vector: Tensor<1>, by: &Option<Tensor<1>>| match by {
+            Some(by) => vector * by.clone(),
+            None => vector,
+        };
+        let gradient = self.network.pass(&self.weights, &self.alphas, train, Wrt::WEIGHTS).take_weight_gradient();
+        let gradient = gradient.expect("a weight pass has a weight gradient");
+        let coefficient = clip(&gradient);
+        let gradient = scaled(gradient, &coefficient);
+        let gradient = match &self.momentum {
+            Some(momentum) => momentum.clone() * basics.momentum + gradient,
+            None => gradient,
+        };
+        let direction = gradient + self.weights.clone() * basics.weight_decay;
+        let unrolled = self.unrolled_weights(direction * learning_rate, departures.kept_weights);
+        let mut pass = self.network.pass(&unrolled, &self.alphas, valid, Wrt::BOTH);
+        drop(unrolled);
+        let vector = pass.take_weight_gradient().expect("a pass for both has a weight gradient");
+        let by = clip(&vector);
+        let vector = scaled(vector, &by);
+        let radius = norm(&vector).recip().mul_scalar(FINITE_DIFFERENCE);
+        let side = |sign: f64| {
+            let weights = self.weights.clone() + vector.clone() * (radius.clone() * sign);
+            self.alpha_gradient_at(&weights, &self.alphas, train)
+        };
+        let difference = side(1.0) - side(-1.0);
+        let implicit = difference / (radius * 2.0).reshape([1, 1]);
+        let implicit = match coefficient {
+            Some(coefficient) => implicit * coefficient.reshape([1, 1]),
+            None => implicit,
+        };
+        let gradient = pass.alpha_gradient().expect("a pass for both has an alpha gradient").clone();
+        pass.set_alpha_gradient(gradient - implicit * learning_rate);
+        pass
+    }
+
+    /// Weights after a step, but for the first `kept`, which stay.
+    fn unrolled_weights(&self, step: Tensor<1>, kept: usize) -> Tensor<1> {
+        let unrolled = self.weights.clone() - step;
+        if kept == 0 {
+            return unrolled;
+        }
+        let all = self.weights.dims()[0];
+        Tensor::cat(vec![self.weights.clone().narrow(0, 0, kept), unrolled.narrow(0, kept, all - kept)], 0)
+    }
+
+    fn alpha_gradient_at(&self, weights: &Tensor<1>, alphas: &Tensor<2>, batch: &N::Batch) -> Tensor<2> {
+        let pass = self.network.pass(weights, alphas, batch, Wrt::ALPHAS);
+        pass.alpha_gradient().expect("an architecture pass has an alpha gradient").clone()
+    }
+
+    /// Hessian of the validation loss with respect to the alphas as `rounds` products show it; each takes the difference of
+    /// the alphas' gradients at a distance of 0.1 on both sides.
+    pub fn curvature(&self, valid: &N::Batch, rounds: usize) -> Lanczos {
         let shape = self.alphas.dims();
-        // The same direction at each call, so that what is measured depends on nothing else.
+        // The same direction at each call, so that the result depends on nothing else.
         let start = normal(shape, 1.0, ChaCha8Rng::seed_from_u64(0), &self.alphas.device());
-        krylov(start.flatten(0, 1), rounds, |vector| {
+        lanczos(start.flatten(0, 1), rounds, |vector| {
             let offset = vector.reshape(shape) * CURVATURE_RADIUS;
-            let side = |alphas| {
-                let pass = self.supernet.pass(&self.weights, &alphas, alpha_batch, Wrt::ALPHAS);
-                pass.alpha_gradient.expect("an architecture pass has an alpha gradient")
-            };
+            let side = |alphas| self.alpha_gradient_at(&self.weights, &alphas, valid);
             let difference = side(self.alphas.clone() + offset.clone()) - side(self.alphas.clone() - offset);
             (difference / (2.0 * CURVATURE_RADIUS)).flatten(0, 1)
         })
     }
-
-    /// SGD with momentum, weight decay and gradient clipping on the weights. Returns the pass and the gradient's norm
-    /// before clipping.
-    pub fn weight_step(
-        &mut self,
-        config: &SearchConfig,
-        learning_rate: f64,
-        weight_batch: &Minibatch,
-    ) -> (Pass, Tensor<1>) {
-        let mut pass = self.supernet.pass(&self.weights, &self.alphas, weight_batch, Wrt::WEIGHTS);
-        let gradient = pass.weight_gradient.take().expect("a weight pass has a weight gradient");
-        let &SearchConfig { momentum, weight_decay, grad_clip, .. } = config;
-        let sgd = Sgd { momentum, weight_decay, grad_clip };
-        let kernels = self.supernet.kernels();
-        let norm = sgd.step(kernels, learning_rate, &mut self.weights, &mut self.momentum, gradient);
-        (pass, norm)
-    }
-
-    /// The second-order architecture gradient (equations 7 and 8): validation gradient at the weights after one unrolled
-    /// step, less the Hessian-vector product by central differences.
-    fn unrolled_pass(
-        &self,
-        config: &SearchConfig,
-        learning_rate: f64,
-        weight_batch: &Minibatch,
-        alpha_batch: &Minibatch,
-    ) -> Pass {
-        let train = self.supernet.pass(&self.weights, &self.alphas, weight_batch, Wrt::WEIGHTS);
-        let gradient = train.weight_gradient.expect("a weight pass has a weight gradient");
-        let direction = self.momentum.clone() * config.momentum + gradient + self.weights.clone() * config.weight_decay;
-        let unrolled = self.weights.clone() - direction * learning_rate;
-        let mut valid = self.supernet.pass(&unrolled, &self.alphas, alpha_batch, Wrt::BOTH);
-        drop(unrolled);
-        let vector = valid.weight_gradient.take().expect("a pass for both has a weight gradient");
-        let radius = norm(&vector).recip().mul_scalar(FINITE_DIFFERENCE);
-        let side = |sign: f64| {
-            let weights = self.weights.clone() + vector.clone() * (radius.clone() * sign);
-            let pass = self.supernet.pass(&weights, &self.alphas, weight_batch, Wrt::ALPHAS);
-            pass.alpha_gradient.expect("an architecture pass has an alpha gradient")
-        };
-        let difference = side(1.0) - side(-1.0);
-        let implicit = difference / (radius * 2.0).reshape([1, 1]);
-        valid.alpha_gradient = valid.alpha_gradient.map(|gradient| gradient - implicit * learning_rate);
-        valid
-    }
 }
 
-/// The alphas before the first step: nearly the same for all ops.
-pub(super) fn initial_alphas(shape: [usize; 2], seed: u64, device: &Device) -> Tensor<2> {
+/// Alphas before the first step: nearly the same for all ops.
+fn initial_alphas(shape: [usize; 2], seed: u64, device: &Device) -> Tensor<2> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(1);
     normal(shape, ALPHA_DEVIATION, rng, device)
@@ -237,12 +269,12 @@ pub(super) fn initial_alphas(shape: [usize; 2], seed: u64, device: &Device) -> T
 
 /// Draws from the normal distribution of mean 0.
 fn normal(shape: [usize; 2], deviation: f32, mut rng: ChaCha8Rng, device: &Device) -> Tensor<2> {
-    let values: Vec<f32> = (0..shape[0] * shape[1]).map(|_| deviation * standard_normal(&mut rng)).collect();
+    let values: Vec<f32> = (0..shape[0] * shape[1]).map(|_| deviation * standard_normal(&mut rng) as f32).collect();
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
-/// One draw from the standard normal distribution (Box and Muller).
-fn standard_normal(rng: &mut ChaCha8Rng) -> f32 {
+/// Draw from the standard normal distribution (Box and Muller).
+pub(crate) fn standard_normal(rng: &mut impl RngExt) -> f64 {
     let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
-    (radius * (std::f64::consts::TAU * rng.random::<f64>()).cos()) as f32
+    radius * (std::f64::consts::TAU * rng.random::<f64>()).cos()
 }

@@ -1,29 +1,35 @@
-//! Bilevel optimisation (paper, section 2.2 and algorithm 1): architecture steps on one half of the data, weight steps on
-//! the other.
+//! Bilevel optimisation (paper, section 2.2 and algorithm 1): architecture steps on the valid split, weight steps on the
+//! train split. Steps, loop, checkpoints and interventions are written once, over a [`Family`] of networks.
 
 mod adam;
 mod bilevel;
-mod conv;
-mod curvature;
+mod convolutional;
+mod family;
+mod lanczos;
+mod progress;
 mod recurrent;
-mod recurrent_bilevel;
 mod sample;
+#[allow(clippy::module_inception)]
+mod search;
 mod sgd;
+mod text;
 
-pub use adam::Hold;
+pub use adam::AlphaHold;
+pub(crate) use bilevel::standard_normal;
 pub use bilevel::{Bilevel, StepOutcome};
-pub use conv::{ConvSearch, SearchError};
-pub(crate) use conv::{
-    MOST_WEIGHTS, accuracy, add, check_held, device_error, floats, memory_left, reason, right, supernet_for,
-};
-pub use curvature::Krylov;
-pub use recurrent::{EVALUATION_BATCH, RecurrentError, RecurrentSearch};
-pub(crate) use recurrent::{
-    at_step, bad_weight, check_device, check_place, check_sums, evaluate_text, read_state, read_together,
-};
-pub use recurrent_bilevel::RecurrentBilevel;
+pub use convolutional::{ConvSearch, ImagePosition, ImageStream};
+pub(crate) use convolutional::{MAX_WEIGHTS, accuracy, right, supernet_for};
+pub use family::{BatchOf, EpochEnd, Family, Pass, PassOf, SearchNetwork, Splits, StepBatches, Stream, Unrolled};
+pub use lanczos::Lanczos;
+pub(crate) use progress::Sum;
+use progress::{AlphaState, Progress, Settings, Sums};
+pub use recurrent::{RecurrentSearch, TextPosition, TextStream};
 pub use sample::Sampling;
+pub use search::Search;
 pub(crate) use sgd::Sgd;
+pub use text::EVALUATION_BATCH;
+pub(crate) use text::{check_device, check_place, check_sums, evaluate_text, step_rng, text_sizes};
+
 /// Parts in which the shaders of a step are compiled before it.
 #[cfg(target_arch = "wasm32")]
 pub const REHEARSALS: usize = 3;

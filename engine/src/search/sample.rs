@@ -1,7 +1,7 @@
 //! Text that a language model writes: one word after the other, each drawn from what the model expects next.
 
-use super::{RecurrentError, read_together};
-use crate::{data::Columns, model::TextBatch, network::RecurrentNet};
+use super::text_sizes;
+use crate::{data::Columns, device::read, error::Error, model::TextBatch, network::RecurrentNet};
 use burn::tensor::Tensor;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -33,21 +33,22 @@ impl Sampling {
         weights: &Tensor<1>,
         alphas: &Tensor<2>,
         text: &Columns,
-    ) -> Result<Vec<i32>, RecurrentError> {
+    ) -> Result<Vec<i32>, Error> {
         let (device, columns) = (weights.device(), text.batch_size);
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let mut hidden = net.first_hidden(columns, &device);
         let mut words = Vec::with_capacity(self.words);
-        let (mut row, mut read) = (text.window(0, 1), 1);
+        let (mut row, mut taken) = (text.window(0, 1), 1);
         while words.len() < self.words {
             let scores;
             (scores, hidden) = net.log_probabilities(weights, Some(alphas), &TextBatch::upload(&row, &device), &hidden);
-            if read < READ.min(text.rows - 1) {
-                (row, read) = (text.window(read, 1), read + 1);
+            if taken < READ.min(text.rows - 1) {
+                (row, taken) = (text.window(taken, 1), taken + 1);
                 continue;
             }
-            let [scores] = read_together([scores.flatten(0, 1)], [columns, net.hidden()]).await?;
-            let of_columns = scores.chunks(net.vocabulary());
+            let read = read(vec![scores.flatten(0, 1)]).await;
+            let scores = read.map_err(|error| Error::read(error, text_sizes(columns, net.hidden())))?;
+            let of_columns = scores[0].chunks(net.vocabulary());
             row.tokens = of_columns.map(|scores| draw(scores, self.temperature, rng.random()) as i32).collect();
             words.push(row.tokens[0]);
         }

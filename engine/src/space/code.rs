@@ -29,33 +29,18 @@
 //! DARTS_V2 is `d1.s0s1s0s1s1i0i0d2.m0m1i2m1m0i2i2m1.` and its check. Cells of the paper's space take 41 characters, each
 //! published cell less than 60.
 
-use super::{CellKind, Genotype, GenotypeError, Op, RecurrentGenotype, RecurrentGenotypeError, RecurrentOp};
+use super::{CONVOLUTIONAL, CellSpec, DerivedCell, Genotype, GenotypeError, Op, SPACES, Space};
 use std::iter::Peekable;
 
-const VERSION: &str = "d1";
-const RECURRENT_VERSION: &str = "r1";
-
-const OPS: [(char, Op); 9] = [
-    ('m', Op::MaxPool3x3),
-    ('a', Op::AvgPool3x3),
-    ('i', Op::SkipConnect),
-    ('s', Op::SepConv3x3),
-    ('t', Op::SepConv5x5),
-    ('v', Op::SepConv7x7),
-    ('d', Op::DilConv3x3),
-    ('e', Op::DilConv5x5),
-    ('x', Op::Conv7x1_1x7),
-];
-
-const RECURRENT_OPS: [(char, RecurrentOp); 4] =
-    [('t', RecurrentOp::Tanh), ('r', RecurrentOp::Relu), ('s', RecurrentOp::Sigmoid), ('i', RecurrentOp::Identity)];
+/// Version of the codes, behind the letter of the space.
+const VERSION: u32 = 1;
 
 /// Why a text is no share code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CodeError {
     /// It does not begin as a code does.
     #[error("it does not begin with {0}. and so is no code of a known version")]
-    Version(&'static str),
+    Version(String),
     /// It has too few or too many parts.
     #[error("it has {found} parts between points, a code has {expected}")]
     Parts {
@@ -83,156 +68,113 @@ pub enum CodeError {
     /// Cells that cannot be built.
     #[error(transparent)]
     Genotype(#[from] GenotypeError),
-    /// A recurrent cell that cannot be built.
-    #[error(transparent)]
-    Recurrent(#[from] RecurrentGenotypeError),
 }
 
 impl Genotype {
-    /// The share code of the cells.
+    /// Share code of the cells.
     ///
     /// # Errors
     /// The cells are not well formed.
     pub fn code(&self) -> Result<String, GenotypeError> {
         self.check()?;
-        let mut code = VERSION.to_owned();
-        for kind in [CellKind::Normal, CellKind::Reduce] {
-            let (ops, concat) = self.of(kind);
+        let mut code = beginning(self.space());
+        for (spec, cell) in self.space().spec().cells.iter().zip(self.cells()) {
+            push_cell(&mut code, self.space(), spec, cell);
             code.push('.');
-            push_cell(&mut code, &OPS, ops, concat, all_nodes(ops.len()));
         }
+        code.pop();
         Ok(format!("{code}.{}", check(&code)))
     }
 
-    /// The cells of a share code.
+    /// Cells of a share code of any space.
     ///
     /// # Errors
     /// The text is no code, has a typing error, or names cells that cannot be built.
     pub fn from_code(code: &str) -> Result<Self, CodeError> {
-        let [normal, reduce] = checked(code, VERSION)?;
-        let start = VERSION.len() + 2;
-        let (normal_text, reduce_start) = (normal, start + normal.chars().count() + 1);
-        let (normal, normal_concat) = cell(normal_text, start, &OPS, all_nodes)?;
-        let (reduce, reduce_concat) = cell(reduce, reduce_start, &OPS, all_nodes)?;
-        let genotype = Self { normal, normal_concat, reduce, reduce_concat };
+        let space = space_of_code(code).unwrap_or(CONVOLUTIONAL);
+        let cells = checked(code, space)?;
+        let mut start = beginning(space).len() + 1;
+        let mut genotype = Self::new(space, []);
+        let mut read = Vec::new();
+        for (spec, text) in space.spec().cells.iter().zip(cells) {
+            read.push(cell(text, start, space, spec)?);
+            start += text.chars().count() + 1;
+        }
+        genotype.set_cells(read);
         genotype.check()?;
         Ok(genotype)
     }
 }
 
-impl RecurrentGenotype {
-    /// The share code of the cell.
-    ///
-    /// # Errors
-    /// The cell is not well formed.
-    pub fn code(&self) -> Result<String, RecurrentGenotypeError> {
-        self.check()?;
-        let mut code = format!("{RECURRENT_VERSION}.");
-        push_cell(&mut code, &RECURRENT_OPS, &self.recurrent, &self.concat, 1..self.recurrent.len() + 1);
-        Ok(format!("{code}.{}", check(&code)))
-    }
-
-    /// The cell of a share code.
-    ///
-    /// # Errors
-    /// The text is no code, has a typing error, or names a cell that cannot be built.
-    pub fn from_code(code: &str) -> Result<Self, CodeError> {
-        let [text] = checked(code, RECURRENT_VERSION)?;
-        let all = |ops| 1..ops + 1;
-        let (recurrent, concat) = cell(text, RECURRENT_VERSION.len() + 2, &RECURRENT_OPS, all)?;
-        let genotype = Self { recurrent, concat };
-        genotype.check()?;
-        Ok(genotype)
-    }
+/// Space whose codes a text begins as, whatever the version: its letter, digits, a point.
+pub fn space_of_code(text: &str) -> Option<Space> {
+    SPACES.into_iter().find(|space| {
+        let digits = text.strip_prefix(space.code).and_then(|rest| rest.split_once('.')).map(|(digits, _)| digits);
+        digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+    })
 }
 
-/// Whether a text begins as codes of convolutional cells of any version do: `d`, digits, a point.
-pub fn looks_like_code(text: &str) -> bool {
-    begins_with(text, 'd')
+/// What codes of a space begin with.
+fn beginning(space: Space) -> String {
+    format!("{}{VERSION}.", space.code)
 }
 
-/// Whether a text begins as codes of recurrent cells of any version do: `r`, digits, a point.
-pub fn looks_like_recurrent_code(text: &str) -> bool {
-    begins_with(text, 'r')
-}
-
-fn begins_with(text: &str, letter: char) -> bool {
-    let digits = text.strip_prefix(letter).and_then(|rest| rest.split_once('.')).map(|(digits, _)| digits);
-    digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-/// The cells of a code of a version, once its check is seen to fit.
-fn checked<'a, const N: usize>(code: &'a str, version: &'static str) -> Result<[&'a str; N], CodeError> {
-    let Some(parts) = code.strip_prefix(version).and_then(|rest| rest.strip_prefix('.')) else {
-        return Err(CodeError::Version(version));
+/// Cells of a code, once its check is seen to fit.
+fn checked(code: &str, space: Space) -> Result<Vec<&str>, CodeError> {
+    let beginning = beginning(space);
+    let Some(parts) = code.strip_prefix(&beginning) else {
+        return Err(CodeError::Version(beginning.trim_end_matches('.').to_owned()));
     };
     let mut parts: Vec<&str> = parts.split('.').collect();
-    let count = CodeError::Parts { found: parts.len() + 1, expected: N + 2 };
-    let found = parts.pop().unwrap_or_default();
-    let cells = parts.try_into().map_err(|_| count)?;
-    let expected = check(&code[..code.len() - found.len() - 1]);
-    if found != expected {
-        return Err(CodeError::Check { found: found.to_owned(), expected });
+    let expected = space.cells.len() + 2;
+    if parts.len() + 1 != expected {
+        return Err(CodeError::Parts { found: parts.len() + 1, expected });
     }
-    Ok(cells)
+    let found = parts.pop().unwrap_or_default();
+    let expected = check(&code[..code.len() - found.len() - 1]);
+    match found == expected {
+        true => Ok(parts),
+        false => Err(CodeError::Check { found: found.to_owned(), expected }),
+    }
 }
 
-/// Adds a cell to a code; `all` are the states of its output where nothing is said of it.
-fn push_cell<O: PartialEq>(
-    code: &mut String,
-    letters: &[(char, O)],
-    ops: &[(O, usize)],
-    concat: &[usize],
-    all: std::ops::Range<usize>,
-) {
-    for (op, state) in ops {
-        code.extend(letters.iter().find(|known| known.1 == *op).map(|known| known.0));
+/// Adds a cell to a code; its output only where it is not all nodes in order.
+fn push_cell(code: &mut String, space: Space, spec: &CellSpec, cell: &DerivedCell) {
+    for (op, state) in &cell.ops {
+        code.extend(space.code_letters.iter().find(|known| known.1 == *op).map(|known| known.0));
         code.push(digit(*state));
     }
-    if !concat.iter().copied().eq(all) {
+    if !cell.concat.iter().copied().eq(spec.node_states(cell.ops.len() / spec.kept_edges)) {
         code.push('-');
-        code.extend(concat.iter().copied().map(digit));
+        code.extend(cell.concat.iter().copied().map(digit));
     }
 }
 
-/// The ops of a cell, each with the state it reads, and the states of its output.
-type Cell<O> = (Vec<(O, usize)>, Vec<usize>);
-
-/// Reads a cell, the first character of which is character `start` of its code; `all` are the states of the output of a cell
-/// of so many ops where nothing is said of it.
-fn cell<O: Copy>(
-    text: &str,
-    start: usize,
-    letters: &[(char, O)],
-    all: impl FnOnce(usize) -> std::ops::Range<usize>,
-) -> Result<Cell<O>, CodeError> {
+/// Ops of a cell, each with the state that it reads, and the states of its output. The first character of `text` is
+/// character `start` of its code.
+fn cell(text: &str, start: usize, space: Space, spec: &CellSpec) -> Result<DerivedCell, CodeError> {
     let mut characters = (start..).zip(text.chars()).peekable();
     let end = start + text.chars().count();
-    let mut ops = Vec::new();
+    let mut ops: Vec<(Op, usize)> = Vec::new();
     while let Some((at, character)) = characters.next_if(|&(_, character)| character != '-') {
-        let op = letters.iter().find(|known| known.0 == character);
+        let op = space.code_letters.iter().find(|known| known.0 == character);
         let &(_, op) = op.ok_or(CodeError::Character { at, expected: "the letter of an op" })?;
         ops.push((op, state(&mut characters, end)?));
     }
-    let mut concat: Vec<usize> = all(ops.len()).collect();
+    let mut concat: Vec<usize> = spec.node_states(ops.len() / spec.kept_edges).collect();
     if characters.next().is_some() {
         concat.clear();
         while characters.peek().is_some() {
             concat.push(state(&mut characters, end)?);
         }
     }
-    Ok((ops, concat))
+    Ok(DerivedCell { ops, concat })
 }
 
 fn state(characters: &mut Peekable<impl Iterator<Item = (usize, char)>>, end: usize) -> Result<usize, CodeError> {
     let (at, character) = characters.next().unwrap_or((end, '.'));
     let value = character.to_digit(36).filter(|_| !character.is_ascii_uppercase());
     Ok(value.ok_or(CodeError::Character { at, expected: "the digit of a state" })? as usize)
-}
-
-/// The states of all nodes of a cell of that many ops.
-fn all_nodes(ops: usize) -> std::ops::Range<usize> {
-    2..ops / 2 + 2
 }
 
 /// The digit of a state of a well-formed cell.
@@ -250,19 +192,15 @@ fn check(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::space::{PUBLISHED, PUBLISHED_RECURRENT, published, published_recurrent};
+    use crate::space::RECURRENT;
 
     fn cells() -> Vec<Genotype> {
-        let mut cells: Vec<Genotype> = PUBLISHED.into_iter().map(|name| published(name).unwrap()).collect();
-        cells.extend(Genotype::random(5, 500));
-        let wide = (0..Genotype::MAX_NODES).flat_map(|node| [(Op::DilConv5x5, node), (Op::SepConv3x3, node + 1)]);
+        let names = CONVOLUTIONAL.published_names();
+        let mut cells: Vec<Genotype> = names.map(|name| CONVOLUTIONAL.published(name).unwrap()).collect();
+        cells.extend(Genotype::random(CONVOLUTIONAL, 5, 500));
+        let wide = (0..34).flat_map(|node| [(Op::DIL_CONV_5X5, node), (Op::SEP_CONV_3X3, node + 1)]);
         let wide: Vec<_> = wide.collect();
-        cells.push(Genotype {
-            normal: wide.clone(),
-            normal_concat: vec![35, 0, 1],
-            reduce: wide,
-            reduce_concat: vec![2],
-        });
+        cells.push(Genotype::new(CONVOLUTIONAL, [(wide.clone(), vec![35, 0, 1]), (wide, vec![2])]));
         cells
     }
 
@@ -276,40 +214,37 @@ mod tests {
         for genotype in cells() {
             let code = genotype.code().unwrap();
             assert_eq!(Genotype::from_code(&code), Ok(genotype.clone()), "{code}");
-            assert!(looks_like_code(&code));
+            assert_eq!(space_of_code(&code), Some(CONVOLUTIONAL));
             assert!(code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte)), "{code}");
             match genotype.check_derived() {
                 Ok(()) => assert_eq!(code.len(), 41),
-                Err(_) => assert!(code.len() < 60 || genotype.normal.len() > 10, "{code}"),
+                Err(_) => assert!(code.len() < 60 || genotype.cells()[0].ops.len() > 10, "{code}"),
             }
         }
-        let told = published("DARTS_V2").unwrap().code().unwrap();
+        let told = CONVOLUTIONAL.published("DARTS_V2").unwrap().code().unwrap();
         assert_eq!(told, format!("d1.s0s1s0s1s1i0i0d2.m0m1i2m1m0i2i2m1.{}", check(&told[..36])));
     }
 
     #[test]
     fn every_recurrent_cell_comes_back() {
-        let mut cells: Vec<_> =
-            PUBLISHED_RECURRENT.into_iter().map(|name| published_recurrent(name).unwrap()).collect();
-        #[cfg(feature = "compute")]
-        cells.extend(RecurrentGenotype::random(5, 200));
+        let mut cells: Vec<_> = RECURRENT.published_names().map(|name| RECURRENT.published(name).unwrap()).collect();
+        cells.extend(Genotype::random(RECURRENT, 5, 200));
         for genotype in cells {
             let code = genotype.code().unwrap();
-            assert_eq!(RecurrentGenotype::from_code(&code), Ok(genotype.clone()), "{code}");
-            assert!(looks_like_recurrent_code(&code) && !looks_like_code(&code));
+            assert_eq!(Genotype::from_code(&code), Ok(genotype.clone()), "{code}");
+            assert_eq!(space_of_code(&code), Some(RECURRENT));
             for at in 0..code.len() {
                 let changed =
                     format!("{}{}{}", &code[..at], if &code[at..=at] == "1" { '2' } else { '1' }, &code[at + 1..]);
-                assert!(RecurrentGenotype::from_code(&changed).is_err(), "{changed}");
-                assert!(RecurrentGenotype::from_code(&code[..at]).is_err());
+                assert!(Genotype::from_code(&changed).is_err(), "{changed}");
+                assert!(Genotype::from_code(&code[..at]).is_err());
             }
         }
-        let told =
-            |text: &str| RecurrentGenotype::from_code(&format!("{text}.{}", check(text))).unwrap_err().to_string();
-        assert_eq!(told("d1.t0"), "it does not begin with r1. and so is no code of a known version");
+        let told = |text: &str| Genotype::from_code(&format!("{text}.{}", check(text))).unwrap_err().to_string();
+        assert_eq!(told("r2.t0"), "it does not begin with r1. and so is no code of a known version");
         assert_eq!(told("r1.t0.t0"), "it has 4 parts between points, a code has 3");
         assert_eq!(told("r1.t0m1"), "character 6 should be the letter of an op");
-        assert_eq!(told("r1.t0t2"), "node 2: reads state 2, which comes after it");
+        assert_eq!(told("r1.t0t2"), "recurrent cell, node 2: reads state 2, which comes after it");
     }
 
     #[test]

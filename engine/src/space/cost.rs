@@ -1,4 +1,4 @@
-use super::{CellKind, Genotype, NODES, Op, is_reduction};
+use super::{CANDIDATES, CONVOLUTIONAL, CellKind, Genotype, NODES, Op, is_reduction};
 use serde::{Deserialize, Serialize};
 use std::ops::AddAssign;
 
@@ -120,7 +120,8 @@ pub fn supernet_cost(init_channels: usize, layers: usize, image: usize, classes:
     let (mut channels, mut previous_reduces) = (init_channels, false);
     for layer in 0..layers {
         let kind = if is_reduction(layer, layers) { CellKind::Reduce } else { CellKind::Normal };
-        let edges = super::edges().flat_map(|edge| Op::CANDIDATES.map(|op| (op, edge.state < 2)));
+        let edges =
+            CONVOLUTIONAL.spec().cells[kind.place()].edges().flat_map(|edge| CANDIDATES.map(|op| (op, edge.state < 2)));
         inputs = total.cell(kind, inputs, previous_reduces, &mut channels, edges, NODES);
         previous_reduces = kind == CellKind::Reduce;
     }
@@ -204,20 +205,21 @@ impl Counter {
     /// An op on an edge of stride 1 or 2, output of side `side`; `wide` is the side of its input.
     fn op(&mut self, op: Op, channels: usize, wide: usize, side: usize) {
         match op {
-            Op::None | Op::MaxPool3x3 | Op::AvgPool3x3 => {}
-            Op::SkipConnect if wide == side => {}
-            Op::SkipConnect => self.factorised(channels, channels, side),
-            Op::SepConv3x3 => (0..2).for_each(|_| self.separable(channels, 9, side)),
-            Op::SepConv5x5 => (0..2).for_each(|_| self.separable(channels, 25, side)),
-            Op::SepConv7x7 => (0..2).for_each(|_| self.separable(channels, 49, side)),
-            Op::DilConv3x3 => self.separable(channels, 9, side),
-            Op::DilConv5x5 => self.separable(channels, 25, side),
-            Op::Conv7x1_1x7 => {
+            Op::NONE | Op::MAX_POOL_3X3 | Op::AVG_POOL_3X3 => {}
+            Op::SKIP_CONNECT if wide == side => {}
+            Op::SKIP_CONNECT => self.factorised(channels, channels, side),
+            Op::SEP_CONV_3X3 => (0..2).for_each(|_| self.separable(channels, 9, side)),
+            Op::SEP_CONV_5X5 => (0..2).for_each(|_| self.separable(channels, 25, side)),
+            Op::SEP_CONV_7X7 => (0..2).for_each(|_| self.separable(channels, 49, side)),
+            Op::DIL_CONV_3X3 => self.separable(channels, 9, side),
+            Op::DIL_CONV_5X5 => self.separable(channels, 25, side),
+            Op::CONV_7X1_1X7 => {
                 // The stride is (1, s), then (s, 1): the first output is as high as the input, as wide as the second.
                 let weights = (channels * channels * 7) as u64;
                 self.cost += Cost { params: weights, macs: weights * (wide * side) as u64 };
                 self.conv_norm(channels, channels, 7, side);
             }
+            other => unreachable!("{other} is no op of a convolutional cell"),
         }
     }
 
@@ -259,12 +261,13 @@ mod tests {
     /// Two cells, the second a reduction, counted by hand: C = 2, 4x4 images, 3 classes.
     #[test]
     fn a_small_network_counted_by_hand() {
-        let genotype = Genotype {
-            normal: vec![(Op::SepConv3x3, 0), (Op::SkipConnect, 1)],
-            normal_concat: vec![2],
-            reduce: vec![(Op::Conv7x1_1x7, 0), (Op::SkipConnect, 1)],
-            reduce_concat: vec![2],
-        };
+        let genotype = Genotype::new(
+            CONVOLUTIONAL,
+            [
+                (vec![(Op::SEP_CONV_3X3, 0), (Op::SKIP_CONNECT, 1)], vec![2]),
+                (vec![(Op::CONV_7X1_1X7, 0), (Op::SKIP_CONNECT, 1)], vec![2]),
+            ],
+        );
         let size = NetworkSize { stem: Stem::Cifar10, init_channels: 2, layers: 4, image: 4, classes: 3 };
         // Reductions are the cells 1 and 2, of 4 and 8 channels.
         let stem = 3 * 6 * 9 + 12;
@@ -294,15 +297,15 @@ mod tests {
     #[test]
     fn an_op_costs_what_its_layers_do() {
         let twice = Cost { params: 2 * (36 * 9 + 36 * 36 + 72), macs: 2 * 1024 * (36 * 9 + 36 * 36) };
-        assert_eq!(Op::SepConv3x3.cost(36, 32, 1), twice);
-        assert_eq!(Op::MaxPool3x3.cost(36, 32, 2), Cost::default());
-        assert_eq!(Op::SkipConnect.cost(36, 32, 1), Cost::default());
-        assert_eq!(Op::SkipConnect.cost(72, 16, 2).params, 72 * 72 + 144);
+        assert_eq!(Op::SEP_CONV_3X3.cost(36, 32, 1), twice);
+        assert_eq!(Op::MAX_POOL_3X3.cost(36, 32, 2), Cost::default());
+        assert_eq!(Op::SKIP_CONNECT.cost(36, 32, 1), Cost::default());
+        assert_eq!(Op::SKIP_CONNECT.cost(72, 16, 2).params, 72 * 72 + 144);
     }
 
     #[test]
     fn the_auxiliary_head_needs_its_size() {
-        let genotype = super::super::published("DARTS_V2").unwrap();
+        let genotype = CONVOLUTIONAL.published("DARTS_V2").unwrap();
         for size in [NetworkSize::CIFAR10, NetworkSize::IMAGENET] {
             let head = genotype.cost(&size).auxiliary.unwrap();
             // Two convolutions and a linear layer: the first on 2x2 pixels, the others on one.

@@ -1,321 +1,546 @@
-use super::{CellKind, NODES, Op};
-use serde::{Deserialize, Serialize};
-use std::fmt::{self, Write};
+use super::{CellKind, CellSpec, Op, SPACES, Space};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor},
+    ser::SerializeMap,
+};
+use std::fmt;
 
-/// A derived architecture: for each kind of cell the ops kept, two a node, each with the state it reads.
+/// Derived architecture: for each kind of cell of the space the ops kept, each with the state that it reads, and the states
+/// that make the output.
 ///
 /// Its JSON is that of the authors' implementation: `{"normal": [["sep_conv_3x3", 1], ...], "normal_concat": [2, 3, 4, 5],
-/// "reduce": ..., "reduce_concat": ...}`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// "reduce": ..., "reduce_concat": ...}`, or `{"recurrent": [["sigmoid", 0], ...], "concat": [1, 2, ...]}` for the one cell
+/// of the recurrent space.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Genotype {
-    /// Ops of the normal cell; entries `2 i` and `2 i + 1` belong to node `i`.
-    pub normal: Vec<(Op, usize)>,
-    /// States whose concatenation is the normal cell's output.
-    pub normal_concat: Vec<usize>,
-    /// Ops of the reduction cell.
-    pub reduce: Vec<(Op, usize)>,
-    /// States whose concatenation is the reduction cell's output.
-    pub reduce_concat: Vec<usize>,
+    space: Space,
+    cells: Vec<DerivedCell>,
 }
 
-/// What is wrong with a genotype.
+/// One kind of cell of a genotype.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DerivedCell {
+    /// Ops kept, node by node, as many a node as the space keeps, each with the state that it reads.
+    pub ops: Vec<(Op, usize)>,
+    /// States that make the output.
+    pub concat: Vec<usize>,
+}
+
+/// Edge of a derived cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptEdge {
+    /// Op.
+    pub op: Op,
+    /// State that it reads.
+    pub state: usize,
+    /// Node that it is part of, from 0.
+    pub node: usize,
+}
+
+/// Why cells cannot be built, or cannot have been derived by a search. Messages name cell and node.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GenotypeError {
-    /// Not two ops a node.
-    #[error("{cell} cell: {found} ops, expected two for each node")]
+    /// Not as many ops as the space keeps for each node.
+    #[error("{cell} cell: {found} ops, expected {} for each node", if *expected == 1 { "one" } else { "two" })]
     OpCount {
-        /// `normal` or `reduce`.
+        /// Kind of cell.
         cell: &'static str,
         /// Entries found.
         found: usize,
+        /// Ops of a node.
+        expected: usize,
     },
     /// More nodes than any cell has.
-    #[error("{cell} cell: {found} nodes, the most is {most}", most = Genotype::MAX_NODES)]
+    #[error("{cell} cell: {found} nodes, the most is {max}")]
     Nodes {
-        /// `normal` or `reduce`.
+        /// Kind of cell.
         cell: &'static str,
         /// Nodes found.
         found: usize,
+        /// Most nodes of such a cell.
+        max: usize,
     },
     /// A node reads a state that does not exist yet.
     #[error("{cell} cell, node {node}: reads state {state}, which comes after it")]
     Future {
-        /// `normal` or `reduce`.
+        /// Kind of cell.
         cell: &'static str,
-        /// The node, from 0.
+        /// Number of the node.
         node: usize,
-        /// The state it names.
+        /// State it names.
         state: usize,
     },
     /// The zero op was kept.
     #[error("{cell} cell, node {node}: the zero op cannot be part of a derived cell")]
     Zero {
-        /// `normal` or `reduce`.
+        /// Kind of cell.
         cell: &'static str,
-        /// The node, from 0.
+        /// Number of the node.
         node: usize,
+    },
+    /// An op of another space.
+    #[error("{cell} cell, node {node}: {op} is no op of such a cell")]
+    Op {
+        /// Kind of cell.
+        cell: &'static str,
+        /// Number of the node.
+        node: usize,
+        /// Op.
+        op: Op,
     },
     /// The output names a state that the cell does not have.
     #[error("{cell} cell: its output names state {state}, the last is {last}")]
     Concat {
-        /// `normal` or `reduce`.
+        /// Kind of cell.
         cell: &'static str,
-        /// The state named.
+        /// State named.
         state: usize,
-        /// The last state of the cell.
+        /// Last state of the cell.
         last: usize,
     },
     /// The output names a state twice.
     #[error("{cell} cell: its output names state {state} twice")]
     Twice {
-        /// `normal` or `reduce`.
+        /// Kind of cell.
         cell: &'static str,
-        /// The state named.
+        /// State named.
         state: usize,
     },
-    /// The output of a reduction cell names one of its inputs.
-    #[error("reduce cell: its output names state {state}, an input, which is larger than the nodes")]
+    /// The output names an input that cannot be part of it.
+    #[error("{cell} cell: its output names state {state}, an input, which is larger than the nodes")]
     Input {
-        /// The state named.
+        /// Kind of cell.
+        cell: &'static str,
+        /// State named.
         state: usize,
     },
     /// The output is empty.
     #[error("{cell} cell: its output is empty")]
     EmptyConcat {
-        /// `normal` or `reduce`.
+        /// Kind of cell.
         cell: &'static str,
     },
-    /// A cell that no search here derives: another number of nodes.
-    #[error("{cell} cell: {found} nodes, a search derives {NODES}")]
+    /// No search derives a cell of so many nodes.
+    #[error("{cell} cell: {found} nodes, a search derives {expected}")]
     SearchNodes {
-        /// `normal` or `reduce`.
+        /// Kind of cell.
         cell: &'static str,
         /// Nodes found.
         found: usize,
+        /// Nodes of a cell that is searched.
+        expected: usize,
     },
-    /// A cell that no search here derives: an op that is no candidate.
+    /// No search derives a cell with an op that is no candidate.
     #[error("{cell} cell, node {node}: {op} is no candidate of a search")]
     SearchOp {
-        /// `normal` or `reduce`.
+        /// Kind of cell.
         cell: &'static str,
-        /// The node, from 0.
+        /// Number of the node.
         node: usize,
-        /// The op.
+        /// Op.
         op: Op,
     },
-    /// A cell that no search here derives: a node that reads one state by both ops.
+    /// No search derives a node that reads one state by two ops.
     #[error("{cell} cell, node {node}: both ops read state {state}, a search derives two states")]
     SearchState {
-        /// `normal` or `reduce`.
+        /// Kind of cell.
         cell: &'static str,
-        /// The node, from 0.
+        /// Number of the node.
         node: usize,
-        /// The state.
+        /// State.
         state: usize,
     },
-    /// A cell that no search here derives: its output is not that of all nodes.
+    /// No search derives a cell whose output is not that of all nodes.
     #[error("{cell} cell: its output leaves out nodes, a search derives one that has all of them in order")]
     SearchConcat {
-        /// `normal` or `reduce`.
+        /// Kind of cell.
         cell: &'static str,
     },
 }
 
 impl Genotype {
-    /// The most nodes that a cell may have, so that one digit of base 36 names any of its states.
-    pub const MAX_NODES: usize = 34;
+    /// Cells of a space from the ops and the output of each kind. They are not checked.
+    pub fn new(space: Space, cells: impl IntoIterator<Item = (Vec<(Op, usize)>, Vec<usize>)>) -> Self {
+        Self { space, cells: cells.into_iter().map(|(ops, concat)| DerivedCell { ops, concat }).collect() }
+    }
 
-    /// The ops of one kind of cell, and the states whose concatenation is its output.
+    /// The search space.
+    pub fn space(&self) -> Space {
+        self.space
+    }
+
+    /// Each kind of cell, in the order of the space.
+    pub fn cells(&self) -> &[DerivedCell] {
+        &self.cells
+    }
+
+    /// Replaces the cells, one for each kind of the space.
+    pub(super) fn set_cells(&mut self, cells: Vec<DerivedCell>) {
+        self.cells = cells;
+    }
+
+    /// Each kind of cell, to be changed.
+    pub fn cells_mut(&mut self) -> &mut [DerivedCell] {
+        &mut self.cells
+    }
+
+    /// Ops of one kind of convolutional cell, and the states whose concatenation is its output.
     pub fn of(&self, kind: CellKind) -> (&[(Op, usize)], &[usize]) {
-        match kind {
-            CellKind::Normal => (&self.normal, &self.normal_concat),
-            CellKind::Reduce => (&self.reduce, &self.reduce_concat),
-        }
+        let DerivedCell { ops, concat } = &self.cells[kind.place()];
+        (ops, concat)
     }
 
-    /// Checks that the cells can be built: two ops a node, each reading an earlier state, none zero; an output of states
-    /// that the cell has, each once. A node may read one state by both ops, as nodes of NASNet and AmoebaNet do.
+    /// Nodes of a kind of cell.
+    pub fn nodes(&self, cell: usize) -> usize {
+        self.cells[cell].ops.len() / self.space.cells[cell].kept_edges
+    }
+
+    /// Edges of a kind of cell, node by node; those of a node in the order of the genotype.
+    pub fn edges(&self, cell: usize) -> impl Iterator<Item = KeptEdge> {
+        let kept = self.space.cells[cell].kept_edges;
+        self.cells[cell].ops.iter().enumerate().map(move |(i, &(op, state))| KeptEdge { op, state, node: i / kept })
+    }
+
+    /// Kinds of cell with their specifications.
+    fn specs(&self) -> impl Iterator<Item = (&'static CellSpec, &DerivedCell)> {
+        self.space.spec().cells.iter().zip(&self.cells)
+    }
+
+    /// Checks that the cells can be built: as many ops a node as the space keeps, each reading an earlier state, none zero;
+    /// an output of states that the cell has, each once. A node may read one state by two ops, as nodes of NASNet and
+    /// AmoebaNet do.
     ///
     /// # Errors
-    /// The first thing found wrong, naming cell and node.
+    /// The first fault found, with cell and node.
     pub fn check(&self) -> Result<(), GenotypeError> {
-        for kind in [CellKind::Normal, CellKind::Reduce] {
-            let (cell, (ops, concat)) = (kind.name(), self.of(kind));
-            if ops.is_empty() || ops.len() % 2 != 0 {
-                return Err(GenotypeError::OpCount { cell, found: ops.len() });
-            }
-            if ops.len() / 2 > Self::MAX_NODES {
-                return Err(GenotypeError::Nodes { cell, found: ops.len() / 2 });
-            }
-            for (i, &(op, state)) in ops.iter().enumerate() {
-                let node = i / 2;
-                if state >= node + 2 {
-                    return Err(GenotypeError::Future { cell, node, state });
-                }
-                if op == Op::None {
-                    return Err(GenotypeError::Zero { cell, node });
-                }
-            }
-            if concat.is_empty() {
-                return Err(GenotypeError::EmptyConcat { cell });
-            }
-            let last = ops.len() / 2 + 1;
-            for (i, &state) in concat.iter().enumerate() {
-                if state > last {
-                    return Err(GenotypeError::Concat { cell, state, last });
-                }
-                if concat[..i].contains(&state) {
-                    return Err(GenotypeError::Twice { cell, state });
-                }
-                if kind == CellKind::Reduce && state < 2 {
-                    return Err(GenotypeError::Input { state });
-                }
-            }
-        }
-        Ok(())
+        self.specs().try_for_each(|(spec, cell)| cell.check(spec))
     }
 
-    /// Checks that a search could have derived the cells (section 2.4): beyond [`Genotype::check`], four nodes, candidates
-    /// only, two distinct states a node, all nodes in the output.
+    /// Checks that a search could have derived the cells (section 2.4): beyond [`Genotype::check`], as many nodes as are
+    /// searched, candidates only, distinct states a node, all nodes in the output.
     ///
     /// # Errors
-    /// The first thing found wrong, naming cell and node.
+    /// The first fault found, with cell and node.
     pub fn check_derived(&self) -> Result<(), GenotypeError> {
         self.check()?;
-        for kind in [CellKind::Normal, CellKind::Reduce] {
-            let (cell, (ops, concat)) = (kind.name(), self.of(kind));
-            if ops.len() != 2 * NODES {
-                return Err(GenotypeError::SearchNodes { cell, found: ops.len() / 2 });
+        self.specs().try_for_each(|(spec, cell)| cell.check_derived(spec))
+    }
+
+    /// Whether these are the same cells, whatever the order of a node's ops.
+    pub fn same_cells(&self, other: &Self) -> bool {
+        let sorted = |genotype: &Self, cell| {
+            let mut edges: Vec<KeptEdge> = genotype.edges(cell).collect();
+            edges.sort_by_key(|edge| (edge.node, edge.state, edge.op));
+            edges
+        };
+        self.space == other.space && (0..self.cells.len()).all(|cell| sorted(self, cell) == sorted(other, cell))
+    }
+}
+
+impl DerivedCell {
+    fn check(&self, spec: &'static CellSpec) -> Result<(), GenotypeError> {
+        let (cell, inputs, kept) = (spec.name, spec.inputs.len(), spec.kept_edges);
+        let Self { ops, concat } = self;
+        if ops.is_empty() || ops.len() % kept != 0 {
+            return Err(GenotypeError::OpCount { cell, found: ops.len(), expected: kept });
+        }
+        let nodes = ops.len() / kept;
+        if nodes > spec.max_nodes {
+            return Err(GenotypeError::Nodes { cell, found: nodes, max: spec.max_nodes });
+        }
+        for (i, &(op, state)) in ops.iter().enumerate() {
+            let node = spec.node_number(i / kept);
+            if state >= i / kept + inputs {
+                return Err(GenotypeError::Future { cell, node, state });
             }
-            for (node, pair) in ops.chunks(2).enumerate() {
-                if let Some(&(op, _)) = pair.iter().find(|(op, _)| !Op::CANDIDATES.contains(op)) {
-                    return Err(GenotypeError::SearchOp { cell, node, op });
-                }
-                if pair[0].1 == pair[1].1 {
-                    return Err(GenotypeError::SearchState { cell, node, state: pair[0].1 });
-                }
+            if op == Op::NONE {
+                return Err(GenotypeError::Zero { cell, node });
             }
-            if !concat.iter().copied().eq(2..NODES + 2) {
-                return Err(GenotypeError::SearchConcat { cell });
+            if spec.ops().all(|known| known != op) {
+                return Err(GenotypeError::Op { cell, node, op });
+            }
+        }
+        if concat.is_empty() {
+            return Err(GenotypeError::EmptyConcat { cell });
+        }
+        let last = nodes + inputs - 1;
+        for (i, &state) in concat.iter().enumerate() {
+            if state > last {
+                return Err(GenotypeError::Concat { cell, state, last });
+            }
+            if concat[..i].contains(&state) {
+                return Err(GenotypeError::Twice { cell, state });
+            }
+            if state < inputs && !spec.input_in_output {
+                return Err(GenotypeError::Input { cell, state });
             }
         }
         Ok(())
     }
 
-    /// The cells as a Graphviz document: both as clusters of one graph, states as boxes, ops as labels of the edges.
-    pub fn dot(&self) -> String {
-        let mut text = "digraph genotype {\n  rankdir=LR\n  node [shape=box, style=rounded]\n".to_owned();
-        for (kind, title) in [(CellKind::Normal, "normal cell"), (CellKind::Reduce, "reduction cell")] {
-            let (ops, concat) = self.of(kind);
-            let prefix = kind.name();
-            let _ = writeln!(text, "  subgraph cluster_{prefix} {{\n    label=\"{title}\"");
-            for state in 0..ops.len() / 2 + 2 {
-                let _ = writeln!(text, "    {prefix}_{state} [label=\"{}\"]", state_name(state));
-            }
-            let _ = writeln!(text, "    {prefix}_output [label=\"c_{{k}}\"]");
-            for (i, (op, state)) in ops.iter().enumerate() {
-                let _ = writeln!(text, "    {prefix}_{state} -> {prefix}_{} [label=\"{op}\"]", i / 2 + 2);
-            }
-            for state in concat {
-                let _ = writeln!(text, "    {prefix}_{state} -> {prefix}_output");
-            }
-            text.push_str("  }\n");
+    fn check_derived(&self, spec: &'static CellSpec) -> Result<(), GenotypeError> {
+        let (cell, kept) = (spec.name, spec.kept_edges);
+        let nodes = self.ops.len() / kept;
+        if nodes != spec.nodes {
+            return Err(GenotypeError::SearchNodes { cell, found: nodes, expected: spec.nodes });
         }
-        text.push_str("}\n");
-        text
-    }
-}
-
-/// The name of a state as the paper's figures have it: `c_{k-2}`, `c_{k-1}`, then the nodes from 0.
-fn state_name(state: usize) -> String {
-    match state {
-        0 => "c_{k-2}".to_owned(),
-        1 => "c_{k-1}".to_owned(),
-        node => format!("node {}", node - 2),
-    }
-}
-
-impl fmt::Display for Genotype {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (title, ops, concat) in
-            [("normal cell", &self.normal, &self.normal_concat), ("reduction cell", &self.reduce, &self.reduce_concat)]
-        {
-            writeln!(f, "{title}")?;
-            for (node, pair) in ops.chunks(2).enumerate() {
-                for (i, (op, state)) in pair.iter().enumerate() {
-                    let name = if i == 0 { format!("node {node}") } else { String::new() };
-                    writeln!(f, "  {name:<7} {} {op:<13} of {}", if i == 0 { "=" } else { "+" }, state_name(*state))?;
+        for (node, ops) in self.ops.chunks(kept).enumerate() {
+            let node = spec.node_number(node);
+            if let Some(&(op, _)) = ops.iter().find(|(op, _)| spec.op_index(*op).is_none()) {
+                return Err(GenotypeError::SearchOp { cell, node, op });
+            }
+            for (i, &(_, state)) in ops.iter().enumerate() {
+                if ops[..i].iter().any(|&(_, before)| before == state) {
+                    return Err(GenotypeError::SearchState { cell, node, state });
                 }
             }
-            let parts: Vec<_> = concat.iter().map(|&s| state_name(s)).collect();
-            writeln!(f, "  output  = {}", parts.join(", "))?;
+        }
+        if !self.concat.iter().copied().eq(spec.node_states(nodes)) {
+            return Err(GenotypeError::SearchConcat { cell });
         }
         Ok(())
+    }
+}
+
+/// Names of the fields of genotypes of a space in JSON and Python: ops, then output, of each kind of cell.
+pub(super) fn field_names(space: Space) -> Vec<String> {
+    let cells = space.spec().cells;
+    let concat = |cell: &CellSpec| match cells.len() {
+        1 => "concat".to_owned(),
+        _ => format!("{}_concat", cell.name),
+    };
+    cells.iter().flat_map(|cell| [cell.name.to_owned(), concat(cell)]).collect()
+}
+
+/// Space whose genotypes have a field of that name.
+pub(super) fn space_of_field(name: &str) -> Option<Space> {
+    SPACES.into_iter().find(|&space| field_names(space).iter().any(|field| field == name))
+}
+
+impl Serialize for Genotype {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let names = field_names(self.space);
+        let mut map = serializer.serialize_map(Some(names.len()))?;
+        for (names, cell) in names.chunks(2).zip(&self.cells) {
+            map.serialize_entry(&names[0], &cell.ops)?;
+            map.serialize_entry(&names[1], &cell.concat)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Genotype {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(GenotypeVisitor)
+    }
+}
+
+struct GenotypeVisitor;
+
+impl<'de> Visitor<'de> for GenotypeVisitor {
+    type Value = Genotype;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a genotype")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Genotype, A::Error> {
+        let mut space = None;
+        let mut ops: Vec<Option<Vec<(Op, usize)>>> = Vec::new();
+        let mut concats: Vec<Option<Vec<usize>>> = Vec::new();
+        while let Some(name) = map.next_key::<String>()? {
+            let known = *space.get_or_insert_with(|| space_of_field(&name).unwrap_or(super::CONVOLUTIONAL));
+            let names = field_names(known);
+            let Some(field) = names.iter().position(|field| *field == name) else {
+                let names = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+                return Err(A::Error::custom(format!("unknown field `{name}`, expected one of {names}")));
+            };
+            ops.resize(names.len() / 2, None);
+            concats.resize(names.len() / 2, None);
+            let twice = match field % 2 {
+                0 => ops[field / 2].replace(map.next_value_seed(Ops(known))?).is_some(),
+                _ => concats[field / 2].replace(map.next_value()?).is_some(),
+            };
+            if twice {
+                return Err(A::Error::custom(format!("duplicate field `{name}`")));
+            }
+        }
+        let space = space.unwrap_or(super::CONVOLUTIONAL);
+        let mut cells = Vec::new();
+        let names = field_names(space);
+        ops.resize(names.len() / 2, None);
+        concats.resize(names.len() / 2, None);
+        for (names, (ops, concat)) in names.chunks(2).zip(ops.into_iter().zip(concats)) {
+            let missing = |name: &String| A::Error::custom(format!("missing field `{name}`"));
+            cells.push((ops.ok_or_else(|| missing(&names[0]))?, concat.ok_or_else(|| missing(&names[1]))?));
+        }
+        Ok(Genotype::new(space, cells))
+    }
+}
+
+/// List of ops of a space, each with a state.
+struct Ops(Space);
+
+impl<'de> DeserializeSeed<'de> for Ops {
+    type Value = Vec<(Op, usize)>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Ops {
+    type Value = Vec<(Op, usize)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a list of ops, each with the state that it reads")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut ops = Vec::new();
+        while let Some(op) = seq.next_element_seed(KeptOp(self.0))? {
+            ops.push(op);
+        }
+        Ok(ops)
+    }
+}
+
+/// Op of a space, and the state that it reads.
+struct KeptOp(Space);
+
+impl<'de> DeserializeSeed<'de> for KeptOp {
+    type Value = (Op, usize);
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_tuple(2, self)
+    }
+}
+
+impl<'de> Visitor<'de> for KeptOp {
+    type Value = (Op, usize);
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("an op and a state")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let op = seq.next_element_seed(OpName(self.0))?.ok_or_else(|| A::Error::invalid_length(0, &self))?;
+        let state = seq.next_element()?.ok_or_else(|| A::Error::invalid_length(1, &self))?;
+        Ok((op, state))
+    }
+}
+
+/// Op of a space by its name.
+struct OpName(Space);
+
+impl<'de> DeserializeSeed<'de> for OpName {
+    type Value = Op;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Op, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Op::find(&name, self.0.ops()).map_err(D::Error::custom)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::space::published;
+    use crate::space::{CONVOLUTIONAL, RECURRENT};
 
-    /// A change to a genotype, and what is told of it.
-    type Case<'a> = (&'a dyn Fn(&mut Genotype), &'a str);
+    /// Change to a genotype, and the message that it leads to.
+    type Case<'a> = (&'a dyn Fn(&mut [DerivedCell]), &'a str);
 
-    fn told(change: impl Fn(&mut Genotype)) -> (String, String) {
-        let mut genotype = published("DARTS_V2").unwrap();
-        change(&mut genotype);
+    fn faults(space: Space, change: impl Fn(&mut [DerivedCell])) -> (String, String) {
+        let mut genotype = space.published("DARTS_V2").unwrap();
+        change(genotype.cells_mut());
         let text =
             |result: Result<(), GenotypeError>| result.map_or_else(|error| error.to_string(), |()| String::new());
         (text(genotype.check()), text(genotype.check_derived()))
     }
 
     #[test]
-    fn cells_that_cannot_be_built_are_told_by_cell_and_node() {
+    fn published_cells_are_well_formed_and_survive_json() {
+        for space in SPACES {
+            for name in space.published_names() {
+                let genotype = space.published(&name.to_lowercase()).unwrap();
+                genotype.check().unwrap();
+                let json = serde_json::to_string(&genotype).unwrap();
+                assert_eq!(serde_json::from_str::<Genotype>(&json).unwrap(), genotype);
+            }
+        }
+    }
+
+    #[test]
+    fn json_of_no_genotype_is_refused() {
+        let refusal = |json: &str| serde_json::from_str::<Genotype>(json).unwrap_err().to_string();
+        assert!(refusal("{}").starts_with("missing field `normal`"));
+        assert!(refusal(r#"{"concat": [1]}"#).starts_with("missing field `recurrent`"));
+        let unknown = refusal(r#"{"recurrent": [], "normal": []}"#);
+        assert!(unknown.starts_with("unknown field `normal`, expected one of `recurrent`, `concat`"), "{unknown}");
+        let op = refusal(r#"{"recurrent": [["sep_conv_3x3", 0]]}"#);
+        assert!(op.starts_with("unknown op \"sep_conv_3x3\" (known: none, tanh, relu, sigmoid, identity)"), "{op}");
+        assert!(refusal(r#"{"normal": [], "normal": []}"#).starts_with("duplicate field `normal`"));
+    }
+
+    #[test]
+    fn cells_that_cannot_be_built_are_named_by_cell_and_node() {
         let cases: [Case; 9] = [
-            (&|g| g.normal.truncate(7), "normal cell: 7 ops, expected two for each node"),
-            (&|g| g.reduce.clear(), "reduce cell: 0 ops, expected two for each node"),
-            (&|g| g.normal.resize(70, (Op::SkipConnect, 0)), "normal cell: 35 nodes, the most is 34"),
-            (&|g| g.normal[5].1 = 4, "normal cell, node 2: reads state 4, which comes after it"),
-            (&|g| g.reduce[2].0 = Op::None, "reduce cell, node 1: the zero op cannot be part of a derived cell"),
-            (&|g| g.normal_concat.clear(), "normal cell: its output is empty"),
-            (&|g| g.reduce_concat[3] = 6, "reduce cell: its output names state 6, the last is 5"),
-            (&|g| g.normal_concat[0] = 5, "normal cell: its output names state 5 twice"),
+            (&|c| c[0].ops.truncate(7), "normal cell: 7 ops, expected two for each node"),
+            (&|c| c[1].ops.clear(), "reduce cell: 0 ops, expected two for each node"),
+            (&|c| c[0].ops.resize(70, (Op::SKIP_CONNECT, 0)), "normal cell: 35 nodes, the most is 34"),
+            (&|c| c[0].ops[5].1 = 4, "normal cell, node 2: reads state 4, which comes after it"),
+            (&|c| c[1].ops[2].0 = Op::NONE, "reduce cell, node 1: the zero op cannot be part of a derived cell"),
+            (&|c| c[0].concat.clear(), "normal cell: its output is empty"),
+            (&|c| c[1].concat[3] = 6, "reduce cell: its output names state 6, the last is 5"),
+            (&|c| c[0].concat[0] = 5, "normal cell: its output names state 5 twice"),
             (
-                &|g| g.reduce_concat[0] = 1,
+                &|c| c[1].concat[0] = 1,
                 "reduce cell: its output names state 1, an input, which is larger than the nodes",
             ),
         ];
         for (change, expected) in cases {
-            assert_eq!(told(change), (expected.to_owned(), expected.to_owned()));
+            assert_eq!(faults(CONVOLUTIONAL, change), (expected.to_owned(), expected.to_owned()));
+        }
+        let cases: [Case; 7] = [
+            (&|c| c[0].ops.clear(), "recurrent cell: 0 ops, expected one for each node"),
+            (&|c| c[0].ops.resize(36, (Op::TANH, 0)), "recurrent cell: 36 nodes, the most is 35"),
+            (&|c| c[0].ops[3].1 = 4, "recurrent cell, node 4: reads state 4, which comes after it"),
+            (&|c| c[0].ops[0].0 = Op::NONE, "recurrent cell, node 1: the zero op cannot be part of a derived cell"),
+            (&|c| c[0].ops[0].0 = Op::SKIP_CONNECT, "recurrent cell, node 1: skip_connect is no op of such a cell"),
+            (&|c| c[0].concat[0] = 9, "recurrent cell: its output names state 9, the last is 8"),
+            (&|c| c[0].concat[0] = 2, "recurrent cell: its output names state 2 twice"),
+        ];
+        for (change, expected) in cases {
+            assert_eq!(faults(RECURRENT, change).0, expected);
         }
     }
 
     #[test]
     fn cells_that_a_search_does_not_derive_are_cells() {
         let cases: [Case; 3] = [
-            (&|g| g.reduce[2].0 = Op::SepConv7x7, "reduce cell, node 1: sep_conv_7x7 is no candidate of a search"),
-            (&|g| g.normal[7].1 = 0, "normal cell, node 3: both ops read state 0, a search derives two states"),
+            (&|c| c[1].ops[2].0 = Op::SEP_CONV_7X7, "reduce cell, node 1: sep_conv_7x7 is no candidate of a search"),
+            (&|c| c[0].ops[7].1 = 0, "normal cell, node 3: both ops read state 0, a search derives two states"),
             (
-                &|g| g.reduce_concat.truncate(3),
+                &|c| c[1].concat.truncate(3),
                 "reduce cell: its output leaves out nodes, a search derives one that has all of them in order",
             ),
         ];
         for (change, expected) in cases {
-            assert_eq!(told(change), (String::new(), expected.to_owned()));
+            assert_eq!(faults(CONVOLUTIONAL, change), (String::new(), expected.to_owned()));
         }
-        let nodes = published("NASNet").unwrap().check_derived().unwrap_err().to_string();
-        assert_eq!(nodes, "normal cell: 5 nodes, a search derives 4");
+        let nodes = |space: Space, name| space.published(name).unwrap().check_derived().unwrap_err().to_string();
+        assert_eq!(nodes(CONVOLUTIONAL, "NASNet"), "normal cell: 5 nodes, a search derives 4");
+        assert_eq!(nodes(RECURRENT, "ENAS"), "recurrent cell: 11 nodes, a search derives 8");
     }
 
     #[test]
-    fn dot_has_every_state_and_edge_once() {
-        let genotype = published("AmoebaNet").unwrap();
-        let dot = genotype.dot();
-        assert_eq!(dot.matches(" -> ").count(), 20 + 3 + 3);
-        assert_eq!(dot.matches("[label=").count(), 2 * (7 + 1) + 20);
-        assert!(dot.contains("reduce_0 -> reduce_6 [label=\"conv_7x1_1x7\"]"), "{dot}");
-        assert_eq!(dot.matches('{').count(), dot.matches('}').count());
+    fn the_order_of_a_nodes_ops_makes_no_other_cells() {
+        let genotype = CONVOLUTIONAL.published("DARTS_V1").unwrap();
+        let mut swapped = genotype.clone();
+        swapped.cells_mut()[1].ops.swap(2, 3);
+        assert!(genotype != swapped && genotype.same_cells(&swapped));
+        swapped.cells_mut()[1].ops.swap(3, 4);
+        assert!(!genotype.same_cells(&swapped));
     }
 }

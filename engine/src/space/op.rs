@@ -1,107 +1,79 @@
-use serde::{Deserialize, Serialize};
+use super::SPACES;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::{fmt, str::FromStr};
 
-/// An operation on an edge of a convolutional cell.
+/// Operation on an edge of a cell, by the name that the authors' implementations use, for example `sep_conv_3x3`.
 ///
-/// The first eight are the candidates of the search (paper, section 3.1.1); the others appear in published cells only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "&'static str")]
-pub enum Op {
-    /// No connection: the output is zero.
-    None,
-    /// 3x3 max pooling.
-    MaxPool3x3,
-    /// 3x3 average pooling, padding not counted.
-    AvgPool3x3,
-    /// Identity, or a factorised reduction at stride 2.
-    SkipConnect,
-    /// 3x3 depthwise-separable convolution, applied twice.
-    SepConv3x3,
-    /// 5x5 depthwise-separable convolution, applied twice.
-    SepConv5x5,
-    /// 3x3 depthwise-separable convolution with dilation 2.
-    DilConv3x3,
-    /// 5x5 depthwise-separable convolution with dilation 2.
-    DilConv5x5,
-    /// 7x7 depthwise-separable convolution, applied twice (NASNet-A, AmoebaNet-A, PNAS).
-    SepConv7x7,
-    /// 1x7 then 7x1 convolution (AmoebaNet-A).
-    Conv7x1_1x7,
-}
-
-/// A name that is no op.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown op \"{0}\" (known: {list})", list = Op::ALL.map(Op::name).join(", "))]
-pub struct UnknownOp(pub String);
+/// Each search space declares its ops beside its [`SpaceSpec`](super::SpaceSpec); ops of the same name in two spaces are
+/// equal.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Op(&'static str);
 
 impl Op {
-    /// The candidates of an edge, in the order of an alpha row.
-    pub const CANDIDATES: [Op; 8] = [
-        Op::None,
-        Op::MaxPool3x3,
-        Op::AvgPool3x3,
-        Op::SkipConnect,
-        Op::SepConv3x3,
-        Op::SepConv5x5,
-        Op::DilConv3x3,
-        Op::DilConv5x5,
-    ];
+    /// No connection: the output is zero. Every space has it.
+    pub const NONE: Self = Self("none");
 
-    /// Every op that a convolutional genotype may name.
-    pub const ALL: [Op; 10] = [
-        Op::None,
-        Op::MaxPool3x3,
-        Op::AvgPool3x3,
-        Op::SkipConnect,
-        Op::SepConv3x3,
-        Op::SepConv5x5,
-        Op::DilConv3x3,
-        Op::DilConv5x5,
-        Op::SepConv7x7,
-        Op::Conv7x1_1x7,
-    ];
+    /// Op of that name, which a space declares.
+    pub const fn new(name: &'static str) -> Self {
+        Self(name)
+    }
 
-    /// The name that the authors' implementation uses, for example `sep_conv_3x3`.
+    /// Name in genotypes and logs.
     pub const fn name(self) -> &'static str {
-        match self {
-            Op::None => "none",
-            Op::MaxPool3x3 => "max_pool_3x3",
-            Op::AvgPool3x3 => "avg_pool_3x3",
-            Op::SkipConnect => "skip_connect",
-            Op::SepConv3x3 => "sep_conv_3x3",
-            Op::SepConv5x5 => "sep_conv_5x5",
-            Op::DilConv3x3 => "dil_conv_3x3",
-            Op::DilConv5x5 => "dil_conv_5x5",
-            Op::SepConv7x7 => "sep_conv_7x7",
-            Op::Conv7x1_1x7 => "conv_7x1_1x7",
-        }
+        self.0
+    }
+
+    /// Op of that name among `known` ones.
+    ///
+    /// # Errors
+    /// None of them has that name.
+    pub fn find(name: &str, known: impl Iterator<Item = Self> + Clone) -> Result<Self, UnknownOp> {
+        known
+            .clone()
+            .find(|op| op.0 == name)
+            .ok_or_else(|| UnknownOp { name: name.to_owned(), known: known.map(Self::name).collect() })
+    }
+}
+
+/// Name that is no op.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown op \"{name}\" (known: {})", known.join(", "))]
+pub struct UnknownOp {
+    /// The name.
+    pub name: String,
+    /// Names of the ops there are.
+    pub known: Vec<&'static str>,
+}
+
+impl fmt::Debug for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
     }
 }
 
 impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+        f.pad(self.0)
     }
 }
 
 impl FromStr for Op {
     type Err = UnknownOp;
 
+    /// Finds an op of any space.
     fn from_str(name: &str) -> Result<Self, UnknownOp> {
-        Op::ALL.into_iter().find(|op| op.name() == name).ok_or_else(|| UnknownOp(name.to_owned()))
+        Self::find(name, SPACES.iter().flat_map(|space| space.ops()))
     }
 }
 
-impl TryFrom<String> for Op {
-    type Error = UnknownOp;
-
-    fn try_from(name: String) -> Result<Self, UnknownOp> {
-        name.parse()
+impl Serialize for Op {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0)
     }
 }
 
-impl From<Op> for &'static str {
-    fn from(op: Op) -> Self {
-        op.name()
+impl<'de> Deserialize<'de> for Op {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }

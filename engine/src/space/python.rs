@@ -1,5 +1,7 @@
-use super::{CellKind, Genotype, GenotypeError, RecurrentGenotype, RecurrentGenotypeError, RecurrentOp};
-use std::{fmt::Display, str::FromStr};
+use super::{
+    CONVOLUTIONAL, Genotype, GenotypeError, Op, RECURRENT, Space,
+    genotype::{field_names, space_of_field},
+};
 
 /// Why a text is no genotype in Python's form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,14 +19,12 @@ pub enum PythonError {
     /// Cells that cannot be built.
     #[error(transparent)]
     Genotype(#[from] GenotypeError),
-    /// A recurrent cell that cannot be built.
-    #[error(transparent)]
-    Recurrent(#[from] RecurrentGenotypeError),
 }
 
 impl Genotype {
     /// Reads the Python text that the authors' implementation prints and keeps in its `genotypes.py`:
-    /// `Genotype(normal=[('sep_conv_3x3', 1), ...], normal_concat=range(2, 6), reduce=[...], reduce_concat=[2, 3, 4, 5])`.
+    /// `Genotype(normal=[('sep_conv_3x3', 1), ...], normal_concat=range(2, 6), reduce=[...], reduce_concat=[2, 3, 4, 5])`, or
+    /// `Genotype(recurrent=[('relu', 0), ...], concat=range(1, 9))`.
     ///
     /// Blanks and line breaks may be anywhere, `NAME =` may stand in front, comments and commas at the end are ignored, lists
     /// and tuples are the same, and arguments may come in any order, or in that order without names.
@@ -32,59 +32,34 @@ impl Genotype {
     /// # Errors
     /// The text is something else, named by line and column, or the cells cannot be built.
     pub fn from_python(text: &str) -> Result<Self, PythonError> {
-        let mut reader = Reader { text, at: 0, fields: &FIELDS };
-        let (ops, concats) = reader.fields()?;
-        let [normal, reduce] = ops.try_into().expect("two lists of ops");
-        let [normal_concat, reduce_concat] = concats.try_into().expect("two lists of states");
-        let genotype = Self { normal, normal_concat, reduce, reduce_concat };
+        let space = space_of_python(text).unwrap_or(CONVOLUTIONAL);
+        let mut reader = Reader { text, at: 0, space, fields: field_names(space) };
+        let genotype = Self::new(space, reader.fields()?);
         genotype.check()?;
         Ok(genotype)
     }
 
-    /// The cells as the authors' implementation prints them; [`Genotype::from_python`] reads it back.
+    /// Cells as the authors' implementation prints them; [`Genotype::from_python`] reads it back.
     pub fn to_python(&self) -> String {
-        let cells = [CellKind::Normal, CellKind::Reduce].map(|kind| {
-            let (name, (ops, concat)) = (kind.name(), self.of(kind));
-            format!("{name}=[{}], {name}_concat={}", ops_text(ops), states_text(concat))
+        let names = field_names(self.space());
+        let cells = names.chunks(2).zip(self.cells()).map(|(names, cell)| {
+            format!("{}=[{}], {}={}", names[0], ops_text(&cell.ops), names[1], states_text(&cell.concat))
         });
-        format!("Genotype({})", cells.join(", "))
+        format!("Genotype({})", cells.collect::<Vec<_>>().join(", "))
     }
 }
 
-impl RecurrentGenotype {
-    /// Reads the Python text of a recurrent cell, `Genotype(recurrent=[('relu', 0), ...], concat=range(1, 9))`, with the
-    /// freedom of [`Genotype::from_python`].
-    ///
-    /// # Errors
-    /// The text is something else, named by line and column, or the cell cannot be built.
-    pub fn from_python(text: &str) -> Result<Self, PythonError> {
-        let mut reader = Reader { text, at: 0, fields: &RECURRENT_FIELDS };
-        let (ops, concats) = reader.fields::<RecurrentOp>()?;
-        let [recurrent] = ops.try_into().expect("one list of ops");
-        let [concat] = concats.try_into().expect("one list of states");
-        let genotype = Self { recurrent, concat };
-        genotype.check()?;
-        Ok(genotype)
-    }
-
-    /// The cell as the authors' implementation prints it; [`RecurrentGenotype::from_python`] reads it back.
-    pub fn to_python(&self) -> String {
-        format!("Genotype(recurrent=[{}], concat={})", ops_text(&self.recurrent), states_text(&self.concat))
-    }
-}
-
-/// Whether a text in Python's form seems to be of a recurrent cell.
-#[cfg(not(target_arch = "wasm32"))]
-pub(crate) fn is_recurrent(text: &str) -> bool {
+/// Space that a text in Python's form seems to be of: that of its first field, or without names that of its ops.
+pub fn space_of_python(text: &str) -> Option<Space> {
     let code = text.lines().filter(|line| !line.trim_start().starts_with('#'));
-    code.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_')).any(|word| word == "recurrent")
-        // Without names the first op tells.
-        || RecurrentOp::CANDIDATES[1..].iter().any(|op| {
-            text.contains(&format!("'{op}'")) || text.contains(&format!("\"{op}\""))
-        })
+    let mut words = code.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'));
+    words.find_map(space_of_field).or_else(|| {
+        let quoted = |op: &Op| text.contains(&format!("'{op}'")) || text.contains(&format!("\"{op}\""));
+        RECURRENT.ops().skip(1).any(|op| quoted(&op)).then_some(RECURRENT)
+    })
 }
 
-fn ops_text<O: Display>(ops: &[(O, usize)]) -> String {
+fn ops_text(ops: &[(Op, usize)]) -> String {
     ops.iter().map(|(op, state)| format!("('{op}', {state})")).collect::<Vec<_>>().join(", ")
 }
 
@@ -96,23 +71,24 @@ fn states_text(states: &[usize]) -> String {
     }
 }
 
+/// States of a range beyond which none is stored.
+const MAX_STATES: usize = 40;
+
 /// Reads a text from byte `at` on.
 struct Reader<'a> {
     text: &'a str,
     at: usize,
-    /// The fields in the order of the Python tuple: lists of ops, each followed by the states of its cell's output.
-    fields: &'static [&'static str],
+    space: Space,
+    /// Fields in the order of the Python tuple: lists of ops, each followed by the states of its cell's output.
+    fields: Vec<String>,
 }
 
-const FIELDS: [&str; 4] = ["normal", "normal_concat", "reduce", "reduce_concat"];
-const RECURRENT_FIELDS: [&str; 2] = ["recurrent", "concat"];
-
-/// Lists of ops, each with the state it reads, and lists of states.
-type Lists<O> = (Vec<Vec<(O, usize)>>, Vec<Vec<usize>>);
+/// Ops of a cell, each with the state that it reads, and the states of its output.
+type Cell = (Vec<(Op, usize)>, Vec<usize>);
 
 impl<'a> Reader<'a> {
-    /// The whole genotype: its lists of ops and its lists of states.
-    fn fields<O: FromStr<Err: Display>>(&mut self) -> Result<Lists<O>, PythonError> {
+    /// The whole genotype, cell by cell.
+    fn fields(&mut self) -> Result<Vec<Cell>, PythonError> {
         let mut word = self.word("Genotype(")?;
         let mut end = self.at;
         if self.take('=') {
@@ -125,7 +101,7 @@ impl<'a> Reader<'a> {
         }
         self.expect('(', "after Genotype")?;
         let cells = self.fields.len() / 2;
-        let mut ops: Vec<Option<Vec<(O, usize)>>> = (0..cells).map(|_| None).collect();
+        let mut ops: Vec<Option<Vec<(Op, usize)>>> = vec![None; cells];
         let mut concats: Vec<Option<Vec<usize>>> = vec![None; cells];
         let mut next = 0;
         while !self.take(')') {
@@ -134,10 +110,10 @@ impl<'a> Reader<'a> {
                 true => self.named()?,
                 false => None,
             };
-            let field = match (field, self.fields.get(next)) {
-                (Some(field), _) => field,
-                (None, Some(_)) => next,
-                (None, None) => {
+            let field = match field {
+                Some(field) => field,
+                None if next < self.fields.len() => next,
+                None => {
                     let count = if cells == 1 { "two" } else { "four" };
                     return Err(self.error(format!("a genotype has {count} fields")));
                 }
@@ -168,7 +144,7 @@ impl<'a> Reader<'a> {
                 return Err(missing(2 * cell + 1));
             }
         }
-        Ok((ops.into_iter().flatten().collect(), concats.into_iter().flatten().collect()))
+        Ok(ops.into_iter().flatten().zip(concats.into_iter().flatten()).collect())
     }
 
     /// The field of a `name =`; none where a value like `range(2, 6)` stands by itself.
@@ -179,7 +155,7 @@ impl<'a> Reader<'a> {
             self.at = start;
             return Ok(None);
         }
-        let field = self.fields.iter().position(|&field| field == name);
+        let field = self.fields.iter().position(|field| field == name);
         if field.is_none() {
             self.at = start;
             return Err(self.error(format!("unknown field {name} (known: {})", self.fields.join(", "))));
@@ -188,7 +164,7 @@ impl<'a> Reader<'a> {
     }
 
     /// `[('sep_conv_3x3', 1), ...]`
-    fn ops<O: FromStr<Err: Display>>(&mut self) -> Result<Vec<(O, usize)>, PythonError> {
+    fn ops(&mut self) -> Result<Vec<(Op, usize)>, PythonError> {
         self.list("a list of (op, state)", |reader| {
             let close = reader.open("an (op, state)")?;
             let op = reader.op()?;
@@ -217,7 +193,7 @@ impl<'a> Reader<'a> {
                 }
                 self.expect(')', "after the range")?;
                 // More states than any cell has cannot be right, and need not be stored to be refused.
-                Ok((first..end).take(Genotype::MAX_NODES + 3).collect())
+                Ok((first..end).take(MAX_STATES).collect())
             }
             "list" | "tuple" if list => {
                 self.expect('(', "after list")?;
@@ -260,7 +236,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn op<O: FromStr<Err: Display>>(&mut self) -> Result<O, PythonError> {
+    fn op(&mut self) -> Result<Op, PythonError> {
         let rest = self.rest();
         let start = self.at;
         let quote = rest.chars().next().filter(|first| "'\"".contains(*first));
@@ -269,7 +245,7 @@ impl<'a> Reader<'a> {
             return Err(self.error("the quotes are not closed".to_owned()));
         };
         self.at += length + 2;
-        rest[1..=length].parse().map_err(|error: O::Err| {
+        Op::find(&rest[1..=length], self.space.ops()).map_err(|error| {
             self.at = start;
             self.error(error.to_string())
         })
@@ -340,39 +316,41 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::space::{Op, PUBLISHED, PUBLISHED_RECURRENT, published, published_recurrent};
 
     #[test]
     fn what_is_written_is_read_back() {
-        for name in PUBLISHED {
-            let genotype = published(name).unwrap();
+        for name in CONVOLUTIONAL.published_names() {
+            let genotype = CONVOLUTIONAL.published(name).unwrap();
             let text = genotype.to_python();
             assert_eq!(Genotype::from_python(&text), Ok(genotype.clone()), "{text}");
             let spaced: String =
                 text.chars().flat_map(|c| if "()[],=".contains(c) { vec![' ', c, '\n'] } else { vec![c] }).collect();
             assert_eq!(Genotype::from_python(&spaced), Ok(genotype), "{spaced}");
         }
-        let text = published("DARTS_V1").unwrap().to_python();
+        let text = CONVOLUTIONAL.published("DARTS_V1").unwrap().to_python();
         assert!(text.starts_with("Genotype(normal=[('sep_conv_3x3', 1), ('sep_conv_3x3', 0), "), "{text}");
         assert!(text.ends_with("('avg_pool_3x3', 0)], reduce_concat=range(2, 6))"), "{text}");
     }
 
     #[test]
     fn recurrent_cells_are_written_and_read() {
-        for name in PUBLISHED_RECURRENT {
-            let genotype = published_recurrent(name).unwrap();
+        for name in RECURRENT.published_names() {
+            let genotype = RECURRENT.published(name).unwrap();
             let text = genotype.to_python();
-            assert_eq!(RecurrentGenotype::from_python(&text), Ok(genotype), "{text}");
+            assert_eq!(Genotype::from_python(&text), Ok(genotype), "{text}");
         }
-        let told = |text: &str| RecurrentGenotype::from_python(text).unwrap_err().to_string();
+        let told = |text: &str| Genotype::from_python(text).unwrap_err().to_string();
         for (text, expected) in [
             ("Genotype(recurrent=[('tanh', 0)])", "line 1, column 34: the genotype has no concat"),
-            ("Genotype(normal=[])", "line 1, column 10: unknown field normal (known: recurrent, concat)"),
-            ("Genotype([], [], [])", "line 1, column 18: a genotype has two fields"),
-            ("Genotype(recurrent=[('tanh', 1)], concat=[1])", "node 1: reads state 1, which comes after it"),
+            ("Genotype(concat=[], normal=[])", "line 1, column 21: unknown field normal (known: recurrent, concat)"),
+            ("Genotype([('relu', 0)], [], [])", "line 1, column 29: a genotype has two fields"),
+            (
+                "Genotype(recurrent=[('tanh', 1)], concat=[1])",
+                "recurrent cell, node 1: reads state 1, which comes after it",
+            ),
             (
                 "Genotype(recurrent=[('gelu', 0)], concat=[1])",
-                "line 1, column 22: unknown recurrent op \"gelu\" (known: none, tanh, relu, sigmoid, identity)",
+                "line 1, column 22: unknown op \"gelu\" (known: none, tanh, relu, sigmoid, identity)",
             ),
         ] {
             assert_eq!(told(text), expected, "{text}");
@@ -381,12 +359,13 @@ mod tests {
 
     #[test]
     fn forms_that_people_paste_are_read() {
-        let expected = Genotype {
-            normal: vec![(Op::SepConv3x3, 1), (Op::SkipConnect, 0)],
-            normal_concat: vec![2],
-            reduce: vec![(Op::MaxPool3x3, 0), (Op::MaxPool3x3, 1)],
-            reduce_concat: vec![2],
-        };
+        let expected = Genotype::new(
+            CONVOLUTIONAL,
+            [
+                (vec![(Op::SEP_CONV_3X3, 1), (Op::SKIP_CONNECT, 0)], vec![2]),
+                (vec![(Op::MAX_POOL_3X3, 0), (Op::MAX_POOL_3X3, 1)], vec![2]),
+            ],
+        );
         for text in [
             "# the best of four\nMine_2 = Genotype(\n  normal = [\n    ('sep_conv_3x3', 1),  # first\n    ('skip_connect', 0),\n  ],\n  \
              normal_concat = [2],\n  reduce = [('max_pool_3x3', 0), ('max_pool_3x3', 1)], reduce_concat = range(2, 3),\n)\n\n",
@@ -437,7 +416,7 @@ mod tests {
     /// Every prefix of a right text, and every text with one character changed, is told or read, and never panics.
     #[test]
     fn damaged_texts_are_told_or_read() {
-        let text = format!("é = {} # \u{1f600}", published("AmoebaNet").unwrap().to_python());
+        let text = format!("é = {} # \u{1f600}", CONVOLUTIONAL.published("AmoebaNet").unwrap().to_python());
         for (at, character) in text.char_indices() {
             let _ = Genotype::from_python(&text[..at]);
             for other in ['(', ')', '[', ',', '\'', '#', '9', 'x', '\n', '\\', 'é'] {

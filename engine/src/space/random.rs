@@ -1,49 +1,54 @@
-use super::{Genotype, NODES, Op};
+use super::{CellSpec, Genotype, Op, Space};
 use rand::{RngExt, SeedableRng, seq::index};
 use rand_chacha::ChaCha8Rng;
 
 impl Genotype {
-    /// Cells drawn at random, as the paper's random search has them (section 3.2): for each node of each kind of cell two
-    /// distinct earlier states, every pair as likely, and for each of them an op, every candidate but zero as likely; all
-    /// nodes make the output. The states of a node are in ascending order.
+    /// Cells of a space drawn at random, as the paper's random search has them (section 3.2): for each node of each kind of
+    /// cell as many distinct earlier states as the space keeps, every choice as likely, and for each an op, every candidate
+    /// but zero as likely; all nodes make the output. The states of a node are in ascending order.
     ///
     /// The same seed gives the same sequence: the first of many is the one of one.
-    pub fn random(seed: u64, count: usize) -> impl Iterator<Item = Self> {
+    pub fn random(space: Space, seed: u64, count: usize) -> impl Iterator<Item = Self> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut cell = move || {
-            let mut ops = Vec::with_capacity(2 * NODES);
-            for node in 0..NODES {
-                let mut states = index::sample(&mut rng, node + 2, 2).into_vec();
-                states.sort_unstable();
-                ops.extend(
-                    states.into_iter().map(|state| (Op::CANDIDATES[rng.random_range(1..Op::CANDIDATES.len())], state)),
-                );
-            }
-            ops
-        };
-        let concat: Vec<usize> = (2..NODES + 2).collect();
-        (0..count).map(move |_| Self {
-            normal: cell(),
-            normal_concat: concat.clone(),
-            reduce: cell(),
-            reduce_concat: concat.clone(),
+        (0..count).map(move |_| {
+            let cells = space.spec().cells.iter();
+            Self::new(space, cells.map(|cell| (ops(cell, &mut rng), cell.node_states(cell.nodes).collect())))
         })
     }
+}
+
+fn ops(cell: &CellSpec, rng: &mut ChaCha8Rng) -> Vec<(Op, usize)> {
+    let mut ops = Vec::with_capacity(cell.kept_edges * cell.nodes);
+    for node in 0..cell.nodes {
+        let states = node + cell.inputs.len();
+        let states = match cell.kept_edges {
+            1 => vec![rng.random_range(0..states)],
+            kept => {
+                let mut drawn = index::sample(rng, states, kept).into_vec();
+                drawn.sort_unstable();
+                drawn
+            }
+        };
+        let op = |state| (cell.candidates[rng.random_range(1..cell.candidates.len())], state);
+        ops.extend(states.into_iter().map(op));
+    }
+    ops
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::space::{CONVOLUTIONAL, NODES, RECURRENT, SPACES};
     use std::collections::HashMap;
 
     #[test]
     fn a_seed_is_a_sequence() {
-        let many: Vec<Genotype> = Genotype::random(7, 5).collect();
-        assert_eq!(Genotype::random(7, 2).collect::<Vec<_>>(), many[..2]);
-        assert_ne!(Genotype::random(8, 1).next(), Some(many[0].clone()));
-        assert_ne!(many[0], many[1]);
-        for genotype in many {
-            genotype.check_derived().unwrap();
+        for space in SPACES {
+            let many: Vec<Genotype> = Genotype::random(space, 7, 5).collect();
+            assert_eq!(Genotype::random(space, 7, 2).collect::<Vec<_>>(), many[..2]);
+            assert_ne!(Genotype::random(space, 8, 1).next(), Some(many[0].clone()));
+            assert_ne!(many[0], many[1]);
+            many.iter().for_each(|genotype| genotype.check_derived().unwrap());
         }
     }
 
@@ -54,9 +59,9 @@ mod tests {
         for node in 0..NODES {
             let mut counts: HashMap<(Op, usize), f64> = HashMap::new();
             let mut pairs: HashMap<(usize, usize), f64> = HashMap::new();
-            for genotype in Genotype::random(1, draws) {
-                for cell in [&genotype.normal, &genotype.reduce] {
-                    let pair = &cell[2 * node..2 * node + 2];
+            for genotype in Genotype::random(CONVOLUTIONAL, 1, draws) {
+                for cell in genotype.cells() {
+                    let pair = &cell.ops[2 * node..2 * node + 2];
                     *pairs.entry((pair[0].1, pair[1].1)).or_default() += 1.0;
                     pair.iter().for_each(|&edge| *counts.entry(edge).or_default() += 1.0);
                 }
@@ -73,5 +78,15 @@ mod tests {
             let edge_share = 2.0 / states as f64 / 7.0;
             assert!(counts.values().all(|&found| even(found, edge_share)), "{counts:?}");
         }
+    }
+
+    #[test]
+    fn recurrent_nodes_read_every_state_by_every_op() {
+        let many: Vec<_> = Genotype::random(RECURRENT, 7, 300).map(|genotype| genotype.cells()[0].ops[7]).collect();
+        for op in &RECURRENT.cells[0].candidates[1..] {
+            let share = many.iter().filter(|kept| kept.0 == *op).count();
+            assert!((45..=105).contains(&share), "{op}: {share} of 300");
+        }
+        assert!((0..8).all(|state| many.iter().any(|kept| kept.1 == state)));
     }
 }

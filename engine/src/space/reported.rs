@@ -3,7 +3,7 @@ use serde::Serialize;
 /// A row of the paper's table 1: a network on CIFAR-10.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Cifar10Report {
-    /// The cell's name in [`super::PUBLISHED`], if it is there.
+    /// Name among the published cells of [`super::CONVOLUTIONAL`], if it is there.
     pub cell: Option<&'static str>,
     /// What the paper calls the network.
     pub network: &'static str,

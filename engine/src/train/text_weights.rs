@@ -1,7 +1,7 @@
 use super::weights::{WeightsError, read};
 use crate::{
     network::{Parameter, RecurrentNet},
-    space::RecurrentGenotype,
+    space::Genotype,
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::collections::HashMap;
@@ -40,7 +40,7 @@ impl TextWeights {
     ///
     /// # Errors
     /// It is no such file; names the first tensor that does not fit.
-    pub fn from_safetensors(bytes: &[u8], genotype: &RecurrentGenotype) -> Result<Self, WeightsError> {
+    pub fn from_safetensors(bytes: &[u8], genotype: &Genotype) -> Result<Self, WeightsError> {
         let file = SafeTensors::deserialize(bytes).map_err(|e| WeightsError::NotSafetensors(e.to_string()))?;
         let missing = |name: &str| WeightsError::Missing(name.to_owned());
         let encoder = file.tensor(ENCODER).map_err(|_| missing(ENCODER))?;

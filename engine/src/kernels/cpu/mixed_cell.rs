@@ -17,12 +17,12 @@ use crate::kernels::{
     },
     wgsl::cell::{CellPlan, DEPTHWISE, Wanted},
 };
-use crate::space::{CellKind, EDGES, NODES, Op};
+use crate::space::{CANDIDATES, CellKind, EDGES, NODES};
 use std::ops::Range;
 
 /// States of a cell: both inputs and the nodes.
 const STATES: usize = NODES + 2;
-const OPS: usize = Op::CANDIDATES.len();
+const OPS: usize = CANDIDATES.len();
 /// Where the ops are among the candidates.
 const MAX_POOL: usize = 1;
 const AVG_POOL: usize = 2;

@@ -8,7 +8,7 @@ use crate::kernels::cpu::{
     Ad, among_workers, exp, on_all_cores, plain, primitive, product, put, sigmoid, values, vectors,
 };
 use crate::kernels::wgsl::recurrent::{Cell, RecurrentInput};
-use crate::{model::plain::BATCH_NORM_EPSILON, space::RecurrentOp};
+use crate::{model::plain::BATCH_NORM_EPSILON, space::RECURRENT_CANDIDATES};
 use burn::{
     backend::{
         Flex,
@@ -24,7 +24,7 @@ use burn::{
 use std::ops::Range;
 
 /// Ops that a node's weights are of; the zero op adds nothing.
-const OPS: usize = RecurrentOp::CANDIDATES.len() - 1;
+const OPS: usize = RECURRENT_CANDIDATES.len() - 1;
 /// Rows that a core takes at a time.
 const ROWS: usize = 16;
 /// Values that are computed side by side: copied out of their rows, so that nothing keeps the compiler from it.

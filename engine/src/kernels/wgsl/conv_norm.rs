@@ -100,11 +100,11 @@ impl ConvNormPlan {
     pub fn op(op: Op, stride: usize, input: [usize; 4], tuning: Tuning) -> Option<Self> {
         let [batch, channels, height, width] = input;
         let (k, dilation, twice) = match op {
-            Op::SepConv3x3 => (3, 1, true),
-            Op::SepConv5x5 => (5, 1, true),
-            Op::DilConv3x3 => (3, 2, false),
-            Op::DilConv5x5 => (5, 2, false),
-            Op::SkipConnect if stride == 2 => return Self::factorized_reduce(input, channels, tuning),
+            Op::SEP_CONV_3X3 => (3, 1, true),
+            Op::SEP_CONV_5X5 => (5, 1, true),
+            Op::DIL_CONV_3X3 => (3, 2, false),
+            Op::DIL_CONV_5X5 => (5, 2, false),
+            Op::SKIP_CONNECT if stride == 2 => return Self::factorized_reduce(input, channels, tuning),
             _ => return None,
         };
         if stride == 2 && !(height.is_multiple_of(2) && width.is_multiple_of(2)) {

@@ -10,7 +10,7 @@ use crate::kernels::wgsl::{
     gpu::{Launch, tile},
     op::{Ad, buffer, primitive, wrap},
 };
-use crate::space::{RECURRENT_EDGES, RECURRENT_NODES, RecurrentGenotype, RecurrentOp};
+use crate::space::{Genotype, RECURRENT_CANDIDATES, RECURRENT_EDGES, RECURRENT_NODES};
 use burn::{
     backend::{
         autodiff::{
@@ -41,13 +41,13 @@ pub(crate) enum RecurrentKind {
     /// The same, normalised by means and variances [2 units] gathered before. It has no gradient.
     Running(Box<(Tensor<2>, Tensor<1>)>),
     /// Every node reads one state, nothing is normalised.
-    Derived(RecurrentGenotype),
+    Derived(Genotype),
 }
 
 impl RecurrentKind {
     /// Whether the kernels know a derived cell: those of up to 16 nodes do whose first state is no part of the output.
-    pub fn knows(genotype: &RecurrentGenotype) -> bool {
-        genotype.recurrent.len() <= MOST_NODES && !genotype.concat.contains(&0)
+    pub fn knows(genotype: &Genotype) -> bool {
+        genotype.cells()[0].ops.len() <= MOST_NODES && !genotype.cells()[0].concat.contains(&0)
     }
 }
 
@@ -77,9 +77,10 @@ pub(crate) fn recurrent_cell(input: RecurrentInput) -> (Tensor<3>, Option<Tensor
         RecurrentKind::Relaxed(mixing) => (mixing.as_ref().clone(), None),
         RecurrentKind::Running(both) => (both.0.clone(), Some(both.1.clone())),
         RecurrentKind::Derived(genotype) => {
-            let ops = RecurrentOp::CANDIDATES;
-            let chosen = genotype.recurrent.iter().flat_map(|&(kept, _)| ops.map(|op| f32::from(u8::from(op == kept))));
-            let chosen = TensorData::new(chosen.collect::<Vec<f32>>(), [genotype.recurrent.len(), ops.len()]);
+            let ops = RECURRENT_CANDIDATES;
+            let chosen =
+                genotype.cells()[0].ops.iter().flat_map(|&(kept, _)| ops.map(|op| f32::from(u8::from(op == kept))));
+            let chosen = TensorData::new(chosen.collect::<Vec<f32>>(), [genotype.cells()[0].ops.len(), ops.len()]);
             (Tensor::from_data(chosen, &device.clone().inner()), None)
         }
     };
@@ -117,7 +118,7 @@ pub(crate) fn recurrent_cell(input: RecurrentInput) -> (Tensor<3>, Option<Tensor
 
 /// Floats of the largest buffer that a window of a cell takes, relaxed unless it is given; none where the kernels do not know
 /// it.
-pub(crate) fn largest_buffer(length: usize, units: usize, batch: usize, derived: Option<&RecurrentGenotype>) -> usize {
+pub(crate) fn largest_buffer(length: usize, units: usize, batch: usize, derived: Option<&Genotype>) -> usize {
     if derived.is_some_and(|genotype| !RecurrentKind::knows(genotype)) {
         return 0;
     }
@@ -142,11 +143,13 @@ impl Cell {
         }
     }
 
-    fn derived(genotype: &RecurrentGenotype) -> Self {
+    fn derived(genotype: &Genotype) -> Self {
         assert!(RecurrentKind::knows(genotype), "a cell that the kernels do not know");
         Self::Derived {
-            sources: genotype.recurrent.iter().map(|&(_, state)| state).collect(),
-            included: (1..=genotype.recurrent.len()).map(|node| genotype.concat.contains(&node)).collect(),
+            sources: genotype.cells()[0].ops.iter().map(|&(_, state)| state).collect(),
+            included: (1..=genotype.cells()[0].ops.len())
+                .map(|node| genotype.cells()[0].concat.contains(&node))
+                .collect(),
         }
     }
 
@@ -466,7 +469,7 @@ impl Backward<CubeBackend, 3> for Window {
             gradients.register::<CubeBackend>(node.id, tensor(matrices, &[cell.states() * units, 2 * units]));
         }
         if let Some(node) = mixing_node {
-            let ops = RecurrentOp::CANDIDATES.len() - 1;
+            let ops = RECURRENT_CANDIDATES.len() - 1;
             let partial = tensor(partial, &[state.plan.tiles(), RECURRENT_EDGES, batch, ops]);
             let sums = Tensor::<4>::from_primitive::<CubeBackend>(partial).sum_dim(2).sum_dim(0);
             let sums = sums.reshape([RECURRENT_EDGES, ops]);

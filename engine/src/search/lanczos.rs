@@ -6,20 +6,20 @@ use burn::tensor::Tensor;
 
 /// A symmetric matrix [n, n] as a few products with it show it (Lanczos): in the basis it is tridiagonal, and its extreme
 /// eigenvalues come near those of the matrix after few products.
-pub struct Krylov {
+pub struct Lanczos {
     /// Orthonormal vectors [n].
     pub basis: Vec<Tensor<1>>,
     /// The diagonal there [rounds].
     pub diagonal: Tensor<1>,
-    /// What is beside it [rounds]; the last leads out of the basis.
-    pub beside: Tensor<1>,
+    /// What is off_diagonal it [rounds]; the last leads out of the basis.
+    pub off_diagonal: Tensor<1>,
 }
 
 /// Takes `rounds` (at least one) products with a matrix from `start` [n] on.
-pub(super) fn krylov(start: Tensor<1>, rounds: usize, mut product: impl FnMut(Tensor<1>) -> Tensor<1>) -> Krylov {
+pub(super) fn lanczos(start: Tensor<1>, rounds: usize, mut product: impl FnMut(Tensor<1>) -> Tensor<1>) -> Lanczos {
     let dot = |a: &Tensor<1>, b: &Tensor<1>| (a.clone() * b.clone()).sum_dim(0);
     let length = norm(&start);
-    let (mut basis, mut diagonal, mut beside) = (vec![start / length], Vec::new(), Vec::new());
+    let (mut basis, mut diagonal, mut off_diagonal) = (vec![start / length], Vec::new(), Vec::new());
     for round in 0..rounds {
         let mut image = product(basis[round].clone());
         diagonal.push(dot(&basis[round], &image));
@@ -29,18 +29,19 @@ pub(super) fn krylov(start: Tensor<1>, rounds: usize, mut product: impl FnMut(Te
         }
         let length = norm(&image);
         basis.push(image / length.clone().clamp_min(f32::MIN_POSITIVE));
-        beside.push(length);
+        off_diagonal.push(length);
     }
     basis.pop();
-    Krylov { basis, diagonal: Tensor::cat(diagonal, 0), beside: Tensor::cat(beside, 0) }
+    Lanczos { basis, diagonal: Tensor::cat(diagonal, 0), off_diagonal: Tensor::cat(off_diagonal, 0) }
 }
 
 /// The largest eigenvalue of a symmetric tridiagonal matrix, to float32's digits: by halving the interval that has it, as the
 /// signs of pivots count the eigenvalues above a number (Sturm).
-pub(super) fn largest_eigenvalue(diagonal: &[f32], beside: &[f32]) -> f32 {
-    let inner = &beside[..diagonal.len() - 1];
+pub(super) fn largest_eigenvalue(diagonal: &[f32], off_diagonal: &[f32]) -> f32 {
+    let inner = &off_diagonal[..diagonal.len() - 1];
     let reach = |i: usize| {
-        let off = |i: Option<usize>| i.and_then(|i| inner.get(i)).map_or(0.0, |beside| f64::from(beside.abs()));
+        let off =
+            |i: Option<usize>| i.and_then(|i| inner.get(i)).map_or(0.0, |off_diagonal| f64::from(off_diagonal.abs()));
         off(i.checked_sub(1)) + off(Some(i))
     };
     let all = || (0..diagonal.len()).map(|i| (f64::from(diagonal[i]), reach(i)));
@@ -49,10 +50,10 @@ pub(super) fn largest_eigenvalue(diagonal: &[f32], beside: &[f32]) -> f32 {
     let any_above = |number: f64| {
         let mut pivot = f64::from(diagonal[0]) - number;
         let mut above = pivot > 0.0;
-        for (at, beside) in diagonal[1..].iter().zip(inner) {
+        for (at, off_diagonal) in diagonal[1..].iter().zip(inner) {
             // A pivot of 0 is a very small one.
             let divisor = if pivot == 0.0 { -f64::MIN_POSITIVE.sqrt() } else { pivot };
-            pivot = f64::from(*at) - number - f64::from(*beside).powi(2) / divisor;
+            pivot = f64::from(*at) - number - f64::from(*off_diagonal).powi(2) / divisor;
             above |= pivot > 0.0;
         }
         above
@@ -78,11 +79,11 @@ mod tests {
         let matrix = Tensor::<2>::from_data([[a, b, c], [b, a, c], [c, c, third - 8.0 * third]], &device);
         let product = |vector: Tensor<1>| matrix.clone().matmul(vector.unsqueeze_dim(1)).squeeze_dim(1);
         let found = |rounds| {
-            let seen = krylov(Tensor::from_data([1.0, 0.5, 0.25], &device), rounds, product);
+            let seen = lanczos(Tensor::from_data([1.0, 0.5, 0.25], &device), rounds, product);
             assert_eq!(seen.basis.len(), rounds);
-            let [diagonal, beside] =
-                [seen.diagonal, seen.beside].map(|tensor| tensor.into_data().try_to_vec::<f32>().unwrap());
-            largest_eigenvalue(&diagonal, &beside)
+            let [diagonal, off_diagonal] =
+                [seen.diagonal, seen.off_diagonal].map(|tensor| tensor.into_data().try_to_vec::<f32>().unwrap());
+            largest_eigenvalue(&diagonal, &off_diagonal)
         };
         assert!((found(3) - 2.0).abs() < 1e-5, "{}", found(3));
         // More of it is seen with every product.

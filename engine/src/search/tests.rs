@@ -1,0 +1,4 @@
+//! Searches in both spaces, step by step.
+
+mod convolutional;
+mod recurrent;
