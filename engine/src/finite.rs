@@ -12,4 +12,3 @@ pub(crate) fn finite<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, 
 pub(crate) fn finite_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f32>, D::Error> {
     finite(deserializer).map(Some)
 }
-

@@ -74,6 +74,14 @@ impl<F: Family> Search<F> {
         read_alphas::<F>(&self.bilevel, &self.config).await
     }
 
+    /// Weights of the supernet now, flat; its [layout](crate::network::Layout) names them.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub async fn weights(&self) -> Result<Vec<f32>, Error> {
+        Ok(self.read(vec![self.bilevel.weights.clone()]).await?.swap_remove(0))
+    }
+
     /// Event that opens the log.
     pub fn started(&self) -> Event {
         let Splits { train, valid, steps_per_epoch, rows, vocabulary } = self.stream.splits();
