@@ -1,10 +1,10 @@
 //! The page's parts that need no browser: what crosses between page and worker, the run as a fold over the engine's
-//! events, the set-up with its URL code, graph layout and chart scales.
+//! events, the set-up with its URL code, graph drawing and chart scales.
 
 pub mod cells;
 pub mod chart;
+pub mod drawing;
 pub mod kept;
-pub mod layout;
 pub mod link;
 pub mod messages;
 pub mod race;

@@ -3,7 +3,7 @@
 use super::{edge_text, node_number, op_label, page, state_text};
 use darts_app::{
     cells::{AnyOp, Cells, Kind},
-    layout::{self, BoxSizes, DerivedCell, Direction, Layout, Spacing, Spot},
+    drawing::{BoxSizes, DerivedCell, Direction, Drawing, Position, Spacing, curve, place_derived, place_relaxed},
     link::CellView,
 };
 use darts_engine::space::{CellKind, Cost, NetworkSize};
@@ -64,16 +64,16 @@ fn placed(cells: Cells, kind: Kind, direction: Direction) -> DerivedCell {
             known.clear();
         }
         let place = |key: &Key| {
-            layout::derived_cell(&key.0, kind, sizes(kind, direction), spacing(kind, direction), drawn(kind, direction))
+            place_derived(&key.0, kind, sizes(kind, direction), spacing(kind, direction), drawn(kind, direction))
         };
         known.entry(key.clone()).or_insert_with(|| place(&key)).clone()
     })
 }
 
-/// A layout's shift and scale that centre it on the canvas.
-fn fit(layout: &Layout, kind: Kind, direction: Direction) -> String {
+/// A drawing's shift and scale that centre it on the canvas.
+fn fit(drawing: &Drawing, kind: Kind, direction: Direction) -> String {
     let (width, height) = canvas(kind, direction);
-    let (w, h) = drawn(kind, direction).xy(Spot { along: layout.length, across: layout.breadth });
+    let (w, h) = drawn(kind, direction).xy(Position { along: drawing.length, across: drawing.breadth });
     let scale = ((width - 4.0) / w).min((height - 4.0) / h).min(1.0);
     format!("translate({:.1} {:.1}) scale({scale:.3})", (width - w * scale) / 2.0, (height - h * scale) / 2.0)
 }
@@ -162,11 +162,11 @@ pub fn Still(
 }
 
 /// The boxes of the states; `at` gives their centres.
-fn states(kind: Kind, at: Signal<Vec<Spot>>, count: usize, direction: Memo<Direction>) -> impl IntoView {
+fn states(kind: Kind, at: Signal<Vec<Position>>, count: usize, direction: Memo<Direction>) -> impl IntoView {
     (0..count)
         .map(|state| {
             let last = state + 1 == count;
-            let role = if kind.comes_in(state) || last { "terminal" } else { "node" };
+            let role = if kind.is_input(state) || last { "terminal" } else { "node" };
             let (letter, index) = match (kind, state) {
                 (Kind::Recurrent, 0) => ("x", "t"),
                 (Kind::Recurrent, 1) => ("h", "t\u{2212}1"),
@@ -222,7 +222,7 @@ fn Derived(
     let cell =
         Memo::new(move |_| genotype.get().map(|genotype| placed(genotype, kind, direction.get())).unwrap_or_default());
     // Ops and outputs; only where their numbers change are there other slots.
-    let slots = Memo::new(move |_| cell.with(|cell| (cell.kept.len(), cell.layout.routes.len())));
+    let slots = Memo::new(move |_| cell.with(|cell| (cell.kept.len(), cell.drawing.routes.len())));
     move || {
         let (ops, routes) = slots.get();
         view! { <Slots kind=kind direction=direction cell=cell genotype=genotype ops=ops others=routes.saturating_sub(2 * ops) reference=reference /> }
@@ -244,12 +244,8 @@ fn Slots(
     let live = reference.is_none();
     let state_count = if ops == 0 { 0 } else { ops / kind.kept_a_node() + kind.boxes_before() + 1 };
     let route = move |link: usize| {
-        cell.with(|DerivedCell { layout, .. }| {
-            layout
-                .routes
-                .get(link)
-                .map(|route| layout::curve(route, drawn(kind, direction.get()), 0.0))
-                .unwrap_or_default()
+        cell.with(|DerivedCell { drawing, .. }| {
+            drawing.routes.get(link).map(|route| curve(route, drawn(kind, direction.get()), 0.0)).unwrap_or_default()
         })
     };
     let slot = move |i: usize| cell.with(|cell| cell.kept.get(i).copied());
@@ -290,7 +286,7 @@ fn Slots(
         .map(|i| {
             let place = move || {
                 let (x, y) = drawn(kind, direction.get())
-                    .xy(cell.with(|cell| cell.layout.at.get(state_count + i).copied().unwrap_or_default()));
+                    .xy(cell.with(|cell| cell.drawing.centres.get(state_count + i).copied().unwrap_or_default()));
                 format!("translate({x:.1}px, {y:.1}px)")
             };
             let label = move || slot(i).map(|kept| op_label(kept.op)).unwrap_or_default();
@@ -352,9 +348,9 @@ fn Slots(
             }
         })
         .collect_view();
-    let at = Signal::derive(move || cell.with(|cell| cell.layout.at.clone()));
+    let at = Signal::derive(move || cell.with(|cell| cell.drawing.centres.clone()));
     view! {
-        <g transform=move || cell.with(|cell| fit(&cell.layout, kind, direction.get()))>
+        <g transform=move || cell.with(|cell| fit(&cell.drawing, kind, direction.get()))>
             {outputs} {links} {states(kind, at, state_count, direction)} {boxes}
         </g>
     }
@@ -372,7 +368,7 @@ fn Relaxed(kind: Kind, direction: Memo<Direction>) -> impl IntoView {
             (_, Direction::Right) => Spacing { length: 600.0, gap: (40.0, 84.0), between: 10.0 },
             (_, Direction::Down) => Spacing { length: 424.0, gap: (40.0, 60.0), between: 10.0 },
         };
-        layout::relaxed(kind, sizes(kind, direction), gaps, STRAND, drawn(kind, direction))
+        place_relaxed(kind, sizes(kind, direction), gaps, STRAND, drawn(kind, direction))
     });
     let weights =
         Memo::new(move |_| page.moment.with(|moment| moment.as_ref().map(|moment| moment.weights.of(kind).to_vec())));
@@ -390,7 +386,7 @@ fn Relaxed(kind: Kind, direction: Memo<Direction>) -> impl IntoView {
                     let colour = which.colour();
                     let path = move || {
                         let shift = (op as f32 - (op_count - 1) as f32 / 2.0) * STRAND;
-                        placed.with(|placed| layout::curve(&placed.routes[i], drawn(kind, direction.get()), shift))
+                        placed.with(|placed| curve(&placed.routes[i], drawn(kind, direction.get()), shift))
                     };
                     // Strength against an even share: an op at its even share is thin and pale, at everything thick and full.
                     let strength = move || {
@@ -411,7 +407,7 @@ fn Relaxed(kind: Kind, direction: Memo<Direction>) -> impl IntoView {
                     }
                 })
                 .collect_view();
-            let hit = move || placed.with(|placed| layout::curve(&placed.routes[i], drawn(kind, direction.get()), 0.0));
+            let hit = move || placed.with(|placed| curve(&placed.routes[i], drawn(kind, direction.get()), 0.0));
             view! {
                 <g
                     on:pointerenter=move |_| page.hovered.set(Some((kind, i)))
@@ -426,15 +422,15 @@ fn Relaxed(kind: Kind, direction: Memo<Direction>) -> impl IntoView {
         })
         .collect_view();
     let edge_count = kind.edge_count();
-    let concat = (0..kind.nodes() + kind.fixed_links())
+    let concat = (0..kind.nodes() + kind.fixed_connectors())
         .map(|i| {
             let route =
-                move |placed: &Layout| layout::curve(&placed.routes[edge_count + i], drawn(kind, direction.get()), 0.0);
+                move |placed: &Drawing| curve(&placed.routes[edge_count + i], drawn(kind, direction.get()), 0.0);
             let path = move || placed.with(route);
             view! { <path class="concat" d=path /> }
         })
         .collect_view();
-    let at = Signal::derive(move || placed.with(|placed| placed.at.clone()));
+    let at = Signal::derive(move || placed.with(|placed| placed.centres.clone()));
     view! {
         <g transform=move || placed.with(|placed| fit(placed, kind, direction.get()))>
             {concat} {edges} {states(kind, at, kind.nodes() + kind.boxes_before() + 1, direction)}
