@@ -3,13 +3,13 @@
 use crate::browser;
 use darts_app::{
     cells::{Cells, Kind, Task},
-    kept::{About, Kept},
-    link::{CellView, HeatView, Link as Address, MOST_BESIDE, Other, View},
     messages::{Activity, Command, DataChoice, Message, OwnText, TextChoice, Wanted},
     race::Race,
     recording::Reader,
     run::{End, Moment, Run},
-    setup::Setup,
+    saved_search::{Manifest, SavedSearch},
+    settings::Settings,
+    share_link::{CellView, ComparedCells, HeatView, MAX_COMPARED, ShareLink, ViewState},
 };
 use darts_engine::{
     config::{Kernels, Order, SearchConfig, TrainConfig},
@@ -145,7 +145,7 @@ const WRITTEN_EVERY: f64 = 300.0;
 /// Everything the views read.
 #[derive(Clone, Copy)]
 pub struct Page {
-    pub setup: RwSignal<Setup>,
+    pub settings: RwSignal<Settings>,
     /// What is searched for by the run that is shown, or by what the settings make.
     pub task: Memo<Task>,
     /// The name of the text that is to be learned from, where it is somebody's own.
@@ -186,9 +186,9 @@ pub struct Page {
     /// Networks that are trained from scratch, side by side.
     pub race: RwSignal<Option<Race>>,
     /// A search that the browser kept, which can be taken up again.
-    pub kept: RwSignal<Option<Kept>>,
+    pub kept: RwSignal<Option<SavedSearch>>,
     /// Cells compared.
-    pub beside: RwSignal<Vec<Other>>,
+    pub compared: RwSignal<Vec<ComparedCells>>,
     /// The step of the guided tour.
     pub tour: RwSignal<Option<usize>>,
     /// Whether the address asks for the benchmark.
@@ -208,13 +208,13 @@ thread_local! {
     static LINK: RefCell<Option<Link>> = const { RefCell::new(None) };
     static OWN_TEXT: RefCell<Option<OwnText>> = const { RefCell::new(None) };
     /// The settings that the search of this page began with.
-    static BEGUN: Cell<Option<Setup>> = const { Cell::new(None) };
+    static BEGUN: Cell<Option<Settings>> = const { Cell::new(None) };
     /// Said before the worker could hear.
     static WAITING: RefCell<Vec<Command>> = const { RefCell::new(Vec::new()) };
     /// Lines of the log that are not kept yet, and whether they begin a search.
     static UNKEPT: RefCell<(String, bool)> = const { RefCell::new((String::new(), false)) };
     /// The sizes that the worker was last told to get ready for, and how often they have changed.
-    static REHEARSED: Cell<(Option<Setup>, u32)> = const { Cell::new((None, 0)) };
+    static REHEARSED: Cell<(Option<Settings>, u32)> = const { Cell::new((None, 0)) };
     /// Whether the address asked for no settings.
     static UNASKED: Cell<bool> = const { Cell::new(false) };
     static RACE_NUMBER: Cell<u32> = const { Cell::new(0) };
@@ -248,11 +248,11 @@ fn served(name: &str) -> Option<String> {
 impl Page {
     pub fn new() -> Self {
         let fragment = window().location().hash().unwrap_or_default();
-        let (Address { mut setup, view }, problems) = Address::from_fragment(&fragment);
+        let (ShareLink { mut settings, view }, problems) = ShareLink::from_fragment(&fragment);
         UNASKED.set(fragment.trim_start_matches('#').is_empty());
         // A processor should not begin with more than it can do.
-        if no_gpu().is_some() && setup == Setup::default() {
-            setup = setup.with_preset(&Setup::presets(setup.task)[0]);
+        if no_gpu().is_some() && settings == Settings::default() {
+            settings = settings.with_preset(&Settings::presets(settings.task)[0]);
         }
         let notices =
             problems.into_iter().map(|text| Notice { text: text + " The default is used.", error: true }).collect();
@@ -262,10 +262,10 @@ impl Page {
         let given = RwSignal::new(view.cell);
         let (hovered, chosen) = (RwSignal::new(None), RwSignal::new(None));
         let moment = Memo::new(move |_| what_if.with(|what_if| run.with(|run| run.moment(cursor.get(), what_if))));
-        let setup = RwSignal::new(setup);
+        let settings = RwSignal::new(settings);
         let page = Self {
-            setup,
-            task: Memo::new(move |_| run.with(Run::task).unwrap_or_else(|| setup.with(|setup| setup.task))),
+            settings,
+            task: Memo::new(move |_| run.with(Run::task).unwrap_or_else(|| settings.with(|settings| settings.task))),
             own_text: RwSignal::new(None),
             text_name: RwSignal::new(None),
             run,
@@ -292,7 +292,7 @@ impl Page {
             given,
             race: RwSignal::new(None),
             kept: RwSignal::new(None),
-            beside: RwSignal::new(view.beside),
+            compared: RwSignal::new(view.compared),
             tour: RwSignal::new(None),
             benching: window().location().search().is_ok_and(|query| query == "?bench"),
             bench: RwSignal::new(Bench::Idle),
@@ -324,9 +324,14 @@ impl Page {
     pub fn address(self, with_cells: bool) -> String {
         let cell = if with_cells { self.genotype.get() } else { self.given.get() };
         let at = if with_cells { None } else { self.cursor.get() };
-        let view =
-            View { cells: self.cell_view.get(), heat: self.heat_view.get(), at, cell, beside: self.beside.get() };
-        format!("#{}", Address { setup: self.setup.get(), view }.to_fragment())
+        let view = ViewState {
+            cells: self.cell_view.get(),
+            heat: self.heat_view.get(),
+            at,
+            cell,
+            compared: self.compared.get(),
+        };
+        format!("#{}", ShareLink { settings: self.settings.get(), view }.to_fragment())
     }
 
     fn watch_run(self) {
@@ -348,9 +353,10 @@ impl Page {
             gpu && self.phase.get() == Phase::Idle && self.race.with(Option::is_none) && !self.benching
         };
         Effect::new(move || {
-            let setup = self.setup.get();
+            let settings = self.settings.get();
             // What no shader depends on.
-            let sizes = Setup { seed: 0, epochs: 1, images: 0, data: DataChoice::Cifar10, curvature: false, ..setup };
+            let sizes =
+                Settings { seed: 0, epochs: 1, images: 0, data: DataChoice::Cifar10, curvature: false, ..settings };
             let (known, changes) = REHEARSED.get();
             let changes = changes.wrapping_add(1);
             REHEARSED.set((known, changes));
@@ -358,7 +364,7 @@ impl Page {
                 return;
             }
             let begin = move || {
-                let Ok(wanted) = Self::wanted(setup) else { return };
+                let Ok(wanted) = Self::wanted(settings) else { return };
                 if REHEARSED.get().1 == changes && untrack(idle) {
                     REHEARSED.set((Some(sizes), changes));
                     self.send(Command::Rehearse { wanted });
@@ -402,20 +408,20 @@ impl Page {
             }
         });
         let handle = window_event_listener(leptos::ev::hashchange, move |_| {
-            let (Address { setup, view }, problems) =
-                Address::from_fragment(&window().location().hash().unwrap_or_default());
+            let (ShareLink { settings, view }, problems) =
+                ShareLink::from_fragment(&window().location().hash().unwrap_or_default());
             for problem in problems {
                 self.tell(problem + " The default is used.", true);
             }
-            if setup != self.setup.get_untracked() {
+            if settings != self.settings.get_untracked() {
                 self.reset();
-                self.setup.set(setup);
+                self.settings.set(settings);
             }
             self.cell_view.set(view.cells);
             self.heat_view.set(view.heat);
             self.cursor.set(view.at);
             self.given.set(view.cell);
-            self.beside.set(view.beside);
+            self.compared.set(view.compared);
         });
         std::mem::forget(handle);
     }
@@ -455,10 +461,10 @@ impl Page {
                 Err(error) => return self.tell(format!("{name} cannot be read: {}.", browser::reason(&error)), true),
             };
             let text = String::from_utf8_lossy(&bytes);
-            match darts_app::link::read_cells(&text, self.task.get_untracked()) {
+            match darts_app::import::parse_cells(&text, self.task.get_untracked()) {
                 Ok(cells) if purpose == Purpose::Show => self.show_cells(cells),
                 Ok(cells) if purpose == Purpose::Beside => {
-                    self.compare_if_alike(Other::Given(cells.clone()), &name, &cells)
+                    self.compare_if_alike(ComparedCells::Given(cells.clone()), &name, &cells)
                 }
                 _ if may_be_text => self.learn_from(name, bytes),
                 Ok(_) => {}
@@ -469,15 +475,15 @@ impl Page {
 
     /// Takes a text that a recurrent search is to learn from.
     fn learn_from(self, name: String, bytes: Vec<u8>) {
-        if let Some(problem) = darts_app::setup::no_text(&bytes) {
+        if let Some(problem) = darts_app::import::text_problem(&bytes) {
             return self.tell(format!("{name} {problem}."), true);
         }
         self.reset();
-        self.setup.update(|setup| {
-            if setup.task != Task::Recurrent {
-                *setup = Setup { seed: setup.seed, ..Setup::of(Task::Recurrent) };
+        self.settings.update(|settings| {
+            if settings.task != Task::Recurrent {
+                *settings = Settings { seed: settings.seed, ..Settings::for_task(Task::Recurrent) };
             }
-            setup.text = TextChoice::Own;
+            settings.text = TextChoice::Own;
         });
         self.own_text.set(Some(name.clone()));
         self.tell(format!("{name} is what a search learns from now: press start."), false);
@@ -487,16 +493,16 @@ impl Page {
     /// Shows cells without a run.
     pub fn show_cells(self, cells: Cells) {
         self.reset();
-        self.setup.update(|setup| {
-            if setup.task != cells.task() {
-                *setup = Setup { seed: setup.seed, ..Setup::of(cells.task()) };
+        self.settings.update(|settings| {
+            if settings.task != cells.task() {
+                *settings = Settings { seed: settings.seed, ..Settings::for_task(cells.task()) };
             }
         });
         self.given.set(Some(cells));
     }
 
     /// Puts cells of a file beside those that are shown, if they are of the same kind.
-    fn compare_if_alike(self, other: Other, name: &str, cells: &Cells) {
+    fn compare_if_alike(self, other: ComparedCells, name: &str, cells: &Cells) {
         match cells.task() == self.task.get_untracked() {
             true => self.compare(other),
             false => self.tell(
@@ -507,9 +513,9 @@ impl Page {
     }
 
     /// Puts cells beside those that are shown.
-    pub fn compare(self, other: Other) {
-        self.beside.update(|beside| {
-            if beside.len() < MOST_BESIDE && !beside.contains(&other) {
+    pub fn compare(self, other: ComparedCells) {
+        self.compared.update(|beside| {
+            if beside.len() < MAX_COMPARED && !beside.contains(&other) {
                 beside.push(other);
             }
         });
@@ -538,7 +544,11 @@ impl Page {
                 self.run.notify();
                 self.source.set(Source::Recording { name: name.clone(), reading: None });
             } else if let Some(cells) = apart.genotype {
-                self.compare_if_alike(Other::Recorded { file: name.clone(), cells: cells.clone() }, &name, &cells);
+                self.compare_if_alike(
+                    ComparedCells::Recorded { file: name.clone(), cells: cells.clone() },
+                    &name,
+                    &cells,
+                );
             }
             if let Err(problem) = outcome {
                 let kept = if shown && self.run.with_untracked(|run| run.started.is_some()) {
@@ -707,9 +717,9 @@ impl Page {
 
     /// A processor that emulates a GPU should not begin with more than it can do, unless somebody asks for it.
     fn begin_small(self, software: bool) {
-        let untouched = UNASKED.get() && self.setup.with_untracked(|setup| *setup == Setup::default());
+        let untouched = UNASKED.get() && self.settings.with_untracked(|settings| *settings == Settings::default());
         if software && untouched && self.phase.get_untracked() == Phase::Idle {
-            self.setup.update(|setup| *setup = setup.with_preset(&Setup::presets(setup.task)[0]));
+            self.settings.update(|settings| *settings = settings.with_preset(&Settings::presets(settings.task)[0]));
         }
     }
 
@@ -772,10 +782,10 @@ impl Page {
 
     /// Has the browser keep the search as it is now.
     fn keep(self, checkpoint: &[u8]) {
-        let Some(setup) = BEGUN.get() else { return };
-        let own = OWN_TEXT.with_borrow(Clone::clone).filter(|_| setup.learns_own_text());
-        let about = About {
-            settings: setup.to_fragment(),
+        let Some(settings) = BEGUN.get() else { return };
+        let own = OWN_TEXT.with_borrow(Clone::clone).filter(|_| settings.uses_own_text());
+        let about = Manifest {
+            settings: settings.to_fragment(),
             data: self.images.with_untracked(|images| images.as_ref().map(|images| images.data)).unwrap_or_default(),
             text: own.as_ref().map(|own| own.name.clone()),
             steps: self.run.with_untracked(|run| run.steps),
@@ -814,7 +824,7 @@ impl Page {
             };
             let (Some(about), Some(log)) = (about.as_string(), log.as_string()) else { return };
             let text = field("text").filter(|text| !text.is_undefined()).map(|text| Uint8Array::new(&text).to_vec());
-            match Kept::read(&about, &log, Uint8Array::new(&checkpoint).to_vec(), text) {
+            match SavedSearch::read(&about, &log, Uint8Array::new(&checkpoint).to_vec(), text) {
                 Ok(kept) => self.kept.set(Some(kept)),
                 Err(problem) => {
                     self.tell(
@@ -829,24 +839,26 @@ impl Page {
 
     /// Takes up the search that the browser kept, and holds it.
     pub fn take_up(self) {
-        let Some(Kept { setup, wanted, run, checkpoint }) = self.kept.get_untracked() else { return };
+        let Some(SavedSearch { settings, request: wanted, run, checkpoint }) = self.kept.get_untracked() else {
+            return;
+        };
         self.reset();
         if let Wanted::Text { own: Some(own), .. } = &wanted {
             self.own_text.set(Some(own.name.clone()));
             OWN_TEXT.set(Some(own.clone()));
         }
-        self.setup.set(setup);
+        self.settings.set(settings);
         self.run.set(run);
         self.phase.set(Phase::Paused);
-        self.begin(setup, wanted, Some(checkpoint), true);
+        self.begin(settings, wanted, Some(checkpoint), true);
     }
 
     /// Has the worker begin a search, or take one up from its checkpoint.
-    fn begin(self, setup: Setup, wanted: Wanted, checkpoint: Option<Vec<u8>>, held: bool) {
+    fn begin(self, settings: Settings, wanted: Wanted, checkpoint: Option<Vec<u8>>, held: bool) {
         if matches!(self.engine.get_untracked(), Engine::Broken | Engine::Waiting) {
             self.connect();
         }
-        BEGUN.set(Some(setup));
+        BEGUN.set(Some(settings));
         let run = RUN_NUMBER.with_borrow(|number| *number);
         self.send(Command::Start { run, wanted, checkpoint, held });
     }
@@ -900,9 +912,9 @@ impl Page {
 
     /// Begins a search with the settings of the top bar, held or not; says what is wrong with them instead where something is.
     fn start(self, held: bool) -> bool {
-        let setup = self.setup.get_untracked();
+        let settings = self.settings.get_untracked();
         self.notices.set(Vec::new());
-        let wanted = match Self::wanted(setup) {
+        let wanted = match Self::wanted(settings) {
             Ok(wanted) => wanted,
             Err(problem) => {
                 self.tell(sentence(&problem), true);
@@ -910,26 +922,26 @@ impl Page {
             }
         };
         self.forget();
-        self.begin(setup, wanted, None, held);
+        self.begin(settings, wanted, None, held);
         true
     }
 
     /// What these settings search, or why there is no such search.
-    fn wanted(setup: Setup) -> Result<Wanted, String> {
-        if setup.task == Task::Convolutional {
-            let config = setup.config();
-            config.check().and_then(|()| config.split(setup.images).map(drop)).map_err(|error| error.to_string())?;
-            return Ok(Wanted::Images { config, data: setup.data });
+    fn wanted(settings: Settings) -> Result<Wanted, String> {
+        if settings.task == Task::Convolutional {
+            let config = settings.search_config();
+            config.check().and_then(|()| config.split(settings.images).map(drop)).map_err(|error| error.to_string())?;
+            return Ok(Wanted::Images { config, data: settings.data });
         }
-        let config = setup.text_config();
+        let config = settings.recurrent_config();
         config.check().map_err(|error| error.to_string())?;
-        let own = OWN_TEXT.with_borrow(Clone::clone).filter(|_| setup.learns_own_text());
-        if setup.learns_own_text() && own.is_none() {
+        let own = OWN_TEXT.with_borrow(Clone::clone).filter(|_| settings.uses_own_text());
+        if settings.uses_own_text() && own.is_none() {
             let text =
                 "These settings are for a text file that is not here: drop one on the page, or choose The Moonstone.";
             return Err(text.into());
         }
-        Ok(Wanted::Text { config, words: setup.words, own })
+        Ok(Wanted::Text { config, words: settings.words, own })
     }
 
     /// Start, pause or resume; plays what is recorded.
@@ -990,13 +1002,13 @@ impl Page {
 
     /// Trains networks of these cells from scratch, of the sizes of the top bar.
     pub fn begin_race(self, race: Race) {
-        let setup = self.setup.get_untracked();
+        let settings = self.settings.get_untracked();
         let config = TrainConfig {
             epochs: race.epochs,
-            batch_size: setup.batch,
-            init_channels: setup.channels,
-            layers: setup.cells,
-            train_images: Some(setup.images),
+            batch_size: settings.batch,
+            init_channels: settings.channels,
+            layers: settings.cells,
+            train_images: Some(settings.images),
             seed: race.seed,
             // What helps large networks against learning by heart only slows small ones down.
             auxiliary_weight: 0.0,
@@ -1018,7 +1030,7 @@ impl Page {
         let cells = cells.collect();
         RACE_NUMBER.set(RACE_NUMBER.get() + 1);
         self.race.set(Some(race));
-        self.send(Command::Race { race: RACE_NUMBER.get(), config, data: setup.data, cells });
+        self.send(Command::Race { race: RACE_NUMBER.get(), config, data: settings.data, cells });
     }
 
     /// Ends the training of those networks; what was drawn stays.
@@ -1177,7 +1189,7 @@ impl Page {
 
     /// Times steps of this order on these kernels with the sizes of the top bar.
     pub fn time_steps(self, order: Order, kernels: Kernels) {
-        let config = SearchConfig { order, kernels, ..self.setup.get_untracked().config() };
+        let config = SearchConfig { order, kernels, ..self.settings.get_untracked().search_config() };
         self.reset();
         if let Err(error) = config.check() {
             return self.tell(sentence(&error.to_string()), true);

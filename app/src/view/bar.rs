@@ -12,7 +12,7 @@ use darts_app::{
     cells::Task,
     messages::{Activity, DataChoice, TextChoice},
     run::{Course, End, Plan},
-    setup::{Count, Rate, Setup},
+    settings::{IntegerSetting, RateSetting, Settings},
 };
 use darts_engine::{config::Order, intervention::Steering};
 use leptos::{html, prelude::*};
@@ -245,15 +245,15 @@ fn Figures() -> impl IntoView {
 #[component]
 fn Settings() -> impl IntoView {
     let page = page();
-    let setup = page.setup;
+    let settings = page.settings;
     let fixed = move || matches!(page.phase.get(), Phase::Running | Phase::Paused);
     let own = move || page.source.get() == Source::Engine;
-    let task = Memo::new(move |_| setup.with(|setup| setup.task));
+    let task = Memo::new(move |_| settings.with(|settings| settings.task));
     let change_task = move |event| {
         let name = event_target_value(&event);
         if let Some((task, _)) = Task::ALL.into_iter().find(|(_, known)| *known == name) {
             page.reset();
-            setup.update(|setup| *setup = Setup { seed: setup.seed, ..Setup::of(task) });
+            settings.update(|settings| *settings = Settings { seed: settings.seed, ..Settings::for_task(task) });
         }
     };
     view! {
@@ -280,8 +280,8 @@ fn Settings() -> impl IntoView {
 
 #[component]
 fn Presets(task: Task) -> impl IntoView {
-    let setup = page().setup;
-    let preset = move || setup.get().preset().map_or("", |preset| preset.name);
+    let settings = page().settings;
+    let preset = move || settings.get().preset().map_or("", |preset| preset.name);
     let chosen = preset();
     view! {
         <label class="field">
@@ -289,16 +289,16 @@ fn Presets(task: Task) -> impl IntoView {
             <select
                 id="preset"
                 prop:value=preset
-                title=move || setup.get().preset().map_or("Your own settings", |preset| preset.hint)
+                title=move || settings.get().preset().map_or("Your own settings", |preset| preset.hint)
                 on:change=move |event| {
                     let name = event_target_value(&event);
-                    if let Some(preset) = Setup::presets(task).iter().find(|preset| preset.name == name) {
-                        setup.update(|setup| *setup = setup.with_preset(preset));
+                    if let Some(preset) = Settings::presets(task).iter().find(|preset| preset.name == name) {
+                        settings.update(|settings| *settings = settings.with_preset(preset));
                     }
                 }
             >
                 <option value="" disabled hidden>"Custom"</option>
-                {Setup::presets(task)
+                {Settings::presets(task)
                     .iter()
                     .map(|preset| view! { <option value=preset.name selected=preset.name == chosen>{preset.name}</option> })
                     .collect_view()}
@@ -309,17 +309,17 @@ fn Presets(task: Task) -> impl IntoView {
 
 #[component]
 fn OfImages() -> impl IntoView {
-    let setup = page().setup;
+    let settings = page().settings;
     view! {
         <Presets task=Task::Convolutional />
         <label class="field">
             <span>"Images"</span>
             <select
                 id="data"
-                prop:value=move || setup.get().data.name()
+                prop:value=move || settings.get().data.name()
                 on:change=move |event| {
                     if let Some(data) = DataChoice::from_name(&event_target_value(&event)) {
-                        setup.update(|setup| setup.data = data);
+                        settings.update(|settings| settings.data = data);
                     }
                 }
             >
@@ -327,18 +327,18 @@ fn OfImages() -> impl IntoView {
                 <option value="textures">"Generated textures"</option>
             </select>
         </label>
-        <Number label="How many" hint="Training images; one half trains the weights, the other the alphas" count=Count::IMAGES get=|s| s.images as u64 />
-        <Number label="Channels" hint="Channels of the first cell; they double at each reduction" count=Count::CHANNELS get=|s| s.channels as u64 />
-        <Number label="Layers" hint="Cells of the supernet; those at one and two thirds reduce" count=Count::CELLS get=|s| s.cells as u64 />
-        <Number label="Batch" hint="Images of a minibatch" count=Count::BATCH get=|s| s.batch as u64 />
-        <Number label="Epochs" hint="Passes over the weight half" count=Count::EPOCHS get=|s| s.epochs as u64 />
-        <Number label="Seed" hint="Fixes initial weights and alphas, the split, the order and the augmentation" count=Count::SEED get=|s| s.seed />
+        <Number label="How many" hint="Training images; one half trains the weights, the other the alphas" count=IntegerSetting::IMAGES get=|s| s.images as u64 />
+        <Number label="Channels" hint="Channels of the first cell; they double at each reduction" count=IntegerSetting::CHANNELS get=|s| s.channels as u64 />
+        <Number label="Layers" hint="Cells of the supernet; those at one and two thirds reduce" count=IntegerSetting::CELLS get=|s| s.cells as u64 />
+        <Number label="Batch" hint="Images of a minibatch" count=IntegerSetting::BATCH get=|s| s.batch as u64 />
+        <Number label="Epochs" hint="Passes over the weight half" count=IntegerSetting::EPOCHS get=|s| s.epochs as u64 />
+        <Number label="Seed" hint="Fixes initial weights and alphas, the split, the order and the augmentation" count=IntegerSetting::SEED get=|s| s.seed />
         <Check
             id="measure-curvature"
             label="Curvature"
             hint="After each epoch, measure how sharply the validation loss bends along the alphas: ten more passes"
-            checked=Signal::derive(move || setup.get().curvature)
-            set=move |curvature| setup.update(|setup| setup.curvature = curvature)
+            checked=Signal::derive(move || settings.get().curvature)
+            set=move |curvature| settings.update(|settings| settings.curvature = curvature)
         />
     }
 }
@@ -346,7 +346,7 @@ fn OfImages() -> impl IntoView {
 #[component]
 fn OfText() -> impl IntoView {
     let page = page();
-    let setup = page.setup;
+    let settings = page.settings;
     let file: NodeRef<html::Input> = NodeRef::new();
     let own = move || page.own_text.get().unwrap_or("A file of your own\u{2026}".into());
     view! {
@@ -355,10 +355,10 @@ fn OfText() -> impl IntoView {
             <span>"Text"</span>
             <select
                 id="text"
-                prop:value=move || setup.get().text.name()
+                prop:value=move || settings.get().text.name()
                 on:change=move |event| {
                     let Some(text) = TextChoice::from_name(&event_target_value(&event)) else { return };
-                    setup.update(|setup| setup.text = text);
+                    settings.update(|settings| settings.text = text);
                     if text == TextChoice::Own && page.own_text.with_untracked(Option::is_none) {
                         file.get_untracked().into_iter().for_each(|input| input.click());
                     }
@@ -369,29 +369,29 @@ fn OfText() -> impl IntoView {
             </select>
         </label>
         <FileField id="text-file" label="A text to learn from" accept=".txt,text/plain" purpose=Purpose::Learn node=file />
-        <Number label="Words" hint="The most words of the vocabulary; rarer ones become one" count=Count::WORDS get=|s| s.words as u64 />
-        <Number label="Units" hint="The length of word vectors and of the state" count=Count::UNITS get=|s| s.units as u64 />
-        <Number label="Back" hint="Words that gradients go back through" count=Count::BPTT get=|s| s.bptt as u64 />
-        <Number label="Columns" hint="Columns that the text is cut into: a minibatch" count=Count::COLUMNS get=|s| s.batch as u64 />
-        <Number label="Epochs" hint="Passes over the training text" count=Count::EPOCHS get=|s| s.epochs as u64 />
-        <Number label="Seed" hint="Fixes initial weights and alphas, and what is dropped" count=Count::SEED get=|s| s.seed />
+        <Number label="Words" hint="The most words of the vocabulary; rarer ones become one" count=IntegerSetting::WORDS get=|s| s.words as u64 />
+        <Number label="Units" hint="The length of word vectors and of the state" count=IntegerSetting::UNITS get=|s| s.units as u64 />
+        <Number label="Back" hint="Words that gradients go back through" count=IntegerSetting::BPTT get=|s| s.bptt as u64 />
+        <Number label="Columns" hint="Columns that the text is cut into: a minibatch" count=IntegerSetting::COLUMNS get=|s| s.batch as u64 />
+        <Number label="Epochs" hint="Passes over the training text" count=IntegerSetting::EPOCHS get=|s| s.epochs as u64 />
+        <Number label="Seed" hint="Fixes initial weights and alphas, and what is dropped" count=IntegerSetting::SEED get=|s| s.seed />
         <Check
             id="dropout"
             label="Dropout"
             hint="Drop as much as the paper: 0.2 of the word vectors\u{2019} components, 0.75 of the cell\u{2019}s input and output, 0.25 of its states"
-            checked=Signal::derive(move || setup.get().dropout)
-            set=move |dropout| setup.update(|setup| setup.dropout = dropout)
+            checked=Signal::derive(move || settings.get().dropout)
+            set=move |dropout| settings.update(|settings| settings.dropout = dropout)
         />
     }
 }
 
 /// Takes what was typed; where it makes no sense, says so and puts the old value back.
 fn take(page: Page, key: &'static str, input: &web_sys::HtmlInputElement, old: String) {
-    let mut setup = page.setup.get_untracked();
-    match setup.set(key, &input.value()) {
+    let mut settings = page.settings.get_untracked();
+    match settings.set(key, &input.value()) {
         Ok(()) => {
             page.notices.set(Vec::new());
-            page.setup.set(setup);
+            page.settings.set(settings);
         }
         Err(problem) => {
             input.set_value(&old);
@@ -401,9 +401,9 @@ fn take(page: Page, key: &'static str, input: &web_sys::HtmlInputElement, old: S
 }
 
 #[component]
-fn Number(label: &'static str, hint: &'static str, count: Count, get: fn(&Setup) -> u64) -> impl IntoView {
+fn Number(label: &'static str, hint: &'static str, count: IntegerSetting, get: fn(&Settings) -> u64) -> impl IntoView {
     let page = page();
-    let setup = page.setup;
+    let settings = page.settings;
     view! {
         <label class="field number" title=hint>
             <span>{label}</span>
@@ -413,8 +413,8 @@ fn Number(label: &'static str, hint: &'static str, count: Count, get: fn(&Setup)
                 inputmode="numeric"
                 min=count.min.to_string()
                 max=count.max.to_string()
-                prop:value=move || setup.with(get).to_string()
-                on:change=move |event| take(page, count.key, &event_target(&event), setup.with_untracked(get).to_string())
+                prop:value=move || settings.with(get).to_string()
+                on:change=move |event| take(page, count.key, &event_target(&event), settings.with_untracked(get).to_string())
             />
         </label>
     }
@@ -462,7 +462,7 @@ fn OfRun() -> impl IntoView {
 #[component]
 fn Steered() -> impl IntoView {
     let page = page();
-    let setup = page.setup;
+    let settings = page.settings;
     let runs = move || {
         matches!(page.phase.get(), Phase::Running | Phase::Paused) && page.run.with(|run| run.started.is_some())
     };
@@ -470,7 +470,7 @@ fn Steered() -> impl IntoView {
     let recorded = move || matches!(page.source.get(), Source::Recording { .. });
     // That of the run while there is one, of the settings before.
     let course = Memo::new(move |_| {
-        let Setup { weight_rate, alpha_rate, order, .. } = setup.get();
+        let Settings { weight_rate, alpha_rate, order, .. } = settings.get();
         let of_run = page.run.with(|run| run.started.as_ref().map(|_| run.course));
         let shows_run =
             page.source.get() != Source::Engine || !matches!(page.phase.get(), Phase::Finished | Phase::Failed);
@@ -478,7 +478,11 @@ fn Steered() -> impl IntoView {
     });
     let choose_order = move |event| {
         let order = if event_target_value(&event) == "second" { Order::Second } else { Order::First };
-        if runs() { page.ask_change(Steering::Order { order }) } else { setup.update(|setup| setup.order = order) }
+        if runs() {
+            page.ask_change(Steering::Order { order })
+        } else {
+            settings.update(|settings| settings.order = order)
+        }
     };
     view! {
         <fieldset disabled=fixed class="steered" hidden=recorded>
@@ -486,7 +490,7 @@ fn Steered() -> impl IntoView {
             <RateField
                 label="Weight rate"
                 hint="Where the learning rate of the weights starts (SGD; on images with momentum and annealed along a cosine)"
-                rate=Signal::derive(move || Setup::weight_range(page.task.get()))
+                rate=Signal::derive(move || Settings::weight_rate_setting(page.task.get()))
                 value=Signal::derive(move || course.get().weight_rate)
                 steer=move |weights| Steering::Rates { weights, alphas: course.get_untracked().alpha_rate }
                 runs=Signal::derive(runs)
@@ -494,7 +498,7 @@ fn Steered() -> impl IntoView {
             <RateField
                 label="Alpha rate"
                 hint="Learning rate of the alphas (Adam)"
-                rate=Signal::derive(|| Rate::ALPHAS)
+                rate=Signal::derive(|| RateSetting::ALPHAS)
                 value=Signal::derive(move || course.get().alpha_rate)
                 steer=move |alphas| Steering::Rates { weights: course.get_untracked().weight_rate, alphas }
                 runs=Signal::derive(runs)
@@ -545,7 +549,7 @@ fn Check(
 fn RateField(
     label: &'static str,
     hint: &'static str,
-    rate: Signal<Rate>,
+    rate: Signal<RateSetting>,
     value: Signal<f64>,
     /// The change of a search that runs.
     steer: impl Fn(f64) -> Steering + Send + Sync + 'static,

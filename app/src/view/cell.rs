@@ -10,7 +10,7 @@ use super::{
 use crate::{browser, page::Page};
 use darts_app::{
     cells::{Cells, Kind},
-    link::{CellView, HeatView},
+    share_link::{CellView, HeatView},
 };
 use darts_engine::space::{NetworkSize, recurrent_parameters};
 use leptos::prelude::*;

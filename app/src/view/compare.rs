@@ -9,7 +9,8 @@ use super::{
 use crate::page::{Purpose, Source};
 use darts_app::{
     cells::{Cells, Kind, Task},
-    link::{MOST_BESIDE, Other, read_cells, title},
+    import::parse_cells,
+    share_link::{ComparedCells, MAX_COMPARED, published_title},
 };
 use darts_engine::space::REPORTED_CIFAR10;
 use leptos::{html, prelude::*};
@@ -24,14 +25,14 @@ pub fn Compare() -> impl IntoView {
     // The first column is the run's cells, or the first of the others where there is none.
     let own = page.genotype;
     let reference = Memo::new(move |_| {
-        own.get().or_else(|| page.beside.with(|beside| beside.iter().find_map(|other| other.cells(page.task.get()))))
+        own.get().or_else(|| page.compared.with(|beside| beside.iter().find_map(|other| other.cells(page.task.get()))))
     });
     let own_title = move || match page.source.get() {
         Source::Recording { name, .. } => name,
         _ if page.moment.with(Option::is_some) => "This search".into(),
         _ => "Cells of this address".into(),
     };
-    let full = move || page.beside.with(|beside| beside.len() >= MOST_BESIDE);
+    let full = move || page.compared.with(|beside| beside.len() >= MAX_COMPARED);
     view! {
         <section class="compare" id="compare" aria-labelledby="compare-title">
             <header class="section-head">
@@ -48,7 +49,7 @@ pub fn Compare() -> impl IntoView {
                 <For
                     each=move || {
                         let task = page.task.get();
-                        page.beside.get().into_iter().filter_map(move |other| Some((other.cells(task)?, other))).collect::<Vec<_>>()
+                        page.compared.get().into_iter().filter_map(move |other| Some((other.cells(task)?, other))).collect::<Vec<_>>()
                     }
                     key=|(cells, other)| format!("{}{:?}", other.title(), cells.code())
                     let:pair
@@ -67,10 +68,10 @@ pub fn Compare() -> impl IntoView {
                         }
                     }
                 </For>
-                <Show when=move || own.with(Option::is_some) && page.beside.with(Vec::is_empty)>
+                <Show when=move || own.with(Option::is_some) && page.compared.with(Vec::is_empty)>
                     <Suggestions />
                 </Show>
-                <Show when=move || own.with(Option::is_none) && page.beside.with(Vec::is_empty)>
+                <Show when=move || own.with(Option::is_none) && page.compared.with(Vec::is_empty)>
                     <p class="caption empty">
                         "Add published or random cells; the cells of a search or of a recorded run join them as soon as there are any."
                     </p>
@@ -84,12 +85,12 @@ pub fn Compare() -> impl IntoView {
 #[component]
 fn Suggestions() -> impl IntoView {
     let page = page();
-    let random = move || Other::Random((web_sys::js_sys::Math::random() * SEEDS) as u64);
+    let random = move || ComparedCells::Random((web_sys::js_sys::Math::random() * SEEDS) as u64);
     let published = move || {
         let names = page.task.get().published().iter().filter(|name| name.starts_with("DARTS"));
         let button = |&name: &&'static str| {
-            let press = move |_| Other::parse(name).into_iter().for_each(|other| page.compare(other));
-            view! { <button type="button" class="button" on:click=press>{title(name).to_owned()}</button> }
+            let press = move |_| ComparedCells::parse(name).into_iter().for_each(|other| page.compare(other));
+            view! { <button type="button" class="button" on:click=press>{published_title(name).to_owned()}</button> }
         };
         names.map(button).collect_view()
     };
@@ -105,8 +106,8 @@ fn Suggestions() -> impl IntoView {
 }
 
 /// What the paper reports of these cells.
-fn reported(other: Option<&Other>, task: Task) -> Option<String> {
-    let Some(Other::Published(name)) = other.filter(|_| task == Task::Convolutional) else { return None };
+fn reported(other: Option<&ComparedCells>, task: Task) -> Option<String> {
+    let Some(ComparedCells::Published(name)) = other.filter(|_| task == Task::Convolutional) else { return None };
     let row = REPORTED_CIFAR10.iter().find(|row| row.cell == Some(name))?;
     let deviation = row.deviation.map(|deviation| format!(" \u{b1} {deviation}")).unwrap_or_default();
     Some(format!(
@@ -120,7 +121,7 @@ fn Column(
     title: Signal<String>,
     genotype: Memo<Option<Cells>>,
     reference: Memo<Option<Cells>>,
-    other: Option<Other>,
+    other: Option<ComparedCells>,
 ) -> impl IntoView {
     let page = page();
     let report = reported(other.as_ref(), page.task.get_untracked());
@@ -144,7 +145,8 @@ fn Column(
         title.get_untracked().chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
     let removable = other.clone();
     let show = other.clone();
-    let id = format!("still-{file}-{}", other.as_ref().and_then(Other::code).unwrap_or_default().replace('.', "-"));
+    let id =
+        format!("still-{file}-{}", other.as_ref().and_then(ComparedCells::code).unwrap_or_default().replace('.', "-"));
     let element = id.clone();
     let task = page.task.get_untracked();
     let pictures = task
@@ -199,7 +201,7 @@ fn Column(
                                 type="button"
                                 class="dismiss"
                                 aria-label="Remove"
-                                on:click=move |_| page.beside.update(|beside| beside.retain(|one| *one != other))
+                                on:click=move |_| page.compared.update(|beside| beside.retain(|one| *one != other))
                             >
                                 "\u{d7}"
                             </button>
@@ -223,14 +225,14 @@ fn Add(full: Signal<bool>) -> impl IntoView {
     let problem = RwSignal::new(None::<String>);
     let read = move |show: bool| {
         let Some(area) = pasted.get_untracked() else { return };
-        match read_cells(&area.value(), page.task.get_untracked()) {
+        match parse_cells(&area.value(), page.task.get_untracked()) {
             Ok(cells) if !show && cells.task() != page.task.get_untracked() => {
                 problem.set(Some("These are cells of the other kind of search; show them above instead.".into()));
             }
             Ok(cells) => {
                 area.set_value("");
                 problem.set(None);
-                if show { page.show_cells(cells) } else { page.compare(Other::Given(cells)) }
+                if show { page.show_cells(cells) } else { page.compare(ComparedCells::Given(cells)) }
             }
             Err(text) => problem.set(Some(text)),
         }
@@ -247,16 +249,16 @@ fn Add(full: Signal<bool>) -> impl IntoView {
                         select.set_value("");
                     }
                     match value.as_str() {
-                        "random" => page.compare(Other::Random((web_sys::js_sys::Math::random() * SEEDS) as u64)),
+                        "random" => page.compare(ComparedCells::Random((web_sys::js_sys::Math::random() * SEEDS) as u64)),
                         "recorded" => file.get_untracked().into_iter().for_each(|input| input.click()),
-                        name => Other::parse(name).into_iter().for_each(|other| page.compare(other)),
+                        name => ComparedCells::parse(name).into_iter().for_each(|other| page.compare(other)),
                     }
                 }
             >
                 <option value="">"Add\u{2026}"</option>
                 {move || {
                     let names = page.task.get().published().iter();
-                    names.map(|&name| view! { <option value=name>{title(name).to_owned()}</option> }).collect_view()
+                    names.map(|&name| view! { <option value=name>{published_title(name).to_owned()}</option> }).collect_view()
                 }}
                 <option value="random">"Random cells"</option>
                 <option value="recorded">"A recorded run or a file\u{2026}"</option>

@@ -4,7 +4,7 @@ use super::{edge_text, node_number, op_label, page, state_text};
 use darts_app::{
     cells::{AnyOp, Cells, Kind},
     drawing::{BoxSizes, DerivedCell, Direction, Drawing, Position, Spacing, curve, place_derived, place_relaxed},
-    link::CellView,
+    share_link::CellView,
 };
 use darts_engine::space::{CellKind, Cost, NetworkSize};
 use leptos::prelude::*;

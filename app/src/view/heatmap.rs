@@ -4,8 +4,8 @@ use super::{edge_text, node_number, op_label, page};
 use crate::page::Page;
 use darts_app::{
     cells::{Kind, Matrices},
-    link::HeatView,
     run::Moment,
+    share_link::HeatView,
 };
 use darts_engine::{intervention::PRUNED, space::Edge};
 use leptos::prelude::*;

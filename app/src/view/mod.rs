@@ -206,7 +206,7 @@ fn KeptSearch() -> impl IntoView {
     let facts = move || {
         page.kept.with(|kept| {
             let kept = kept.as_ref()?;
-            let what = match &kept.wanted {
+            let what = match &kept.request {
                 Wanted::Images { config, .. } => {
                     format!("{} cells of {} channels, seed {}", config.layers, config.init_channels, config.seed)
                 }

@@ -7,9 +7,9 @@ use super::{
 use crate::page::{Page, Source};
 use darts_app::{
     cells::{Cells, Task},
-    link::Other,
     race::{Race, Runner},
-    setup::Count,
+    settings::IntegerSetting,
+    share_link::ComparedCells,
 };
 use leptos::prelude::*;
 use std::sync::Arc;
@@ -37,33 +37,33 @@ pub fn Training() -> impl IntoView {
     // The other is chosen among those compared; without a choice it is random cells of the seed.
     let other = RwSignal::new(String::new());
     let others = move || {
-        let beside = page.beside.get().into_iter().filter_map(|other| Some((other.code()?, other.title())));
+        let beside = page.compared.get().into_iter().filter_map(|other| Some((other.code()?, other.title())));
         beside.collect::<Vec<_>>()
     };
     let going = move || page.race.with(|race| race.as_ref().is_some_and(Race::is_going));
     let start = move || {
         let Some((title, cells)) = untrack(|| own(page)) else { return };
         let code = other.get_untracked();
-        let rival = page.beside.get_untracked().into_iter().find(|one| one.code().is_some_and(|known| known == code));
-        let rival = rival.unwrap_or(Other::Random(seed.get_untracked()));
+        let rival = page.compared.get_untracked().into_iter().find(|one| one.code().is_some_and(|known| known == code));
+        let rival = rival.unwrap_or(ComparedCells::Random(seed.get_untracked()));
         let Some(against) = rival.cells(Task::Convolutional) else { return };
         let runners = vec![Runner::new(title, cells), Runner::new(rival.title(), against)];
         let (epochs, seed) = (epochs.get_untracked() as usize, seed.get_untracked());
         page.begin_race(Race { epochs, seed, runners, stopped: false });
     };
     let sizes = move || {
-        page.setup.with(|setup| {
+        page.settings.with(|settings| {
             format!(
                 "Both networks have {} cells of {} channels at first and learn up to {} images in batches of {}, as set above, in the same order; \
                  test images are never learned from.",
-                setup.cells,
-                setup.channels,
-                grouped(setup.images),
-                setup.batch
+                settings.cells,
+                settings.channels,
+                grouped(settings.images),
+                settings.batch
             )
         })
     };
-    let number = move |label: &'static str, id: &'static str, count: Count, value: RwSignal<u64>| {
+    let number = move |label: &'static str, id: &'static str, count: IntegerSetting, value: RwSignal<u64>| {
         view! {
             <label class="beside">
                 {label}
@@ -162,8 +162,8 @@ pub fn Training() -> impl IntoView {
                                 {move || others().into_iter().map(|(code, title)| view! { <option value=code>{title}</option> }).collect_view()}
                             </select>
                         </label>
-                        {number("epochs", "race-epochs", Count::EPOCHS, epochs)}
-                        {number("seed", "race-seed", Count::SEED, seed)}
+                        {number("epochs", "race-epochs", IntegerSetting::EPOCHS, epochs)}
+                        {number("seed", "race-seed", IntegerSetting::SEED, seed)}
                         {move || match going() {
                             true => view! { <button type="button" class="button" id="race-stop" on:click=move |_| page.stop_race()>"Stop"</button> }.into_any(),
                             false => view! { <button type="button" class="button strong" id="race" on:click=move |_| start()>"Train both"</button> }.into_any(),

@@ -24,7 +24,7 @@ fn OfText() -> impl IntoView {
             Plan::Text { config, .. } => Some((config.hidden, config.bptt)),
             Plan::Images { .. } => None,
         });
-        of_run.unwrap_or_else(|| page.setup.with(|setup| (setup.units, setup.bptt)))
+        of_run.unwrap_or_else(|| page.settings.with(|settings| (settings.units, settings.bptt)))
     });
     let facts = move || {
         let (units, bptt) = plan.get();
@@ -68,7 +68,7 @@ fn OfImages() -> impl IntoView {
             Plan::Images { config, .. } => Some((config.layers, config.init_channels)),
             Plan::Text { .. } => None,
         });
-        of_run.unwrap_or_else(|| page.setup.with(|setup| (setup.cells, setup.channels)))
+        of_run.unwrap_or_else(|| page.settings.with(|settings| (settings.cells, settings.channels)))
     });
     let cells = move || plan.get().0;
     let sizes = move || {
