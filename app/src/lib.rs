@@ -1,11 +1,13 @@
 //! The page's parts that need no browser: messages between page and worker, the run as a fold over the engine's events,
-//! settings and share links, graph drawing and chart scales.
+//! settings and share links, names and figures in words, graph drawing and chart scales.
 
 pub mod cells;
 pub mod chart;
+pub mod describe;
 pub mod drawing;
 pub mod import;
 pub mod messages;
+pub mod names;
 pub mod race;
 pub mod recording;
 pub mod run;

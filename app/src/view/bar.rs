@@ -6,15 +6,16 @@ use super::{
 };
 use crate::{
     browser,
-    page::{Engine, Page, Phase, Purpose, Source, sentence},
+    page::{EngineState, FilePurpose, Page, Phase, RunSource},
 };
 use darts_app::{
     cells::Task,
+    describe::sentence,
     messages::{Activity, DataChoice, TextChoice},
     run::{Course, End, Plan},
     settings::{IntegerSetting, RateSetting, Settings},
 };
-use darts_engine::{config::Order, intervention::Steering};
+use darts_engine::config::Order;
 use leptos::{html, prelude::*};
 use wasm_bindgen_futures::spawn_local;
 
@@ -40,7 +41,7 @@ pub fn Bar() -> impl IntoView {
 fn Transport() -> impl IntoView {
     let page = page();
     let recorded = move || page.phase.get() == Phase::Recorded;
-    let native = move || page.source.get() == Source::Native;
+    let native = move || page.source.get() == RunSource::Served;
     let running = move || page.phase.get() == Phase::Running || page.playing.get();
     let over = move || matches!(page.phase.get(), Phase::Finished | Phase::Failed);
     let reset_label = move || match page.phase.get() {
@@ -113,21 +114,23 @@ fn Transport() -> impl IntoView {
 
 /// Whether this page's engine has a GPU, emulated or not.
 fn computes_on_gpu(page: Page) -> bool {
-    page.source.get() == Source::Engine && matches!(page.engine.get(), Engine::Ready { instead: None, .. })
+    page.source.get() == RunSource::Worker && matches!(page.engine.get(), EngineState::Ready { cpu_reason: None, .. })
 }
 
 /// What the page is doing, in a few words.
 fn status(page: Page) -> String {
     let loading = match page.engine.get() {
-        Engine::Loading { received, total: Some(total) } if total > 0.0 => {
+        EngineState::Loading { received, total: Some(total) } if total > 0.0 => {
             Some(format!("Loading engine: {:.0}%", (100.0 * received / total).min(100.0)))
         }
-        Engine::Loading { received, .. } if received > 0.0 => Some(format!("Loading engine: {:.1} MB", received / 1e6)),
-        Engine::Loading { .. } => Some("Loading engine".into()),
-        Engine::Waiting | Engine::Ready { .. } | Engine::Broken => None,
+        EngineState::Loading { received, .. } if received > 0.0 => {
+            Some(format!("Loading engine: {:.1} MB", received / 1e6))
+        }
+        EngineState::Loading { .. } => Some("Loading engine".into()),
+        EngineState::Waiting | EngineState::Ready { .. } | EngineState::Broken => None,
     };
     let activity = page.activity.get();
-    if let Source::Recording { reading, .. } = page.source.get() {
+    if let RunSource::Recording { reading, .. } = page.source.get() {
         return match reading {
             Some(share) if share > 0.0 => format!("Reading: {:.0}%", 100.0 * share),
             Some(_) => "Reading".into(),
@@ -136,7 +139,7 @@ fn status(page: Page) -> String {
         };
     }
     // Until it says what it does, a search of the command line runs.
-    let loading = loading.filter(|_| page.source.get() == Source::Engine);
+    let loading = loading.filter(|_| page.source.get() == RunSource::Worker);
     match page.phase.get() {
         Phase::Idle => loading.unwrap_or_else(|| "Ready: press start".into()),
         Phase::Failed => "Stopped with an error".into(),
@@ -193,12 +196,12 @@ fn Figures() -> impl IntoView {
         run.with(|run| run.started.as_ref().map(|started| format!("{} \u{b7} {}", started.adapter, started.backend)))
     };
     let adapter = move || match page.engine.get() {
-        _ if page.source.get() != Source::Engine => of_run().unwrap_or("\u{2013}".into()),
-        Engine::Ready { adapter, backend, .. } => format!("{adapter} \u{b7} {backend}"),
+        _ if page.source.get() != RunSource::Worker => of_run().unwrap_or("\u{2013}".into()),
+        EngineState::Ready { adapter, backend, .. } => format!("{adapter} \u{b7} {backend}"),
         _ => "\u{2013}".into(),
     };
     let software = move || {
-        page.source.get() == Source::Engine && matches!(page.engine.get(), Engine::Ready { software: true, .. })
+        page.source.get() == RunSource::Worker && matches!(page.engine.get(), EngineState::Ready { software: true, .. })
     };
     view! {
         <dl class="figures">
@@ -247,7 +250,7 @@ fn Settings() -> impl IntoView {
     let page = page();
     let settings = page.settings;
     let fixed = move || matches!(page.phase.get(), Phase::Running | Phase::Paused);
-    let own = move || page.source.get() == Source::Engine;
+    let own = move || page.source.get() == RunSource::Worker;
     let task = Memo::new(move |_| settings.with(|settings| settings.task));
     let change_task = move |event| {
         let name = event_target_value(&event);
@@ -368,7 +371,7 @@ fn OfText() -> impl IntoView {
                 <option value="own">{own}</option>
             </select>
         </label>
-        <FileField id="text-file" label="A text to learn from" accept=".txt,text/plain" purpose=Purpose::Learn node=file />
+        <FileField id="text-file" label="A text to learn from" accept=".txt,text/plain" purpose=FilePurpose::Learn node=file />
         <Number label="Words" hint="The most words of the vocabulary; rarer ones become one" count=IntegerSetting::WORDS get=|s| s.words as u64 />
         <Number label="Units" hint="The length of word vectors and of the state" count=IntegerSetting::UNITS get=|s| s.units as u64 />
         <Number label="Back" hint="Words that gradients go back through" count=IntegerSetting::BPTT get=|s| s.bptt as u64 />
@@ -395,7 +398,7 @@ fn take(page: Page, key: &'static str, input: &web_sys::HtmlInputElement, old: S
         }
         Err(problem) => {
             input.set_value(&old);
-            page.tell(sentence(&problem), true);
+            page.report_error(sentence(&problem));
         }
     }
 }
@@ -425,7 +428,7 @@ fn Number(label: &'static str, hint: &'static str, count: IntegerSetting, get: f
 fn OfRun() -> impl IntoView {
     let page = page();
     let name = move || match page.source.get() {
-        Source::Recording { name, .. } => name,
+        RunSource::Recording { name, .. } => name,
         _ => "Search of the command line".into(),
     };
     let facts = move || {
@@ -466,23 +469,19 @@ fn Steered() -> impl IntoView {
     let runs = move || {
         matches!(page.phase.get(), Phase::Running | Phase::Paused) && page.run.with(|run| run.started.is_some())
     };
-    let fixed = move || page.source.get() != Source::Engine && !runs();
-    let recorded = move || matches!(page.source.get(), Source::Recording { .. });
+    let fixed = move || page.source.get() != RunSource::Worker && !runs();
+    let recorded = move || matches!(page.source.get(), RunSource::Recording { .. });
     // That of the run while there is one, of the settings before.
     let course = Memo::new(move |_| {
         let Settings { weight_rate, alpha_rate, order, .. } = settings.get();
         let of_run = page.run.with(|run| run.started.as_ref().map(|_| run.course));
         let shows_run =
-            page.source.get() != Source::Engine || !matches!(page.phase.get(), Phase::Finished | Phase::Failed);
+            page.source.get() != RunSource::Worker || !matches!(page.phase.get(), Phase::Finished | Phase::Failed);
         of_run.filter(|_| shows_run).unwrap_or(Course { weight_rate, alpha_rate, order, frozen: false })
     });
     let choose_order = move |event| {
         let order = if event_target_value(&event) == "second" { Order::Second } else { Order::First };
-        if runs() {
-            page.ask_change(Steering::Order { order })
-        } else {
-            settings.update(|settings| settings.order = order)
-        }
+        if runs() { page.set_order(order) } else { settings.update(|settings| settings.order = order) }
     };
     view! {
         <fieldset disabled=fixed class="steered" hidden=recorded>
@@ -492,7 +491,7 @@ fn Steered() -> impl IntoView {
                 hint="Where the learning rate of the weights starts (SGD; on images with momentum and annealed along a cosine)"
                 rate=Signal::derive(move || Settings::weight_rate_setting(page.task.get()))
                 value=Signal::derive(move || course.get().weight_rate)
-                steer=move |weights| Steering::Rates { weights, alphas: course.get_untracked().alpha_rate }
+                change=move |weights| page.set_rates(weights, course.get_untracked().alpha_rate)
                 runs=Signal::derive(runs)
             />
             <RateField
@@ -500,7 +499,7 @@ fn Steered() -> impl IntoView {
                 hint="Learning rate of the alphas (Adam)"
                 rate=Signal::derive(|| RateSetting::ALPHAS)
                 value=Signal::derive(move || course.get().alpha_rate)
-                steer=move |alphas| Steering::Rates { weights: course.get_untracked().weight_rate, alphas }
+                change=move |alphas| page.set_rates(course.get_untracked().weight_rate, alphas)
                 runs=Signal::derive(runs)
             />
             <label class="field" title="First order takes the weights as they are; second order those one step ahead, at several times the cost">
@@ -515,7 +514,7 @@ fn Steered() -> impl IntoView {
                 label="Hold alphas"
                 hint="Only the weights learn while the alphas are held: a warm-up"
                 checked=Signal::derive(move || course.get().frozen)
-                set=move |frozen| page.ask_change(Steering::Freeze { frozen })
+                set=move |frozen| page.freeze_alphas(frozen)
                 disabled=Signal::derive(move || !runs())
             />
         </fieldset>
@@ -551,8 +550,8 @@ fn RateField(
     hint: &'static str,
     rate: Signal<RateSetting>,
     value: Signal<f64>,
-    /// The change of a search that runs.
-    steer: impl Fn(f64) -> Steering + Send + Sync + 'static,
+    /// Changes the search that runs.
+    change: impl Fn(f64) + Send + Sync + 'static,
     /// Whether one does.
     runs: Signal<bool>,
 ) -> impl IntoView {
@@ -568,10 +567,10 @@ fn RateField(
             return take(page, key, &input, old);
         }
         match rate.get_untracked().parse(&input.value()) {
-            Ok(value) => page.ask_change(steer(value)),
+            Ok(value) => change(value),
             Err(problem) => {
                 input.set_value(&old);
-                page.tell(sentence(&problem), true);
+                page.report_error(sentence(&problem));
             }
         }
     };
@@ -609,7 +608,7 @@ fn Actions() -> impl IntoView {
                 copied.set(true);
                 set_timeout(move || copied.set(false), std::time::Duration::from_secs(2));
             } else {
-                page.tell(format!("The browser lets no page copy here; this is the link: {link}"), false);
+                page.inform(format!("The browser lets no page copy here; this is the link: {link}"));
             }
         });
     };
@@ -620,7 +619,7 @@ fn Actions() -> impl IntoView {
             >
                 "Open\u{2026}"
             </button>
-            <FileField id="open-file" label="A recorded run or a file of cells" accept=".jsonl,.json,.py,.txt" purpose=Purpose::Show node=file />
+            <FileField id="open-file" label="A recorded run or a file of cells" accept=".jsonl,.json,.py,.txt" purpose=FilePurpose::Show node=file />
             <Menu label="Link" hint="An address that brings this back">
                 <button type="button" id="copy-link" on:click=move |_| copy(false)>"Copy a link to these settings"</button>
                 <button type="button" id="copy-cells" disabled=move || page.genotype.with(Option::is_none) on:click=move |_| copy(true)>

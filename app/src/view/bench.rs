@@ -1,7 +1,7 @@
 //! Steps timed on this machine: shown when the page's address says `?bench`.
 
 use super::page;
-use crate::page::Bench;
+use crate::page::BenchState;
 use darts_engine::config::{Kernels, Order};
 use leptos::prelude::*;
 
@@ -10,7 +10,7 @@ pub fn Panel() -> impl IntoView {
     let page = page();
     let order = RwSignal::new(Order::First);
     let kernels = RwSignal::new(Kernels::Fused);
-    let busy = move || matches!(page.bench.get(), Bench::Running(_)) || page.without_gpu().is_some();
+    let busy = move || matches!(page.bench.get(), BenchState::Running(_)) || page.without_gpu().is_some();
     view! {
         <section class="bench" aria-labelledby="bench">
             <h2 id="bench">"How fast is a step here?"</h2>
@@ -45,9 +45,9 @@ pub fn Panel() -> impl IntoView {
                 </button>
             </form>
             {move || match page.bench.get() {
-                Bench::Idle => ().into_any(),
-                Bench::Running(what) => view! { <p role="status">{what}</p> }.into_any(),
-                Bench::Done(text) => view! { <pre id="bench-figures">{text}</pre> }.into_any(),
+                BenchState::Idle => ().into_any(),
+                BenchState::Running(what) => view! { <p role="status">{what}</p> }.into_any(),
+                BenchState::Done(text) => view! { <pre id="bench-figures">{text}</pre> }.into_any(),
             }}
         </section>
     }

@@ -1,14 +1,14 @@
 //! Cells side by side in the same drawing, with what differs marked.
 
 use super::{
-    cell::network_cost,
     graph::Still,
     page,
     parts::{FileField, Menu, SavePicture},
 };
-use crate::page::{Purpose, Source};
+use crate::page::{FilePurpose, RunSource};
 use darts_app::{
     cells::{Cells, Kind, Task},
+    describe::network_cost,
     import::parse_cells,
     share_link::{ComparedCells, MAX_COMPARED, published_title},
 };
@@ -28,7 +28,7 @@ pub fn Compare() -> impl IntoView {
         own.get().or_else(|| page.compared.with(|beside| beside.iter().find_map(|other| other.cells(page.task.get()))))
     });
     let own_title = move || match page.source.get() {
-        Source::Recording { name, .. } => name,
+        RunSource::Recording { name, .. } => name,
         _ if page.moment.with(Option::is_some) => "This search".into(),
         _ => "Cells of this address".into(),
     };
@@ -267,7 +267,7 @@ fn Add(full: Signal<bool>) -> impl IntoView {
                 id="add-file"
                 label="A recorded run or a file of cells to compare"
                 accept=".jsonl,.json,.py,.txt"
-                purpose=Purpose::Beside
+                purpose=FilePurpose::Compare
                 node=file
             />
             <details class="menu paste">

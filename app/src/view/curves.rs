@@ -175,7 +175,7 @@ pub fn Plot(
     let (width, height) = axis.size;
     let node: NodeRef<svg::Svg> = NodeRef::new();
     let drawn = Memo::new(move |_| {
-        page.plot.track();
+        page.curves_due.track();
         page.run.with_untracked(|run| {
             let epochs: Vec<usize> = run.epochs.iter().filter(|_| timeline).map(|epoch| epoch.steps).collect();
             draw(columns(run), &epochs, axis)

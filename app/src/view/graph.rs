@@ -2,11 +2,11 @@
 
 use super::{edge_text, node_number, op_label, page, state_text};
 use darts_app::{
-    cells::{AnyOp, Cells, Kind},
+    cells::{Cells, Kind},
+    describe::op_cost,
     drawing::{BoxSizes, DerivedCell, Direction, Drawing, Position, Spacing, curve, place_derived, place_relaxed},
     share_link::CellView,
 };
-use darts_engine::space::{CellKind, Cost, NetworkSize};
 use leptos::prelude::*;
 use std::{cell::RefCell, collections::HashMap};
 
@@ -81,32 +81,6 @@ fn fit(drawing: &Drawing, kind: Kind, direction: Direction) -> String {
 fn view_box(kind: Kind, direction: Direction) -> String {
     let (width, height) = canvas(kind, direction);
     format!("0 0 {width} {height}")
-}
-
-/// Where the first op of its kind stands in the paper's network for CIFAR-10, and what it costs there; ops of recurrent cells
-/// have no cost of their own.
-pub fn op_cost(op: AnyOp, kind: Kind, state: usize) -> Option<Cost> {
-    let NetworkSize { init_channels, image, .. } = NetworkSize::CIFAR10;
-    let AnyOp::Convolutional(op) = op else { return None };
-    Some(match kind.convolutional()? {
-        CellKind::Normal => op.cost(init_channels, image, 1),
-        CellKind::Reduce => op.cost(2 * init_channels, image / 2, if state < 2 { 2 } else { 1 }),
-    })
-}
-
-/// Parameters and multiply-accumulates in few characters.
-pub fn cost_text(cost: Cost) -> String {
-    let short = |count: u64| match count as f64 {
-        0.0 => "no".to_owned(),
-        few if few < 1e3 => count.to_string(),
-        some if some < 1e6 => format!("{:.1}k", some / 1e3),
-        more if more < 1e8 => format!("{:.2}M", more / 1e6),
-        most => format!("{:.0}M", most / 1e6),
-    };
-    match cost {
-        Cost { params: 0, macs: 0 } => "no parameters, no multiply-accumulates".into(),
-        Cost { params, macs } => format!("{} parameters, {} multiply-accumulates", short(params), short(macs)),
-    }
 }
 
 #[component]
@@ -294,7 +268,7 @@ fn Slots(
                 let Some(kept) = slot(i) else { return String::new() };
                 let weight = weight(i).map(|w| format!(", weight {w:.3}")).unwrap_or_default();
                 let differs = if shared(i) { "" } else { ", not in the first" };
-                let cost = op_cost(kept.op, kind, kept.state).map(|cost| format!("; {}", cost_text(cost)));
+                let cost = op_cost(kept.op, kind, kept.state).map(|cost| format!("; {cost}"));
                 format!(
                     "{} from {} to node {}{weight}{differs}{}",
                     kept.op.name(),

@@ -4,6 +4,7 @@ use super::{edge_text, node_number, op_label, page};
 use crate::page::Page;
 use darts_app::{
     cells::{Kind, Matrices},
+    describe::strongest_op,
     run::Moment,
     share_link::HeatView,
 };
@@ -194,7 +195,7 @@ pub fn Heatmap(kind: Kind) -> impl IntoView {
                 format!(
                     "{}: {}{kept}",
                     edge_text(kind, state, node),
-                    page.moment.with(|moment| strongest(moment.as_ref(), kind, row))
+                    page.moment.with(|moment| strongest_op(moment.as_ref(), kind, row))
                 )
             };
             view! {
@@ -311,17 +312,4 @@ pub fn Heatmap(kind: Kind) -> impl IntoView {
             }}
         </svg>
     }
-}
-
-/// The edge's strongest op and its weight.
-pub fn strongest(moment: Option<&Moment>, kind: Kind, edge: usize) -> String {
-    let row = moment.and_then(|moment| moment.weights.of(kind).get(edge));
-    let best = row.and_then(|row| (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])));
-    let (Some(row), Some(best)) = (row, best) else { return "no weights yet".into() };
-    format!("strongest is {} with {:.3}", kind.task().ops()[best].name(), row[best])
-}
-
-/// The place in a cell of the edge in this row.
-pub fn place(kind: Kind, row: usize) -> Edge {
-    kind.edges().get(row).copied().unwrap_or(Edge { state: 0, node: kind.nodes() - 1 })
 }

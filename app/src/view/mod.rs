@@ -17,111 +17,13 @@ mod text;
 mod time;
 mod tour;
 
-use crate::page::{Page, Phase, Source};
+use crate::page::{Page, Phase, RunSource};
 use darts_app::{
-    cells::{AnyOp, Kind, Task},
-    messages::Wanted,
+    cells::Task,
+    describe::{self, grouped},
+    names::{edge_text, node_number, op_hint, op_label, state_name, state_text},
 };
-use darts_engine::space::{Op, RecurrentOp};
 use leptos::prelude::*;
-
-/// An op's name as people say it: what it does and its window.
-const fn op_label(op: AnyOp) -> (&'static str, &'static str) {
-    match op {
-        AnyOp::Recurrent(op) => (op.name(), ""),
-        AnyOp::Convolutional(op) => match op {
-            Op::None => ("none", ""),
-            Op::MaxPool3x3 => ("max", "3\u{d7}3"),
-            Op::AvgPool3x3 => ("avg", "3\u{d7}3"),
-            Op::SkipConnect => ("skip", ""),
-            Op::SepConv3x3 => ("sep", "3\u{d7}3"),
-            Op::SepConv5x5 => ("sep", "5\u{d7}5"),
-            Op::DilConv3x3 => ("dil", "3\u{d7}3"),
-            Op::DilConv5x5 => ("dil", "5\u{d7}5"),
-            Op::SepConv7x7 => ("sep", "7\u{d7}7"),
-            Op::Conv7x1_1x7 => ("conv", "7\u{d7}1"),
-        },
-    }
-}
-
-const fn op_hint(op: AnyOp) -> &'static str {
-    match op {
-        AnyOp::Convolutional(op) => match op {
-            Op::None => "none: the edge passes nothing on",
-            Op::MaxPool3x3 => "max 3\u{d7}3: the largest value of a 3 by 3 window",
-            Op::AvgPool3x3 => "avg 3\u{d7}3: the mean of a 3 by 3 window",
-            Op::SkipConnect => "skip: the input as it is",
-            Op::SepConv3x3 => "sep 3\u{d7}3: depthwise-separable convolution, applied twice",
-            Op::SepConv5x5 => "sep 5\u{d7}5: depthwise-separable convolution with a larger window, applied twice",
-            Op::DilConv3x3 => "dil 3\u{d7}3: depthwise-separable convolution that looks at every second pixel",
-            Op::DilConv5x5 => "dil 5\u{d7}5: the same with a larger window",
-            Op::SepConv7x7 => "sep 7\u{d7}7: depthwise-separable convolution, applied twice",
-            Op::Conv7x1_1x7 => "conv 7\u{d7}1: a 1 by 7 then a 7 by 1 convolution",
-        },
-        AnyOp::Recurrent(op) => match op {
-            RecurrentOp::None => "none: the edge passes nothing on",
-            RecurrentOp::Tanh => "tanh: squashes what a matrix makes of the state to between \u{2212}1 and 1",
-            RecurrentOp::Relu => "relu: its positive part",
-            RecurrentOp::Sigmoid => "sigmoid: squashes it to between 0 and 1",
-            RecurrentOp::Identity => "identity: as it is",
-        },
-    }
-}
-
-/// An op's name in one piece.
-fn op_name(op: AnyOp) -> String {
-    match op_label(op) {
-        (what, "") => what.to_owned(),
-        (what, window) => format!("{what} {window}"),
-    }
-}
-
-/// A state's name in plain text, for assistive technology.
-fn state_text(kind: Kind, state: usize) -> String {
-    match (kind, state) {
-        (Kind::Recurrent, 0) => "the first state".into(),
-        (Kind::Recurrent, node) => format!("node {node}"),
-        (_, 0) => "c k minus 2".into(),
-        (_, 1) => "c k minus 1".into(),
-        (_, node) => format!("node {}", node - 2),
-    }
-}
-
-/// A state's name as it is written.
-fn state_name(kind: Kind, state: usize) -> String {
-    match (kind, state) {
-        (Kind::Recurrent, state) => state.to_string(),
-        (_, 0) => "ck\u{2212}2".into(),
-        (_, 1) => "ck\u{2212}1".into(),
-        (_, node) => (node - 2).to_string(),
-    }
-}
-
-/// The number of a node as it is written: those of a recurrent cell begin at 1, as its first state is 0.
-const fn node_number(kind: Kind, node: usize) -> usize {
-    match kind {
-        Kind::Normal | Kind::Reduce => node,
-        Kind::Recurrent => node + 1,
-    }
-}
-
-/// An edge's name as it is written.
-fn edge_text(kind: Kind, state: usize, node: usize) -> String {
-    format!("{} \u{2192} {}", state_name(kind, state), node_number(kind, node))
-}
-
-/// A count with commas between thousands.
-fn grouped(count: usize) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
 
 fn page() -> Page {
     expect_context()
@@ -141,12 +43,12 @@ pub fn App() -> impl IntoView {
             data-phase=move || page.phase.get().name()
             data-activity=move || page.activity.get().map(|activity| format!("{activity:?}").to_lowercase()).unwrap_or_default()
             data-steps=move || page.run.with(|run| run.steps)
-            data-reading=move || matches!(page.source.get(), Source::Recording { reading: Some(_), .. }).to_string()
+            data-reading=move || matches!(page.source.get(), RunSource::Recording { reading: Some(_), .. }).to_string()
         >
             <Notices />
-            <KeptSearch />
+            <SavedSearch />
             <WithoutGpu />
-            {page.benching.then(|| view! { <bench::Panel /> })}
+            {page.shows_benchmark.then(|| view! { <bench::Panel /> })}
             <div class="overview">
                 <supernet::Supernet />
                 <Legend />
@@ -199,35 +101,19 @@ fn Notices() -> impl IntoView {
     }
 }
 
-/// Offers to take up the search that the browser kept.
+/// Offers to resume the search that the browser saved.
 #[component]
-fn KeptSearch() -> impl IntoView {
+fn SavedSearch() -> impl IntoView {
     let page = page();
-    let facts = move || {
-        page.kept.with(|kept| {
-            let kept = kept.as_ref()?;
-            let what = match &kept.request {
-                Wanted::Images { config, .. } => {
-                    format!("{} cells of {} channels, seed {}", config.layers, config.init_channels, config.seed)
-                }
-                Wanted::Text { config, own, .. } => {
-                    let text = own.as_ref().map(|own| format!(", on {}", own.name)).unwrap_or_default();
-                    format!("a recurrent cell of {} units, seed {}{text}", config.hidden, config.seed)
-                }
-            };
-            let steps = grouped(kept.run.steps);
-            let all = kept.run.total_steps().map(|all| format!(" of {}", grouped(all))).unwrap_or_default();
-            Some(format!("A search of {what}, was at step {steps}{all} when it was last kept."))
-        })
-    };
+    let facts = move || page.saved_search.with(|saved| saved.as_ref().map(describe::saved_search));
     let idle = move || matches!(page.phase.get(), Phase::Idle | Phase::Failed);
     view! {
-        <Show when=move || idle() && page.kept.with(Option::is_some)>
+        <Show when=move || idle() && page.saved_search.with(Option::is_some)>
             <p class="notice" id="kept" role="status">
                 <span>{facts}</span>
                 <span class="kept-buttons">
-                    <button type="button" class="button strong" id="take-up" on:click=move |_| page.take_up()>"Take it up again"</button>
-                    <button type="button" class="button" id="forget-kept" on:click=move |_| page.forget_kept()>"Forget it"</button>
+                    <button type="button" class="button strong" id="take-up" on:click=move |_| page.resume_saved_search()>"Take it up again"</button>
+                    <button type="button" class="button" id="forget-kept" on:click=move |_| page.delete_saved_search()>"Forget it"</button>
                 </span>
             </p>
         </Show>
@@ -239,7 +125,7 @@ fn WithoutGpu() -> impl IntoView {
     let page = page();
     let reason = Memo::new(move |_| page.without_gpu());
     // Where there is something else to look at, that comes first.
-    let shown = move || reason.with(Option::is_some) && page.source.get() == Source::Engine;
+    let shown = move || reason.with(Option::is_some) && page.source.get() == RunSource::Worker;
     view! {
         <Show when=shown>
             <details class="unsupported">

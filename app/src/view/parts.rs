@@ -1,7 +1,7 @@
 //! Small parts that many views have: choices, menus, words with an explanation.
 
 use super::page;
-use crate::{browser, page::Purpose};
+use crate::{browser, page::FilePurpose};
 use leptos::{html, prelude::*};
 use wasm_bindgen_futures::spawn_local;
 
@@ -80,7 +80,7 @@ pub fn FileField(
     id: &'static str,
     label: &'static str,
     accept: &'static str,
-    purpose: Purpose,
+    purpose: FilePurpose,
     node: NodeRef<html::Input>,
 ) -> impl IntoView {
     let page = page();

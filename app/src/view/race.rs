@@ -4,7 +4,7 @@ use super::{
     curves::{Axis, Line, Plot},
     grouped, page,
 };
-use crate::page::{Page, Source};
+use crate::page::{Page, RunSource};
 use darts_app::{
     cells::{Cells, Task},
     race::{Race, Runner},
@@ -21,7 +21,7 @@ const CLASSES: [&str; 2] = ["weights", "alphas"];
 fn own(page: Page) -> Option<(String, Cells)> {
     let cells = page.genotype.get()?;
     let title = match page.source.get() {
-        Source::Recording { name, .. } => name,
+        RunSource::Recording { name, .. } => name,
         _ if page.moment.with(Option::is_some) => "The search\u{2019}s cells".into(),
         _ => "The given cells".into(),
     };
@@ -77,7 +77,7 @@ pub fn Training() -> impl IntoView {
                         Ok(number) => value.set(number),
                         Err(problem) => {
                             value.notify();
-                            page.tell(crate::page::sentence(&problem), true);
+                            page.report_error(darts_app::describe::sentence(&problem));
                         }
                     }
                 />

@@ -1,7 +1,7 @@
 //! What the network of a recurrent search writes: the words that it expects, drawn one after the other.
 
 use super::{grouped, page, parts::Term};
-use crate::page::{Phase, Source};
+use crate::page::{Phase, RunSource};
 use leptos::prelude::*;
 
 /// Temperatures offered.
@@ -24,11 +24,11 @@ pub fn Written() -> impl IntoView {
         })
     };
     let empty = move || match page.source.get() {
-        Source::Engine => "The network writes after the first step, and after every 25th.",
+        RunSource::Worker => "The network writes after the first step, and after every 25th.",
         _ => "Nothing was written down in this run.",
     };
     let able = move || {
-        page.source.get() == Source::Engine
+        page.source.get() == RunSource::Worker
             && page.cursor.get().is_none()
             && matches!(page.phase.get(), Phase::Running | Phase::Paused)
             && page.run.with(|run| run.steps > 0)
@@ -51,7 +51,7 @@ pub fn Written() -> impl IntoView {
                         id="write"
                         disabled=move || !able()
                         title="Draw other words from the network as it is now"
-                        on:click=move |_| page.write(temperature.get_untracked().parse().unwrap_or(1.0))
+                        on:click=move |_| page.write_text(temperature.get_untracked().parse().unwrap_or(1.0))
                     >
                         "Write more"
                     </button>

@@ -2,8 +2,7 @@
 
 use super::{grouped, page, parts::Menu};
 use crate::browser;
-use darts_app::cells::{Kind, Task};
-use darts_engine::intervention::{OpName, SteeredCell, Steering};
+use darts_app::{cells::Task, describe};
 use leptos::prelude::*;
 
 #[component]
@@ -35,8 +34,8 @@ pub fn TimeBar() -> impl IntoView {
         run.with(|run| {
             let at = now();
             // What somebody changed by then, if nothing was stepped since.
-            let (_, steering) = run.steered.iter().rev().find(|(steps, _)| *steps == at)?;
-            Some(steering_text(steering))
+            let (_, intervention) = run.steered.iter().rev().find(|(steps, _)| *steps == at)?;
+            Some(describe::intervention(intervention))
         })
     };
     let cells = move || if page.task.get() == Task::Recurrent { "cell" } else { "cells" };
@@ -137,7 +136,7 @@ pub fn TimeBar() -> impl IntoView {
                 <p class="what-if" role="status">
                     {move || {
                         page.what_if.with(|changes| {
-                            let list: Vec<String> = changes.iter().rev().take(3).map(steering_text).collect();
+                            let list: Vec<String> = changes.iter().rev().take(3).map(describe::intervention).collect();
                             format!("What if: {}{}", list.join("; "), if changes.len() > 3 { "; and more" } else { "" })
                         })
                     }}
@@ -145,28 +144,5 @@ pub fn TimeBar() -> impl IntoView {
                 </p>
             </Show>
         </section>
-    }
-}
-
-/// A change in words.
-pub fn steering_text(steering: &Steering) -> String {
-    use super::{edge_text, heatmap::place, op_name};
-    let edge = |cell: SteeredCell, row: usize| {
-        let edge = place(cell.into(), row);
-        format!("{} {}", cell.name(), edge_text(cell.into(), edge.state, edge.node))
-    };
-    let name = |cell: SteeredCell, op: OpName| {
-        let known = Kind::from(cell).task().ops().into_iter().find(|known| known.steered() == op);
-        known.map_or_else(|| op.to_string(), op_name)
-    };
-    match *steering {
-        Steering::Pin { cell, edge: row, op } => format!("{} only {}", edge(cell, row), name(cell, op)),
-        Steering::Prune { cell, edge: row, op } => format!("{} without {}", edge(cell, row), name(cell, op)),
-        Steering::Release { cell, edge: row } => format!("{} released", edge(cell, row)),
-        Steering::Nudge { cell, edge: row, op, by } => format!("{} {} {by:+}", edge(cell, row), name(cell, op)),
-        Steering::Freeze { frozen: true } => "alphas held".into(),
-        Steering::Freeze { frozen: false } => "alphas let go".into(),
-        Steering::Rates { weights, alphas } => format!("rates {weights} and {alphas}"),
-        Steering::Order { order } => format!("{order:?} order").to_lowercase(),
     }
 }
