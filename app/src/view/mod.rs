@@ -37,7 +37,7 @@ pub fn App() -> impl IntoView {
     let below = RwSignal::new(false);
     request_animation_frame(move || set_timeout(move || below.set(true), std::time::Duration::ZERO));
     view! {
-        <bar::Bar />
+        <bar::TopBar />
         <main
             id="main"
             data-phase=move || page.phase.get().name()
@@ -48,7 +48,7 @@ pub fn App() -> impl IntoView {
             <Notices />
             <SavedSearch />
             <WithoutGpu />
-            {page.shows_benchmark.then(|| view! { <bench::Panel /> })}
+            {page.shows_benchmark.then(|| view! { <bench::Benchmark /> })}
             <div class="overview">
                 <supernet::Supernet />
                 <Legend />
