@@ -21,7 +21,7 @@ use crate::page::{Page, Phase, RunSource};
 use darts_app::{
     cells::Task,
     describe::{self, grouped},
-    names::{edge_text, node_number, op_hint, op_label, state_name, state_text},
+    names::{edge_text, node_number, op_hint, op_label, state_name},
 };
 use leptos::prelude::*;
 
