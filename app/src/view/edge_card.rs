@@ -4,9 +4,10 @@ use super::page;
 use crate::page::Page;
 use darts_app::{
     cells::{AnyOp, Kind},
+    heat::is_pruned,
     names::{op_hint, op_name, row_text},
+    run::Moment,
 };
-use darts_engine::intervention::PRUNED;
 use leptos::prelude::*;
 
 /// Added to an alpha by a press of a button.
@@ -76,13 +77,12 @@ fn OpRow(kind: Kind, row: Memo<usize>, index: usize, op: AnyOp) -> impl IntoView
     // Its weight and its alpha.
     let value = move || {
         page.moment.with(|moment| {
-            let entry = |m: &darts_app::run::Moment| {
-                Some((m.weights.at(kind, row.get(), index)?, m.alphas.at(kind, row.get(), index)?))
-            };
+            let entry =
+                |m: &Moment| Some((m.weights.at(kind, row.get(), index)?, m.alphas.at(kind, row.get(), index)?));
             moment.as_ref().and_then(entry).unwrap_or_default()
         })
     };
-    let out = move || value().1 <= PRUNED;
+    let out = move || is_pruned(value().1);
     let label = op_name(op);
     let button = move |sign: &'static str, text: String, intervene: Intervene| {
         view! {
