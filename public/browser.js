@@ -19,15 +19,15 @@ export function breathe() {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
-/** Hears the events of a search that runs elsewhere; `told` gets each as text, `state` whether it holds. */
-export function listen(address, told, state, refused, lost) {
+/** Listens to a search that runs elsewhere; `onEvent` gets each event as text, `onState` whether it is paused. */
+export function listen(address, onEvent, onState, onRefusal, onLoss) {
   const source = new EventSource(address);
-  source.onmessage = (event) => told(event.data);
-  source.addEventListener("state", (event) => state(event.data));
-  source.addEventListener("refused", (event) => refused(event.data));
+  source.onmessage = (event) => onEvent(event.data);
+  source.addEventListener("state", (event) => onState(event.data));
+  source.addEventListener("refused", (event) => onRefusal(event.data));
   source.addEventListener("end", () => source.close());
   source.onerror = () => {
-    if (source.readyState === EventSource.CLOSED) lost();
+    if (source.readyState === EventSource.CLOSED) onLoss();
   };
 }
 
@@ -189,15 +189,15 @@ export async function saveFilm(name, selector, moments, seek) {
   saveBlob(name, new Blob(parts, { type: "video/webm" }));
 }
 
-// --- the search that is kept for after a reload: one, the latest ---
+// --- the search that is saved for after a reload: one, the latest ---
 
-const KEEP = "darts-search";
+const DATABASE = "darts-search";
 const PARTS = ["about", "checkpoint", "log", "text"];
 
 /** The browser's database, made on first use. */
 function database() {
   return new Promise((resolve, reject) => {
-    const opening = indexedDB.open(KEEP, 2);
+    const opening = indexedDB.open(DATABASE, 2);
     opening.onupgradeneeded = () => {
       const { result: opened } = opening;
       for (const part of PARTS) if (!opened.objectStoreNames.contains(part)) opened.createObjectStore(part, { autoIncrement: true });
@@ -226,11 +226,11 @@ async function transact(mode, use) {
 }
 
 /**
- * Keeps a search: what it is about, its checkpoint, and the lines of its log since the checkpoint before.
- * @param {string} about JSON; `fresh` forgets what was kept of another search
- * @param {Uint8Array | undefined} text what it learns from, where that is somebody's own and not kept yet
+ * Saves a search: its manifest, its checkpoint, and the lines of its log since the checkpoint before.
+ * @param {string} about the manifest as JSON; `fresh` deletes what was saved of another search
+ * @param {Uint8Array | undefined} text the user's own text that it learns from, where that is not saved yet
  */
-export async function keep(about, checkpoint, lines, fresh, text) {
+export async function saveSearch(about, checkpoint, lines, fresh, text) {
   await transact("readwrite", (abouts, checkpoints, log, texts) => {
     for (const store of fresh ? [abouts, checkpoints, log, texts] : [abouts, checkpoints]) store.clear();
     abouts.add(about);
@@ -240,16 +240,16 @@ export async function keep(about, checkpoint, lines, fresh, text) {
   });
 }
 
-/** What is kept: `{ about, checkpoint, log, text }`, or undefined. */
-export async function kept() {
+/** The saved search: `{ about, checkpoint, log, text }`, or undefined. */
+export async function savedSearch() {
   if (typeof indexedDB === "undefined") return undefined;
   const asked = await transact("readonly", (...stores) => stores.map((store) => store.getAll()));
   const [[about], [checkpoint], log, [text]] = asked.map((request) => request.result);
   return about && checkpoint ? { about, checkpoint, log: log.join(""), text } : undefined;
 }
 
-/** Forgets what is kept. */
-export async function forgetKept() {
+/** Deletes the saved search. */
+export async function deleteSavedSearch() {
   if (typeof indexedDB === "undefined") return;
   await transact("readwrite", (...stores) => stores.forEach((store) => store.clear()));
 }

@@ -1,4 +1,4 @@
-//! What `browser.js` does for the page.
+//! Functions of `browser.js`.
 
 use wasm_bindgen::prelude::*;
 
@@ -13,12 +13,12 @@ extern "C" {
     pub async fn breathe();
     pub fn listen(
         address: &str,
-        told: &Closure<dyn FnMut(String)>,
-        state: &Closure<dyn FnMut(String)>,
-        refused: &Closure<dyn FnMut(String)>,
-        lost: &Closure<dyn FnMut()>,
+        on_event: &Closure<dyn FnMut(String)>,
+        on_state: &Closure<dyn FnMut(String)>,
+        on_refusal: &Closure<dyn FnMut(String)>,
+        on_loss: &Closure<dyn FnMut()>,
     );
-    /// What is wrong, if anything.
+    /// The problem, if there is one.
     pub async fn send(address: &str, body: &str) -> JsValue;
     #[wasm_bindgen(js_name = copyText)]
     pub async fn copy_text(text: &str) -> JsValue;
@@ -41,24 +41,24 @@ extern "C" {
 
 #[wasm_bindgen(raw_module = "./browser.js")]
 extern "C" {
-    /// Keeps a search: its description, its checkpoint, its log since the checkpoint before, and the text that it learns
-    /// from where that is somebody's own and not kept yet.
-    #[wasm_bindgen(catch)]
-    pub async fn keep(
-        about: &str,
+    /// Saves a search: its manifest, its checkpoint, its log since the checkpoint before, and the user's own text that it
+    /// learns from where that is not saved yet; `fresh` deletes what was saved of another search.
+    #[wasm_bindgen(catch, js_name = saveSearch)]
+    pub async fn save_search(
+        manifest: &str,
         checkpoint: &web_sys::js_sys::Uint8Array,
         lines: &str,
         fresh: bool,
         text: Option<web_sys::js_sys::Uint8Array>,
     ) -> Result<(), JsValue>;
-    /// What is kept, undefined where nothing is.
-    #[wasm_bindgen(catch)]
-    pub async fn kept() -> Result<JsValue, JsValue>;
-    #[wasm_bindgen(catch, js_name = forgetKept)]
-    pub async fn forget_kept() -> Result<(), JsValue>;
+    /// The saved search, undefined where there is none.
+    #[wasm_bindgen(catch, js_name = savedSearch)]
+    pub async fn saved_search() -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(catch, js_name = deleteSavedSearch)]
+    pub async fn delete_saved_search() -> Result<(), JsValue>;
 }
 
-/// What a thrown value says.
+/// Message of a thrown value.
 pub fn reason(error: &JsValue) -> String {
     match error.dyn_ref::<web_sys::js_sys::Error>() {
         Some(error) => String::from(error.message()),

@@ -1,16 +1,20 @@
-//! The page's parts that need no browser: what crosses between page and worker, the run as a fold over the engine's
-//! events, the set-up with its URL code, graph layout and chart scales.
+//! The page's parts that need no browser: messages between page and worker, the run as a fold over the engine's events,
+//! settings and share links, names and figures in words, graph drawing and chart scales.
 
 pub mod cells;
 pub mod chart;
-pub mod kept;
-pub mod layout;
-pub mod link;
+pub mod describe;
+pub mod drawing;
+pub mod heat;
+pub mod import;
 pub mod messages;
+pub mod names;
 pub mod race;
 pub mod recording;
 pub mod run;
-pub mod setup;
+pub mod saved_search;
+pub mod settings;
+pub mod share_link;
 
 /// Runs what crates of this module have to run before `main`, once; call it first in `main`. In a module that does not ask
 /// for it, the linker runs all of it again on every call from JavaScript, which costs milliseconds each.

@@ -1,29 +1,25 @@
 //! One kind of cell: its alphas beside its graph.
 
 use super::{
-    graph::{Graph, cost_text, op_cost},
-    heatmap::{Heatmap, place, strongest},
-    math, node_number, op_name, page,
+    graph::Graph,
+    heatmap::Heatmap,
+    math, page,
     parts::{Choice, Menu, SavePicture, Term},
-    state_name,
 };
 use crate::{browser, page::Page};
 use darts_app::{
-    cells::{Cells, Kind},
-    link::{CellView, HeatView},
+    cells::{Cells, Kind, Task},
+    describe::{network_cost, op_cost, strongest_op},
+    names::{cell_title, edge_at, node_number, op_name, state_name},
+    share_link::{CellView, HeatView},
 };
-use darts_engine::space::{NetworkSize, recurrent_parameters};
 use leptos::prelude::*;
 
 #[component]
 pub fn Cell(kind: Kind) -> impl IntoView {
     let page = page();
     let name = kind.name();
-    let (title, caption) = match kind {
-        Kind::Normal => ("Normal cell", "keeps height and width"),
-        Kind::Reduce => ("Reduction cell", "halves height and width"),
-        Kind::Recurrent => ("Recurrent cell", "reads a word, and what it knows of those before"),
-    };
+    let (title, caption) = cell_title(kind);
     let first = kind.place() == 0;
     view! {
         <section class="card cell" id=name aria-labelledby=format!("{name}-title")>
@@ -47,13 +43,13 @@ pub fn Cell(kind: Kind) -> impl IntoView {
             </figure>
             <figure class="graph">
                 <Graph kind=kind />
-                <figcaption aria-live="off">{move || caption_of(page, kind)}</figcaption>
+                <figcaption aria-live="off">{move || graph_caption(page, kind)}</figcaption>
             </figure>
         </section>
     }
 }
 
-/// What the heatmaps show, with its equation.
+/// Description of the heatmaps, with their equation.
 fn heat_caption(page: Page) -> impl IntoView {
     move || match page.heat_view.get() {
         HeatView::Weights => {
@@ -64,28 +60,12 @@ fn heat_caption(page: Page) -> impl IntoView {
     }
 }
 
-/// What the graph shows, or what it shows of the edge pointed at.
-fn caption_of(page: Page, kind: Kind) -> AnyView {
-    if let Some((_, row)) = page.edge.get().filter(|(of, _)| *of == kind)
+/// Description of the graph, or of the edge pointed at.
+fn graph_caption(page: Page, kind: Kind) -> AnyView {
+    if let Some(row) = page.edge_of(kind)
         && page.moment.with(Option::is_some)
     {
-        let edge = place(kind, row);
-        let kept = page.genotype.with(|genotype| {
-            let kept = genotype.as_ref()?.kept(kind);
-            kept.iter().find(|kept| (kept.node, kept.state) == (edge.node, edge.state)).map(|kept| kept.op)
-        });
-        let (from, node) = (state_name(kind, edge.state), node_number(kind, edge.node));
-        return match kept {
-            Some(op) => {
-                let cost = op_cost(op, kind, edge.state).map(|cost| format!(", {}", cost_text(cost)));
-                view! { <b>{from} " \u{2192} " {node}</b> {format!(": {}{}", op_name(op), cost.unwrap_or_default())} }
-                    .into_any()
-            }
-            None => {
-                let best = page.moment.with(|moment| strongest(moment.as_ref(), kind, row));
-                view! { <b>{from} " \u{2192} " {node}</b> {format!(": not kept; {best}")} }.into_any()
-            }
-        };
+        return edge_caption(page, kind, row);
     }
     let given = page.moment.with(Option::is_none) && page.given.with(Option::is_some);
     match (page.genotype.with(Option::is_some), page.cell_view.get()) {
@@ -106,20 +86,24 @@ fn caption_of(page: Page, kind: Kind) -> AnyView {
     }
 }
 
-/// What the paper's network of these cells costs.
-pub fn network_cost(cells: &Cells) -> String {
-    match cells {
-        Cells::Convolutional(genotype) => {
-            let NetworkSize { layers, init_channels, .. } = NetworkSize::CIFAR10;
-            let cost = cost_text(genotype.cost(&NetworkSize::CIFAR10).network);
-            format!("{layers} such cells of {init_channels} channels, the paper\u{2019}s network: {cost}.")
+/// Description of an edge: the op that it keeps with its cost, or its strongest op.
+fn edge_caption(page: Page, kind: Kind, row: usize) -> AnyView {
+    let edge = edge_at(kind, row);
+    let kept = page.genotype.with(|genotype| {
+        let kept = genotype.as_ref()?.kept(kind);
+        kept.iter().find(|kept| (kept.node, kept.state) == (edge.node, edge.state)).map(|kept| kept.op)
+    });
+    let text = match kept {
+        Some(op) => {
+            let cost = op_cost(op, kind, edge.state).map(|cost| format!(", {cost}"));
+            format!(": {}{}", op_name(op), cost.unwrap_or_default())
         }
-        Cells::Recurrent(genotype) => {
-            let parameters = recurrent_parameters(genotype.recurrent.len(), 10_000, 850);
-            let millions = parameters as f64 / 1e6;
-            format!("The paper\u{2019}s model of 850 units and 10,000 words around it: {millions:.1}M parameters.")
+        None => {
+            let strongest = page.moment.with(|moment| strongest_op(moment.as_ref(), kind, row));
+            format!(": not kept; {strongest}")
         }
-    }
+    };
+    view! { <b>{state_name(kind, edge.state)} " \u{2192} " {node_number(kind, edge.node)}</b> {text} }.into_any()
 }
 
 #[component]
@@ -143,7 +127,7 @@ fn ViewChoice() -> impl IntoView {
     view! { <Choice name="cell-view" legend="Draw the cells" value=page.cell_view offered=offered /> }
 }
 
-/// Both cells in every form in which they are passed on.
+/// Saves the cells in every form in which they are shared.
 #[component]
 fn SaveCells() -> impl IntoView {
     let page = page();
@@ -163,7 +147,7 @@ fn SaveCells() -> impl IntoView {
             </button>
         }
     };
-    let recurrent = page.task.get_untracked() == darts_app::cells::Task::Recurrent;
+    let recurrent = page.task.get_untracked() == Task::Recurrent;
     let label = |both, one| if recurrent { one } else { both };
     view! {
         {form(label("Both cells as JSON", "Cell as JSON"), "genotype.json", "application/json", Cells::to_json)}

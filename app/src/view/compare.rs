@@ -1,15 +1,16 @@
-//! Cells side by side in the same drawing, with what differs marked.
+//! Cells side by side in the same drawing, with their differences marked.
 
 use super::{
-    cell::network_cost,
     graph::Still,
     page,
     parts::{FileField, Menu, SavePicture},
 };
-use crate::page::{Purpose, Source};
+use crate::page::{FilePurpose, Page, RunSource};
 use darts_app::{
     cells::{Cells, Kind, Task},
-    link::{MOST_BESIDE, Other, read_cells, title},
+    describe::network_cost,
+    import::parse_cells,
+    share_link::{ComparedCells, MAX_COMPARED, published_title},
 };
 use darts_engine::space::REPORTED_CIFAR10;
 use leptos::{html, prelude::*};
@@ -18,20 +19,39 @@ use wasm_bindgen::JsCast;
 /// The largest seed drawn for random cells.
 const SEEDS: f64 = 1e5;
 
+fn random_cells() -> ComparedCells {
+    ComparedCells::Random((web_sys::js_sys::Math::random() * SEEDS) as u64)
+}
+
+/// Adds the published cells of that name.
+fn add_published(page: Page, name: &str) {
+    ComparedCells::parse(name).into_iter().for_each(|cells| page.compare(cells));
+}
+
+/// Title of the cells that are shown.
+fn own_title(page: Page) -> String {
+    match page.source.get() {
+        RunSource::Recording { name, .. } => name,
+        _ if page.moment.with(Option::is_some) => "This search".into(),
+        _ => "Cells of this address".into(),
+    }
+}
+
+/// The cells compared that are of the task shown.
+fn compared(page: Page) -> Vec<(Cells, ComparedCells)> {
+    let task = page.task.get();
+    page.compared.get().into_iter().filter_map(move |compared| Some((compared.cells(task)?, compared))).collect()
+}
+
 #[component]
 pub fn Compare() -> impl IntoView {
     let page = page();
     // The first column is the run's cells, or the first of the others where there is none.
     let own = page.genotype;
     let reference = Memo::new(move |_| {
-        own.get().or_else(|| page.beside.with(|beside| beside.iter().find_map(|other| other.cells(page.task.get()))))
+        own.get().or_else(|| page.compared.with(|all| all.iter().find_map(|cells| cells.cells(page.task.get()))))
     });
-    let own_title = move || match page.source.get() {
-        Source::Recording { name, .. } => name,
-        _ if page.moment.with(Option::is_some) => "This search".into(),
-        _ => "Cells of this address".into(),
-    };
-    let full = move || page.beside.with(|beside| beside.len() >= MOST_BESIDE);
+    let full = move || page.compared.with(|compared| compared.len() >= MAX_COMPARED);
     view! {
         <section class="compare" id="compare" aria-labelledby="compare-title">
             <header class="section-head">
@@ -39,38 +59,28 @@ pub fn Compare() -> impl IntoView {
                 <p class="caption">
                     "Pale: the same op on the same edge as in the first. Outlined: different. Order of nodes matters."
                 </p>
-                <Add full=Signal::derive(full) />
+                <AddCells full=full />
             </header>
             <div class="columns">
                 <Show when=move || own.with(Option::is_some)>
-                    <Column title=Signal::derive(own_title) genotype=own reference=reference other=None />
+                    <Column title=move || own_title(page) genotype=own reference=reference compared=None />
                 </Show>
                 <For
-                    each=move || {
-                        let task = page.task.get();
-                        page.beside.get().into_iter().filter_map(move |other| Some((other.cells(task)?, other))).collect::<Vec<_>>()
-                    }
-                    key=|(cells, other)| format!("{}{:?}", other.title(), cells.code())
+                    each=move || compared(page)
+                    key=|(cells, compared)| format!("{}{:?}", compared.title(), cells.code())
                     let:pair
                 >
                     {
-                        let (cells, other) = pair;
-                        let genotype = Some(cells);
-                        let title = other.title();
-                        view! {
-                            <Column
-                                title=Signal::derive(move || title.clone())
-                                genotype=Memo::new(move |_| genotype.clone())
-                                reference=reference
-                                other=Some(other)
-                            />
-                        }
+                        let (cells, compared) = pair;
+                        let (title, genotype) = (compared.title(), Some(cells));
+                        let genotype = Memo::new(move |_| genotype.clone());
+                        view! { <Column title=move || title.clone() genotype=genotype reference=reference compared=Some(compared) /> }
                     }
                 </For>
-                <Show when=move || own.with(Option::is_some) && page.beside.with(Vec::is_empty)>
+                <Show when=move || own.with(Option::is_some) && page.compared.with(Vec::is_empty)>
                     <Suggestions />
                 </Show>
-                <Show when=move || own.with(Option::is_none) && page.beside.with(Vec::is_empty)>
+                <Show when=move || own.with(Option::is_none) && page.compared.with(Vec::is_empty)>
                     <p class="caption empty">
                         "Add published or random cells; the cells of a search or of a recorded run join them as soon as there are any."
                     </p>
@@ -80,16 +90,15 @@ pub fn Compare() -> impl IntoView {
     }
 }
 
-/// What may stand beside the first cells, where nothing does.
+/// Cells to compare with, where there are none yet.
 #[component]
 fn Suggestions() -> impl IntoView {
     let page = page();
-    let random = move || Other::Random((web_sys::js_sys::Math::random() * SEEDS) as u64);
     let published = move || {
         let names = page.task.get().published().iter().filter(|name| name.starts_with("DARTS"));
         let button = |&name: &&'static str| {
-            let press = move |_| Other::parse(name).into_iter().for_each(|other| page.compare(other));
-            view! { <button type="button" class="button" on:click=press>{title(name).to_owned()}</button> }
+            let press = move |_| add_published(page, name);
+            view! { <button type="button" class="button" on:click=press>{published_title(name).to_owned()}</button> }
         };
         names.map(button).collect_view()
     };
@@ -98,15 +107,15 @@ fn Suggestions() -> impl IntoView {
             <p class="caption">"What did others find? Put cells of the paper beside these, or random ones."</p>
             <p class="buttons">
                 {published}
-                <button type="button" class="button" on:click=move |_| page.compare(random())>"Random cells"</button>
+                <button type="button" class="button" on:click=move |_| page.compare(random_cells())>"Random cells"</button>
             </p>
         </div>
     }
 }
 
-/// What the paper reports of these cells.
-fn reported(other: Option<&Other>, task: Task) -> Option<String> {
-    let Some(Other::Published(name)) = other.filter(|_| task == Task::Convolutional) else { return None };
+/// The paper's report of these cells.
+fn reported(compared: Option<&ComparedCells>, task: Task) -> Option<String> {
+    let Some(ComparedCells::Published(name)) = compared.filter(|_| task == Task::Convolutional) else { return None };
     let row = REPORTED_CIFAR10.iter().find(|row| row.cell == Some(name))?;
     let deviation = row.deviation.map(|deviation| format!(" \u{b1} {deviation}")).unwrap_or_default();
     Some(format!(
@@ -115,52 +124,40 @@ fn reported(other: Option<&Other>, task: Task) -> Option<String> {
     ))
 }
 
+/// The number of ops that differ from the reference, unless these are the same cells.
+fn differences(genotype: &Cells, reference: &Cells) -> Option<String> {
+    if genotype == reference {
+        return None;
+    }
+    let count = |kind: Kind| {
+        let (kept, of) = (genotype.kept(kind), reference.kept(kind));
+        let differ = kept.iter().filter(|one| !of.contains(one)).count();
+        format!("{differ} of {}", kept.len())
+    };
+    let counts: Vec<String> = genotype.task().kinds().iter().map(|&kind| count(kind)).collect();
+    Some(format!("{} ops differ.", counts.join(" and ")))
+}
+
+/// Cells with their pictures; `compared` is nothing for those of the run.
 #[component]
 fn Column(
-    title: Signal<String>,
+    #[prop(into)] title: Signal<String>,
     genotype: Memo<Option<Cells>>,
     reference: Memo<Option<Cells>>,
-    other: Option<Other>,
+    compared: Option<ComparedCells>,
 ) -> impl IntoView {
     let page = page();
-    let report = reported(other.as_ref(), page.task.get_untracked());
-    let differences = move || {
-        let (genotype, reference) = (genotype.get()?, reference.get()?);
-        if genotype == reference {
-            return None;
-        }
-        let count = |kind: Kind| {
-            let (kept, of) = (genotype.kept(kind), reference.kept(kind));
-            let differ = kept.iter().filter(|one| !of.contains(one)).count();
-            format!("{differ} of {}", kept.len())
-        };
-        let counts: Vec<String> = genotype.task().kinds().iter().map(|&kind| count(kind)).collect();
-        Some(format!("{} ops differ.", counts.join(" and ")))
-    };
+    let task = page.task.get_untracked();
+    let report = reported(compared.as_ref(), task);
+    let differences = move || differences(&genotype.get()?, &reference.get()?);
     let cost = move || genotype.with(|genotype| genotype.as_ref().map(network_cost));
     let code = move || genotype.with(|genotype| genotype.as_ref().and_then(Cells::code));
     // Names of files saved need no more than letters.
     let file: String =
         title.get_untracked().chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
-    let removable = other.clone();
-    let show = other.clone();
-    let id = format!("still-{file}-{}", other.as_ref().and_then(Other::code).unwrap_or_default().replace('.', "-"));
-    let element = id.clone();
-    let task = page.task.get_untracked();
-    let pictures = task
-        .kinds()
-        .iter()
-        .enumerate()
-        .map(|(i, &kind)| {
-            let what = match kind {
-                Kind::Normal => "Normal cell",
-                Kind::Reduce => "Reduction cell",
-                Kind::Recurrent => "Cell",
-            };
-            let selector = format!("#{id} figure:nth-of-type({}) svg", i + 1);
-            view! { <SavePicture what=what selector=selector file=format!("{file}-{}", kind.name()) /> }
-        })
-        .collect_view();
+    let suffix = compared.as_ref().and_then(ComparedCells::code).unwrap_or_default().replace('.', "-");
+    let id = format!("still-{file}-{suffix}");
+    let tools = view! { <ColumnTools task=task id=id.clone() file=file compared=compared /> };
     let stills = task
         .kinds()
         .iter()
@@ -179,33 +176,10 @@ fn Column(
         })
         .collect_view();
     view! {
-        <article class="card compared" id=element>
+        <article class="card compared" id=id>
             <header class="card-head">
                 <h3>{title}</h3>
-                <div class="tools">
-                    <Menu label="Save" hint="Keep these pictures">
-                        {pictures}
-                        {show.map(|other| {
-                            view! {
-                                <button type="button" on:click=move |_| other.cells(task).into_iter().for_each(|cells| page.show_cells(cells))>
-                                    "Show them above"
-                                </button>
-                            }
-                        })}
-                    </Menu>
-                    {removable.map(|other| {
-                        view! {
-                            <button
-                                type="button"
-                                class="dismiss"
-                                aria-label="Remove"
-                                on:click=move |_| page.beside.update(|beside| beside.retain(|one| *one != other))
-                            >
-                                "\u{d7}"
-                            </button>
-                        }
-                    })}
-                </div>
+                {tools}
             </header>
             {stills}
             <p class="caption">{differences} " " {cost} " " {report}</p>
@@ -214,49 +188,63 @@ fn Column(
     }
 }
 
-/// What can be put beside.
+/// Saves the pictures of a column; shows or removes its cells where they are not those of the run.
 #[component]
-fn Add(full: Signal<bool>) -> impl IntoView {
+fn ColumnTools(task: Task, id: String, file: String, compared: Option<ComparedCells>) -> impl IntoView {
     let page = page();
-    let pasted: NodeRef<html::Textarea> = NodeRef::new();
+    let pictures = task
+        .kinds()
+        .iter()
+        .enumerate()
+        .map(|(i, &kind)| {
+            let what = match kind {
+                Kind::Normal => "Normal cell",
+                Kind::Reduce => "Reduction cell",
+                Kind::Recurrent => "Cell",
+            };
+            let selector = format!("#{id} figure:nth-of-type({}) svg", i + 1);
+            view! { <SavePicture what=what selector=selector file=format!("{file}-{}", kind.name()) /> }
+        })
+        .collect_view();
+    let show = compared.clone().map(|compared| {
+        let press = move |_| compared.cells(task).into_iter().for_each(|cells| page.show_cells(cells));
+        view! { <button type="button" on:click=press>"Show them above"</button> }
+    });
+    let remove = compared.map(|compared| {
+        let press = move |_| page.compared.update(|all| all.retain(|cells| *cells != compared));
+        view! { <button type="button" class="dismiss" aria-label="Remove" on:click=press>"\u{d7}"</button> }
+    });
+    view! {
+        <div class="tools">
+            <Menu label="Save" hint="Keep these pictures">{pictures} {show}</Menu>
+            {remove}
+        </div>
+    }
+}
+
+/// Adds cells: published, random, from a file, or pasted.
+#[component]
+fn AddCells(#[prop(into)] full: Signal<bool>) -> impl IntoView {
+    let page = page();
     let file: NodeRef<html::Input> = NodeRef::new();
-    let problem = RwSignal::new(None::<String>);
-    let read = move |show: bool| {
-        let Some(area) = pasted.get_untracked() else { return };
-        match read_cells(&area.value(), page.task.get_untracked()) {
-            Ok(cells) if !show && cells.task() != page.task.get_untracked() => {
-                problem.set(Some("These are cells of the other kind of search; show them above instead.".into()));
-            }
-            Ok(cells) => {
-                area.set_value("");
-                problem.set(None);
-                if show { page.show_cells(cells) } else { page.compare(Other::Given(cells)) }
-            }
-            Err(text) => problem.set(Some(text)),
+    let add = move |event: leptos::ev::Event| {
+        let value = event_target_value(&event);
+        if let Some(select) = event.target().and_then(|target| target.dyn_into::<web_sys::HtmlSelectElement>().ok()) {
+            select.set_value("");
+        }
+        match value.as_str() {
+            "random" => page.compare(random_cells()),
+            "recorded" => file.get_untracked().into_iter().for_each(|input| input.click()),
+            name => add_published(page, name),
         }
     };
     view! {
         <div class="tools">
-            <select
-                id="add-cells"
-                aria-label="Add cells"
-                disabled=full
-                on:change=move |event| {
-                    let value = event_target_value(&event);
-                    if let Some(select) = event.target().and_then(|target| target.dyn_into::<web_sys::HtmlSelectElement>().ok()) {
-                        select.set_value("");
-                    }
-                    match value.as_str() {
-                        "random" => page.compare(Other::Random((web_sys::js_sys::Math::random() * SEEDS) as u64)),
-                        "recorded" => file.get_untracked().into_iter().for_each(|input| input.click()),
-                        name => Other::parse(name).into_iter().for_each(|other| page.compare(other)),
-                    }
-                }
-            >
+            <select id="add-cells" aria-label="Add cells" disabled=full on:change=add>
                 <option value="">"Add\u{2026}"</option>
                 {move || {
                     let names = page.task.get().published().iter();
-                    names.map(|&name| view! { <option value=name>{title(name).to_owned()}</option> }).collect_view()
+                    names.map(|&name| view! { <option value=name>{published_title(name).to_owned()}</option> }).collect_view()
                 }}
                 <option value="random">"Random cells"</option>
                 <option value="recorded">"A recorded run or a file\u{2026}"</option>
@@ -265,19 +253,44 @@ fn Add(full: Signal<bool>) -> impl IntoView {
                 id="add-file"
                 label="A recorded run or a file of cells to compare"
                 accept=".jsonl,.json,.py,.txt"
-                purpose=Purpose::Beside
+                purpose=FilePurpose::Compare
                 node=file
             />
-            <details class="menu paste">
-                <summary title="From a share code, an address, JSON or Python">"Paste"</summary>
-                <div class="menu-list">
-                    <label for="pasted">"A share code, an address of this page, JSON, or Python"</label>
-                    <textarea id="pasted" node_ref=pasted rows="5" spellcheck="false" placeholder="Genotype(normal=[('sep_conv_3x3', 0), \u{2026}"></textarea>
-                    <p class="problem" role="status">{problem}</p>
-                    <button type="button" id="paste-compare" disabled=full on:click=move |_| read(false)>"Compare"</button>
-                    <button type="button" id="paste-show" on:click=move |_| read(true)>"Show above"</button>
-                </div>
-            </details>
+            <PasteCells full=full />
         </div>
+    }
+}
+
+/// Adds or shows cells that are pasted.
+#[component]
+fn PasteCells(full: Signal<bool>) -> impl IntoView {
+    let page = page();
+    let pasted: NodeRef<html::Textarea> = NodeRef::new();
+    let problem = RwSignal::new(None::<String>);
+    let read = move |show: bool| {
+        let Some(area) = pasted.get_untracked() else { return };
+        match parse_cells(&area.value(), page.task.get_untracked()) {
+            Ok(cells) if !show && cells.task() != page.task.get_untracked() => {
+                problem.set(Some("These are cells of the other kind of search; show them above instead.".into()));
+            }
+            Ok(cells) => {
+                area.set_value("");
+                problem.set(None);
+                if show { page.show_cells(cells) } else { page.compare(ComparedCells::Given(cells)) }
+            }
+            Err(text) => problem.set(Some(text)),
+        }
+    };
+    view! {
+        <details class="menu paste">
+            <summary title="From a share code, an address, JSON or Python">"Paste"</summary>
+            <div class="menu-list">
+                <label for="pasted">"A share code, an address of this page, JSON, or Python"</label>
+                <textarea id="pasted" node_ref=pasted rows="5" spellcheck="false" placeholder="Genotype(normal=[('sep_conv_3x3', 0), \u{2026}"></textarea>
+                <p class="problem" role="status">{problem}</p>
+                <button type="button" id="paste-compare" disabled=full on:click=move |_| read(false)>"Compare"</button>
+                <button type="button" id="paste-show" on:click=move |_| read(true)>"Show above"</button>
+            </div>
+        </details>
     }
 }

@@ -1,7 +1,7 @@
-//! Small parts that many views have: choices, menus, words with an explanation.
+//! Small parts that many views have: choices, buttons, menus, words with an explanation.
 
 use super::page;
-use crate::{browser, page::Purpose};
+use crate::{browser, page::FilePurpose};
 use leptos::{html, prelude::*};
 use wasm_bindgen_futures::spawn_local;
 
@@ -35,6 +35,31 @@ pub fn Choice<T: Copy + PartialEq + Send + Sync + 'static>(
                 .collect_view()}
         </fieldset>
     }
+}
+
+/// A round button with an icon, which is its children.
+#[component]
+pub fn IconButton(
+    id: &'static str,
+    class: &'static str,
+    #[prop(into)] label: Signal<&'static str>,
+    #[prop(into)] hint: Signal<&'static str>,
+    #[prop(optional, into)] disabled: Signal<bool>,
+    press: impl Fn() + Send + 'static,
+    children: Children,
+) -> impl IntoView {
+    view! {
+        <button type="button" id=id class=class aria-label=label title=hint disabled=disabled on:click=move |_| press()>
+            <svg viewBox="0 0 24 24" aria-hidden="true">{children()}</svg>
+        </button>
+    }
+}
+
+/// A triangle to play, or two bars to pause.
+#[component]
+pub fn PlayIcon(#[prop(into)] playing: Signal<bool>) -> impl IntoView {
+    let shape = move || if playing.get() { "M7 5h3.6v14H7zM13.4 5H17v14h-3.6z" } else { "M8 4.6 19 12 8 19.4z" };
+    view! { <path d=shape class="icon" /> }
 }
 
 /// A button that opens a list of buttons; it closes when one is pressed or the focus goes elsewhere.
@@ -80,7 +105,7 @@ pub fn FileField(
     id: &'static str,
     label: &'static str,
     accept: &'static str,
-    purpose: Purpose,
+    purpose: FilePurpose,
     node: NodeRef<html::Input>,
 ) -> impl IntoView {
     let page = page();

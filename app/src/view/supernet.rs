@@ -1,53 +1,51 @@
-//! The stack of cells that the settings make.
+//! The network in one line, with its sizes: the supernet, or the language model.
 
-use super::{grouped, page};
-use darts_app::{cells::Task, messages::DataChoice, run::Plan};
+use super::page;
+use darts_app::{
+    cells::Task,
+    describe::{grouped, recurrent_counts, recurrent_size, supernet_counts, supernet_size},
+    messages::DataChoice,
+};
 use darts_engine::space::is_reduction;
 use leptos::prelude::*;
 
-/// The supernet in one line: stem, cells, classifier.
+/// Limit of the words over which the language model is drawn.
+const MAX_DRAWN_WORDS: usize = 6;
+
 #[component]
 pub fn Supernet() -> impl IntoView {
     let page = page();
     move || match page.task.get() {
-        Task::Convolutional => view! { <OfImages /> }.into_any(),
-        Task::Recurrent => view! { <OfText /> }.into_any(),
+        Task::Convolutional => view! { <CellStack /> }.into_any(),
+        Task::Recurrent => view! { <LanguageModel /> }.into_any(),
     }
 }
 
-/// That of a language model, unrolled over some words.
+/// The language model, unrolled over some words.
 #[component]
-fn OfText() -> impl IntoView {
+fn LanguageModel() -> impl IntoView {
     let page = page();
-    let plan = Memo::new(move |_| {
-        let of_run = page.run.with(|run| match &run.started.as_ref()?.plan {
-            Plan::Text { config, .. } => Some((config.hidden, config.bptt)),
-            Plan::Images { .. } => None,
-        });
-        of_run.unwrap_or_else(|| page.setup.with(|setup| (setup.units, setup.bptt)))
+    // Units and words of the run that is shown, or of the settings.
+    let size = Memo::new(move |_| {
+        let of_run = page.run.with(recurrent_size);
+        of_run.unwrap_or_else(|| page.settings.with(|settings| (settings.units, settings.bptt)))
     });
     let facts = move || {
-        let (units, bptt) = plan.get();
-        let of_run = page.run.with(|run| {
-            let started = run.started.as_ref()?;
-            let Plan::Text { vocabulary, train_words, valid_words, .. } = started.plan else { return None };
-            let (weights, words) = (grouped(started.parameters), grouped(train_words + valid_words));
-            Some(format!("{weights} weights, {} distinct of {words} words", grouped(vocabulary)))
-        });
+        let (units, bptt) = size.get();
         let text = page.text_name.get().map(|name| format!(" of {name}")).unwrap_or_default();
-        match of_run {
+        match page.run.with(recurrent_counts) {
             Some(facts) => facts + &text,
             None => format!("{units} units, gradients through {bptt} words"),
         }
     };
     let steps = move || {
-        (0..plan.get().1.min(6))
+        (0..size.get().1.min(MAX_DRAWN_WORDS))
             .map(|_| view! { <span class="block" title="The recurrent cell, at one word after the other">"C"</span> })
             .collect_view()
     };
     view! {
         <figure class="supernet">
-            <div class="stack" role="img" aria-label=move || format!("The language model: word vectors, the cell at each of {} words, scores of the next word", plan.get().1)>
+            <div class="stack" role="img" aria-label=move || format!("The language model: word vectors, the cell at each of {} words, scores of the next word", size.get().1)>
                 <span class="part">"words"</span>
                 <span class="part" title="A vector for each word of the vocabulary">"vectors"</span>
                 {steps}
@@ -59,20 +57,18 @@ fn OfText() -> impl IntoView {
     }
 }
 
+/// The stack of cells of the supernet: stem, cells, classifier.
 #[component]
-fn OfImages() -> impl IntoView {
+fn CellStack() -> impl IntoView {
     let page = page();
-    // Those of the run that is shown, or of the settings.
-    let plan = Memo::new(move |_| {
-        let of_run = page.run.with(|run| match &run.started.as_ref()?.plan {
-            Plan::Images { config, .. } => Some((config.layers, config.init_channels)),
-            Plan::Text { .. } => None,
-        });
-        of_run.unwrap_or_else(|| page.setup.with(|setup| (setup.cells, setup.channels)))
+    // Cells and channels of the run that is shown, or of the settings.
+    let size = Memo::new(move |_| {
+        let of_run = page.run.with(supernet_size);
+        of_run.unwrap_or_else(|| page.settings.with(|settings| (settings.cells, settings.channels)))
     });
-    let cells = move || plan.get().0;
-    let sizes = move || {
-        let (cells, channels) = plan.get();
+    let cells = move || size.get().0;
+    let shapes = move || {
+        let (cells, channels) = size.get();
         let reductions = (0..cells).filter(|&cell| is_reduction(cell, cells)).count();
         format!(
             "from 32\u{d7}32 pixels to {0}\u{d7}{0} pixels in {1} channels",
@@ -81,36 +77,31 @@ fn OfImages() -> impl IntoView {
         )
     };
     let facts = move || {
-        let Some((weights, used)) = page.run.with(|run| {
-            let started = run.started.as_ref()?;
-            let Plan::Images { weight_images, alpha_images, .. } = started.plan else { return None };
-            Some((started.parameters, weight_images + alpha_images))
-        }) else {
-            return sizes();
-        };
+        let Some((weights, images)) = page.run.with(supernet_counts) else { return shapes() };
         let kind = match page.images.get().map(|images| images.data) {
             Some(DataChoice::Textures) => "generated textures",
             Some(DataChoice::Cifar10) => "CIFAR-10 images",
             None => "images",
         };
-        format!("{} weights, {} {kind}", grouped(weights), grouped(used))
+        format!("{} weights, {} {kind}", grouped(weights), grouped(images))
+    };
+    let blocks = move || {
+        let cells = cells();
+        (0..cells)
+            .map(|cell| match is_reduction(cell, cells) {
+                true => view! { <span class="block reduce" title="Reduction cell">"R"</span> },
+                false => view! { <span class="block" title="Normal cell">"N"</span> },
+            })
+            .collect_view()
     };
     view! {
         <figure class="supernet">
-            <div class="stack" role="img" aria-label=move || format!("The supernet: stem, {} cells, classifier; {}", cells(), sizes())
-                title=sizes
+            <div class="stack" role="img" aria-label=move || format!("The supernet: stem, {} cells, classifier; {}", cells(), shapes())
+                title=shapes
             >
                 <span class="part" title="32 by 32 pixels in three colours">"image"</span>
                 <span class="part" title="A 3 by 3 convolution">"stem"</span>
-                {move || {
-                    let cells = cells();
-                    (0..cells)
-                        .map(|cell| match is_reduction(cell, cells) {
-                            true => view! { <span class="block reduce" title="Reduction cell">"R"</span> },
-                            false => view! { <span class="block" title="Normal cell">"N"</span> },
-                        })
-                        .collect_view()
-                }}
+                {blocks}
                 <span class="part" title="Mean over the pixels, then a linear layer">"10 classes"</span>
             </div>
             <figcaption>"The supernet: " <span id="facts">{facts}</span></figcaption>

@@ -1,120 +1,44 @@
-//! The bar of time: any moment of the run, live or recorded, and the run as a film.
+//! The timeline: any moment of the run, live or recorded, and the run as a film.
 
-use super::{grouped, page, parts::Menu};
-use crate::browser;
-use darts_app::cells::{Kind, Task};
-use darts_engine::intervention::{OpName, SteeredCell, Steering};
+use super::{
+    page,
+    parts::{IconButton, Menu, PlayIcon},
+};
+use crate::{browser, page::Page};
+use darts_app::{
+    cells::Task,
+    describe::{self, grouped},
+};
 use leptos::prelude::*;
+
+/// Limit of the epochs that are marked: more cannot be told apart.
+const MAX_EPOCH_MARKS: usize = 120;
+
+/// The moment looked at, in steps done.
+fn steps_now(page: Page) -> usize {
+    let last = page.run.with(|run| run.steps);
+    page.cursor.get().unwrap_or(last).min(last)
+}
+
+/// The moment looked at, in words.
+fn moment_text(page: Page) -> Option<String> {
+    let epochs = page.run.with(|run| run.started.as_ref().map(|started| started.plan.epochs()))?;
+    let epoch = page.moment.with(|moment| moment.as_ref().map(|moment| moment.epoch + 1))?;
+    Some(format!("step {} \u{b7} epoch {} of {}", grouped(steps_now(page)), grouped(epoch), grouped(epochs)))
+}
 
 #[component]
 pub fn TimeBar() -> impl IntoView {
     let page = page();
-    let run = page.run;
-    let last = Memo::new(move |_| run.with(|run| run.steps));
-    let now = move || page.cursor.get().unwrap_or(last.get()).min(last.get());
-    let empty = move || last.get() == 0;
-    let there = Memo::new(move |_| run.with(|run| run.started.is_some()));
-    // The marks are as long as the run; a thousand are more than can be told apart.
-    let marks = Memo::new(move |_| {
-        run.with(|run| {
-            let x = |steps: usize| 1000.0 * steps as f64 / run.steps.max(1) as f64;
-            let few = run.epochs.len() <= 120;
-            let epochs: String =
-                run.epochs.iter().filter(|_| few).map(|epoch| format!("M{:.1} 9V15", x(epoch.steps))).collect();
-            let changes: String = run.changes.iter().map(|&steps| format!("M{:.1} 0V8", x(steps))).collect();
-            let steered: String = run.steered.iter().map(|&(steps, _)| format!("M{:.1} 0V15", x(steps))).collect();
-            (epochs, changes, steered)
-        })
-    });
-    let label = move || {
-        let epochs = run.with(|run| run.started.as_ref().map(|started| started.plan.epochs()))?;
-        let epoch = page.moment.with(|moment| moment.as_ref().map(|moment| moment.epoch + 1))?;
-        Some(format!("step {} \u{b7} epoch {} of {}", grouped(now()), grouped(epoch), grouped(epochs)))
-    };
-    let note = move || {
-        run.with(|run| {
-            let at = now();
-            // What somebody changed by then, if nothing was stepped since.
-            let (_, steering) = run.steered.iter().rev().find(|(steps, _)| *steps == at)?;
-            Some(steering_text(steering))
-        })
-    };
-    let cells = move || if page.task.get() == Task::Recurrent { "cell" } else { "cells" };
-    let changes = move || run.with(|run| run.changes.len());
-    let seek = move |text: String| {
-        if let Ok(steps) = text.parse::<usize>() {
-            page.look_at((steps < last.get_untracked()).then_some(steps));
-        }
-    };
+    let last = Memo::new(move |_| page.run.with(|run| run.steps));
+    let empty = Signal::derive(move || last.get() == 0);
+    let there = Memo::new(move |_| page.run.with(|run| run.started.is_some()));
     view! {
         <section class="time" id="time" aria-label="Time" hidden=move || !there.get()>
             <div class="time-row">
-                <button
-                    type="button"
-                    id="replay"
-                    class="round small"
-                    disabled=empty
-                    aria-label=move || if page.playing.get() { "Pause the replay" } else { "Replay the run" }
-                    title=move || if page.playing.get() { "Pause the replay" } else { "Replay the run" }
-                    on:click=move |_| page.play()
-                >
-                    <svg viewBox="0 0 24 24" aria-hidden="true">
-                        <path
-                            d=move || if page.playing.get() { "M7 5h3.6v14H7zM13.4 5H17v14h-3.6z" } else { "M8 4.6 19 12 8 19.4z" }
-                            class="icon"
-                        />
-                    </svg>
-                </button>
-                <button
-                    type="button"
-                    id="change-before"
-                    class="round small"
-                    disabled=move || changes() == 0
-                    aria-label="To the change before"
-                    title="To the change of the derived cells before"
-                    on:click=move |_| page.walk_to_change(false)
-                >
-                    <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M16 5 7 12l9 7zM5 5h2v14H5z" class="icon" /></svg>
-                </button>
-                <button
-                    type="button"
-                    id="change-after"
-                    class="round small"
-                    disabled=move || changes() == 0
-                    aria-label="To the next change"
-                    title="To the next change of the derived cells"
-                    on:click=move |_| page.walk_to_change(true)
-                >
-                    <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M8 5l9 7-9 7zM17 5h2v14h-2z" class="icon" /></svg>
-                </button>
-                <div class="track">
-                    <svg viewBox="0 0 1000 15" preserveAspectRatio="none" aria-hidden="true" class="marks">
-                        <path d=move || marks.with(|marks| marks.0.clone()) class="mark epoch" />
-                        <path d=move || marks.with(|marks| marks.1.clone()) class="mark change" />
-                        <path d=move || marks.with(|marks| marks.2.clone()) class="mark steered" />
-                    </svg>
-                    <input
-                        id="scrubber"
-                        type="range"
-                        min="0"
-                        max=move || last.get().max(1).to_string()
-                        step="1"
-                        prop:value=move || now().to_string()
-                        disabled=empty
-                        aria-label="Moment of the run"
-                        aria-valuetext=move || label().unwrap_or_default()
-                        on:input=move |event| seek(event_target_value(&event))
-                    />
-                </div>
-                <p class="time-label">
-                    <span id="moment">{label}</span>
-                    <small>{move || note().unwrap_or_else(|| match changes() {
-                        1 if page.narrow.get() => "1 change".into(),
-                        count if page.narrow.get() => format!("{} changes", grouped(count)),
-                        1 => format!("1 change of the {}", cells()),
-                        count => format!("{} changes of the {}", grouped(count), cells()),
-                    })}</small>
-                </p>
+                <PlayButtons empty=empty />
+                <Track last=last empty=empty />
+                <MomentLabel />
                 <button
                     type="button"
                     id="latest"
@@ -133,40 +57,149 @@ pub fn TimeBar() -> impl IntoView {
                     }
                 })}
             </div>
-            <Show when=move || page.what_if.with(|changes| !changes.is_empty())>
-                <p class="what-if" role="status">
-                    {move || {
-                        page.what_if.with(|changes| {
-                            let list: Vec<String> = changes.iter().rev().take(3).map(steering_text).collect();
-                            format!("What if: {}{}", list.join("; "), if changes.len() > 3 { "; and more" } else { "" })
-                        })
-                    }}
-                    <button type="button" class="link" on:click=move |_| page.what_if.set(Vec::new())>"As it was"</button>
-                </p>
-            </Show>
+            <WhatIf />
         </section>
     }
 }
 
-/// A change in words.
-pub fn steering_text(steering: &Steering) -> String {
-    use super::{edge_text, heatmap::place, op_name};
-    let edge = |cell: SteeredCell, row: usize| {
-        let edge = place(cell.into(), row);
-        format!("{} {}", cell.name(), edge_text(cell.into(), edge.state, edge.node))
+/// Replay, and the changes of the derived cells before and after the moment looked at.
+#[component]
+fn PlayButtons(empty: Signal<bool>) -> impl IntoView {
+    let page = page();
+    let replay_label = move || if page.playing.get() { "Pause the replay" } else { "Replay the run" };
+    let unchanged = Signal::derive(move || page.run.with(|run| run.changes.is_empty()));
+    view! {
+        <IconButton
+            id="replay"
+            class="round small"
+            label=replay_label
+            hint=replay_label
+            disabled=empty
+            press=move || page.play()
+        >
+            <PlayIcon playing=page.playing />
+        </IconButton>
+        <IconButton
+            id="change-before"
+            class="round small"
+            label="To the change before"
+            hint="To the change of the derived cells before"
+            disabled=unchanged
+            press=move || page.walk_to_change(false)
+        >
+            <path d="M16 5 7 12l9 7zM5 5h2v14H5z" class="icon" />
+        </IconButton>
+        <IconButton
+            id="change-after"
+            class="round small"
+            label="To the next change"
+            hint="To the next change of the derived cells"
+            disabled=unchanged
+            press=move || page.walk_to_change(true)
+        >
+            <path d="M8 5l9 7-9 7zM17 5h2v14h-2z" class="icon" />
+        </IconButton>
+    }
+}
+
+/// The paths of the marks on the track.
+#[derive(Clone, PartialEq)]
+struct Marks {
+    epochs: String,
+    changes: String,
+    interventions: String,
+}
+
+impl Marks {
+    fn of(run: &darts_app::run::Run) -> Self {
+        let x = |steps: usize| 1000.0 * steps as f64 / run.steps.max(1) as f64;
+        let few = run.epochs.len() <= MAX_EPOCH_MARKS;
+        Self {
+            epochs: run.epochs.iter().filter(|_| few).map(|epoch| format!("M{:.1} 9V15", x(epoch.steps))).collect(),
+            changes: run.changes.iter().map(|&steps| format!("M{:.1} 0V8", x(steps))).collect(),
+            interventions: run.steered.iter().map(|&(steps, _)| format!("M{:.1} 0V15", x(steps))).collect(),
+        }
+    }
+}
+
+/// The slider over the run, with its marks.
+#[component]
+fn Track(last: Memo<usize>, empty: Signal<bool>) -> impl IntoView {
+    let page = page();
+    let marks = Memo::new(move |_| page.run.with(Marks::of));
+    let seek = move |text: String| {
+        if let Ok(steps) = text.parse::<usize>() {
+            page.look_at((steps < last.get_untracked()).then_some(steps));
+        }
     };
-    let name = |cell: SteeredCell, op: OpName| {
-        let known = Kind::from(cell).task().ops().into_iter().find(|known| known.steered() == op);
-        known.map_or_else(|| op.to_string(), op_name)
+    view! {
+        <div class="track">
+            <svg viewBox="0 0 1000 15" preserveAspectRatio="none" aria-hidden="true" class="marks">
+                <path d=move || marks.with(|marks| marks.epochs.clone()) class="mark epoch" />
+                <path d=move || marks.with(|marks| marks.changes.clone()) class="mark change" />
+                <path d=move || marks.with(|marks| marks.interventions.clone()) class="mark steered" />
+            </svg>
+            <input
+                id="scrubber"
+                type="range"
+                min="0"
+                max=move || last.get().max(1).to_string()
+                step="1"
+                prop:value=move || steps_now(page).to_string()
+                disabled=empty
+                aria-label="Moment of the run"
+                aria-valuetext=move || moment_text(page).unwrap_or_default()
+                on:input=move |event| seek(event_target_value(&event))
+            />
+        </div>
+    }
+}
+
+/// The moment looked at, with the intervention there, or the number of changes.
+#[component]
+fn MomentLabel() -> impl IntoView {
+    let page = page();
+    let intervention = move || {
+        let now = steps_now(page);
+        page.run.with(|run| {
+            // The latest by then, if nothing was stepped since.
+            let (_, intervention) = run.steered.iter().rev().find(|(steps, _)| *steps == now)?;
+            Some(describe::intervention(intervention))
+        })
     };
-    match *steering {
-        Steering::Pin { cell, edge: row, op } => format!("{} only {}", edge(cell, row), name(cell, op)),
-        Steering::Prune { cell, edge: row, op } => format!("{} without {}", edge(cell, row), name(cell, op)),
-        Steering::Release { cell, edge: row } => format!("{} released", edge(cell, row)),
-        Steering::Nudge { cell, edge: row, op, by } => format!("{} {} {by:+}", edge(cell, row), name(cell, op)),
-        Steering::Freeze { frozen: true } => "alphas held".into(),
-        Steering::Freeze { frozen: false } => "alphas let go".into(),
-        Steering::Rates { weights, alphas } => format!("rates {weights} and {alphas}"),
-        Steering::Order { order } => format!("{order:?} order").to_lowercase(),
+    let changes = move || {
+        let cells = if page.task.get() == Task::Recurrent { "cell" } else { "cells" };
+        match page.run.with(|run| run.changes.len()) {
+            1 if page.narrow.get() => "1 change".into(),
+            count if page.narrow.get() => format!("{} changes", grouped(count)),
+            1 => format!("1 change of the {cells}"),
+            count => format!("{} changes of the {cells}", grouped(count)),
+        }
+    };
+    view! {
+        <p class="time-label">
+            <span id="moment">{move || moment_text(page)}</span>
+            <small>{move || intervention().unwrap_or_else(changes)}</small>
+        </p>
+    }
+}
+
+/// The interventions that are tried out, and a way back.
+#[component]
+fn WhatIf() -> impl IntoView {
+    let page = page();
+    let text = move || {
+        page.what_if.with(|tried| {
+            let list: Vec<String> = tried.iter().rev().take(3).map(describe::intervention).collect();
+            format!("What if: {}{}", list.join("; "), if tried.len() > 3 { "; and more" } else { "" })
+        })
+    };
+    view! {
+        <Show when=move || page.what_if.with(|tried| !tried.is_empty())>
+            <p class="what-if" role="status">
+                {text}
+                <button type="button" class="link" on:click=move |_| page.what_if.set(Vec::new())>"As it was"</button>
+            </p>
+        </Show>
     }
 }

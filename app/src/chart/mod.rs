@@ -1,4 +1,8 @@
-//! Scales and paths of the curves.
+//! Scales, ticks and paths of the curves.
+
+mod geometry;
+
+pub use geometry::{Axes, Columns, MAX_POINTS, PlotGeometry, PlotSpec};
 
 /// A linear map from values to drawing units.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,14 +1,15 @@
-//! What the network of a recurrent search writes: the words that it expects, drawn one after the other.
+//! Text written by the network of a recurrent search: words drawn one after the other from those that it expects.
 
-use super::{grouped, page, parts::Term};
-use crate::page::{Phase, Source};
+use super::{page, parts::Term};
+use crate::page::RunSource;
+use darts_app::describe::grouped;
 use leptos::prelude::*;
 
 /// Temperatures offered.
 const TEMPERATURES: [&str; 4] = ["0.5", "0.8", "1", "1.2"];
 
 #[component]
-pub fn Written() -> impl IntoView {
+pub fn Samples() -> impl IntoView {
     let page = page();
     let temperature = RwSignal::new(TEMPERATURES[1].to_owned());
     let sample = Memo::new(move |_| page.run.with(|run| run.sample(page.cursor.get()).cloned()));
@@ -24,13 +25,13 @@ pub fn Written() -> impl IntoView {
         })
     };
     let empty = move || match page.source.get() {
-        Source::Engine => "The network writes after the first step, and after every 25th.",
+        RunSource::Worker => "The network writes after the first step, and after every 25th.",
         _ => "Nothing was written down in this run.",
     };
     let able = move || {
-        page.source.get() == Source::Engine
+        page.source.get() == RunSource::Worker
             && page.cursor.get().is_none()
-            && matches!(page.phase.get(), Phase::Running | Phase::Paused)
+            && page.phase.get().is_live()
             && page.run.with(|run| run.steps > 0)
     };
     view! {
@@ -51,7 +52,7 @@ pub fn Written() -> impl IntoView {
                         id="write"
                         disabled=move || !able()
                         title="Draw other words from the network as it is now"
-                        on:click=move |_| page.write(temperature.get_untracked().parse().unwrap_or(1.0))
+                        on:click=move |_| page.write_text(temperature.get_untracked().parse().unwrap_or(1.0))
                     >
                         "Write more"
                     </button>

@@ -1,0 +1,177 @@
+//! Starting, pausing, stepping and resetting the search.
+
+use super::{BenchState, EngineState, Page, Phase, RunSource, files, saved_search, worker};
+use darts_app::{
+    cells::Task,
+    describe::sentence,
+    messages::{Command, Wanted},
+    run::Run,
+    settings::Settings,
+};
+use darts_engine::{
+    config::{Kernels, Order, SearchConfig},
+    intervention::Control,
+};
+use leptos::prelude::*;
+
+/// Steps of each kind that a benchmark times.
+pub(super) const BENCH_STEPS: usize = 3;
+/// Words that a network writes at a time.
+const WRITTEN_WORDS: usize = 60;
+
+/// The search that these settings describe, or why there is no such search.
+pub(super) fn search_request(settings: Settings) -> Result<Wanted, String> {
+    if settings.task == Task::Convolutional {
+        let config = settings.search_config();
+        config.check().and_then(|()| config.split(settings.images).map(drop)).map_err(|error| error.to_string())?;
+        return Ok(Wanted::Images { config, data: settings.data });
+    }
+    let config = settings.recurrent_config();
+    config.check().map_err(|error| error.to_string())?;
+    let own = files::own_text().filter(|_| settings.uses_own_text());
+    if settings.uses_own_text() && own.is_none() {
+        let text =
+            "These settings are for a text file that is not here: drop one on the page, or choose The Moonstone.";
+        return Err(text.into());
+    }
+    Ok(Wanted::Text { config, words: settings.words, own })
+}
+
+impl Page {
+    /// Starts a search with the settings of the top bar, paused or not; reports what is wrong with them instead where
+    /// something is.
+    fn start(self, paused: bool) -> bool {
+        let settings = self.settings.get_untracked();
+        self.notices.set(Vec::new());
+        match search_request(settings) {
+            Ok(request) => {
+                self.clear_run();
+                self.start_in_worker(settings, request, None, paused);
+                true
+            }
+            Err(problem) => {
+                self.report_error(sentence(&problem));
+                false
+            }
+        }
+    }
+
+    /// Has the worker start a search, or resume one from its checkpoint.
+    pub(super) fn start_in_worker(
+        self,
+        settings: Settings,
+        request: Wanted,
+        checkpoint: Option<Vec<u8>>,
+        paused: bool,
+    ) {
+        self.ensure_connected();
+        saved_search::begin_with(settings);
+        self.send(Command::Start { run: worker::run_number(), wanted: request, checkpoint, held: paused });
+    }
+
+    /// Start, pause or resume; plays what is recorded.
+    pub fn toggle(self) {
+        match self.phase.get_untracked() {
+            Phase::Recorded => self.play(),
+            Phase::Finished | Phase::Failed if self.source.get_untracked() == RunSource::Served => self.play(),
+            Phase::Idle | Phase::Finished | Phase::Failed => {
+                if self.start(false) {
+                    self.phase.set(Phase::Running);
+                }
+            }
+            Phase::Running => {
+                self.phase.set(Phase::Paused);
+                self.control(Control::Pause);
+            }
+            Phase::Paused => {
+                self.phase.set(Phase::Running);
+                self.look_at(None);
+                self.control(Control::Resume);
+            }
+        }
+    }
+
+    /// One search step, then pause; the next moment of what is recorded.
+    pub fn step(self) {
+        match self.phase.get_untracked() {
+            Phase::Idle => {
+                if !self.start(true) {
+                    return;
+                }
+            }
+            Phase::Running | Phase::Paused => {}
+            Phase::Finished | Phase::Failed | Phase::Recorded => return self.walk(1),
+        }
+        self.look_at(None);
+        self.phase.set(Phase::Paused);
+        // Until the worker answers, it may still report that it is paused from before.
+        if self.source.get_untracked() == RunSource::Worker {
+            self.activity.set(None);
+        }
+        self.control(Control::Step);
+    }
+
+    /// Sends a command to the search, wherever it runs.
+    pub(super) fn control(self, control: Control) {
+        match self.source.get_untracked() {
+            RunSource::Served => self.control_served(&control),
+            RunSource::Worker | RunSource::Recording { .. } => self.send(Command::Control { control }),
+        }
+    }
+
+    /// Back to before the first step; a search of the command line ends, a recording is closed.
+    pub fn reset(self) {
+        self.notices.set(Vec::new());
+        self.reset_keeping_notices();
+    }
+
+    pub(super) fn reset_keeping_notices(self) {
+        worker::drop_pending();
+        if self.source.get_untracked() == RunSource::Served {
+            return self.control(Control::Stop);
+        }
+        match self.engine.get_untracked() {
+            EngineState::Ready { .. } => self.post(&Command::Control { control: Control::Stop }),
+            EngineState::Broken => self.connect(),
+            EngineState::Loading { .. } | EngineState::Waiting => {}
+        }
+        self.clear_run();
+        self.phase.set(Phase::Idle);
+    }
+
+    /// Clears the run; messages about an abandoned search are ignored.
+    fn clear_run(self) {
+        worker::next_run();
+        self.source.set(RunSource::Worker);
+        self.run.set(Run::default());
+        self.playing.set(false);
+        self.cursor.set(None);
+        self.what_if.set(Vec::new());
+        self.chosen.set(None);
+        self.given.set(None);
+        self.activity.set(None);
+        self.images.set(None);
+        self.saved_search.set(None);
+        saved_search::drop_unsaved();
+        self.text_name.set(None);
+        self.bench.set(BenchState::Idle);
+    }
+
+    /// Has the network of the search write text.
+    pub fn write_text(self, temperature: f64) {
+        // Any other number would do; it is reported with the text.
+        let seed = (web_sys::js_sys::Math::random() * 1e6) as u64;
+        self.send(Command::Sample { words: WRITTEN_WORDS, temperature, seed });
+    }
+
+    /// Times steps of this order on these kernels with the sizes of the top bar.
+    pub fn time_steps(self, order: Order, kernels: Kernels) {
+        let config = SearchConfig { order, kernels, ..self.settings.get_untracked().search_config() };
+        self.reset();
+        if let Err(error) = config.check() {
+            return self.report_error(sentence(&error.to_string()));
+        }
+        self.bench.set(BenchState::Running("The engine gets ready; the first step compiles the shaders".into()));
+        self.send(Command::Bench { run: worker::run_number(), config, steps: BENCH_STEPS });
+    }
+}

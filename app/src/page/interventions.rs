@@ -1,0 +1,60 @@
+//! Interventions: the user's changes to a search while it runs.
+
+use super::Page;
+use darts_app::cells::{AnyOp, Kind};
+use darts_engine::{
+    config::Order,
+    intervention::{Control, Steering},
+};
+use leptos::prelude::*;
+
+impl Page {
+    /// Whether there is a search that takes interventions at the moment shown.
+    pub fn takes_interventions(self) -> bool {
+        self.phase.get().is_live() && self.cursor.get().is_none()
+    }
+
+    /// Leaves an edge only this op.
+    pub fn pin(self, kind: Kind, edge: usize, op: AnyOp) {
+        self.intervene(Steering::Pin { cell: kind.steered(), edge, op: op.steered() });
+    }
+
+    /// Takes an op out of an edge.
+    pub fn prune(self, kind: Kind, edge: usize, op: AnyOp) {
+        self.intervene(Steering::Prune { cell: kind.steered(), edge, op: op.steered() });
+    }
+
+    /// Adds to an alpha.
+    pub fn nudge(self, kind: Kind, edge: usize, op: AnyOp, by: f32) {
+        self.intervene(Steering::Nudge { cell: kind.steered(), edge, op: op.steered(), by });
+    }
+
+    /// Takes back all pins and prunes of an edge.
+    pub fn release(self, kind: Kind, edge: usize) {
+        self.intervene(Steering::Release { cell: kind.steered(), edge });
+    }
+
+    /// Changes the learning rates of the weights and the alphas, whatever moment is looked at.
+    pub fn set_rates(self, weights: f64, alphas: f64) {
+        self.control(Control::Steer { steering: Steering::Rates { weights, alphas } });
+    }
+
+    /// Changes the order of the architecture gradient, whatever moment is looked at.
+    pub fn set_order(self, order: Order) {
+        self.control(Control::Steer { steering: Steering::Order { order } });
+    }
+
+    /// Freezes the alphas or lets them go, whatever moment is looked at.
+    pub fn freeze_alphas(self, frozen: bool) {
+        self.control(Control::Steer { steering: Steering::Freeze { frozen } });
+    }
+
+    /// Changes the search; where none runs, or a moment of the past is looked at, tries the change out on what is shown.
+    fn intervene(self, intervention: Steering) {
+        if untrack(move || self.takes_interventions()) {
+            self.control(Control::Steer { steering: intervention });
+        } else if self.run.with_untracked(|run| run.started.is_some()) {
+            self.what_if.update(|tried| tried.push(intervention));
+        }
+    }
+}

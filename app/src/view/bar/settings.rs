@@ -1,0 +1,226 @@
+//! The settings of the next search, or those of the run that is shown.
+
+use super::{
+    super::{page, parts::FileField},
+    fields::{CheckField, ChoiceField, NumberField, NumberSpec},
+    interventions::LiveSettings,
+};
+use crate::page::{FilePurpose, RunSource};
+use darts_app::{
+    cells::Task,
+    describe::run_settings,
+    messages::{DataChoice, TextChoice},
+    settings::{IntegerSetting, Settings},
+};
+use leptos::{html, prelude::*};
+
+const IMAGE_NUMBERS: [NumberSpec; 6] = [
+    NumberSpec {
+        label: "How many",
+        hint: "Training images; one half trains the weights, the other the alphas",
+        setting: IntegerSetting::IMAGES,
+        get: |s| s.images as u64,
+    },
+    NumberSpec {
+        label: "Channels",
+        hint: "Channels of the first cell; they double at each reduction",
+        setting: IntegerSetting::CHANNELS,
+        get: |s| s.channels as u64,
+    },
+    NumberSpec {
+        label: "Layers",
+        hint: "Cells of the supernet; those at one and two thirds reduce",
+        setting: IntegerSetting::CELLS,
+        get: |s| s.cells as u64,
+    },
+    NumberSpec {
+        label: "Batch",
+        hint: "Images of a minibatch",
+        setting: IntegerSetting::BATCH,
+        get: |s| s.batch as u64,
+    },
+    NumberSpec {
+        label: "Epochs",
+        hint: "Passes over the weight half",
+        setting: IntegerSetting::EPOCHS,
+        get: |s| s.epochs as u64,
+    },
+    NumberSpec {
+        label: "Seed",
+        hint: "Fixes initial weights and alphas, the split, the order and the augmentation",
+        setting: IntegerSetting::SEED,
+        get: |s| s.seed,
+    },
+];
+
+const TEXT_NUMBERS: [NumberSpec; 6] = [
+    NumberSpec {
+        label: "Words",
+        hint: "The most words of the vocabulary; rarer ones become one",
+        setting: IntegerSetting::WORDS,
+        get: |s| s.words as u64,
+    },
+    NumberSpec {
+        label: "Units",
+        hint: "The length of word vectors and of the state",
+        setting: IntegerSetting::UNITS,
+        get: |s| s.units as u64,
+    },
+    NumberSpec {
+        label: "Back",
+        hint: "Words that gradients go back through",
+        setting: IntegerSetting::BPTT,
+        get: |s| s.bptt as u64,
+    },
+    NumberSpec {
+        label: "Columns",
+        hint: "Columns that the text is cut into: a minibatch",
+        setting: IntegerSetting::COLUMNS,
+        get: |s| s.batch as u64,
+    },
+    NumberSpec {
+        label: "Epochs",
+        hint: "Passes over the training text",
+        setting: IntegerSetting::EPOCHS,
+        get: |s| s.epochs as u64,
+    },
+    NumberSpec {
+        label: "Seed",
+        hint: "Fixes initial weights and alphas, and what is dropped",
+        setting: IntegerSetting::SEED,
+        get: |s| s.seed,
+    },
+];
+
+#[component]
+pub fn SettingsForm() -> impl IntoView {
+    let page = page();
+    let settings = page.settings;
+    let fixed = move || page.phase.get().is_live();
+    let own = move || page.source.get() == RunSource::Worker;
+    let task = Memo::new(move |_| settings.with(|settings| settings.task));
+    let change_task = move |name: String| {
+        if let Some((task, _)) = Task::ALL.into_iter().find(|(_, known)| *known == name) {
+            page.reset();
+            page.switch_task(task);
+        }
+    };
+    view! {
+        <form class="settings" aria-label="Settings" on:submit=|event| event.prevent_default()>
+            <Show when=move || !own()><RunSettings /></Show>
+            <fieldset disabled=fixed hidden=move || !own() title=move || fixed().then_some("Reset to change these")>
+                <legend class="hidden">"Settings of the search"</legend>
+                <ChoiceField
+                    id="task"
+                    label="Cells"
+                    hint="Cells of a network for images, or the cell of a language model"
+                    value=move || Task::ALL[task.get() as usize].1
+                    change=change_task
+                >
+                    <option value="convolutional">"Convolutional"</option>
+                    <option value="recurrent">"Recurrent"</option>
+                </ChoiceField>
+                {move || match task.get() {
+                    Task::Convolutional => view! { <ImageSettings /> }.into_any(),
+                    Task::Recurrent => view! { <TextSettings /> }.into_any(),
+                }}
+            </fieldset>
+            <LiveSettings />
+        </form>
+    }
+}
+
+#[component]
+fn Presets(task: Task) -> impl IntoView {
+    let settings = page().settings;
+    let preset = move || settings.get().preset().map_or("", |preset| preset.name);
+    let chosen = preset();
+    let choose = move |name: String| {
+        if let Some(preset) = Settings::presets(task).iter().find(|preset| preset.name == name) {
+            settings.update(|settings| *settings = settings.with_preset(preset));
+        }
+    };
+    view! {
+        <ChoiceField
+            id="preset"
+            label="Preset"
+            value_hint=Signal::derive(move || settings.get().preset().map_or("Your own settings", |preset| preset.hint))
+            value=preset
+            change=choose
+        >
+            <option value="" disabled hidden>"Custom"</option>
+            {Settings::presets(task)
+                .iter()
+                .map(|preset| view! { <option value=preset.name selected=preset.name == chosen>{preset.name}</option> })
+                .collect_view()}
+        </ChoiceField>
+    }
+}
+
+#[component]
+fn ImageSettings() -> impl IntoView {
+    let settings = page().settings;
+    let choose_data = move |name: String| {
+        if let Some(data) = DataChoice::from_name(&name) {
+            settings.update(|settings| settings.data = data);
+        }
+    };
+    view! {
+        <Presets task=Task::Convolutional />
+        <ChoiceField id="data" label="Images" value=move || settings.get().data.name() change=choose_data>
+            <option value="cifar10">"CIFAR-10"</option>
+            <option value="textures">"Generated textures"</option>
+        </ChoiceField>
+        {IMAGE_NUMBERS.map(|spec| view! { <NumberField spec=spec /> })}
+        <CheckField
+            id="measure-curvature"
+            label="Curvature"
+            hint="After each epoch, measure how sharply the validation loss bends along the alphas: ten more passes"
+            checked=move || settings.get().curvature
+            change=move |curvature| settings.update(|settings| settings.curvature = curvature)
+        />
+    }
+}
+
+#[component]
+fn TextSettings() -> impl IntoView {
+    let page = page();
+    let settings = page.settings;
+    let file: NodeRef<html::Input> = NodeRef::new();
+    let own = move || page.own_text.get().unwrap_or("A file of your own\u{2026}".into());
+    let choose_text = move |name: String| {
+        let Some(text) = TextChoice::from_name(&name) else { return };
+        settings.update(|settings| settings.text = text);
+        if text == TextChoice::Own && page.own_text.with_untracked(Option::is_none) {
+            file.get_untracked().into_iter().for_each(|input| input.click());
+        }
+    };
+    view! {
+        <Presets task=Task::Recurrent />
+        <ChoiceField id="text" label="Text" value=move || settings.get().text.name() change=choose_text>
+            <option value="book">"The Moonstone"</option>
+            <option value="own">{own}</option>
+        </ChoiceField>
+        <FileField id="text-file" label="A text to learn from" accept=".txt,text/plain" purpose=FilePurpose::Learn node=file />
+        {TEXT_NUMBERS.map(|spec| view! { <NumberField spec=spec /> })}
+        <CheckField
+            id="dropout"
+            label="Dropout"
+            hint="Drop as much as the paper: 0.2 of the word vectors\u{2019} components, 0.75 of the cell\u{2019}s input and output, 0.25 of its states"
+            checked=move || settings.get().dropout
+            change=move |dropout| settings.update(|settings| settings.dropout = dropout)
+        />
+    }
+}
+
+/// The settings of a run that is not this page's.
+#[component]
+fn RunSettings() -> impl IntoView {
+    let page = page();
+    let name = move || match page.source.get() {
+        RunSource::Recording { name, .. } => name,
+        _ => "Search of the command line".into(),
+    };
+    let facts = move || page.run.with(run_settings);
+    view! { <p class="of-run" id="of-run"><b>{name}</b> " " {facts}</p> }
+}
