@@ -8,7 +8,7 @@ use crate::{
     device::read,
     error::{Error, Sizes},
     event::Tested,
-    model::{Minibatch, cross_entropy},
+    model::{Minibatch, plain::cross_entropy},
     network::{Layout, Network},
     search::right,
 };
