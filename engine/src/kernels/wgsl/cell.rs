@@ -366,21 +366,21 @@ impl CellPlan {
         let threads = self.batch * plane / wide;
         let rows = tile(co / halves, self.tuning.rows());
         let (parts, sums) = match self.tuning {
-            Tuning::Gpu => (threads.div_ceil(64), "sums_shared"),
-            Tuning::Software | Tuning::Browser => (threads, "sums_private"),
+            Tuning::Gpu => (threads.div_ceil(64), "pointwise/moments_by_workgroup"),
+            Tuning::Software | Tuning::Browser => (threads, "pointwise/moments_by_thread"),
         };
         let floats = self.batch * plane * lanes;
         let result = client.empty(4 * slots * co * floats);
         let partial = client.empty(4 * 2 * slots * co * parts);
-        Launch::new(lanes, &["pointwise", sums, weights_of(rows, &[weights_a, weights_b, co])])
+        Launch::new(lanes, &["pointwise/convolution", sums, weights_of(rows, &[weights_a, weights_b, co])])
             .all(&[
                 ("N", self.batch),
                 ("CI", ci),
                 ("CO", co),
                 ("TILE", rows),
                 ("PLANE", plane),
-                ("WIDE", wide),
-                ("HALVES", halves),
+                ("VECTORS", wide),
+                ("GROUPS", halves),
                 ("PARTS", parts),
                 ("WEIGHTS_A", weights_a),
                 ("WEIGHTS_B", weights_b),
@@ -408,11 +408,11 @@ impl CellPlan {
     ) -> Handle {
         let floats = slots * ci * co;
         let packed = client.empty(4 * floats);
-        Launch::new(1, &["pack"])
+        Launch::new(1, &["pointwise/transpose_weights"])
             .all(&[
                 ("CI", ci),
                 ("CO", co),
-                ("SLOTS", slots),
+                ("BRANCHES", slots),
                 ("WEIGHTS_A", weights_a),
                 ("WEIGHTS_B", weights_b),
                 ("SPLIT", split),
@@ -430,7 +430,7 @@ impl CellPlan {
         let packed = self.pack(client, [ci, c, 1], ([self.preprocess[which], 0], 1), parameters);
         let (values, norm) =
             self.pointwise(client, lanes, plane, [ci, c, halves, 1], halves == 1, (&packed, [0, 0], 1), &source);
-        Launch::new(lanes, &["affine"])
+        Launch::new(lanes, &["batch_norm/apply"])
             .all(&[("N", self.batch), ("C", c), ("PLANE", plane), ("RESULT", which * self.input() / lanes)])
             .run(client, self.input() / lanes, [1, 1], &[&values, &norm, states], 2 * self.input());
         norm
@@ -451,7 +451,7 @@ impl CellPlan {
         [channels, parts, count]: [usize; 3],
         (result, first): (&Handle, usize),
     ) {
-        Launch::new(1, &["norm"])
+        Launch::new(1, &["batch_norm/channel_parts", "batch_norm/scale_shift"])
             .all(&[("CHANNELS", channels), ("PARTS", parts), ("RESULT", first)])
             .f("COUNT", count)
             .run(client, channels, [1, 1], &[partial, result], 2 * channels * (parts + 1));
@@ -466,7 +466,7 @@ impl CellPlan {
         normalised: bool,
     ) -> Handle {
         let affine = client.empty(4 * 4 * channels);
-        Launch::new(1, &["norm_back"])
+        Launch::new(1, &["batch_norm/channel_parts", "batch_norm/gradient"])
             .all(&[("CHANNELS", channels), ("PARTS", parts)])
             .f("COUNT", count)
             .is("NORMALISED", normalised)
@@ -484,18 +484,14 @@ impl CellPlan {
         let sums = 2 * 2 * count * c * parts;
         let partial = client.empty(4 * sums);
         if stride == 2 {
-            self.rows(self.launch(1, &["pool_strided"]), 1)
+            self.rows(self.launch(1, &["pooling/forward_strided"]), 1)
                 .all(&[("STRIDE", 2), ("STATE", state), ("SOURCE", self.state_at(state))])
                 .run(client, self.node(), [count, 1], &[states, pools], floats);
-            self.launch(lanes, &["pool_moments"]).all(&[("STATE", state), ("CHUNKS", parts)]).run(
-                client,
-                c * parts,
-                [2 * count, 1],
-                &[pools, &partial],
-                2 * count * self.node() + sums,
-            );
+            self.launch(lanes, &["common/channel_walk", "pooling/moments_strided"])
+                .all(&[("STATE", state), ("CHUNKS", parts)])
+                .run(client, c * parts, [2 * count, 1], &[pools, &partial], 2 * count * self.node() + sums);
         } else {
-            self.rows(self.launch(lanes, &["pool", line(lanes)]), lanes)
+            self.rows(self.launch(lanes, &["pooling/forward", line(lanes)]), lanes)
                 .all(&[("STATE", state), ("SOURCE", self.state_at(state) / lanes)])
                 .run(client, c * parts, [count, 1], &[states, pools, &partial], floats + sums);
         }
@@ -515,7 +511,7 @@ impl CellPlan {
         [base_a, base_b]: [usize; 2],
         split: usize,
     ) {
-        Launch::new(1, &["reduce"])
+        Launch::new(1, &["common/sum_parts"])
             .all(&[
                 ("OUTER", outer),
                 ("PARTS", parts),
@@ -531,7 +527,7 @@ impl CellPlan {
     fn split(&self, client: &Client, parameters: &Handle, states: &Handle) -> Quarters {
         let lanes = self.lanes();
         let values = client.empty(4 * 2 * self.input());
-        self.rows(self.launch(lanes, &["split"]), lanes).run(
+        self.rows(self.launch(lanes, &["space_to_depth/space_to_depth"]), lanes).run(
             client,
             self.node() / lanes,
             [2, 1],
@@ -542,7 +538,7 @@ impl CellPlan {
         let floats = crate::space::EDGES * 4 * c * 9;
         let weights = client.empty(4 * 2 * floats);
         for (kind, (k, _)) in DEPTHWISE.into_iter().take(2).enumerate() {
-            Launch::new(1, &["expand"])
+            Launch::new(1, &["space_to_depth/weights"])
                 .all(&[
                     ("TOTAL", floats),
                     ("C", c),
@@ -585,7 +581,7 @@ impl CellPlan {
         for (kind, &(result, slot, totals)) in results.iter().enumerate() {
             // The states are read once for all kinds.
             let read = usize::from(kind == 0);
-            let counted = if totals.is_some() { "totals_counted" } else { "totals_ignored" };
+            let counted = if totals.is_some() { "depthwise/output_sums" } else { "depthwise/no_output_sums" };
             let sums = if totals.is_some() { c * self.columns() } else { 0 };
             let buffers =
                 |weights, source| [weights, source, result].into_iter().chain(totals).collect::<Vec<&Handle>>();
@@ -593,7 +589,7 @@ impl CellPlan {
                 let strided = self.strided(node, kind, parameters, quarters);
                 let launch = self
                     .depthwise(
-                        &["phases", "depthwise", "depthwise_first", counted],
+                        &["space_to_depth/state_offset", "depthwise/convolution", "depthwise/first", counted],
                         (strided.k, 1),
                         strided.quarters,
                         false,
@@ -604,7 +600,12 @@ impl CellPlan {
             }
             if edges > from {
                 let launch = self
-                    .depthwise(&["states", "depthwise", "depthwise_first", counted], DEPTHWISE[kind], 1, false)
+                    .depthwise(
+                        &["cell/state_offset", "depthwise/convolution", "depthwise/first", counted],
+                        DEPTHWISE[kind],
+                        1,
+                        false,
+                    )
                     .all(&[("WEIGHTS", self.first_weights(node, kind, from)), ("EDGE", from), ("RESULT", slot + from)]);
                 together.group(threads, edges - from, (edges - from) * ((read + 1) * self.node() + sums));
                 together.part(launch, &buffers(parameters, states));
@@ -673,7 +674,7 @@ impl CellPlan {
             for state in 0..2 {
                 let at = |half: usize| (4 * edges + 2 * half + state) * self.node();
                 self.halves(
-                    Launch::new(1, &["halves"]),
+                    Launch::new(1, &["factorized_reduce/inputs"]),
                     c,
                     self.size,
                     self.state_at(state),
@@ -683,7 +684,7 @@ impl CellPlan {
                 .run(client, self.node(), [1, 1], &[states, &values], 4 * self.node());
             }
             let at = [("CHUNKS", parts), ("SOURCE", 4 * edges * self.node() / lanes), ("RESULT", 4 * edges)];
-            self.launch(lanes, &["totals"]).all(&at).run(
+            self.launch(lanes, &["common/channel_walk", "common/channel_sums"]).all(&at).run(
                 client,
                 c * parts,
                 [4, 1],
@@ -707,7 +708,7 @@ impl CellPlan {
         let mut together = Together::new(self.tuning.joins());
         for (kind, &dilated) in DEPTHWISE.iter().take(2).enumerate() {
             let launch = self
-                .depthwise(&["depthwise", "depthwise_second", "totals_counted"], dilated, 1, false)
+                .depthwise(&["depthwise/convolution", "depthwise/second", "depthwise/output_sums"], dilated, 1, false)
                 .all(&[("WEIGHTS", plan.second[kind]), ("SOURCE", kind * edges), ("RESULT", kind * edges)]);
             together.group(self.columns_of_node(), edges, edges * (2 * self.node() + c * parts));
             together.part(launch, &[parameters, &half, &values, &partial, &half_norm]);
@@ -719,7 +720,7 @@ impl CellPlan {
         let tiles = (c / tile_gram) * (c / tile_gram + 1) / 2;
         let chunks = self.chunks(tiles, lanes);
         let partial = empty(slots * chunks * c * c);
-        self.launch(lanes, &["gram"])
+        self.launch(lanes, &["common/pixel_walk", "cell/second_moments"])
             .all(&[("TILE", tile_gram), ("CHUNKS", chunks)])
             .is("RUNS", self.tuning.runs())
             .f("COUNT", count)
@@ -734,7 +735,7 @@ impl CellPlan {
         self.reduce(client, &partial, &moments, [slots, chunks, c * c], [0, 0], slots);
         let blended = empty(slots * c * c);
         let statistics = empty(4 * slots * c);
-        self.slot_launch(node, &["slots", "mix"]).f("COUNT", count).run(
+        self.slot_launch(node, &["cell/branches", "cell/fold_op_weights"]).f("COUNT", count).run(
             client,
             slots * c,
             [1, 1],
@@ -747,8 +748,8 @@ impl CellPlan {
         let skip = self.skips(state);
         let readers = NODES - node;
         let held = if node == 0 { 0 } else { readers };
-        self.launch(lanes, &["states", "pooled"])
-            .all(&[("SLOTS", slots), ("FIRST_NODE", node), ("STATE", state), ("STATES", count)])
+        self.launch(lanes, &["cell/state_offset", "cell/add_pools_and_skips"])
+            .all(&[("BRANCHES", slots), ("FIRST_NODE", node), ("STATE", state), ("STATES", count)])
             .is("SKIP", skip)
             .run(
                 client,
@@ -759,8 +760,14 @@ impl CellPlan {
             );
         let wide = self.wide(self.plane() / lanes);
         let rows = tile(c, self.tuning.rows());
-        self.launch(lanes, &["combine", weights_of(rows, &[c])])
-            .all(&[("TILE", rows), ("WIDE", wide), ("INPUTS", slots * c), ("RESULT", result / wide), ("INDEX", node)])
+        self.launch(lanes, &["cell/add_convolutions", weights_of(rows, &[c])])
+            .all(&[
+                ("TILE", rows),
+                ("VECTORS", wide),
+                ("INPUTS", slots * c),
+                ("RESULT", result / wide),
+                ("INDEX", node),
+            ])
             .run(
                 client,
                 pixels / wide,
@@ -778,7 +785,7 @@ impl CellPlan {
         Launch::new(1, files).all(&[
             ("C", self.shape.channels),
             ("EDGES", edges),
-            ("SLOTS", self.slots(edges)),
+            ("BRANCHES", self.slots(edges)),
             ("ROW", row(node)),
             ("LAST_0", last[0]),
             ("LAST_1", last[1]),
@@ -810,7 +817,7 @@ impl CellPlan {
         let edge_sums = empty(crate::space::EDGES * c * 4);
         let node_sums = empty(NODES * c);
         let slopes = empty(4 * self.slots_before(NODES) * c);
-        self.launch(lanes, &["spread_nodes"]).run(
+        self.launch(lanes, &["cell/node_gradients"]).run(
             client,
             NODES * self.node() / lanes,
             [1, 1],
@@ -843,7 +850,7 @@ impl CellPlan {
             );
         }
         if let Some((_, quarter_gradients)) = quarters {
-            self.rows(self.launch(lanes, &["merge"]), lanes).run(
+            self.rows(self.launch(lanes, &["space_to_depth/depth_to_space"]), lanes).run(
                 client,
                 self.node() / lanes,
                 [2, 1],
@@ -854,7 +861,7 @@ impl CellPlan {
         for state in 0..2 {
             self.pool_back(client, state, [&states, &gradients, &pools, &pool_norm, &node_sums, &edge_sums], mixing);
         }
-        Launch::new(1, &["alpha_back"])
+        Launch::new(1, &["cell/op_weight_gradient"])
             .all(&[("C", c), ("ROWS", crate::space::EDGES)])
             .is("REDUCTION", self.reduction())
             .run(
@@ -901,14 +908,17 @@ impl CellPlan {
         let chunks = self.chunks_of_sums(lanes);
         let partial = client.empty(4 * 4 * readers * c * chunks);
         let sizes = [("STATE", state), ("FIRST_NODE", first), ("READERS", readers), ("CHUNKS", chunks)];
-        self.launch(lanes, &["states", "dots"]).all(&sizes).is("SKIP", skip).run(
-            client,
-            c * chunks,
-            [1, 1],
-            &[gradients, pools, states, &partial],
-            (readers + 2 + usize::from(skip)) * self.node() + 4 * readers * c * chunks,
-        );
-        Launch::new(1, &["edges_back"]).all(&[("C", c)]).all(&sizes).run(
+        self.launch(lanes, &["cell/state_offset", "common/channel_walk", "cell/edge_products"])
+            .all(&sizes)
+            .is("SKIP", skip)
+            .run(
+                client,
+                c * chunks,
+                [1, 1],
+                &[gradients, pools, states, &partial],
+                (readers + 2 + usize::from(skip)) * self.node() + 4 * readers * c * chunks,
+            );
+        Launch::new(1, &["cell/edge_sums"]).all(&[("C", c)]).all(&sizes).run(
             client,
             readers * c,
             [1, 1],
@@ -918,23 +928,22 @@ impl CellPlan {
         let buffers = [gradients, pools, pool_norm, edge_sums, node_sums, mixing];
         let count = self.batch * self.plane();
         if stride == 1 {
-            let file = if lanes == 4 { "beside4" } else { "beside1" };
             return self
-                .rows(self.launch(lanes, &["pool_back", file]), lanes)
+                .rows(self.launch(lanes, &["pooling/backward"]), lanes)
                 .all(&sizes[..3])
                 .all(&[("RESULT", self.state_at(state) / lanes)])
                 .f("COUNT", count)
                 .run(client, self.columns_of_node(), [1, 1], &buffers, (readers + 5) * self.node());
         }
         let blended = client.empty(4 * 2 * self.node());
-        self.launch(lanes, &["pool_blend"]).all(&[("STATE", state)]).f("COUNT", count).run(
+        self.launch(lanes, &["pooling/batch_norm_gradient_strided"]).all(&[("STATE", state)]).f("COUNT", count).run(
             client,
             self.node() / lanes,
             [1, 1],
             &[&buffers[..], &[&blended]].concat(),
             (readers + 4) * self.node(),
         );
-        self.rows(self.launch(1, &["pool_back_strided"]), 1)
+        self.rows(self.launch(1, &["pooling/backward_strided"]), 1)
             .all(&[("STRIDE", 2), ("STATE", state), ("RESULT", self.state_at(state))])
             .run(client, 4 * self.node(), [1, 1], &[&blended, pools, gradients], 11 * self.node());
     }
@@ -965,23 +974,29 @@ impl CellPlan {
         // Sums of the node's gradient, and of its products with each slot's values.
         let chunks = self.chunks_of_sums(lanes);
         let partial = empty(c * chunks);
-        let outer =
-            self.outer(client, &["outer", "outer_node"], [lanes, self.plane() / lanes], slots, [c, c, 1], false);
+        let outer = self.outer(
+            client,
+            &["common/pixel_walk", "pointwise/weight_gradient", "cell/branch_products"],
+            [lanes, self.plane() / lanes],
+            slots,
+            [c, c, 1],
+            false,
+        );
         let launch = outer.launch.all(&[("GRADIENT", gradient_at)]).f("COUNT", count);
         let mut together = Together::new(self.tuning.joins());
         together.group(outer.threads, slots, outer.moved + self.node());
         together.part(launch, &[&values, &outer.partial, gradients, &totals]);
         together.group(c * chunks, 1, c * chunks);
         let at = [("CHUNKS", chunks), ("SOURCE", gradient_at), ("RESULT", 0)];
-        let launch = self.launch(lanes, &["totals"]).all(&at);
+        let launch = self.launch(lanes, &["common/channel_walk", "common/channel_sums"]).all(&at);
         together.part(launch, &[gradients, &partial]);
         together.run(client);
         self.reduce(client, &partial, node_sums, [c, chunks, 1], [node * c, 0], c);
         let products = empty(slots * c * c);
         self.reduce(client, &outer.partial, &products, outer.sums, [0, 0], slots);
         let slopes_at = self.slots_before(node) * c;
-        self.slot_launch(node, &["slots", "unmix"])
-            .all(&[("SLOPES", slopes_at), ("SUMS", node * c)])
+        self.slot_launch(node, &["cell/branches", "cell/branch_weight_gradient"])
+            .all(&[("COEFFICIENTS", slopes_at), ("SUMS", node * c)])
             .f("COUNT", count)
             .run(
                 client,
@@ -991,29 +1006,25 @@ impl CellPlan {
                 slots * (4 * c * c + 8 * c) + c,
             );
         let matrices = empty(slots * c * (2 * c + 1));
-        self.slot_launch(node, &["slots", "unmix_inputs"]).all(&[("SLOPES", slopes_at)]).run(
-            client,
-            slots * c,
-            [1, 1],
-            &[parameters, slopes, &matrices],
-            slots * (3 * c * c + 5 * c),
-        );
+        self.slot_launch(node, &["cell/branches", "cell/branch_input_matrices"])
+            .all(&[("COEFFICIENTS", slopes_at)])
+            .run(client, slots * c, [1, 1], &[parameters, slopes, &matrices], slots * (3 * c * c + 5 * c));
         let value_gradients = empty(slots * self.node());
         let rows = tile(c, self.tuning.rows());
         let wide = self.wide(self.plane() / lanes);
         let matrix = c * (2 * c + 1);
-        self.launch(lanes, &["blend", "blend_values", weights_of(rows, &[c])])
+        self.launch(lanes, &["pointwise/input_gradient", "cell/branch_input_gradient", weights_of(rows, &[c])])
             .all(&[
-                ("ROWS", c),
-                ("INPUTS", c),
+                ("CI", c),
+                ("CO", c),
                 ("TILE", rows),
-                ("WIDE", wide),
+                ("VECTORS", wide),
                 ("WEIGHTS_A", 0),
                 ("WEIGHTS_B", 0),
                 ("SPLIT", slots),
                 ("MATRIX", matrix),
                 ("GRADIENT", gradient_at / wide),
-                ("SLOT_CHANNELS", 0),
+                ("BRANCH_CHANNELS", 0),
                 ("IMAGE_CHANNELS", c),
             ])
             .run(
@@ -1033,19 +1044,17 @@ impl CellPlan {
         let half_sums = empty(2 * 2 * edges * c * parts);
         let mut together = Together::new(self.tuning.joins());
         for (kind, &dilated) in DEPTHWISE.iter().take(2).enumerate() {
-            let launch = self.depthwise(&["depthwise", "depthwise_second_back"], dilated, 1, true).all(&[
-                ("WEIGHTS", plan.second[kind]),
-                ("SOURCE", kind * edges),
-                ("RESULT", kind * edges),
-            ]);
+            let launch = self
+                .depthwise(&["depthwise/convolution", "depthwise/second_input_gradient"], dilated, 1, true)
+                .all(&[("WEIGHTS", plan.second[kind]), ("SOURCE", kind * edges), ("RESULT", kind * edges)]);
             together.group(self.columns_of_node(), edges, edges * (3 * self.node() + 2 * c * parts));
             let buffers = [parameters, &value_gradients, &half, &half_norm, &half_gradients, &half_sums];
             together.part(launch, &buffers);
             if let (Some(sums), Some(partial)) = (&mut sums, &partial_sums) {
                 let at = sums.take([edges, dilated.0, plan.second[kind]]);
                 let launch = self
-                    .depthwise_weights(&["depthwise_weights", "depthwise_weights_second"], dilated, at)
-                    .all(&[("SOURCE", kind * edges), ("HALF", kind * edges), ("SHARE", 1)]);
+                    .depthwise_weights(&["depthwise/weight_gradient", "depthwise/weight_gradient_second"], dilated, at)
+                    .all(&[("SOURCE", kind * edges), ("INNER", kind * edges), ("SHARE", 1)]);
                 together.group(sums.threads(), edges, sums.floats(edges, dilated.0));
                 together.part(launch, &[&value_gradients, partial, &half, &half_norm]);
             }
@@ -1109,8 +1118,8 @@ impl CellPlan {
         let edges = node + 2;
         let c = self.shape.channels;
         let threads = self.columns_of_node();
-        let files = |place| [place, "depthwise", "depthwise_first_back"];
-        let weight_files = |place| [place, "depthwise_weights", "depthwise_weights_first"];
+        let files = |place| [place, "depthwise/convolution", "depthwise/first_input_gradient"];
+        let weight_files = |place| [place, "depthwise/weight_gradient", "depthwise/weight_gradient_first"];
         let partial = weights.as_ref().map(|(sums, _)| sums.partial.clone());
         let mut from = 0;
         if let Some((quarters, quarter_gradients)) = quarters {
@@ -1122,7 +1131,7 @@ impl CellPlan {
             together.group(threads, 8, (2 * 4 + 2 * 8 + held + 4) * self.node());
             for (kind, &(gradient, slot)) in gradients.iter().enumerate() {
                 let strided = self.strided(node, kind, parameters, quarters);
-                let launch = self.depthwise(&files("phases"), (strided.k, 1), 1, true).all(&[
+                let launch = self.depthwise(&files("space_to_depth/state_offset"), (strided.k, 1), 1, true).all(&[
                     ("WEIGHTS", strided.weights),
                     ("SOURCE", slot),
                     ("STEP", strided.step),
@@ -1136,8 +1145,8 @@ impl CellPlan {
             // The halves of the factorised reductions are the first and the last quarter of each input.
             for (half, quarter) in [0, 3].into_iter().enumerate() {
                 let launch = self
-                    .rows(self.launch(self.lanes(), &["quarter_back"]), self.lanes())
-                    .all(&[("SOURCE", 4 * edges + 2 * half), ("QUARTER", quarter)]);
+                    .rows(self.launch(self.lanes(), &["factorized_reduce/phase_gradient"]), self.lanes())
+                    .all(&[("SOURCE", 4 * edges + 2 * half), ("PHASE", quarter)]);
                 let buffers = [gradients[2].0, &quarters.values, quarter_gradients];
                 together.part_in_turn(launch, 4, [quarter, 1], &buffers);
             }
@@ -1151,12 +1160,9 @@ impl CellPlan {
                         1 => (partial, sums.take([2, DEPTHWISE[kind].0, self.nodes[node].first[kind]])),
                         _ => (spread, kind * spread_floats),
                     };
-                    let launch = self.depthwise_weights(&weight_files("phases"), (strided.k, 1), at).all(&[
-                        ("SOURCE", slot),
-                        ("STEP", strided.step),
-                        ("EDGE", 0),
-                        ("SHARE", strided.quarters),
-                    ]);
+                    let launch = self
+                        .depthwise_weights(&weight_files("space_to_depth/state_offset"), (strided.k, 1), at)
+                        .all(&[("SOURCE", slot), ("STEP", strided.step), ("EDGE", 0), ("SHARE", strided.quarters)]);
                     let count = 2 * strided.quarters;
                     together.group(sums.threads(), count, sums.floats(count, strided.k));
                     together.part(launch, &[gradient, to, &quarters.values]);
@@ -1166,7 +1172,7 @@ impl CellPlan {
             if let (Some((sums, result)), Some(spread)) = (&weights, &spread) {
                 for (kind, (k, _)) in DEPTHWISE.into_iter().take(2).enumerate() {
                     let total = 2 * c * k * k;
-                    Launch::new(1, &["collapse"])
+                    Launch::new(1, &["space_to_depth/weight_gradient"])
                         .all(&[
                             ("TOTAL", total),
                             ("C", c),
@@ -1190,7 +1196,7 @@ impl CellPlan {
         let mut together = Together::new(self.tuning.joins());
         together.group(threads, turns * count, ((4 + 3) * count - fresh) * self.node());
         for (kind, &(gradient, slot)) in gradients.iter().enumerate() {
-            let launch = self.depthwise(&files("states"), DEPTHWISE[kind], 1, true).all(&[
+            let launch = self.depthwise(&files("cell/state_offset"), DEPTHWISE[kind], 1, true).all(&[
                 ("WEIGHTS", self.first_weights(node, kind, from)),
                 ("EDGE", from),
                 ("SOURCE", slot + from),
@@ -1203,7 +1209,7 @@ impl CellPlan {
             for (kind, &(gradient, slot)) in gradients.iter().enumerate() {
                 let k = DEPTHWISE[kind].0;
                 let at = sums.take([count, k, self.first_weights(node, kind, from)]);
-                let launch = self.depthwise_weights(&weight_files("states"), DEPTHWISE[kind], at).all(&[
+                let launch = self.depthwise_weights(&weight_files("cell/state_offset"), DEPTHWISE[kind], at).all(&[
                     ("SOURCE", slot + from),
                     ("EDGE", from),
                     ("SHARE", 1),
@@ -1257,7 +1263,7 @@ impl CellPlan {
     ) -> Outer {
         let most = self.tuning.tile();
         // Where a takes two loads, b has twice the columns.
-        let most_b = if files.contains(&"outer_normed") { most.max(8) } else { most };
+        let most_b = if files.contains(&"pointwise/weight_gradient_batch_norm") { most.max(8) } else { most };
         let (tile_a, tile_b) = (tile(ca / halves, most), tile(cb, most_b));
         let tiles = (ca / tile_a) * (cb / tile_b);
         let chunks = (512 / tiles).clamp(8, 128).min(self.batch * plane);
@@ -1269,9 +1275,9 @@ impl CellPlan {
                 ("PLANE", plane),
                 ("TILE_A", tile_a),
                 ("TILE_B", tile_b),
-                ("WIDE", self.wide(plane)),
+                ("VECTORS", self.wide(plane)),
                 ("CHUNKS", chunks),
-                ("HALVES", halves),
+                ("GROUPS", halves),
             ])
             .is("RELU", relu)
             .is("RUNS", self.tuning.runs());
@@ -1299,8 +1305,16 @@ impl CellPlan {
         let [ci, co, halves] = of.channels;
         let slots = of.slots;
         let pixels = slots * self.batch * plane * lanes;
-        let outer = weight_gradients
-            .map(|_| self.outer(client, &["outer", "outer_normed"], of.vectors, slots, [co, ci, halves], of.relu));
+        let outer = weight_gradients.map(|_| {
+            self.outer(
+                client,
+                &["common/pixel_walk", "pointwise/weight_gradient", "pointwise/weight_gradient_batch_norm"],
+                of.vectors,
+                slots,
+                [co, ci, halves],
+                of.relu,
+            )
+        });
         let result = wants_input.then(|| client.empty(4 * halves * ci * pixels));
         let rows = tile(ci, self.tuning.rows());
         let wide = self.wide(plane);
@@ -1321,27 +1335,31 @@ impl CellPlan {
         }
         if let Some(result) = &result {
             let gate = of.source.filter(|_| of.relu);
-            let gated = if of.relu { "blend_relu" } else { "blend_plain" };
+            let gated = if of.relu { "pointwise/input_gradient_relu" } else { "pointwise/input_gradient_all" };
             threads = threads.max(self.batch * plane / wide);
             moved += halves * ci * pixels + slots * halves * matrix;
             if of.relu && outers == 0 {
                 moved += ci * pixels;
             }
             let rows_of = weights_of(rows, &[of.weights[0], of.weights[1], ci, matrix]);
-            let launch = Launch::new(lanes, &["blend", "blend_normed", gated, rows_of]).all(&[
+            let launch = Launch::new(
+                lanes,
+                &["pointwise/input_gradient", "pointwise/input_gradient_batch_norm", gated, rows_of],
+            )
+            .all(&[
                 ("N", self.batch),
                 ("PLANE", plane),
-                ("ROWS", ci),
-                ("INPUTS", co / halves),
+                ("CI", ci),
+                ("CO", co / halves),
                 ("TILE", rows),
-                ("WIDE", wide),
+                ("VECTORS", wide),
                 ("WEIGHTS_A", of.weights[0]),
                 ("WEIGHTS_B", of.weights[1]),
                 ("SPLIT", halves * of.split),
                 ("MATRIX", matrix),
                 ("GRADIENT", of.gradient.1 / wide),
                 ("VALUE", of.value.1 / wide),
-                ("SLOT_CHANNELS", if halves == 1 { self.batch * co } else { co / halves }),
+                ("BRANCH_CHANNELS", if halves == 1 { self.batch * co } else { co / halves }),
                 ("IMAGE_CHANNELS", co),
             ]);
             let buffers = [parameters, of.gradient.0, result, of.value.0, of.affine].into_iter().chain(gate).collect();
@@ -1363,7 +1381,7 @@ impl CellPlan {
         let [h, w] = self.input_size();
         let floats = self.batch * ci * h * w;
         let result = client.empty(4 * 2 * floats);
-        let launch = Launch::new(1, &["halves"]);
+        let launch = Launch::new(1, &["factorized_reduce/inputs"]);
         // Image by image, one half after the other.
         self.halves(launch, ci, [h, w], 0, [0, ci * h * w], 2 * ci * h * w).run(
             client,
@@ -1386,7 +1404,7 @@ impl CellPlan {
         let [h, w] = self.input_size();
         let floats = self.batch * ci * h * w;
         let result = client.empty(4 * 4 * floats);
-        self.halves(Launch::new(1, &["halves_back"]), ci, [h, w], 0, [0, floats], ci * h * w).run(
+        self.halves(Launch::new(1, &["factorized_reduce/input_gradient"]), ci, [h, w], 0, [0, floats], ci * h * w).run(
             client,
             floats,
             [1, 1],
@@ -1417,7 +1435,7 @@ impl CellPlan {
         let at = which * self.input() / lanes;
         let chunks = 64.min(self.batch * plane);
         let sums = empty(2 * c * chunks);
-        Launch::new(lanes, &["state_sums"])
+        Launch::new(lanes, &["common/channel_walk", "batch_norm/gradient_sums"])
             .all(&[("N", self.batch), ("C", c), ("PLANE", plane), ("CHUNKS", chunks), ("STATE_AT", at)])
             .run(client, c * chunks, [1, 1], &[states, gradients, &sums], 2 * self.input());
         let affine = self.norm_back(client, &sums, norm, [c, chunks, self.batch * h * w], true);
@@ -1521,7 +1539,8 @@ impl WeightSums {
     /// Adds everything up.
     fn reduce(self, client: &Client, result: &Handle) {
         let total: usize = self.blocks.iter().map(|block| block[0]).sum();
-        let mut launch = Launch::new(1, &["reduce_weights"]).all(&[("TOTAL", total), ("PARTS", self.parts)]);
+        let mut launch =
+            Launch::new(1, &["depthwise/sum_weight_gradients"]).all(&[("TOTAL", total), ("PARTS", self.parts)]);
         let mut start = 0;
         for i in 0..Self::BLOCKS {
             // Blocks that are not there start behind the last weight.
@@ -1552,12 +1571,12 @@ fn row(node: usize) -> usize {
 }
 
 pub(in crate::kernels) fn line(lanes: usize) -> &'static str {
-    if lanes == 4 { "line4" } else { "line1" }
+    if lanes == 4 { "common/halo_4" } else { "common/halo_1" }
 }
 
 /// The file that reads the weights of a tile of outputs from matrices that lie at, and whose rows are, multiples of all
 /// of `steps`.
 fn weights_of(tile: usize, steps: &[usize]) -> &'static str {
     let vectors = tile.is_multiple_of(4) && steps.iter().all(|step| step.is_multiple_of(tile));
-    if vectors { "rows4" } else { "rows1" }
+    if vectors { "pointwise/load_weights_4" } else { "pointwise/load_weights_1" }
 }

@@ -224,7 +224,7 @@ impl Layer {
                 let lanes = self.inputs.lanes();
                 let floats = self.channels_in * self.pixels();
                 let unfolded = client.empty(4 * NEIGHBOURS * floats);
-                self.inputs.rows(self.inputs.launch(lanes, &["unfold", line(lanes)]), lanes).run(
+                self.inputs.rows(self.inputs.launch(lanes, &["pointwise/im2col", line(lanes)]), lanes).run(
                     client,
                     floats / lanes,
                     [1, 1],
@@ -240,11 +240,16 @@ impl Layer {
                 let threads = self.inputs.columns_of_node();
                 let launch = |place, dilated, phases| {
                     self.inputs
-                        .depthwise(&[place, "depthwise", "depthwise_first", "totals_ignored"], dilated, phases, false)
+                        .depthwise(
+                            &[place, "depthwise/convolution", "depthwise/first", "depthwise/no_output_sums"],
+                            dilated,
+                            phases,
+                            false,
+                        )
                         .all(&[("EDGE", 0), ("RESULT", 0)])
                 };
                 match &quarters {
-                    None => launch("states", (k, dilation), 1).all(&[("WEIGHTS", weights)]).run(
+                    None => launch("cell/state_offset", (k, dilation), 1).all(&[("WEIGHTS", weights)]).run(
                         client,
                         threads,
                         [1, 1],
@@ -253,7 +258,7 @@ impl Layer {
                     ),
                     Some(quarters) => {
                         let strided = quarters.of(k, weights, parameters);
-                        launch("phases", (strided.k, 1), strided.count)
+                        launch("space_to_depth/state_offset", (strided.k, 1), strided.count)
                             .all(&[("STEP", 4 / strided.count), ("WEIGHTS", strided.at)])
                             .run(
                                 client,
@@ -282,7 +287,7 @@ impl Layer {
         let c = self.channels_in;
         let floats = c * self.pixels();
         let values = client.empty(4 * 4 * floats);
-        self.inputs.rows(self.inputs.launch(lanes, &["split"]), lanes).run(
+        self.inputs.rows(self.inputs.launch(lanes, &["space_to_depth/space_to_depth"]), lanes).run(
             client,
             floats / lanes,
             [1, 1],
@@ -292,7 +297,7 @@ impl Layer {
         let weights = (dilation == 1).then(|| {
             let total = 4 * c * 9;
             let expanded = client.empty(4 * total);
-            Launch::new(1, &["expand"])
+            Launch::new(1, &["space_to_depth/weights"])
                 .all(&[("TOTAL", total), ("C", c), ("K", k), ("WEIGHTS", weights), ("RESULT", 0)])
                 .run(client, total, [1, 1], &[parameters, &expanded], total + c * k * k);
             expanded
@@ -323,15 +328,15 @@ impl Layer {
     ) -> (Handle, Option<Handle>) {
         let c = self.channels_out;
         let learned = client.empty(4 * 2 * c);
-        let launch = |file| Launch::new(1, &[file]).all(&[("C", c), ("FACTORS", self.factors)]);
+        let launch = |file| Launch::new(1, &[file]).all(&[("C", c), ("GAMMA", self.factors)]);
         match running {
             Some(running) => {
-                launch("running_norm").run(client, c, [1, 1], &[parameters, running, &learned], 6 * c);
+                launch("batch_norm/gamma_beta_running").run(client, c, [1, 1], &[parameters, running, &learned], 6 * c);
                 (learned, None)
             }
             None => {
                 let found = client.empty(4 * 2 * c);
-                launch("learned_norm").f("COUNT", self.pixels()).run(
+                launch("batch_norm/gamma_beta").f("COUNT", self.pixels()).run(
                     client,
                     c,
                     [1, 1],
@@ -347,7 +352,7 @@ impl Layer {
         let floats = self.channels_out * self.pixels();
         let lanes = self.outputs.input_lanes();
         let output = client.empty(4 * floats);
-        self.outputs.launch(lanes, &["affine"]).all(&[("RESULT", 0)]).run(
+        self.outputs.launch(lanes, &["batch_norm/apply"]).all(&[("RESULT", 0)]).run(
             client,
             floats / lanes,
             [1, 1],
@@ -374,16 +379,13 @@ impl Layer {
         let (pixels, co) = (self.pixels(), self.channels_out);
         let chunks = CHUNKS.min(pixels / lanes);
         let sums = client.empty(4 * 2 * co * chunks);
-        self.outputs.launch(lanes, &["learned_sums"]).all(&[("CHUNKS", chunks)]).run(
-            client,
-            co * chunks,
-            [1, 1],
-            &[&values, &norm, output_gradient, &sums],
-            2 * co * (pixels + chunks),
-        );
+        self.outputs
+            .launch(lanes, &["common/channel_walk", "batch_norm/gamma_beta_sums"])
+            .all(&[("CHUNKS", chunks)])
+            .run(client, co * chunks, [1, 1], &[&values, &norm, output_gradient, &sums], 2 * co * (pixels + chunks));
         let affine = client.empty(4 * 4 * co);
-        Launch::new(1, &["learned_back"])
-            .all(&[("C", co), ("PARTS", chunks), ("FACTORS", self.factors)])
+        Launch::new(1, &["batch_norm/channel_parts", "batch_norm/gamma_beta_gradient"])
+            .all(&[("C", co), ("PARTS", chunks), ("GAMMA", self.factors)])
             .f("COUNT", pixels)
             .run(client, co, [1, 1], &[&sums, &norm, parameters, result, &affine], 2 * co * (chunks + 5));
         // What the convolution read is computed once more rather than kept: it is cheap, and half of all that would be kept.
@@ -430,12 +432,12 @@ impl Layer {
         let floats = c * self.pixels();
         let launch = |place, dilated| {
             self.inputs
-                .depthwise_weights(&[place, "depthwise_weights", "depthwise_weights_first"], dilated, 0)
+                .depthwise_weights(&[place, "depthwise/weight_gradient", "depthwise/weight_gradient_first"], dilated, 0)
                 .all(&[("SOURCE", 0), ("EDGE", 0)])
         };
         let Some(quarters) = quarters else {
             let partial = client.empty(4 * c * parts * k * k);
-            launch("states", (k, dilation)).all(&[("SHARE", 1)]).run(
+            launch("cell/state_offset", (k, dilation)).all(&[("SHARE", 1)]).run(
                 client,
                 c * parts,
                 [1, 1],
@@ -447,7 +449,7 @@ impl Layer {
         let strided = quarters.of(k, weights, result);
         let count = strided.count;
         let partial = client.empty(4 * count * c * parts * strided.k * strided.k);
-        launch("phases", (strided.k, 1)).all(&[("SHARE", count), ("STEP", 4 / count)]).run(
+        launch("space_to_depth/state_offset", (strided.k, 1)).all(&[("SHARE", count), ("STEP", 4 / count)]).run(
             client,
             c * parts,
             [count, 1],
@@ -458,7 +460,7 @@ impl Layer {
             return self.inputs.reduce(client, &partial, result, [c, parts, k * k], [weights, 0], c);
         }
         let total = c * k * k;
-        Launch::new(1, &["collapse"])
+        Launch::new(1, &["space_to_depth/weight_gradient"])
             .all(&[("TOTAL", total), ("C", c), ("K", k), ("PARTS", parts), ("SOURCE", 0), ("WEIGHTS", weights)])
             .run(client, total, [1, 1], &[&partial, result], total * (parts + 1));
     }
@@ -478,12 +480,12 @@ impl Layer {
         let floats = self.channels_in * self.pixels();
         let launch = |place, dilated| {
             self.inputs
-                .depthwise(&[place, "depthwise", "depthwise_first_back"], dilated, 1, true)
+                .depthwise(&[place, "depthwise/convolution", "depthwise/first_input_gradient"], dilated, 1, true)
                 .all(&[("EDGE", 0), ("SOURCE", 0)])
         };
         let Some(quarters) = quarters else {
             let result = client.empty(4 * floats);
-            launch("states", (k, dilation)).all(&[("WEIGHTS", weights), ("SHARE", 1), ("FRESH", 1)]).run(
+            launch("cell/state_offset", (k, dilation)).all(&[("WEIGHTS", weights), ("SHARE", 1), ("FRESH", 1)]).run(
                 client,
                 threads,
                 [1, 1],
@@ -496,7 +498,7 @@ impl Layer {
         let spread = client.empty(4 * 4 * floats);
         if strided.count < 4 {
             let vectors = 4 * floats / lanes;
-            Launch::new(lanes, &["zero"]).all(&[("TOTAL", vectors)]).run(
+            Launch::new(lanes, &["common/zero"]).all(&[("TOTAL", vectors)]).run(
                 client,
                 vectors,
                 [1, 1],
@@ -504,7 +506,7 @@ impl Layer {
                 4 * floats,
             );
         }
-        launch("phases", (strided.k, 1))
+        launch("space_to_depth/state_offset", (strided.k, 1))
             .all(&[("WEIGHTS", strided.at), ("SHARE", strided.count), ("STEP", 4 / strided.count), ("FRESH", 4)])
             .run(
                 client,
@@ -514,7 +516,7 @@ impl Layer {
                 (1 + 2 * strided.count) * floats,
             );
         let result = client.empty(4 * 4 * floats);
-        self.inputs.rows(self.inputs.launch(lanes, &["merge"]), lanes).run(
+        self.inputs.rows(self.inputs.launch(lanes, &["space_to_depth/depth_to_space"]), lanes).run(
             client,
             floats / lanes,
             [1, 1],

@@ -34,109 +34,112 @@ pub fn launched() -> (u64, u64) {
 }
 
 macro_rules! shaders {
-    ($($name:ident),* $(,)?) => {
-        /// Every shader file by name.
-        pub const SHADERS: &[(&str, &str)] = &[$((stringify!($name), include_str!(concat!("../../../../shaders/", stringify!($name), ".wgsl")))),*];
+    ($($name:literal),* $(,)?) => {
+        /// Every shader file: its path in `shaders/` without the ending, and its text.
+        pub const SHADERS: &[(&str, &str)] =
+            &[$(($name, include_str!(concat!("../../../../shaders/", $name, ".wgsl")))),*];
     };
 }
 
-shaders!(
-    affine,
-    alpha_back,
-    beside1,
-    beside4,
-    blend,
-    blend_normed,
-    blend_plain,
-    blend_relu,
-    blend_values,
-    ceiling_copy,
-    ceiling_multiply_add,
-    collapse,
-    columns,
-    combine,
-    depthwise,
-    depthwise_first,
-    depthwise_first_back,
-    depthwise_second,
-    depthwise_second_back,
-    depthwise_weights,
-    depthwise_weights_first,
-    depthwise_weights_second,
-    dots,
-    edges_back,
-    expand,
-    gram,
-    halves,
-    halves_back,
-    learned_back,
-    learned_norm,
-    learned_sums,
-    likelihood,
-    likelihood_back,
-    line1,
-    line4,
-    merge,
-    mix,
-    norm,
-    norm_back,
-    norm_of_sums,
-    outer,
-    outer_node,
-    outer_normed,
-    pack,
-    phases,
-    pointwise,
-    pool,
-    pool_back,
-    pool_back_strided,
-    pool_blend,
-    pool_moments,
-    pool_strided,
-    pooled,
-    recurrent,
-    recurrent_first,
-    recurrent_first_back,
-    recurrent_gates,
-    recurrent_graph,
-    recurrent_node,
-    recurrent_node_back,
-    recurrent_norm,
-    recurrent_output_back,
-    recurrent_pack,
-    recurrent_pull,
-    recurrent_running,
-    recurrent_unchanged,
-    recurrent_weights,
-    product,
-    product_apart,
-    quarter_back,
-    reduce,
-    reduce_weights,
-    rows1,
-    rows4,
-    running_norm,
-    sgd,
-    slots,
-    split,
-    spread_nodes,
-    squares,
-    state_sums,
-    states,
-    sums_private,
-    sums_shared,
-    totals,
-    totals_counted,
-    totals_ignored,
-    unfold,
-    unmix,
-    unmix_inputs,
-    vector1,
-    vector4,
-    words,
-    words_back,
-    zero,
-);
+shaders![
+    "batch_norm/apply",
+    "batch_norm/channel_parts",
+    "batch_norm/gamma_beta",
+    "batch_norm/gamma_beta_gradient",
+    "batch_norm/gamma_beta_running",
+    "batch_norm/gamma_beta_sums",
+    "batch_norm/gradient",
+    "batch_norm/gradient_sums",
+    "batch_norm/scale_shift",
+    "ceiling/copy",
+    "ceiling/multiply_add",
+    "cell/add_convolutions",
+    "cell/add_pools_and_skips",
+    "cell/branch_input_gradient",
+    "cell/branch_input_matrices",
+    "cell/branch_products",
+    "cell/branch_weight_gradient",
+    "cell/branches",
+    "cell/edge_products",
+    "cell/edge_sums",
+    "cell/fold_op_weights",
+    "cell/node_gradients",
+    "cell/op_weight_gradient",
+    "cell/second_moments",
+    "cell/state_offset",
+    "common/channel_sums",
+    "common/channel_walk",
+    "common/halo_1",
+    "common/halo_4",
+    "common/lanes_1",
+    "common/lanes_4",
+    "common/pixel_walk",
+    "common/sum_parts",
+    "common/zero",
+    "depthwise/convolution",
+    "depthwise/first",
+    "depthwise/first_input_gradient",
+    "depthwise/no_output_sums",
+    "depthwise/output_sums",
+    "depthwise/second",
+    "depthwise/second_input_gradient",
+    "depthwise/sum_weight_gradients",
+    "depthwise/weight_gradient",
+    "depthwise/weight_gradient_first",
+    "depthwise/weight_gradient_second",
+    "factorized_reduce/input_gradient",
+    "factorized_reduce/inputs",
+    "factorized_reduce/phase_gradient",
+    "language_model/bias_gradient",
+    "language_model/embedding",
+    "language_model/embedding_gradient",
+    "language_model/matrix_product",
+    "language_model/matrix_product_by_thread",
+    "language_model/negative_log_likelihood",
+    "language_model/negative_log_likelihood_gradient",
+    "optimizer/gradient_norm",
+    "optimizer/sgd",
+    "optimizer/squares",
+    "pointwise/convolution",
+    "pointwise/im2col",
+    "pointwise/input_gradient",
+    "pointwise/input_gradient_all",
+    "pointwise/input_gradient_batch_norm",
+    "pointwise/input_gradient_relu",
+    "pointwise/load_weights_1",
+    "pointwise/load_weights_4",
+    "pointwise/moments_by_thread",
+    "pointwise/moments_by_workgroup",
+    "pointwise/transpose_weights",
+    "pointwise/weight_gradient",
+    "pointwise/weight_gradient_batch_norm",
+    "pooling/backward",
+    "pooling/backward_strided",
+    "pooling/batch_norm_gradient_strided",
+    "pooling/forward",
+    "pooling/forward_strided",
+    "pooling/moments_strided",
+    "recurrent/batch_norm",
+    "recurrent/batch_norm_running",
+    "recurrent/first_gates",
+    "recurrent/first_state",
+    "recurrent/first_state_gradient",
+    "recurrent/gates",
+    "recurrent/graph",
+    "recurrent/later_gradients",
+    "recurrent/no_batch_norm",
+    "recurrent/node",
+    "recurrent/node_gradient",
+    "recurrent/output_gradient",
+    "recurrent/pack_weights",
+    "recurrent/state",
+    "recurrent/weight_gradient",
+    "space_to_depth/depth_to_space",
+    "space_to_depth/space_to_depth",
+    "space_to_depth/state_offset",
+    "space_to_depth/weight_gradient",
+    "space_to_depth/weights",
+];
 
 pub(super) fn shader(name: &str) -> &'static str {
     SHADERS.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no shader {name}")).1
@@ -145,8 +148,8 @@ pub(super) fn shader(name: &str) -> &'static str {
 /// What sizes an array, bounds an unrolled loop or divides is a constant of the shader; everything else is passed with the
 /// launch, so that few shaders are compiled.
 const CONSTANTS: [&str; 19] = [
-    "C", "PLANE", "H", "W", "COLUMNS", "K", "DILATION", "TILE", "TILE_A", "TILE_B", "STRIDE", "WIDE", "CA", "CB", "CO",
-    "PHASES", "BLOCK", "STATES", "READERS",
+    "C", "PLANE", "H", "W", "COLUMNS", "K", "DILATION", "TILE", "TILE_A", "TILE_B", "STRIDE", "VECTORS", "CA", "CB",
+    "CO", "PHASES", "BLOCK", "STATES", "READERS",
 ];
 
 /// Of these, what follows from the sizes of a cell.
@@ -154,8 +157,27 @@ const SIZES: [&str; 8] = ["C", "PLANE", "H", "W", "COLUMNS", "CA", "CB", "CO"];
 
 /// Shaders that take long to compile and do their work in a long loop: sizes are passed with the launch, so that one
 /// shader does for all cells. The others divide by sizes at every pixel, which constants make cheap.
-const FOR_ALL_SIZES: [&str; 9] =
-    ["blend", "combine", "depthwise", "depthwise_weights", "gram", "outer", "pointwise", "pool", "pool_back"];
+const FOR_ALL_SIZES: [&str; 9] = [
+    "pointwise/input_gradient",
+    "cell/add_convolutions",
+    "depthwise/convolution",
+    "depthwise/weight_gradient",
+    "cell/second_moments",
+    "pointwise/weight_gradient",
+    "pointwise/convolution",
+    "pooling/forward",
+    "pooling/backward",
+];
+
+/// Files that say where things lie or how they are walked, and nothing of what is computed.
+const HELPERS: [&str; 6] = [
+    "batch_norm/channel_parts",
+    "cell/branches",
+    "cell/state_offset",
+    "common/channel_walk",
+    "common/pixel_walk",
+    "space_to_depth/state_offset",
+];
 
 /// A launch in the making: the files of a shader, its constants, and the numbers passed with it.
 #[derive(Clone)]
@@ -171,7 +193,7 @@ pub(super) struct Launch {
 impl Launch {
     /// A shader made of these files, vectors of `lanes` pixels.
     pub fn new(lanes: usize, files: &[&'static str]) -> Self {
-        let mut all = vec![if lanes == 4 { "vector4" } else { "vector1" }];
+        let mut all = vec![if lanes == 4 { "common/lanes_4" } else { "common/lanes_1" }];
         all.extend(files);
         Self { files: all, constants: Vec::new(), switches: Vec::new(), arguments: Vec::new(), buffers: 0 }
     }
@@ -213,8 +235,8 @@ impl Launch {
 
     /// The files that make it what it is.
     pub(super) fn names(&self) -> Vec<&'static str> {
-        let files = self.files.iter().filter(|file| !file.starts_with("vector") && !file.starts_with("line"));
-        files.copied().filter(|file| !["states", "phases", "slots"].contains(file)).collect()
+        let shared = |file: &str| file.starts_with("common/lanes") || file.starts_with("common/halo");
+        self.files.iter().copied().filter(|file| !shared(file) && !HELPERS.contains(file)).collect()
     }
 
     /// The numbers of these names that it has.
@@ -445,7 +467,7 @@ mod tests {
         let result = client.empty(4 * count);
         let norm = Tensor::<1>::from_data([1.0, 0.0], &device);
         let norm = into_contiguous(norm.try_into_primitive::<CubeBackend>().unwrap());
-        Launch::new(1, &["affine"]).all(&[("N", 1), ("C", 1), ("PLANE", count), ("RESULT", 0)]).run(
+        Launch::new(1, &["batch_norm/apply"]).all(&[("N", 1), ("C", 1), ("PLANE", count), ("RESULT", 0)]).run(
             &client,
             count,
             [2, 1],

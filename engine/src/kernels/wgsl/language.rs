@@ -69,10 +69,10 @@ fn product(
     };
     if tuning == Tuning::Browser {
         let across = columns.div_ceil(4);
-        let launch = launch("product_apart").all(&[("ACROSS", across)]);
+        let launch = launch("language_model/matrix_product_by_thread").all(&[("ACROSS", across)]);
         return launch.run(client, rows.div_ceil(4) * across, [1, 1], &buffers, moved);
     }
-    launch("product").is("ALONG_A", a.steps[1] == 1).is("ALONG_B", b.steps[0] == 1).run(
+    launch("language_model/matrix_product").is("ALONG_A", a.steps[1] == 1).is("ALONG_B", b.steps[0] == 1).run(
         client,
         columns.div_ceil(BLOCK) * BLOCK,
         [rows.div_ceil(BLOCK), 1],
@@ -137,7 +137,7 @@ pub(super) fn embedding(vectors: CubeTensor, words: WordPlaces<CubeBackend>) -> 
     let client = &vectors.client;
     let count = tokens.meta.shape().num_elements();
     let result = client.empty(4 * count * units);
-    Launch::new(1, &["words"]).all(&[("UNITS", units), ("COUNT", count)]).run(
+    Launch::new(1, &["language_model/embedding"]).all(&[("UNITS", units), ("COUNT", count)]).run(
         client,
         count * units,
         [1, 1],
@@ -166,14 +166,16 @@ impl Words {
         let client = &gradient.client;
         let all = vocabulary * units;
         let result = client.empty(4 * all);
-        Launch::new(1, &["zero"]).all(&[("TOTAL", all)]).run(client, all, [1, 1], &[&result], all);
-        Launch::new(1, &["words_back"]).all(&[("UNITS", units), ("COUNT", count), ("DISTINCT", distinct)]).run(
-            client,
-            distinct * units,
-            [1, 1],
-            &[&gradient.handle, &places.handle, &result],
-            (count + distinct) * units + count + 3 * distinct,
-        );
+        Launch::new(1, &["common/zero"]).all(&[("TOTAL", all)]).run(client, all, [1, 1], &[&result], all);
+        Launch::new(1, &["language_model/embedding_gradient"])
+            .all(&[("UNITS", units), ("COUNT", count), ("DISTINCT", distinct)])
+            .run(
+                client,
+                distinct * units,
+                [1, 1],
+                &[&gradient.handle, &places.handle, &result],
+                (count + distinct) * units + count + 3 * distinct,
+            );
         wrap(&gradient, result, [vocabulary, units])
     }
 }
@@ -203,7 +205,7 @@ pub(super) fn likelihood(
     };
     for &(first, count) in &decoder.chunks {
         let scores = decoder.scores(&client, first, count);
-        Launch::new(1, &["likelihood"])
+        Launch::new(1, &["language_model/negative_log_likelihood"])
             .all(&[("VOCABULARY", vocabulary), ("COUNT", count), ("ACROSS", ACROSS.min(count)), ("FIRST", first)])
             .run(
                 &client,
@@ -269,7 +271,7 @@ impl Decoder {
         let mut kept = std::mem::take(&mut self.kept).into_iter();
         for &(first, count) in &self.chunks {
             let scores = kept.next().unwrap_or_else(|| self.scores(client, first, count));
-            Launch::new(1, &["likelihood_back"])
+            Launch::new(1, &["language_model/negative_log_likelihood_gradient"])
                 .all(&[("VOCABULARY", vocabulary), ("COUNT", count), ("FIRST", first)])
                 .float("SHARE", 1.0 / rows as f64)
                 .run(
@@ -291,7 +293,7 @@ impl Decoder {
                 product(client, self.tuning, matrices, [vocabulary, count, units], (result, 0), added);
             }
             if let Some(result) = &of_bias {
-                Launch::new(1, &["columns"])
+                Launch::new(1, &["language_model/bias_gradient"])
                     .all(&[("ROWS", count), ("WORDS", vocabulary), ("ADDED", usize::from(added))])
                     .run(client, vocabulary, [1, 1], &[&scores, result], count * vocabulary + vocabulary);
             }

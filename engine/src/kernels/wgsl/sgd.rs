@@ -20,17 +20,23 @@ pub(super) fn sgd_step(
     let empty = |floats: usize| client.empty(4 * floats);
     let chunks = CHUNKS.min(total);
     let (partial, norm) = (empty(chunks), empty(1));
-    Launch::new(1, &["squares"]).all(&[("TOTAL", total), ("CHUNKS", chunks)]).run(
+    Launch::new(1, &["optimizer/squares"]).all(&[("TOTAL", total), ("CHUNKS", chunks)]).run(
         client,
         chunks,
         [1, 1],
         &[&gradient.handle, &partial],
         total + chunks,
     );
-    Launch::new(1, &["norm_of_sums"]).all(&[("PARTS", chunks)]).run(client, 1, [1, 1], &[&partial, &norm], chunks + 1);
+    Launch::new(1, &["optimizer/gradient_norm"]).all(&[("PARTS", chunks)]).run(
+        client,
+        1,
+        [1, 1],
+        &[&partial, &norm],
+        chunks + 1,
+    );
     let (next_weights, next_momentum) = (empty(total), empty(total));
     let threads = total.min(MOST_THREADS);
-    Launch::new(1, &["sgd"])
+    Launch::new(1, &["optimizer/sgd"])
         .all(&[("TOTAL", total), ("THREADS", threads)])
         .float("CLIP", step.grad_clip)
         .float("DECAY", step.weight_decay)

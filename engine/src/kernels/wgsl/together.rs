@@ -285,10 +285,13 @@ fn binding(line: &str) -> Option<(usize, &str, &str)> {
     Some((binding.parse().ok()?, name, of))
 }
 
-/// The function or private variable that a line declares.
+/// The function, struct or private variable that a line declares.
 fn declared(line: &str) -> Option<&str> {
     if let Some(rest) = line.strip_prefix("fn ") {
         return rest.split_once('(').map(|(name, _)| name);
+    }
+    if let Some(rest) = line.strip_prefix("struct ") {
+        return rest.split_once(' ').map(|(name, _)| name);
     }
     line.strip_prefix("var<private> ")?.split_once(':').map(|(name, _)| name)
 }
