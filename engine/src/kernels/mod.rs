@@ -15,8 +15,8 @@ mod plan;
 mod wgsl;
 
 pub(crate) use backend::{FusedKernels, InputGradients, RecurrentWindow, WordPlaces};
-pub(crate) use plan::{LikelihoodPlan, RecurrentGraph, RecurrentPlan, SgdStep};
+pub(crate) use plan::{CellPlan, ConvNormPlan, LikelihoodPlan, RecurrentGraph, RecurrentPlan, SgdStep};
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use wgsl::Profile;
-pub(crate) use wgsl::{CellPlan, ConvNormPlan, Count, largest_buffer};
+pub(crate) use wgsl::{Count, largest_buffer};
 pub use wgsl::{SHADERS, ceilings, end_sources, launched, start_sources};

@@ -2,7 +2,8 @@
 
 use crate::device::Tuning;
 use crate::kernels::{
-    FusedKernels, InputGradients, LikelihoodPlan, RecurrentPlan, RecurrentWindow, SgdStep, WordPlaces,
+    CellPlan, ConvNormPlan, FusedKernels, InputGradients, LikelihoodPlan, RecurrentPlan, RecurrentWindow, SgdStep,
+    WordPlaces,
     cpu::{
         among_workers,
         conv_norm::{LayerMemory, Layers},
@@ -11,10 +12,7 @@ use crate::kernels::{
         put, recurrent, values,
     },
     plain,
-    wgsl::{
-        cell::{CellPlan, Wanted},
-        conv_norm::ConvNormPlan,
-    },
+    wgsl::cell::Wanted,
 };
 use burn::{
     backend::{

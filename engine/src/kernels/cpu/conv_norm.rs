@@ -11,7 +11,7 @@ use crate::kernels::{
         groups, in_groups,
         reading::{Reading, ReadingKind},
     },
-    wgsl::conv_norm::{ConvNormPlan, Layer, Source},
+    plan::{ConvNormPlan, Layer, Source},
 };
 
 /// What the backward pass needs of a layer.
@@ -39,9 +39,9 @@ impl<'a> Layers<'a> {
     fn reading(&self) -> Reading {
         let Layer { source, channels_in: channels, size, .. } = self.plan.layers[0];
         let (kind, stride) = match source {
-            Source::Input => (ReadingKind::All, 1),
+            Source::Relu => (ReadingKind::All, 1),
             Source::Depthwise { stride, .. } => (ReadingKind::Padded, stride),
-            Source::Halves => (ReadingKind::Halves, 2),
+            Source::FactorizedReduce => (ReadingKind::Halves, 2),
             Source::Neighbourhoods => (ReadingKind::Neighbourhoods, 1),
         };
         Reading { channels, size: size.map(|length| stride * length), kind }
@@ -74,8 +74,8 @@ impl<'a> Layers<'a> {
 
     /// A learned number of each channel, in blocks; those beyond the last channel are zero.
     fn learned(&self, layer: usize, offsets: bool) -> Vec<Lane> {
-        let Layer { channels_out: channels, factors, .. } = self.plan.layers[layer];
-        let first = factors + if offsets { channels } else { 0 };
+        let Layer { channels_out: channels, gamma, .. } = self.plan.layers[layer];
+        let first = gamma + if offsets { channels } else { 0 };
         in_lanes(&self.parameters[first..first + channels])
     }
 
@@ -192,7 +192,7 @@ impl<'a> Layers<'a> {
         });
         let mut of_input = vec![0.0; if wants_input { input.len() } else { 0 }];
         for (i, layer) in self.plan.layers.iter().enumerate().rev() {
-            let Layer { channels_in, channels_out, factors: at, .. } = *layer;
+            let Layer { channels_in, channels_out, gamma: at, .. } = *layer;
             let (plane, vectors) = (self.plane(i), self.vectors(i));
             let LayerMemory { values, norm } = memory.pop().expect("a layer's");
             let width = blocks(channels_out);
@@ -277,13 +277,13 @@ fn convolution(layer: &Layer, parameters: &[f32]) -> Convolution {
     let Layer { channels_in, channels_out, pointwise, .. } = *layer;
     let weights = |count: usize| &parameters[pointwise..pointwise + count * channels_out];
     match layer.source {
-        Source::Input => Convolution::new(None, weights(channels_in), [channels_in, channels_out]),
+        Source::Relu => Convolution::new(None, weights(channels_in), [channels_in, channels_out]),
         Source::Depthwise { k, dilation, stride, weights: at } => {
             let taps = Taps { k, dilation, stride };
             let depthwise = &parameters[at..at + channels_in * taps.count()];
             Convolution::new(Some((taps, depthwise)), weights(channels_in), [channels_in, channels_out])
         }
-        Source::Halves => Convolution::halves(weights(channels_in), [channels_in, channels_out]),
+        Source::FactorizedReduce => Convolution::halves(weights(channels_in), [channels_in, channels_out]),
         Source::Neighbourhoods => Convolution::new(None, weights(9 * channels_in), [9 * channels_in, channels_out]),
     }
 }

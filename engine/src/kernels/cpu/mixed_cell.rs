@@ -15,7 +15,8 @@ use crate::kernels::{
         groups, in_groups,
         reading::{Reading, ReadingKind},
     },
-    wgsl::cell::{CellPlan, DEPTHWISE, Wanted},
+    plan::{CellPlan, DEPTHWISE},
+    wgsl::cell::Wanted,
 };
 use crate::space::{CellKind, EDGES, NODES, Op};
 use std::ops::Range;
@@ -133,7 +134,11 @@ impl<'a> Cell<'a> {
                     .into_iter()
                     .enumerate()
                     .map(|(i, kernel)| {
-                        Convolution::new(depthwise(kernel, stride, plan.first[i]), &parameters[pointwise(i)], [c, c])
+                        Convolution::new(
+                            depthwise(kernel, stride, plan.depthwise[i]),
+                            &parameters[pointwise(i)],
+                            [c, c],
+                        )
                     })
                     .collect();
                 if stride == 2 {
@@ -142,7 +147,7 @@ impl<'a> Cell<'a> {
                 }
                 let second = (0..SEPARABLE)
                     .map(|i| {
-                        let depthwise = depthwise(DEPTHWISE[i], 1, plan.second[i]);
+                        let depthwise = depthwise(DEPTHWISE[i], 1, plan.second_depthwise[i]);
                         Convolution::new(depthwise, &parameters[cell.last(node, state, i)], [c, c])
                     })
                     .collect();
@@ -155,14 +160,14 @@ impl<'a> Cell<'a> {
     /// Where the pointwise weights of an edge's first convolution lie.
     fn pointwise(&self, node: usize, state: usize, kind: usize) -> Range<usize> {
         match kind {
-            ..SEPARABLE => self.square(self.plan.nodes[node].middle[kind], state),
+            ..SEPARABLE => self.square(self.plan.nodes[node].inner_pointwise[kind], state),
             _ => self.last(node, state, kind),
         }
     }
 
     /// Where those of an edge's last convolution lie.
     fn last(&self, node: usize, state: usize, kind: usize) -> Range<usize> {
-        self.square(self.plan.nodes[node].last[kind], state)
+        self.square(self.plan.nodes[node].last_pointwise[kind], state)
     }
 
     fn square(&self, at: usize, state: usize) -> Range<usize> {
@@ -173,7 +178,7 @@ impl<'a> Cell<'a> {
     /// Where the two halves of an edge's factorised reduction lie.
     fn reduction(&self, node: usize, state: usize) -> [Range<usize>; 2] {
         let c = self.plan.shape.channels;
-        let [.., first, second] = self.plan.nodes[node].last;
+        let [.., first, second] = self.plan.nodes[node].last_pointwise;
         let size = c / 2 * c;
         [first, second].map(|at| at + state * size..at + (state + 1) * size)
     }
@@ -654,7 +659,7 @@ impl<'a> Cell<'a> {
                         parameters[first].copy_from_slice(of_first);
                         parameters[second].copy_from_slice(of_second);
                     } else {
-                        let at = self.plan.nodes[reader].first[slot] + state * depthwise.len();
+                        let at = self.plan.nodes[reader].depthwise[slot] + state * depthwise.len();
                         parameters[at..at + depthwise.len()].copy_from_slice(&depthwise);
                         parameters[self.pointwise(reader, state, slot)].copy_from_slice(&pointwise);
                     }
@@ -785,7 +790,7 @@ impl<'a> Cell<'a> {
             for (index, found) in add_up(found).iter().enumerate() {
                 let (state, op) = (states[index / SEPARABLE], index % SEPARABLE);
                 let (depthwise, pointwise) = self.edges[edge(state, node)].second[op].unpack(found);
-                let at = self.plan.nodes[node].second[op] + state * depthwise.len();
+                let at = self.plan.nodes[node].second_depthwise[op] + state * depthwise.len();
                 parameters[at..at + depthwise.len()].copy_from_slice(&depthwise);
                 parameters[self.last(node, state, op)].copy_from_slice(&pointwise);
             }
