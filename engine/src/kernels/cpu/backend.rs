@@ -6,10 +6,9 @@ use crate::kernels::{
     WordPlaces,
     cpu::{
         among_workers,
+        cell::{Cell, CellMemory},
         conv_norm::{LayerMemory, Layers},
-        likelihood,
-        mixed_cell::{Cell, CellMemory},
-        put, recurrent, values,
+        likelihood, put, recurrent, values,
     },
     plain,
     wgsl::cell::Wanted,

@@ -4,13 +4,18 @@
 //! Those of convolutional ones take an image at a time from one BatchNorm to the next, in blocks of channels.
 
 mod backend;
+mod batch_norm;
 mod blocks;
 mod buffer;
+mod cell;
 mod conv_norm;
 mod convolution;
+mod depthwise;
+mod factorized_reduce;
+mod input;
 mod likelihood;
-mod mixed_cell;
-mod reading;
+mod pointwise;
+mod pooling;
 mod recurrent;
 
 use burn::{
@@ -141,6 +146,11 @@ fn exp(x: f32) -> f32 {
 #[inline(always)]
 fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
+}
+
+/// `count` parts of `length` each, but for the last; of nothing too.
+fn chunks<T>(mut values: &mut [T], length: usize, count: usize) -> impl Iterator<Item = &mut [T]> {
+    (0..count).map(move |_| values.split_off_mut(..length.min(values.len())).expect("a part of it"))
 }
 
 #[cfg(test)]
