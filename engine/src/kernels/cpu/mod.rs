@@ -1,7 +1,9 @@
-//! The networks' ops for Burn's CPU backend, in vectors and on all cores, with gradients written by hand.
+//! Kernels in Rust for Burn's CPU backend, in vectors and on all cores.
 //!
-//! Those of recurrent networks leave products to the backend, and all that lies between two products is one pass over rows.
-//! Those of convolutional ones take an image at a time from one BatchNorm to the next, in blocks of channels.
+//! Those of convolutional networks take an image at a time from one BatchNorm to the next, in [`blocks`] of channels:
+//! [`depthwise`], [`pointwise`] and [`pooling`] over one picture, [`convolution`] and [`batch_norm`] made of them, and of these a
+//! relaxed [`cell`] and the [`conv_norm`] ops of derived cells. Those of recurrent networks leave products to the backend, and
+//! all that lies between two products is one pass over rows.
 
 mod backend;
 mod batch_norm;

@@ -1,7 +1,7 @@
 //! BatchNorm over the minibatch: y = x * scale + shift for each channel, and its gradient, which is a map of the output's
 //! gradient and the value with coefficients for each channel.
 
-use crate::kernels::wgsl::{gpu::Launch, pictures::Pictures};
+use crate::kernels::wgsl::{launch::Launch, pictures::Pictures};
 use cubecl::{prelude::Client, server::Handle};
 
 /// Partial sums [channels, parts] of two things over the `count` values of each channel.
@@ -25,8 +25,8 @@ impl ChannelSums<'_> {
     pub fn scale_shift_into(self, client: &Client, result: &Handle, first: usize) {
         let Self { partial, channels, parts, count } = self;
         Launch::new(1, &["batch_norm/channel_parts", "batch_norm/scale_shift"])
-            .all(&[("CHANNELS", channels), ("PARTS", parts), ("RESULT", first)])
-            .f("COUNT", count)
+            .set(&[("CHANNELS", channels), ("PARTS", parts), ("RESULT", first)])
+            .set_float("COUNT", count as f64)
             .run(client, channels, [1, 1], &[partial, result], 2 * channels * (parts + 1));
     }
 
@@ -36,9 +36,9 @@ impl ChannelSums<'_> {
         let Self { partial, channels, parts, count } = self;
         let coefficients = client.empty(4 * 4 * channels);
         Launch::new(1, &["batch_norm/channel_parts", "batch_norm/gradient"])
-            .all(&[("CHANNELS", channels), ("PARTS", parts)])
-            .f("COUNT", count)
-            .is("NORMALISED", normalised)
+            .set(&[("CHANNELS", channels), ("PARTS", parts)])
+            .set_float("COUNT", count as f64)
+            .set_switch("NORMALISED", normalised)
             .run(client, channels, [1, 1], &[partial, norm, &coefficients], 2 * channels * (parts + 3));
         coefficients
     }
@@ -55,8 +55,8 @@ impl ChannelSums<'_> {
         let Self { partial, channels, parts, count } = self;
         let coefficients = client.empty(4 * 4 * channels);
         Launch::new(1, &["batch_norm/channel_parts", "batch_norm/gamma_beta_gradient"])
-            .all(&[("C", channels), ("PARTS", parts), ("GAMMA", gamma)])
-            .f("COUNT", count)
+            .set(&[("C", channels), ("PARTS", parts), ("GAMMA", gamma)])
+            .set_float("COUNT", count as f64)
             .run(
                 client,
                 channels,
@@ -77,13 +77,10 @@ pub(super) fn gamma_beta(
     [channels, count]: [usize; 2],
 ) -> (Handle, Handle) {
     let [result, statistics] = [(); 2].map(|()| client.empty(4 * 2 * channels));
-    Launch::new(1, &["batch_norm/gamma_beta"]).all(&[("C", channels), ("GAMMA", gamma)]).f("COUNT", count).run(
-        client,
-        channels,
-        [1, 1],
-        &[parameters, norm, &result, &statistics],
-        8 * channels,
-    );
+    Launch::new(1, &["batch_norm/gamma_beta"])
+        .set(&[("C", channels), ("GAMMA", gamma)])
+        .set_float("COUNT", count as f64)
+        .run(client, channels, [1, 1], &[parameters, norm, &result, &statistics], 8 * channels);
     (result, statistics)
 }
 
@@ -95,7 +92,7 @@ pub(super) fn gamma_beta_running(
     channels: usize,
 ) -> Handle {
     let result = client.empty(4 * 2 * channels);
-    Launch::new(1, &["batch_norm/gamma_beta_running"]).all(&[("C", channels), ("GAMMA", gamma)]).run(
+    Launch::new(1, &["batch_norm/gamma_beta_running"]).set(&[("C", channels), ("GAMMA", gamma)]).run(
         client,
         channels,
         [1, 1],
@@ -110,7 +107,7 @@ impl Pictures {
     pub fn normalise(&self, client: &Client, values: &Handle, norm: &Handle, (result, at): (&Handle, usize)) {
         let lanes = self.plane_lanes();
         Launch::new(lanes, &["batch_norm/apply"])
-            .all(&[("N", self.batch), ("C", self.channels), ("PLANE", self.plane() / lanes), ("RESULT", at / lanes)])
+            .set(&[("N", self.batch), ("C", self.channels), ("PLANE", self.plane() / lanes), ("RESULT", at / lanes)])
             .run(client, self.floats() / lanes, [1, 1], &[values, norm, result], 2 * self.floats());
     }
 }

@@ -151,10 +151,10 @@ impl DeviceLayer<'_> {
         let result = client.empty(4 * floats);
         let launch = |place, kernel, phases| {
             let files = [place, "depthwise/convolution", "depthwise/first", "depthwise/no_output_sums"];
-            pictures.depthwise(&files, kernel, phases, false).all(&[("EDGE", 0), ("RESULT", 0)])
+            pictures.depthwise(&files, kernel, phases, false).set(&[("EDGE", 0), ("RESULT", 0)])
         };
         let Some(phases) = phases else {
-            launch(INPUT, (k, dilation), 1).all(&[("WEIGHTS", weights)]).run(
+            launch(INPUT, (k, dilation), 1).set(&[("WEIGHTS", weights)]).run(
                 client,
                 threads,
                 [1, 1],
@@ -165,7 +165,7 @@ impl DeviceLayer<'_> {
         };
         let convolution = self.phase_convolution(of, phases, self.parameters);
         launch(PHASE, (convolution.k, 1), convolution.phases)
-            .all(&[("STEP", convolution.step()), ("WEIGHTS", convolution.at)])
+            .set(&[("STEP", convolution.step()), ("WEIGHTS", convolution.at)])
             .run(
                 client,
                 threads,
@@ -279,7 +279,7 @@ impl DeviceLayer<'_> {
         let partial = self.client.empty(4 * 2 * channels * chunks);
         self.outputs
             .launch(lanes, &["common/channel_walk", "batch_norm/gamma_beta_sums"])
-            .all(&[("CHUNKS", chunks)])
+            .set(&[("CHUNKS", chunks)])
             .run(
                 self.client,
                 channels * chunks,
@@ -307,12 +307,12 @@ impl DeviceLayer<'_> {
         let placement = Placement::together(weights, c);
         let launch = |place, kernel| {
             let files = [place, "depthwise/weight_gradient", "depthwise/weight_gradient_first"];
-            pictures.depthwise_weight_gradient(&files, kernel, 0).all(&[("SOURCE", 0), ("EDGE", 0)])
+            pictures.depthwise_weight_gradient(&files, kernel, 0).set(&[("SOURCE", 0), ("EDGE", 0)])
         };
         let Some(phases) = phases else {
             let sums = c * parts * k * k;
             let partial = client.empty(4 * sums);
-            launch(INPUT, (k, dilation)).all(&[("SHARE", 1)]).run(
+            launch(INPUT, (k, dilation)).set(&[("SHARE", 1)]).run(
                 client,
                 c * parts,
                 [1, 1],
@@ -325,7 +325,7 @@ impl DeviceLayer<'_> {
         let count = convolution.phases;
         let sums = count * c * parts * convolution.k * convolution.k;
         let partial = client.empty(4 * sums);
-        launch(PHASE, (convolution.k, 1)).all(&[("SHARE", count), ("STEP", convolution.step())]).run(
+        launch(PHASE, (convolution.k, 1)).set(&[("SHARE", count), ("STEP", convolution.step())]).run(
             client,
             c * parts,
             [count, 1],
@@ -351,11 +351,11 @@ impl DeviceLayer<'_> {
         let (threads, floats) = (pictures.all_columns(), pictures.floats());
         let launch = |place, kernel| {
             let files = [place, "depthwise/convolution", "depthwise/first_input_gradient"];
-            pictures.depthwise(&files, kernel, 1, true).all(&[("EDGE", 0), ("SOURCE", 0)])
+            pictures.depthwise(&files, kernel, 1, true).set(&[("EDGE", 0), ("SOURCE", 0)])
         };
         let Some(phases) = phases else {
             let result = client.empty(4 * floats);
-            launch(INPUT, (k, dilation)).all(&[("WEIGHTS", weights), ("SHARE", 1), ("FRESH", 1)]).run(
+            launch(INPUT, (k, dilation)).set(&[("WEIGHTS", weights), ("SHARE", 1), ("FRESH", 1)]).run(
                 client,
                 threads,
                 [1, 1],
@@ -371,7 +371,7 @@ impl DeviceLayer<'_> {
             pictures.zero(client, &phase_gradients, PHASES);
         }
         launch(PHASE, (convolution.k, 1))
-            .all(&[("WEIGHTS", convolution.at), ("SHARE", count), ("STEP", convolution.step()), ("FRESH", PHASES)])
+            .set(&[("WEIGHTS", convolution.at), ("SHARE", count), ("STEP", convolution.step()), ("FRESH", PHASES)])
             .run(
                 client,
                 threads,

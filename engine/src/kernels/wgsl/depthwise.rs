@@ -2,7 +2,7 @@
 
 use crate::kernels::{
     plan::{DEPTHWISE, SEPARABLE},
-    wgsl::{gpu::Launch, pictures::Pictures},
+    wgsl::{launch::Launch, pictures::Pictures},
 };
 use cubecl::{prelude::Client, server::Handle};
 
@@ -18,8 +18,8 @@ impl Pictures {
         flip: bool,
     ) -> Launch {
         self.halo_launch(files)
-            .all(&[("K", k), ("DILATION", dilation), ("STRIPES", dilation), ("PHASES", phases)])
-            .is("FLIP", flip)
+            .set(&[("K", k), ("DILATION", dilation), ("STRIPES", dilation), ("PHASES", phases)])
+            .set_switch("FLIP", flip)
     }
 
     /// Partial sums [edges, channels, parts, k, k] of depthwise weight gradients, written from float `at` on: a launch to be part
@@ -30,7 +30,7 @@ impl Pictures {
         (k, dilation): (usize, usize),
         at: usize,
     ) -> Launch {
-        self.halo_launch(files).all(&[
+        self.halo_launch(files).set(&[
             ("K", k),
             ("DILATION", dilation),
             ("STRIPES", dilation),
@@ -103,13 +103,13 @@ impl DepthwiseWeightGradients {
     pub fn sum(self, client: &Client, parameter_gradients: &Handle) {
         let total: usize = self.blocks.iter().map(|block| block[0]).sum();
         let mut launch =
-            Launch::new(1, &["depthwise/sum_weight_gradients"]).all(&[("TOTAL", total), ("PARTS", self.parts)]);
+            Launch::new(1, &["depthwise/sum_weight_gradients"]).set(&[("TOTAL", total), ("PARTS", self.parts)]);
         let mut start = 0;
         for i in 0..Self::BLOCKS {
             // Blocks that are not there start behind the last weight.
             let [weights, taps, at] = self.blocks.get(i).copied().unwrap_or([0, 9, 0]);
             // Whether the taps are nine or twenty-five fits in the lowest bit.
-            launch = launch.all(&[(Self::STARTS[i], 2 * start + usize::from(taps == 25)), (Self::RESULTS[i], at)]);
+            launch = launch.set(&[(Self::STARTS[i], 2 * start + usize::from(taps == 25)), (Self::RESULTS[i], at)]);
             start += weights;
         }
         launch.run(client, total, [1, 1], &[&self.partial, parameter_gradients], total * (self.parts + 1));

@@ -1,7 +1,7 @@
 //! Inputs of the two pointwise convolutions of a factorized reduce: every second pixel of the ReLU, once from pixel 0 and once
 //! from pixel 1 on.
 
-use crate::kernels::wgsl::{gpu::Launch, pictures::Pictures};
+use crate::kernels::wgsl::{launch::Launch, pictures::Pictures};
 use cubecl::{prelude::Client, server::Handle};
 
 /// Where the pictures of a factorized reduce lie, in floats.
@@ -19,7 +19,7 @@ impl Pictures {
     fn reduce_launch(&self, file: &'static str, channels: usize, at: ReducedPictures) -> Launch {
         let [height, width] = self.size;
         let [first, second] = at.pictures;
-        Launch::new(1, &[file]).all(&[
+        Launch::new(1, &[file]).set(&[
             ("N", self.batch),
             ("CI", channels),
             ("H", height),

@@ -1,7 +1,7 @@
 //! Sizes of pictures on a device, and how kernels go over them.
 
 use crate::device::Tuning;
-use crate::kernels::wgsl::gpu::{Launch, tile};
+use crate::kernels::wgsl::launch::{Launch, tile};
 use cubecl::{prelude::Client, server::Handle};
 
 /// Pictures [batch, channels, height, width].
@@ -74,7 +74,7 @@ impl Pictures {
 
     /// A launch over the pictures, with the sizes that most kernels read.
     pub fn launch(&self, lanes: usize, files: &[&'static str]) -> Launch {
-        Launch::new(lanes, files).all(&[
+        Launch::new(lanes, files).set(&[
             ("N", self.batch),
             ("C", self.channels),
             ("PLANE", self.plane() / lanes),
@@ -86,7 +86,7 @@ impl Pictures {
     /// A launch of a kernel that goes along rows.
     pub fn row_launch(&self, lanes: usize, files: &[&'static str]) -> Launch {
         let [height, width] = self.size;
-        self.launch(lanes, files).all(&[("H", height), ("W", width), ("COLUMNS", width / lanes)])
+        self.launch(lanes, files).set(&[("H", height), ("W", width), ("COLUMNS", width / lanes)])
     }
 
     /// A launch of a kernel that reads pixels with their neighbours along a row.
@@ -100,7 +100,7 @@ impl Pictures {
     pub fn zero(&self, client: &Client, buffer: &Handle, times: usize) {
         let lanes = self.lanes();
         let vectors = times * self.floats() / lanes;
-        Launch::new(lanes, &["common/zero"]).all(&[("TOTAL", vectors)]).run(
+        Launch::new(lanes, &["common/zero"]).set(&[("TOTAL", vectors)]).run(
             client,
             vectors,
             [1, 1],

@@ -3,10 +3,10 @@
 use crate::device::Tuning;
 use crate::kernels::wgsl::{
     batch_norm::ChannelSums,
-    gpu::{Launch, tile},
+    joined::Joined,
+    launch::{Launch, tile},
     pictures::Pictures,
     sums::{Placement, sum_parts},
-    together::Together,
 };
 use cubecl::{prelude::Client, server::Handle};
 
@@ -95,7 +95,7 @@ impl Pointwise {
         let transposed = client.empty(4 * floats);
         let [weights_a, weights_b] = weights.offsets;
         Launch::new(1, &["pointwise/transpose_weights"])
-            .all(&[
+            .set(&[
                 ("CI", inputs),
                 ("CO", outputs),
                 ("BRANCHES", branches),
@@ -129,7 +129,7 @@ impl Pointwise {
         let [weights_a, weights_b] = placement.offsets;
         let load = load_weights(rows, &[weights_a, weights_b, outputs]);
         Launch::new(lanes, &["pointwise/convolution", moments, load])
-            .all(&[
+            .set(&[
                 ("N", batch),
                 ("CI", inputs),
                 ("CO", outputs),
@@ -142,7 +142,7 @@ impl Pointwise {
                 ("WEIGHTS_B", weights_b),
                 ("SPLIT", placement.split),
             ])
-            .is("RELU", relu)
+            .set_switch("RELU", relu)
             .run(
                 client,
                 threads,
@@ -165,7 +165,7 @@ impl Pointwise {
         let tiles = (outputs / tile_a) * (inputs / tile_b);
         let chunks = (512 / tiles).clamp(8, 128).min(batch * plane);
         let launch = Launch::new(lanes, &["common/pixel_walk", "pointwise/weight_gradient", of_outputs])
-            .all(&[
+            .set(&[
                 ("N", batch),
                 ("CA", outputs),
                 ("CB", inputs),
@@ -176,8 +176,8 @@ impl Pointwise {
                 ("CHUNKS", chunks),
                 ("GROUPS", groups),
             ])
-            .is("RELU", relu)
-            .is("RUNS", tuning.runs());
+            .set_switch("RELU", relu)
+            .set_switch("RUNS", tuning.runs());
         let sums = branches * chunks * outputs * inputs;
         WeightProducts {
             launch,
@@ -207,7 +207,7 @@ impl Pointwise {
             moved += products.moved;
             let at = [("GRADIENT", gradient.gradient.1), ("VALUE", gradient.value.1)];
             let buffers = vec![source, &products.partial, gradient.gradient.0, gradient.value.0, gradient.coefficients];
-            parts.push((products.launch.clone().all(&at), [0, 1], buffers));
+            parts.push((products.launch.clone().set(&at), [0, 1], buffers));
         }
         if let Some(result) = &result {
             threads = threads.max(batch * plane / self.vectors());
@@ -220,12 +220,12 @@ impl Pointwise {
             parts.push((launch, [sums, tiles], buffers.into_iter().chain(gate).collect()));
         }
         // Both read the gradients of a branch at about the same time.
-        let mut together = Together::new(self.tuning.joins());
-        together.group(threads, branches * (sums + tiles), moved);
+        let mut joined = Joined::new(self.tuning.joins());
+        joined.group(threads, branches * (sums + tiles), moved);
         for (launch, turn, buffers) in parts {
-            together.part_in_turn(launch, sums + tiles, turn, &buffers);
+            joined.part_in_turn(launch, sums + tiles, turn, &buffers);
         }
-        together.run(client);
+        joined.run(client);
         if let (Some(products), Some(result)) = (products, parameter_gradients) {
             products.sum(client, result, of.weights);
         }
@@ -247,7 +247,7 @@ impl Pointwise {
             if relu { "pointwise/input_gradient_relu" } else { "pointwise/input_gradient_all" },
             load_weights(rows, &[weights_a, weights_b, inputs, matrix]),
         ];
-        let launch = Launch::new(lanes, &files).all(&[
+        let launch = Launch::new(lanes, &files).set(&[
             ("N", batch),
             ("PLANE", plane),
             ("CI", inputs),

@@ -10,7 +10,7 @@ use crate::kernels::{
     RecurrentGraph, RecurrentPlan, RecurrentWindow,
     wgsl::{
         backend::wrap,
-        gpu::{Launch, tile},
+        launch::{Launch, tile},
     },
 };
 use crate::space::{RECURRENT_EDGES, RecurrentGenotype, RecurrentOp};
@@ -149,7 +149,7 @@ impl RecurrentPlan {
 
     /// A launch on all columns at a word: files and the numbers that most have.
     fn launch(&self, files: &[&'static str], row: usize) -> Launch {
-        Launch::new(1, files).all(&[
+        Launch::new(1, files).set(&[
             ("UNITS", self.units),
             ("BATCH", self.batch),
             ("BASE", row * self.cell.states() * self.state()),
@@ -167,7 +167,7 @@ impl RecurrentPlan {
             (_, 8) => 4,
             (_, all) => all,
         };
-        launch.all(&[
+        launch.set(&[
             ("BLOCK", block),
             ("NODE", node),
             ("FIRST", first),
@@ -202,7 +202,7 @@ impl RecurrentPlan {
         let packed = empty(2 * self.half() * TILE);
         let threads = (2 * self.half()).min(MOST_THREADS);
         Launch::new(1, &["recurrent/pack_weights"])
-            .all(&[("UNITS", self.units), ("TILES", self.tiles()), ("HALF", self.half()), ("THREADS", threads)])
+            .set(&[("UNITS", self.units), ("TILES", self.tiles()), ("HALF", self.half()), ("THREADS", threads)])
             .run(client, threads, [1, 1], &[matrices, &packed], 4 * TILE * self.half());
         let states = empty(self.states());
         let output = empty(self.length * self.state());
@@ -211,14 +211,14 @@ impl RecurrentPlan {
             let (before, at) = self.before(row, hidden, &output);
             let first = self
                 .launch(&["recurrent/state", norm.file(), "recurrent/first_gates", "recurrent/first_state"], row)
-                .all(&[("MOMENTS", self.moments_of(row, 0)), ("INPUT", row * 2 * self.state()), ("BEFORE", at)]);
+                .set(&[("MOMENTS", self.moments_of(row, 0)), ("INPUT", row * 2 * self.state()), ("BEFORE", at)]);
             let moved = 5 * self.state() + matrix;
             self.run(first, client, &[&states, &packed, mask, &moments, inputs, before], moved);
             for node in 1..=self.cell.nodes() {
                 let files = ["recurrent/state", "recurrent/gates", norm.file(), "recurrent/node"];
                 let share = if self.cell.includes(node) { self.cell.share() } else { 0.0 };
                 let launch = self.node(self.launch(&files, row), node, row);
-                let launch = launch.all(&[("OUTPUT", row * self.state())]).float("SHARE", share);
+                let launch = launch.set(&[("OUTPUT", row * self.state())]).set_float("SHARE", share);
                 let moved = (self.cell.reads(node)[1] + 4) * self.state() + matrix;
                 self.run(launch, client, &[&states, &packed, mask, &moments, op_weights, &output], moved);
             }
@@ -249,16 +249,16 @@ impl RecurrentPlan {
         let [low, high] = self.cell.graph();
         let with = |launch: Launch, row: usize| {
             let fresh = usize::from(row + 1 == self.length);
-            let launch = launch.is("RELAXED", self.cell.is_relaxed());
-            launch.all(&[("HALF", self.half()), ("GATES", self.length), ("ROW", row), ("FRESH", fresh)])
+            let launch = launch.set_switch("RELAXED", self.cell.is_relaxed());
+            launch.set(&[("HALF", self.half()), ("GATES", self.length), ("ROW", row), ("FRESH", fresh)])
         };
         let pulling = |launch: Launch, row: usize| {
-            with(launch, row).all(&[("SHARED", self.cell.shared()), ("NODES", nodes), ("LOW", low), ("HIGH", high)])
+            with(launch, row).set(&[("SHARED", self.cell.shared()), ("NODES", nodes), ("LOW", low), ("HIGH", high)])
         };
         for row in (0..self.length).rev() {
             let launch = with(self.launch(&["recurrent/output_gradient"], row), row)
-                .all(&[("SHARED", self.cell.shared()), ("NODES", nodes)])
-                .float("SHARE", self.cell.share());
+                .set(&[("SHARED", self.cell.shared()), ("NODES", nodes)])
+                .set_float("SHARE", self.cell.share());
             let moved = 6 * self.state() + matrix;
             self.run(launch, client, &[&gradients, &gates, packed, mask, output_gradient], moved);
             for node in (1..=nodes).rev() {
@@ -273,8 +273,8 @@ impl RecurrentPlan {
                 let held = usize::from(!self.cell.is_relaxed() || node < nodes);
                 let included = f64::from(u8::from(self.cell.includes(node)));
                 let launch = pulling(self.node(self.launch(&files, row), node, row), row)
-                    .all(&[("HELD", held)])
-                    .float("INCLUDED", included);
+                    .set(&[("HELD", held)])
+                    .set_float("INCLUDED", included);
                 let [_, edges, _] = self.cell.reads(node);
                 let later = (node + 1..=nodes).filter(|&later| self.cell.read_by(node, later)).count();
                 let moved = (6 * edges + 2 * later + 4) * self.state() + (1 + later) * matrix;
@@ -289,7 +289,7 @@ impl RecurrentPlan {
                 "recurrent/first_gates",
                 "recurrent/first_state_gradient",
             ];
-            let launch = pulling(self.launch(&files, row), row).all(&[
+            let launch = pulling(self.launch(&files, row), row).set(&[
                 ("MOMENTS", self.moments_of(row, 0)),
                 ("INPUT", row * 2 * self.state()),
                 ("BEFORE", at),
@@ -299,7 +299,7 @@ impl RecurrentPlan {
             self.run(launch, client, &buffers, moved);
             if let Some(result) = &result {
                 let columns = (2 * self.units).div_ceil(TILE);
-                let launch = with(self.launch(&["recurrent/graph", "recurrent/weight_gradient"], row), row).all(&[
+                let launch = with(self.launch(&["recurrent/graph", "recurrent/weight_gradient"], row), row).set(&[
                     ("BEFORE", at),
                     ("COLUMN_TILES", columns),
                     ("LOW", low),

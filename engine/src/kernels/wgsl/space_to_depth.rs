@@ -1,7 +1,7 @@
 //! Depthwise convolutions of stride 2 as convolutions of stride 1: space-to-depth splits a picture into four phases, the pixels
 //! of even or odd rows and columns, so that what such a convolution reads lies side by side.
 
-use crate::kernels::wgsl::{gpu::Launch, pictures::Pictures};
+use crate::kernels::wgsl::{launch::Launch, pictures::Pictures};
 use cubecl::{prelude::Client, server::Handle};
 
 /// Phases of a picture.
@@ -105,7 +105,7 @@ impl StridedWeights {
     pub fn spread(self, client: &Client, parameters: &Handle, (result, at): (&Handle, usize)) {
         let total = self.spread_floats();
         Launch::new(1, &["space_to_depth/weights"])
-            .all(&[("TOTAL", total), ("C", self.channels), ("K", self.k), ("WEIGHTS", self.at), ("RESULT", at)])
+            .set(&[("TOTAL", total), ("C", self.channels), ("K", self.k), ("WEIGHTS", self.at), ("RESULT", at)])
             .run(client, total, [1, 1], &[parameters, result], total + self.floats());
     }
 
@@ -120,7 +120,7 @@ impl StridedWeights {
     ) {
         let total = self.floats();
         Launch::new(1, &["space_to_depth/weight_gradient"])
-            .all(&[
+            .set(&[
                 ("TOTAL", total),
                 ("C", self.channels),
                 ("K", self.k),

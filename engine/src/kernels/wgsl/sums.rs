@@ -1,6 +1,6 @@
 //! Sums of partial results.
 
-use crate::kernels::wgsl::gpu::Launch;
+use crate::kernels::wgsl::launch::Launch;
 use cubecl::{prelude::Client, server::Handle};
 
 /// Where branches lie in a buffer: from branch 0 on at one offset, from branch `split` on at another.
@@ -26,7 +26,7 @@ pub(super) fn sum_parts(
 ) {
     let [base_a, base_b] = placement.offsets;
     Launch::new(1, &["common/sum_parts"])
-        .all(&[
+        .set(&[
             ("OUTER", outer),
             ("PARTS", parts),
             ("INNER", inner),

@@ -10,11 +10,11 @@ use crate::kernels::{
             pooling::PoolBackward,
         },
         depthwise::DepthwiseWeightGradients,
-        gpu::{Launch, tile},
+        joined::Joined,
+        launch::{Launch, tile},
         pointwise::{NormedGradient, Pointwise, PointwiseBackward, load_weights},
         space_to_depth::Phases,
         sums::{Placement, sum_parts},
-        together::Together,
     },
 };
 use crate::space::{EDGES, NODES};
@@ -119,8 +119,8 @@ impl Backward<'_> {
     fn op_weights(&self, result: &Handle) {
         let c = self.cell.channels();
         Launch::new(1, &["cell/op_weight_gradient"])
-            .all(&[("C", c), ("ROWS", EDGES)])
-            .is("REDUCTION", self.cell.plan.is_reduction())
+            .set(&[("C", c), ("ROWS", EDGES)])
+            .set_switch("REDUCTION", self.cell.plan.is_reduction())
             .run(
                 self.cell.client,
                 EDGES * 8,
@@ -179,18 +179,19 @@ impl Backward<'_> {
         let chunks = pictures.chunks_of_channels(lanes);
         let partial = self.cell.empty(c * chunks);
         let products = Pointwise::square(&pictures, branches).weight_products(client, "cell/branch_products");
-        let launch = products.launch.clone().all(&[("GRADIENT", gradient_at)]).f("COUNT", pictures.pixels(1));
-        let mut together = Together::new(pictures.tuning.joins());
-        together.group(products.threads, branches, products.moved + pictures.floats());
-        together.part(launch, &[values, &products.partial, &self.state_gradients, sums]);
-        together.group(c * chunks, 1, c * chunks);
-        let launch = pictures.launch(lanes, &["common/channel_walk", "common/channel_sums"]).all(&[
+        let launch =
+            products.launch.clone().set(&[("GRADIENT", gradient_at)]).set_float("COUNT", pictures.pixels(1) as f64);
+        let mut joined = Joined::new(pictures.tuning.joins());
+        joined.group(products.threads, branches, products.moved + pictures.floats());
+        joined.part(launch, &[values, &products.partial, &self.state_gradients, sums]);
+        joined.group(c * chunks, 1, c * chunks);
+        let launch = pictures.launch(lanes, &["common/channel_walk", "common/channel_sums"]).set(&[
             ("CHUNKS", chunks),
             ("SOURCE", gradient_at),
             ("RESULT", 0),
         ]);
-        together.part(launch, &[&self.state_gradients, &partial]);
-        together.run(client);
+        joined.part(launch, &[&self.state_gradients, &partial]);
+        joined.run(client);
         sum_parts(client, &partial, [c, chunks, 1], (&self.node_sums, Placement::together(node * c, c)));
         let result = self.cell.empty(branches * c * c);
         products.sum(client, &result, Placement::together(0, branches));
@@ -206,8 +207,8 @@ impl Backward<'_> {
         let coefficients_at = self.cell.branches_before(node) * c;
         self.cell
             .branch_launch(node, "cell/branch_weight_gradient")
-            .all(&[("COEFFICIENTS", coefficients_at), ("SUMS", node * c)])
-            .f("COUNT", self.cell.pictures.pixels(1))
+            .set(&[("COEFFICIENTS", coefficients_at), ("SUMS", node * c)])
+            .set_float("COUNT", self.cell.pictures.pixels(1) as f64)
             .run(
                 client,
                 branches * c,
@@ -224,7 +225,7 @@ impl Backward<'_> {
                 branches * (4 * c * c + 8 * c) + c,
             );
         let matrices = self.cell.empty(branches * c * (2 * c + 1));
-        self.cell.branch_launch(node, "cell/branch_input_matrices").all(&[("COEFFICIENTS", coefficients_at)]).run(
+        self.cell.branch_launch(node, "cell/branch_input_matrices").set(&[("COEFFICIENTS", coefficients_at)]).run(
             client,
             branches * c,
             [1, 1],
@@ -245,7 +246,7 @@ impl Backward<'_> {
         let matrix = c * (2 * c + 1);
         pictures
             .launch(lanes, &["pointwise/input_gradient", "cell/branch_input_gradient", load_weights(rows, &[c])])
-            .all(&[
+            .set(&[
                 ("CI", c),
                 ("CO", c),
                 ("TILE", rows),
@@ -282,31 +283,31 @@ impl Backward<'_> {
         let gradients = self.cell.empty(SEPARABLE * edges * pictures.floats());
         let parts = pictures.columns();
         let partial = self.cell.empty(2 * SEPARABLE * edges * c * parts);
-        let mut together = Together::new(pictures.tuning.joins());
+        let mut joined = Joined::new(pictures.tuning.joins());
         for (kind, &kernel) in DEPTHWISE.iter().take(SEPARABLE).enumerate() {
             let weights_at = self.cell.plan.nodes[node].second_depthwise[kind];
             let files = ["depthwise/convolution", "depthwise/second_input_gradient"];
-            let launch = pictures.depthwise(&files, kernel, 1, true).all(&[
+            let launch = pictures.depthwise(&files, kernel, 1, true).set(&[
                 ("WEIGHTS", weights_at),
                 ("SOURCE", kind * edges),
                 ("RESULT", kind * edges),
             ]);
-            together.group(pictures.all_columns(), edges, edges * (3 * pictures.floats() + 2 * c * parts));
+            joined.group(pictures.all_columns(), edges, edges * (3 * pictures.floats() + 2 * c * parts));
             let buffers = [self.cell.parameters, value_gradients, inner, inner_norm, &gradients, &partial];
-            together.part(launch, &buffers);
+            joined.part(launch, &buffers);
             if let (Some(weights), Some(partial_weights)) = (&mut weights, &partial_weights) {
                 let at = weights.reserve([edges, kernel.0, weights_at]);
                 let files = ["depthwise/weight_gradient", "depthwise/weight_gradient_second"];
-                let launch = pictures.depthwise_weight_gradient(&files, kernel, at).all(&[
+                let launch = pictures.depthwise_weight_gradient(&files, kernel, at).set(&[
                     ("SOURCE", kind * edges),
                     ("INNER", kind * edges),
                     ("SHARE", 1),
                 ]);
-                together.group(weights.threads(), edges, weights.floats(edges, kernel.0));
-                together.part(launch, &[value_gradients, partial_weights, inner, inner_norm]);
+                joined.group(weights.threads(), edges, weights.floats(edges, kernel.0));
+                joined.part(launch, &[value_gradients, partial_weights, inner, inner_norm]);
             }
         }
-        together.run(client);
+        joined.run(client);
         let channels = SEPARABLE * edges * c;
         let sums = ChannelSums { partial: &partial, channels, parts, count: pictures.pixels(1) };
         let coefficients = sums.gradient(client, inner_norm, false);

@@ -3,7 +3,7 @@
 
 use crate::kernels::{
     plan::{DEPTHWISE, SEPARABLE},
-    wgsl::{cell::Cell, depthwise::DepthwiseWeightGradients, space_to_depth::Phases, together::Together},
+    wgsl::{cell::Cell, depthwise::DepthwiseWeightGradients, joined::Joined, space_to_depth::Phases},
 };
 use crate::space::NODES;
 use cubecl::server::Handle;
@@ -47,7 +47,7 @@ impl Cell<'_> {
         let edges = node + 2;
         let from = if phases.is_some() { 2 } else { 0 };
         let threads = self.pictures.all_columns();
-        let mut together = Together::new(self.pictures.tuning.joins());
+        let mut joined = Joined::new(self.pictures.tuning.joins());
         for (kind, &FirstOutput { values, branch, sums }) in outputs.iter().enumerate() {
             // The states are read once for all kinds.
             let read = usize::from(kind == 0);
@@ -60,21 +60,21 @@ impl Cell<'_> {
                 let launch = self
                     .pictures
                     .depthwise(&files(PHASES), (convolution.k, 1), convolution.phases, false)
-                    .all(&[("STEP", convolution.step()), ("WEIGHTS", convolution.at), ("EDGE", 0), ("RESULT", branch)]);
-                together.group(threads, 2, 2 * (4 * read * self.node() + written));
-                together.part(launch, &buffers(convolution.weights, &phases.values));
+                    .set(&[("STEP", convolution.step()), ("WEIGHTS", convolution.at), ("EDGE", 0), ("RESULT", branch)]);
+                joined.group(threads, 2, 2 * (4 * read * self.node() + written));
+                joined.part(launch, &buffers(convolution.weights, &phases.values));
             }
             if edges > from {
-                let launch = self.pictures.depthwise(&files(STATES), DEPTHWISE[kind], 1, false).all(&[
+                let launch = self.pictures.depthwise(&files(STATES), DEPTHWISE[kind], 1, false).set(&[
                     ("WEIGHTS", self.depthwise_at(node, kind, from)),
                     ("EDGE", from),
                     ("RESULT", branch + from),
                 ]);
-                together.group(threads, edges - from, (edges - from) * (read * self.node() + written));
-                together.part(launch, &buffers(self.parameters, states));
+                joined.group(threads, edges - from, (edges - from) * (read * self.node() + written));
+                joined.part(launch, &buffers(self.parameters, states));
             }
         }
-        together.run(self.client);
+        joined.run(self.client);
     }
 
     /// Takes the gradients of the outputs to the states, a thread adding up all kinds of an edge, and to the weights where there
@@ -96,11 +96,11 @@ impl Cell<'_> {
         let turns = if weights.is_some() { 1 + DEPTHWISE.len() } else { 1 };
         // The last node is the first to add to the cell's inputs.
         let fresh = if of.node + 1 == NODES { 2 - from } else { 0 };
-        let mut together = Together::new(self.pictures.tuning.joins());
-        together.group(self.pictures.all_columns(), turns * edges, ((4 + 3) * edges - fresh) * self.node());
+        let mut joined = Joined::new(self.pictures.tuning.joins());
+        joined.group(self.pictures.all_columns(), turns * edges, ((4 + 3) * edges - fresh) * self.node());
         let files = [STATES, "depthwise/convolution", "depthwise/first_input_gradient"];
         for (kind, &(gradient, branch)) in of.gradients.iter().enumerate() {
-            let launch = self.pictures.depthwise(&files, DEPTHWISE[kind], 1, true).all(&[
+            let launch = self.pictures.depthwise(&files, DEPTHWISE[kind], 1, true).set(&[
                 ("WEIGHTS", self.depthwise_at(of.node, kind, from)),
                 ("EDGE", from),
                 ("SOURCE", branch + from),
@@ -108,7 +108,7 @@ impl Cell<'_> {
                 ("FRESH", if kind == 0 { fresh } else { 0 }),
             ]);
             let buffers = [self.parameters, gradient, of.states, of.state_gradients];
-            together.part_in_turn(launch, turns, [0, 1], &buffers);
+            joined.part_in_turn(launch, turns, [0, 1], &buffers);
         }
         let partial = weights.as_ref().map(|sums| sums.partial.clone());
         let files = [STATES, "depthwise/weight_gradient", "depthwise/weight_gradient_first"];
@@ -116,16 +116,16 @@ impl Cell<'_> {
             for (kind, &(gradient, branch)) in of.gradients.iter().enumerate() {
                 let k = DEPTHWISE[kind].0;
                 let at = sums.reserve([edges, k, self.depthwise_at(of.node, kind, from)]);
-                let launch = self.pictures.depthwise_weight_gradient(&files, DEPTHWISE[kind], at).all(&[
+                let launch = self.pictures.depthwise_weight_gradient(&files, DEPTHWISE[kind], at).set(&[
                     ("SOURCE", branch + from),
                     ("EDGE", from),
                     ("SHARE", 1),
                 ]);
-                together.moves(sums.floats(edges, k));
-                together.part_in_turn(launch, turns, [1 + kind, 1], &[gradient, partial, of.states]);
+                joined.moves(sums.floats(edges, k));
+                joined.part_in_turn(launch, turns, [1 + kind, 1], &[gradient, partial, of.states]);
             }
         }
-        together.run(self.client);
+        joined.run(self.client);
     }
 
     /// The same for the edges from a reduction cell's inputs, whose gradients go to the phases. The gradients of weights that are
@@ -138,15 +138,15 @@ impl Cell<'_> {
         mut weights: Option<&mut DepthwiseWeightGradients>,
     ) {
         let node = of.node;
-        let mut together = Together::new(self.pictures.tuning.joins());
+        let mut joined = Joined::new(self.pictures.tuning.joins());
         // The last node is the first to add to the phases.
         let fresh = node + 1 == NODES;
         let held = if fresh { 0 } else { 8 };
-        together.group(self.pictures.all_columns(), 8, (2 * 4 + 2 * 8 + held + 4) * self.node());
+        joined.group(self.pictures.all_columns(), 8, (2 * 4 + 2 * 8 + held + 4) * self.node());
         let files = [PHASES, "depthwise/convolution", "depthwise/first_input_gradient"];
         for (kind, &(gradient, branch)) in of.gradients.iter().enumerate() {
             let convolution = self.phase_convolution(node, kind, phases, self.parameters);
-            let launch = self.pictures.depthwise(&files, (convolution.k, 1), 1, true).all(&[
+            let launch = self.pictures.depthwise(&files, (convolution.k, 1), 1, true).set(&[
                 ("WEIGHTS", convolution.at),
                 ("SOURCE", branch),
                 ("STEP", convolution.step()),
@@ -155,7 +155,7 @@ impl Cell<'_> {
                 ("FRESH", if fresh && kind == 0 { 8 } else { 0 }),
             ]);
             let buffers = [convolution.weights, gradient, &phases.values, phase_gradients];
-            together.part_in_turn(launch, convolution.step(), [0, 1], &buffers);
+            joined.part_in_turn(launch, convolution.step(), [0, 1], &buffers);
         }
         // The two pictures of the factorized reduces are the first and the last phase of each input.
         let lanes = self.pictures.lanes();
@@ -163,9 +163,9 @@ impl Cell<'_> {
             let launch = self
                 .pictures
                 .row_launch(lanes, &["factorized_reduce/phase_gradient"])
-                .all(&[("SOURCE", 4 * (node + 2) + 2 * picture), ("PHASE", phase)]);
+                .set(&[("SOURCE", 4 * (node + 2) + 2 * picture), ("PHASE", phase)]);
             let buffers = [of.gradients[SEPARABLE].0, &phases.values, phase_gradients];
-            together.part_in_turn(launch, 4, [phase, 1], &buffers);
+            joined.part_in_turn(launch, 4, [phase, 1], &buffers);
         }
         // Four phases of 3 x 3 weights for both separable kinds and both inputs.
         let partial = weights.as_ref().map(|sums| sums.partial.clone());
@@ -179,18 +179,18 @@ impl Cell<'_> {
                     1 => (partial, sums.reserve([2, convolution.k, self.depthwise_at(node, kind, 0)])),
                     _ => (spread, kind * spread_floats),
                 };
-                let launch = self.pictures.depthwise_weight_gradient(&files, (convolution.k, 1), at).all(&[
+                let launch = self.pictures.depthwise_weight_gradient(&files, (convolution.k, 1), at).set(&[
                     ("SOURCE", branch),
                     ("STEP", convolution.step()),
                     ("EDGE", 0),
                     ("SHARE", convolution.phases),
                 ]);
                 let count = 2 * convolution.phases;
-                together.group(sums.threads(), count, sums.floats(count, convolution.k));
-                together.part(launch, &[gradient, to, &phases.values]);
+                joined.group(sums.threads(), count, sums.floats(count, convolution.k));
+                joined.part(launch, &[gradient, to, &phases.values]);
             }
         }
-        together.run(self.client);
+        joined.run(self.client);
         if let (Some(sums), Some(spread)) = (weights, &spread) {
             for kind in 0..SEPARABLE {
                 let at = kind * spread_floats;

@@ -5,11 +5,11 @@ use crate::kernels::{
     wgsl::{
         cell::{Cell, CellMemory, Pools, SavedNode, first_convolutions::FirstOutput},
         factorized_reduce::ReducedPictures,
-        gpu::tile,
+        joined::Joined,
+        launch::tile,
         pointwise::{Pointwise, load_weights},
         space_to_depth::Phases,
         sums::{Placement, sum_parts},
-        together::Together,
     },
 };
 use crate::space::{EDGES, NODES};
@@ -138,7 +138,7 @@ impl Forward<'_> {
         }
         pictures
             .launch(lanes, &["common/channel_walk", "common/channel_sums"])
-            .all(&[("CHUNKS", *parts), ("SOURCE", 4 * edges * node / lanes), ("RESULT", 4 * edges)])
+            .set(&[("CHUNKS", *parts), ("SOURCE", 4 * edges * node / lanes), ("RESULT", 4 * edges)])
             .run(client, c * parts, [4, 1], &[values, partial], 4 * (node + c * parts));
     }
 
@@ -148,18 +148,18 @@ impl Forward<'_> {
         let edges = node + 2;
         let BranchValues { values, partial, parts } = of_branches;
         let files = ["depthwise/convolution", "depthwise/second", "depthwise/output_sums"];
-        let mut together = Together::new(pictures.tuning.joins());
+        let mut joined = Joined::new(pictures.tuning.joins());
         for (kind, &kernel) in DEPTHWISE.iter().take(SEPARABLE).enumerate() {
-            let launch = pictures.depthwise(&files, kernel, 1, false).all(&[
+            let launch = pictures.depthwise(&files, kernel, 1, false).set(&[
                 ("WEIGHTS", self.cell.plan.nodes[node].second_depthwise[kind]),
                 ("SOURCE", kind * edges),
                 ("RESULT", kind * edges),
             ]);
             let moved = edges * (2 * pictures.floats() + pictures.channels * parts);
-            together.group(pictures.all_columns(), edges, moved);
-            together.part(launch, &[self.cell.parameters, inner, values, partial, inner_norm]);
+            joined.group(pictures.all_columns(), edges, moved);
+            joined.part(launch, &[self.cell.parameters, inner, values, partial, inner_norm]);
         }
-        together.run(client);
+        joined.run(client);
     }
 
     /// Second central moments [branches, channels, channels] of the values of each branch, from the sums of its channels.
@@ -172,9 +172,9 @@ impl Forward<'_> {
         let partial = self.cell.empty(branches * chunks * c * c);
         pictures
             .launch(lanes, &["common/pixel_walk", "cell/second_moments"])
-            .all(&[("TILE", rows), ("CHUNKS", chunks)])
-            .is("RUNS", pictures.tuning.runs())
-            .f("COUNT", pictures.pixels(1))
+            .set(&[("TILE", rows), ("CHUNKS", chunks)])
+            .set_switch("RUNS", pictures.tuning.runs())
+            .set_float("COUNT", pictures.pixels(1) as f64)
             .run(
                 client,
                 tiles * chunks,
@@ -194,13 +194,16 @@ impl Forward<'_> {
         let branches = self.cell.branches(node + 2);
         let folded = self.cell.empty(branches * c * c);
         let statistics = self.cell.empty(4 * branches * c);
-        self.cell.branch_launch(node, "cell/fold_op_weights").f("COUNT", self.cell.pictures.pixels(1)).run(
-            self.cell.client,
-            branches * c,
-            [1, 1],
-            &[self.cell.parameters, self.cell.op_weights, moments, &folded, &statistics, sums],
-            branches * (3 * c * c + 5 * c),
-        );
+        self.cell
+            .branch_launch(node, "cell/fold_op_weights")
+            .set_float("COUNT", self.cell.pictures.pixels(1) as f64)
+            .run(
+                self.cell.client,
+                branches * c,
+                [1, 1],
+                &[self.cell.parameters, self.cell.op_weights, moments, &folded, &statistics, sums],
+                branches * (3 * c * c + 5 * c),
+            );
         (folded, statistics)
     }
 
@@ -215,13 +218,13 @@ impl Forward<'_> {
         let held = if node == 0 { 0 } else { readers };
         pictures
             .launch(lanes, &["cell/state_offset", "cell/add_pools_and_skips"])
-            .all(&[
+            .set(&[
                 ("BRANCHES", self.cell.branches(node + 2)),
                 ("FIRST_NODE", node),
                 ("STATE", state),
                 ("STATES", count),
             ])
-            .is("SKIP", skip)
+            .set_switch("SKIP", skip)
             .run(
                 client,
                 pictures.floats() / lanes,
@@ -240,7 +243,7 @@ impl Forward<'_> {
         let rows = tile(c, pictures.tuning.outputs());
         pictures
             .launch(lanes, &["cell/add_convolutions", load_weights(rows, &[c])])
-            .all(&[
+            .set(&[
                 ("TILE", rows),
                 ("VECTORS", vectors),
                 ("INPUTS", branches * c),

@@ -14,7 +14,7 @@ mod preprocess;
 use crate::kernels::{
     plan::{CellPlan, DEPTHWISE, first_edge},
     wgsl::{
-        gpu::Launch,
+        launch::Launch,
         pictures::Pictures,
         space_to_depth::{PhaseConvolution, Phases, StridedWeights},
     },
@@ -173,7 +173,7 @@ impl<'a> Cell<'a> {
     fn branch_launch(&self, node: usize, file: &'static str) -> Launch {
         let edges = node + 2;
         let last = self.plan.nodes[node].last_pointwise;
-        Launch::new(1, &["cell/branches", file]).all(&[
+        Launch::new(1, &["cell/branches", file]).set(&[
             ("C", self.channels()),
             ("EDGES", edges),
             ("BRANCHES", self.branches(edges)),

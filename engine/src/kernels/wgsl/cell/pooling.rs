@@ -3,7 +3,7 @@
 use crate::kernels::wgsl::{
     batch_norm::ChannelSums,
     cell::{Cell, Pools},
-    gpu::Launch,
+    launch::Launch,
 };
 use crate::space::NODES;
 use cubecl::server::Handle;
@@ -32,16 +32,16 @@ impl Cell<'_> {
         if stride == 2 {
             self.pictures
                 .row_launch(1, &["pooling/forward_strided"])
-                .all(&[("STRIDE", 2), ("STATE", state), ("SOURCE", self.state_at(state))])
+                .set(&[("STRIDE", 2), ("STATE", state), ("SOURCE", self.state_at(state))])
                 .run(self.client, node, [count, 1], &[states, &pools.values], floats);
             self.pictures
                 .launch(lanes, &["common/channel_walk", "pooling/moments_strided"])
-                .all(&[("STATE", state), ("CHUNKS", parts)])
+                .set(&[("STATE", state), ("CHUNKS", parts)])
                 .run(self.client, c * parts, [2 * count, 1], &[&pools.values, &partial], 2 * count * node + sums);
         } else {
             self.pictures
                 .halo_launch(&["pooling/forward"])
-                .all(&[("STATE", state), ("SOURCE", self.state_at(state) / lanes)])
+                .set(&[("STATE", state), ("SOURCE", self.state_at(state) / lanes)])
                 .run(self.client, c * parts, [count, 1], &[states, &pools.values, &partial], floats + sums);
         }
         // The statistics of all states lie together.
@@ -62,14 +62,14 @@ impl Cell<'_> {
         let partial = self.empty(4 * readers * c * chunks);
         let sizes = [("STATE", state), ("FIRST_NODE", first), ("READERS", readers), ("CHUNKS", chunks)];
         let files = ["cell/state_offset", "common/channel_walk", "cell/edge_products"];
-        self.pictures.launch(lanes, &files).all(&sizes).is("SKIP", skip).run(
+        self.pictures.launch(lanes, &files).set(&sizes).set_switch("SKIP", skip).run(
             self.client,
             c * chunks,
             [1, 1],
             &[state_gradients, &pools.values, states, &partial],
             (readers + 2 + usize::from(skip)) * node + 4 * readers * c * chunks,
         );
-        Launch::new(1, &["cell/edge_sums"]).all(&[("C", c)]).all(&sizes).run(
+        Launch::new(1, &["cell/edge_sums"]).set(&[("C", c)]).set(&sizes).run(
             self.client,
             readers * c,
             [1, 1],
@@ -82,20 +82,20 @@ impl Cell<'_> {
             return self
                 .pictures
                 .row_launch(lanes, &["pooling/backward"])
-                .all(&sizes[..3])
-                .all(&[("RESULT", self.state_at(state) / lanes)])
-                .f("COUNT", count)
+                .set(&sizes[..3])
+                .set(&[("RESULT", self.state_at(state) / lanes)])
+                .set_float("COUNT", count as f64)
                 .run(self.client, self.pictures.all_columns(), [1, 1], &buffers, (readers + 5) * node);
         }
         let pool_gradients = self.empty(2 * node);
         self.pictures
             .launch(lanes, &["pooling/batch_norm_gradient_strided"])
-            .all(&[("STATE", state)])
-            .f("COUNT", count)
+            .set(&[("STATE", state)])
+            .set_float("COUNT", count as f64)
             .run(self.client, node / lanes, [1, 1], &[&buffers[..], &[&pool_gradients]].concat(), (readers + 4) * node);
         self.pictures
             .row_launch(1, &["pooling/backward_strided"])
-            .all(&[("STRIDE", 2), ("STATE", state), ("RESULT", self.state_at(state))])
+            .set(&[("STRIDE", 2), ("STATE", state), ("RESULT", self.state_at(state))])
             .run(self.client, 4 * node, [1, 1], &[&pool_gradients, &pools.values, state_gradients], 11 * node);
     }
 }

@@ -3,7 +3,7 @@
 use crate::kernels::wgsl::{
     batch_norm::ChannelSums,
     cell::{Cell, Wanted},
-    gpu::Launch,
+    launch::Launch,
     pictures::Pictures,
     pointwise::{NormedGradient, Pointwise, PointwiseBackward},
     sums::Placement,
@@ -61,7 +61,7 @@ impl Cell<'_> {
         let chunks = 64.min(pictures.pixels(lanes));
         let partial = self.empty(2 * c * chunks);
         Launch::new(lanes, &["common/channel_walk", "batch_norm/gradient_sums"])
-            .all(&[("N", pictures.batch), ("C", c), ("PLANE", plane), ("CHUNKS", chunks), ("STATE_AT", at)])
+            .set(&[("N", pictures.batch), ("C", c), ("PLANE", plane), ("CHUNKS", chunks), ("STATE_AT", at)])
             .run(self.client, c * chunks, [1, 1], &[states, gradients, &partial], 2 * self.input());
         let sums = ChannelSums { partial: &partial, channels: c, parts: chunks, count: pictures.pixels(1) };
         let coefficients = sums.gradient(self.client, norm, true);

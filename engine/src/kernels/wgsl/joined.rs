@@ -1,11 +1,10 @@
 //! Several launches as one.
 
 use crate::kernels::wgsl::{
-    gpu::{
-        ENTRY, EPSILON, Folded, Launch, ROWS, argument, declare_arguments, dispatch, replace_word, shader, unfolded,
-        unroll,
-    },
-    watch,
+    launch::{Folded, Launch, dispatch},
+    profile,
+    shaders::shader,
+    source::{ENTRY, EPSILON, FOLDED_ROWS, argument, declare_arguments, replace_word, unfolded, unroll},
 };
 use burn::backend::wgpu::{KernelSource, SourceTemplate};
 use cubecl::{
@@ -21,7 +20,7 @@ const SHARED: [&str; 8] = ["N", "C", "H", "W", "PLANE", "COLUMNS", "INPUT", "NOD
 /// thread runs one after the other.
 ///
 /// A part's shader uses `global_invocation_id` and no other built-in value, and no workgroup memory.
-pub(super) struct Together<'a> {
+pub(super) struct Joined<'a> {
     /// Whether they are one launch after all.
     joined: bool,
     buffers: Vec<&'a Handle>,
@@ -46,7 +45,7 @@ struct Part {
     buffers: Vec<usize>,
 }
 
-impl<'a> Together<'a> {
+impl<'a> Joined<'a> {
     /// Launches to come, which stay apart unless they are to be `joined`.
     pub fn new(joined: bool) -> Self {
         Self { joined, buffers: Vec::new(), groups: Vec::new() }
@@ -96,12 +95,12 @@ impl<'a> Together<'a> {
         let (mut arguments, mut words) = arguments(&groups);
         let folded = Folded::of(threads.div_ceil(64), length);
         if let Some(rows) = folded.rows {
-            arguments.push((None, ROWS, false));
+            arguments.push((None, FOLDED_ROWS, false));
             words.push(rows as u32);
         }
         let program = Program { groups, buffers: buffers.len(), arguments };
-        watch::keep_source(|| program.source(), &program.files());
-        watch::name_next(|| program.title(), 4 * moved as u64);
+        profile::keep_source(|| program.source(), &program.files());
+        profile::name_next(|| program.title(), 4 * moved as u64);
         let [x, y] = folded.groups;
         dispatch(client, program, &words, [x, y, 1], &buffers, moved);
     }
@@ -225,7 +224,7 @@ impl Program {
         text.push_str(shader(vector));
         text.push_str(&functions);
         text.push_str(&self.entry());
-        match self.arguments.iter().position(|&(_, name, _)| name == ROWS) {
+        match self.arguments.iter().position(|&(_, name, _)| name == FOLDED_ROWS) {
             Some(at) => unfolded(&text, &argument(self.groups.len() + at, false)),
             None => text,
         }
