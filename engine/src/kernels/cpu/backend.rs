@@ -2,19 +2,16 @@
 
 use crate::device::Tuning;
 use crate::kernels::{
-    FusedKernels, InputGradients, LikelihoodPlan, RecurrentPlan, RecurrentWindow, SgdStep, WordPlaces,
+    CellPlan, ConvNormPlan, FusedKernels, InputGradients, LikelihoodPlan, RecurrentPlan, RecurrentWindow, SgdStep,
+    WordPlaces,
     cpu::{
         among_workers,
+        cell::{Cell, CellMemory},
         conv_norm::{LayerMemory, Layers},
-        likelihood,
-        mixed_cell::{Cell, CellMemory},
-        put, recurrent, values,
+        likelihood, put, recurrent, values,
     },
     plain,
-    wgsl::{
-        cell::{CellPlan, Wanted},
-        conv_norm::ConvNormPlan,
-    },
+    wgsl::cell::Wanted,
 };
 use burn::{
     backend::{

@@ -1,6 +1,6 @@
 //! Memory for pictures that is used again: the system clears every page that it hands out, which took a fifth of a step.
 
-use crate::kernels::cpu::blocks::{Lane, ZERO};
+use crate::kernels::cpu::blocks::{Vector, ZERO};
 use std::{
     ops::{Deref, DerefMut},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -10,13 +10,13 @@ use std::{
 #[derive(Debug)]
 pub(super) struct Buffer {
     /// As long as what was asked for at least.
-    lanes: Vec<Lane>,
+    vectors: Vec<Vector>,
     length: usize,
 }
 
 /// Buffers that nobody uses, those given back last at the end.
 struct Store {
-    free: Vec<Vec<Lane>>,
+    free: Vec<Vec<Vector>>,
     /// Vectors in use, and the most that ever were: as many are kept in all.
     used: usize,
     most: usize,
@@ -30,10 +30,10 @@ fn store() -> MutexGuard<'static, Store> {
 
 impl Store {
     /// The shortest free one that is long enough, unless most of it were left over.
-    fn take(&mut self, length: usize) -> Option<Vec<Lane>> {
-        let fits = |lanes: &Vec<Lane>| (length..=2 * length).contains(&lanes.len());
+    fn take(&mut self, length: usize) -> Option<Vec<Vector>> {
+        let fits = |vectors: &Vec<Vector>| (length..=2 * length).contains(&vectors.len());
         let (best, _) =
-            self.free.iter().enumerate().rev().filter(|(_, lanes)| fits(lanes)).min_by_key(|(_, l)| l.len())?;
+            self.free.iter().enumerate().rev().filter(|(_, vectors)| fits(vectors)).min_by_key(|(_, l)| l.len())?;
         Some(self.free.remove(best))
     }
 
@@ -58,15 +58,15 @@ impl Buffer {
         let found = store.take(length);
         store.count(found.as_ref().map_or(length, Vec::len));
         drop(store);
-        Self { lanes: found.unwrap_or_else(|| vec![ZERO; length]), length }
+        Self { vectors: found.unwrap_or_else(|| vec![ZERO; length]), length }
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
         let mut store = store();
-        store.used -= self.lanes.len();
-        store.free.push(std::mem::take(&mut self.lanes));
+        store.used -= self.vectors.len();
+        store.free.push(std::mem::take(&mut self.vectors));
         store.tidy();
     }
 }
@@ -80,16 +80,16 @@ impl Clone for Buffer {
 }
 
 impl Deref for Buffer {
-    type Target = [Lane];
+    type Target = [Vector];
 
-    fn deref(&self) -> &[Lane] {
-        &self.lanes[..self.length]
+    fn deref(&self) -> &[Vector] {
+        &self.vectors[..self.length]
     }
 }
 
 impl DerefMut for Buffer {
-    fn deref_mut(&mut self) -> &mut [Lane] {
-        &mut self.lanes[..self.length]
+    fn deref_mut(&mut self) -> &mut [Vector] {
+        &mut self.vectors[..self.length]
     }
 }
 
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn what_is_free_is_taken_again_and_not_all_is_kept() {
         let mut store = Store { free: vec![vec![ZERO; 30], vec![ZERO; 12], vec![ZERO; 10]], used: 5, most: 60 };
-        assert_eq!(store.take(11).map(|lanes| lanes.len()), Some(12));
+        assert_eq!(store.take(11).map(|vectors| vectors.len()), Some(12));
         assert!(store.take(11).is_none(), "a long one for something short");
         store.count(12);
         assert_eq!(store.free.len(), 2, "what is used and what is free is no more than ever was in use");

@@ -1,17 +1,20 @@
-//! Convolutions with BatchNorm of learned factors and offsets, one or two of them.
+//! Convolutions with BatchNorm of gamma and beta: the ops of derived cells, their preprocessing and stems.
 
 use crate::kernels::{
     cpu::{
+        batch_norm::{GradientMap, ImageMoments, Norm, total},
         blocks::{
-            LANES, Lane, Taps, ZERO, affine, blend, blocks, dots, from_blocks, map, mask, moments, pad_affine_relu,
-            padded, sums, to_blocks,
+            Vector, ZERO, blocks, from_blocks, in_blocks, map, mask, pad_scale_shift_relu, padded, scale_shift, sums,
+            sums_of_products, to_blocks,
         },
         buffer::Buffer,
-        convolution::{Convolution, Norm, Scratch, WeightGradient, add_up, chunks, moments_of, total},
+        chunks,
+        convolution::{Convolution, Scratch, WeightGradient, add_up},
+        depthwise::Taps,
         groups, in_groups,
-        reading::{Reading, ReadingKind},
+        input::{ReadPicture, Reader, Reads},
     },
-    wgsl::conv_norm::{ConvNormPlan, Layer, Source},
+    plan::{ConvNormPlan, Layer, NEIGHBOURS, Source},
 };
 
 /// What the backward pass needs of a layer.
@@ -35,16 +38,57 @@ impl<'a> Layers<'a> {
         Self { plan, parameters, convolutions }
     }
 
-    /// How the first layer reads its input.
-    fn reading(&self) -> Reading {
-        let Layer { source, channels_in: channels, size, .. } = self.plan.layers[0];
-        let (kind, stride) = match source {
-            Source::Input => (ReadingKind::All, 1),
-            Source::Depthwise { stride, .. } => (ReadingKind::Padded, stride),
-            Source::Halves => (ReadingKind::Halves, 2),
-            Source::Neighbourhoods => (ReadingKind::Neighbourhoods, 1),
-        };
-        Reading { channels, size: size.map(|length| stride * length), kind }
+    /// The output [batch, channels, height, width], what the backward pass needs, and the means and unbiased variances
+    /// [2 channels] that each BatchNorm found; `running` ones are used instead where they are given.
+    pub fn forward(&self, input: &[f32], running: Option<&[&[f32]]>) -> (Vec<f32>, Vec<LayerMemory>, Vec<Vec<f32>>) {
+        let (mut memory, mut statistics): (Vec<LayerMemory>, Vec<Vec<f32>>) = (Vec::new(), Vec::new());
+        for (i, layer) in self.plan.layers.iter().enumerate() {
+            let (values, moments) = self.convolve(i, &self.input(i, input, memory.last()), running.is_none());
+            let norm = match (running, moments) {
+                (None, Some(moments)) => {
+                    let (mean, variance) = moments.total(self.plane(i));
+                    statistics.push(self.statistics(layer, [&mean, &variance]));
+                    Norm::new(&mean, &variance)
+                }
+                (running, _) => {
+                    let running = running.map_or(&[][..], |running| running[i]);
+                    let (mean, variance) = running.split_at(layer.channels_out);
+                    Norm::new(&in_blocks(mean), &in_blocks(variance))
+                }
+            };
+            memory.push(LayerMemory { values, norm });
+        }
+        (self.output(&memory), memory, statistics)
+    }
+
+    /// Gradients of the input, where wanted, and of the parameters, from that of the output.
+    pub fn backward(
+        &self,
+        input: &[f32],
+        mut memory: Vec<LayerMemory>,
+        output_gradient: &[f32],
+        wants_input: bool,
+    ) -> (Option<Vec<f32>>, Vec<f32>) {
+        let mut parameters = vec![0.0; self.plan.parameters];
+        let (mut gradient, mut gradient_sums) = self.output_gradients(output_gradient, &memory);
+        while let Some(LayerMemory { values, norm }) = memory.pop() {
+            let i = memory.len();
+            let map = self.gamma_beta_gradients(i, &norm, &gradient_sums, &mut parameters);
+            let outputs = OutputGradients { gradient: &gradient, values: &values, map: &map };
+            match self.input(i, input, memory.last()) {
+                Input::Inner(inner) => {
+                    let (found, of_inner, inner_sums) = self.inner_gradients(i, &inner, outputs);
+                    self.unpack(i, &found, &mut parameters);
+                    (gradient, gradient_sums) = (of_inner, inner_sums);
+                }
+                Input::Outer { reader, pictures } => {
+                    let (found, of_input) = self.first_gradients(reader, pictures, outputs, wants_input);
+                    self.unpack(i, &found, &mut parameters);
+                    return (of_input, parameters);
+                }
+            }
+        }
+        unreachable!("a plan without layers")
     }
 
     /// Vectors of a layer's output.
@@ -52,6 +96,7 @@ impl<'a> Layers<'a> {
         blocks(self.plan.layers[layer].channels_out) * self.plane(layer)
     }
 
+    /// Pixels of a channel of a layer's output.
     fn plane(&self, layer: usize) -> usize {
         let [height, width] = self.plan.layers[layer].size;
         height * width
@@ -72,269 +117,353 @@ impl<'a> Layers<'a> {
         }
     }
 
-    /// A learned number of each channel, in blocks; those beyond the last channel are zero.
-    fn learned(&self, layer: usize, offsets: bool) -> Vec<Lane> {
-        let Layer { channels_out: channels, factors, .. } = self.plan.layers[layer];
-        let first = factors + if offsets { channels } else { 0 };
-        in_lanes(&self.parameters[first..first + channels])
+    /// Gamma and beta of a layer, in blocks; those beyond the last channel are zero.
+    fn gamma_beta(&self, layer: usize) -> [Vec<Vector>; 2] {
+        let Layer { channels_out: channels, gamma, .. } = self.plan.layers[layer];
+        [gamma, gamma + channels].map(|first| in_blocks(&self.parameters[first..first + channels]))
     }
 
-    /// What normalises a layer's outputs, with what is learned.
-    fn affine(&self, layer: usize, norm: &Norm) -> [Vec<Lane>; 2] {
-        let scale: Vec<Lane> = norm
-            .scale
-            .iter()
-            .zip(self.learned(layer, false))
-            .map(|(scale, factor)| map(|l| scale[l] * factor[l]))
-            .collect();
-        let moved = norm.mean.iter().zip(&scale).zip(self.learned(layer, true));
-        let shift = moved.map(|((mean, scale), offset)| map(|l| offset[l] - mean[l] * scale[l])).collect();
+    /// Scale and shift of a layer's outputs by BatchNorm with gamma and beta.
+    fn scale_shift(&self, layer: usize, norm: &Norm) -> [Vec<Vector>; 2] {
+        let [gamma, beta] = self.gamma_beta(layer);
+        let scale: Vec<Vector> =
+            norm.scale.iter().zip(gamma).map(|(scale, gamma)| map(|l| scale[l] * gamma[l])).collect();
+        let moved = norm.mean.iter().zip(&scale).zip(beta);
+        let shift = moved.map(|((mean, scale), beta)| map(|l| beta[l] - mean[l] * scale[l])).collect();
         [scale, shift]
     }
 
-    /// The output [batch, channels, height, width], what the backward pass needs, and the means and unbiased variances
-    /// [2 channels] that each BatchNorm found; `running` ones are used instead where they are given.
-    pub fn forward(&self, input: &[f32], running: Option<&[&[f32]]>) -> (Vec<f32>, Vec<LayerMemory>, Vec<Vec<f32>>) {
+    /// What the first layer reads from outside.
+    fn reader(&self) -> Reader {
+        let Layer { source, channels_in: channels, size, .. } = self.plan.layers[0];
+        let (reads, stride) = match source {
+            Source::Relu => (Reads::Relu, 1),
+            Source::Depthwise { stride, .. } => (Reads::PaddedRelu, stride),
+            Source::FactorizedReduce => (Reads::FactorizedReduce, 2),
+            Source::Neighbourhoods => (Reads::Neighbourhoods, 1),
+        };
+        Reader { channels, size: size.map(|length| stride * length), reads }
+    }
+
+    /// What a layer reads: the pictures from outside, or those of the layer before.
+    fn input<'b>(&self, layer: usize, pictures: &'b [f32], before: Option<&'b LayerMemory>) -> Input<'b> {
+        match before {
+            None => Input::Outer { reader: self.reader(), pictures },
+            Some(LayerMemory { values, norm }) => Input::Inner(InnerInput {
+                values,
+                scale_shift: self.scale_shift(layer - 1, norm),
+                blocks: blocks(self.plan.layers[layer].channels_in),
+                size: self.size(layer),
+            }),
+        }
+    }
+
+    /// Outputs of a layer's convolution [image, blocks, pixels], and their moments if these are asked for.
+    fn convolve(&self, layer: usize, input: &Input, with_moments: bool) -> (Buffer, Option<ImageMoments>) {
         let images = self.plan.batch;
         let group = groups(images);
-        let reading = self.reading();
-        let (mut memory, mut statistics): (Vec<LayerMemory>, Vec<Vec<f32>>) = (Vec::new(), Vec::new());
-        for (i, layer) in self.plan.layers.iter().enumerate() {
-            let (plane, vectors) = (self.plane(i), self.vectors(i));
-            let width = blocks(layer.channels_out);
-            let mut values = Buffer::new(images * vectors);
-            let (mut means, mut squares) = (vec![ZERO; images * width], vec![ZERO; images * width]);
-            let before = memory.last().map(|before| (self.affine(i - 1, &before.norm), &before.values));
-            let items = values
-                .chunks_mut(group * vectors)
-                .zip(means.chunks_mut(group * width).zip(squares.chunks_mut(group * width)));
-            in_groups(images * vectors, items, |g, (values, (means, squares))| {
-                let mut picture = Picture::new(before.is_none().then_some(&reading), self.size(i), layer.channels_in);
-                let mut scratch = self.scratch(i);
-                for (j, values) in values.chunks_exact_mut(vectors).enumerate() {
-                    let image = g * group + j;
-                    match &before {
-                        None => picture.read(&input[image * reading.floats()..][..reading.floats()]),
-                        Some((affine, before)) => picture.read_before(before, affine, image),
-                    }
-                    self.convolutions[i].forward(picture.source(), self.size(i), &mut scratch, values);
-                    if running.is_none() {
-                        let part = j * width..(j + 1) * width;
-                        moments(values, plane, &mut means[part.clone()], &mut squares[part]);
-                    }
+        let (plane, vectors) = (self.plane(layer), self.vectors(layer));
+        let mut values = Buffer::new(images * vectors);
+        let mut moments = ImageMoments::new(images, blocks(self.plan.layers[layer].channels_out));
+        let items = values.chunks_mut(group * vectors).zip(moments.groups(group, images.div_ceil(group)));
+        in_groups(images * vectors, items, |g, (values, mut moments)| {
+            let (mut picture, mut scratch) = (input.memory(), self.scratch(layer));
+            for (j, values) in values.chunks_exact_mut(vectors).enumerate() {
+                input.read(g * group + j, &mut picture);
+                self.convolutions[layer].forward(picture.source(), self.size(layer), &mut scratch, values);
+                if with_moments {
+                    moments.take(j, 0, values, plane);
                 }
-            });
-            let norm = match running {
-                Some(running) => {
-                    let (mean, variance) = running[i].split_at(layer.channels_out);
-                    Norm::new(&in_lanes(mean), &in_lanes(variance))
-                }
-                None => {
-                    let (mean, variance) = moments_of(&means, &squares, width, plane);
-                    let norm = Norm::new(&mean, &variance);
-                    let count = (images * plane) as f32;
-                    let unbiased =
-                        variance.as_flattened()[..layer.channels_out].iter().map(|v| v * (count / (count - 1.0)));
-                    let mean = mean.as_flattened()[..layer.channels_out].iter().copied();
-                    statistics.push(mean.chain(unbiased).collect());
-                    norm
-                }
-            };
-            memory.push(LayerMemory { values, norm });
-        }
-        let last = self.plan.layers.len() - 1;
+            }
+        });
+        (values, with_moments.then_some(moments))
+    }
+
+    /// Means and unbiased variances [2 channels], from means and biased variances in blocks.
+    fn statistics(&self, layer: &Layer, [mean, variance]: [&[Vector]; 2]) -> Vec<f32> {
+        let [height, width] = layer.size;
+        let count = (self.plan.batch * height * width) as f32;
+        let [mean, variance] = [mean, variance].map(|values| &values.as_flattened()[..layer.channels_out]);
+        mean.iter().copied().chain(variance.iter().map(|v| v * (count / (count - 1.0)))).collect()
+    }
+
+    /// The last layer.
+    fn last(&self) -> usize {
+        self.plan.layers.len() - 1
+    }
+
+    /// Floats of an image's output.
+    fn output_floats(&self) -> usize {
+        self.plan.layers[self.last()].channels_out * self.plane(self.last())
+    }
+
+    /// The output [batch, channels, height, width].
+    fn output(&self, memory: &[LayerMemory]) -> Vec<f32> {
+        let (images, last) = (self.plan.batch, self.last());
+        let group = groups(images);
         let (plane, vectors, floats) = (self.plane(last), self.vectors(last), self.output_floats());
-        let [scale, shift] = self.affine(last, &memory[last].norm);
+        let [scale, shift] = self.scale_shift(last, &memory[last].norm);
         let mut output = vec![0.0; images * floats];
         let items = memory[last].values.chunks(group * vectors).zip(output.chunks_mut(group * floats));
         in_groups(images * vectors, items, |_, (values, output)| {
             let mut normalised = vec![ZERO; vectors];
             for (values, output) in values.chunks_exact(vectors).zip(output.chunks_exact_mut(floats)) {
-                affine(values, [&scale, &shift], plane, &mut normalised);
+                scale_shift(values, [&scale, &shift], plane, &mut normalised);
                 from_blocks(&normalised, plane, output);
             }
         });
-        (output, memory, statistics)
+        output
     }
 
-    fn output_floats(&self) -> usize {
-        let last = self.plan.layers.len() - 1;
-        self.plan.layers[last].channels_out * self.plane(last)
-    }
-
-    /// Gradients of the input, where wanted, and of the parameters, from that of the output.
-    pub fn backward(
-        &self,
-        input: &[f32],
-        mut memory: Vec<LayerMemory>,
-        output_gradient: &[f32],
-        wants_input: bool,
-    ) -> (Option<Vec<f32>>, Vec<f32>) {
-        let images = self.plan.batch;
+    /// The gradient of the output in blocks [image, blocks, pixels], and for each image the sums of its channels and of their
+    /// products with the values [image, 2, blocks].
+    fn output_gradients(&self, output_gradient: &[f32], memory: &[LayerMemory]) -> (Buffer, Vec<Vector>) {
+        let (images, last) = (self.plan.batch, self.last());
         let group = groups(images);
-        let reading = self.reading();
-        let last = self.plan.layers.len() - 1;
-        let mut parameters = vec![0.0; self.plan.parameters];
-        let mut gradient = Buffer::new(images * self.vectors(last));
         let (plane, vectors, floats) = (self.plane(last), self.vectors(last), self.output_floats());
         let width = 2 * blocks(self.plan.layers[last].channels_out);
-        let mut along = vec![ZERO; images * width];
-        let items = gradient.chunks_mut(group * vectors).zip(along.chunks_mut(group * width));
-        in_groups(images * vectors, items, |g, (gradient, along)| {
-            for (j, (gradient, along)) in
-                gradient.chunks_exact_mut(vectors).zip(along.chunks_exact_mut(width)).enumerate()
-            {
+        let mut gradient = Buffer::new(images * vectors);
+        let mut found = vec![ZERO; images * width];
+        let items = gradient.chunks_mut(group * vectors).zip(found.chunks_mut(group * width));
+        in_groups(images * vectors, items, |g, (gradient, found)| {
+            let pictures = gradient.chunks_exact_mut(vectors).zip(found.chunks_exact_mut(width));
+            for (j, (gradient, found)) in pictures.enumerate() {
                 let image = g * group + j;
                 to_blocks(&output_gradient[image * floats..][..floats], plane, gradient);
-                sums(gradient, plane, &mut along[..width / 2]);
-                dots(gradient, &memory[last].values[image * vectors..][..vectors], plane, &mut along[width / 2..]);
+                let values = &memory[last].values[image * vectors..][..vectors];
+                sum_gradient(gradient, values, plane, found);
             }
         });
-        let mut of_input = vec![0.0; if wants_input { input.len() } else { 0 }];
-        for (i, layer) in self.plan.layers.iter().enumerate().rev() {
-            let Layer { channels_in, channels_out, factors: at, .. } = *layer;
-            let (plane, vectors) = (self.plane(i), self.vectors(i));
-            let LayerMemory { values, norm } = memory.pop().expect("a layer's");
-            let width = blocks(channels_out);
-            let totals = total(&along, 2 * width);
-            let (of_offsets, of_values) = totals.split_at(width);
-            let learned = self.learned(i, false);
-            let (of_factors, factors) =
-                norm.backward(of_offsets, of_values, images * plane, |block, l| learned[block][l]);
-            for (first, found) in [(at, &of_factors[..]), (at + channels_out, of_offsets)] {
-                let found = found.as_flattened()[..channels_out].iter().map(|&value| value as f32);
-                parameters[first..].iter_mut().zip(found).for_each(|(parameter, found)| *parameter = found);
-            }
-            let before = memory.last().map(|before| (self.affine(i - 1, &before.norm), &before.values));
-            let convolution = &self.convolutions[i];
-            let inner = before.is_some();
-            let (read_vectors, read_width) = (if inner { self.vectors(i - 1) } else { 0 }, 2 * blocks(channels_in));
-            let mut of_read = Buffer::new(images * read_vectors);
-            along = vec![ZERO; if inner { images * read_width } else { 0 }];
-            let count = images.div_ceil(group);
-            let items = gradient
-                .chunks(group * vectors)
-                .zip(chunks(&mut of_read, group * read_vectors, count))
-                .zip(chunks(&mut along, group * read_width, count))
-                .zip(chunks(&mut of_input, group * reading.floats(), count));
-            let found = in_groups(images * vectors, items, |g, (((gradient, of_read), along), of_input)| {
-                let mut found = vec![convolution.no_gradient()];
-                let mut picture = Picture::new((!inner).then_some(&reading), self.size(i), channels_in);
-                let mut scratch = self.scratch(i);
-                let mut value = vec![ZERO; vectors];
-                let mut of_source = if inner { Vec::new() } else { reading.gradient() };
-                for (j, gradient) in gradient.chunks_exact(vectors).enumerate() {
-                    let image = g * group + j;
-                    blend(gradient, &values[image * vectors..][..vectors], &factors, plane, &mut value);
-                    match &before {
-                        None => {
-                            picture.read(&input[image * reading.floats()..][..reading.floats()]);
-                            of_source.fill(ZERO);
-                            let wanted = wants_input.then_some(&mut of_source[..]);
-                            convolution.backward(
-                                &value,
-                                picture.source(),
-                                self.size(i),
-                                &mut scratch,
-                                found.first_mut(),
-                                wanted,
-                            );
-                            if wants_input {
-                                let floats = reading.floats();
-                                picture.write(&of_source, &mut of_input[j * floats..][..floats]);
-                            }
-                        }
-                        Some((affine, before)) => {
-                            picture.read_before(before, affine, image);
-                            let of_read = &mut of_read[j * read_vectors..][..read_vectors];
-                            of_read.fill(ZERO);
-                            let (source, size) = (picture.source(), self.size(i));
-                            convolution.backward(&value, source, size, &mut scratch, found.first_mut(), Some(of_read));
-                            mask(of_read, source, size);
-                            let along = &mut along[j * read_width..][..read_width];
-                            let plane = self.plane(i - 1);
-                            sums(of_read, plane, &mut along[..read_width / 2]);
-                            let before = &before[image * read_vectors..][..read_vectors];
-                            dots(of_read, before, plane, &mut along[read_width / 2..]);
-                        }
-                    }
-                }
-                found
-            });
-            let found: Vec<WeightGradient> = add_up(found);
-            let (depthwise, pointwise) = convolution.unpack(&found[0]);
-            if let Source::Depthwise { weights, .. } = layer.source {
-                parameters[weights..weights + depthwise.len()].copy_from_slice(&depthwise);
-            }
-            parameters[layer.pointwise..layer.pointwise + pointwise.len()].copy_from_slice(&pointwise);
-            gradient = of_read;
+        (gradient, found)
+    }
+
+    /// Writes the gradients of gamma and beta, from the sums of the output's gradient and of its products with the values; how the
+    /// gradient of the values follows from the output's.
+    fn gamma_beta_gradients(
+        &self,
+        layer: usize,
+        norm: &Norm,
+        gradient_sums: &[Vector],
+        parameters: &mut [f32],
+    ) -> GradientMap {
+        let Layer { channels_out: channels, gamma: at, .. } = self.plan.layers[layer];
+        let width = blocks(channels);
+        let totals = total(gradient_sums, 2 * width);
+        let (of_beta, products) = totals.split_at(width);
+        let [gamma, _] = self.gamma_beta(layer);
+        let count = self.plan.batch * self.plane(layer);
+        let (of_gamma, map) = norm.backward(of_beta, products, count, |block, l| gamma[block][l]);
+        for (first, found) in [(at, &of_gamma[..]), (at + channels, of_beta)] {
+            let found = found.as_flattened()[..channels].iter().map(|&value| value as f32);
+            parameters[first..].iter_mut().zip(found).for_each(|(parameter, found)| *parameter = found);
         }
-        (wants_input.then_some(of_input), parameters)
+        map
+    }
+
+    /// Gradients of the weights of the first layer, and of its input, where wanted.
+    fn first_gradients(
+        &self,
+        reader: Reader,
+        pictures: &[f32],
+        outputs: OutputGradients,
+        wants_input: bool,
+    ) -> (WeightGradient, Option<Vec<f32>>) {
+        let images = self.plan.batch;
+        let group = groups(images);
+        let (plane, vectors, floats) = (self.plane(0), self.vectors(0), reader.floats());
+        let convolution = &self.convolutions[0];
+        let mut of_input = vec![0.0; if wants_input { pictures.len() } else { 0 }];
+        let items =
+            outputs.gradient.chunks(group * vectors).zip(chunks(&mut of_input, group * floats, images.div_ceil(group)));
+        let found = in_groups(images * vectors, items, |g, (gradient, of_input)| {
+            let mut found = vec![convolution.no_gradient()];
+            let (mut read, mut of_source) = (reader.memory(), reader.gradient());
+            let (mut scratch, mut value) = (self.scratch(0), vec![ZERO; vectors]);
+            for (j, gradient) in gradient.chunks_exact(vectors).enumerate() {
+                let image = g * group + j;
+                outputs.apply(image, gradient, plane, &mut value);
+                reader.read(&pictures[image * floats..][..floats], &mut read);
+                of_source.fill(ZERO);
+                let wanted = wants_input.then_some(&mut of_source[..]);
+                let size = self.size(0);
+                convolution.backward(&value, &read.source, size, &mut scratch, found.first_mut(), wanted);
+                if wants_input {
+                    reader.write_gradient(&mut read, &of_source, &mut of_input[j * floats..][..floats]);
+                }
+            }
+            found
+        });
+        (add_up(found).remove(0), wants_input.then_some(of_input))
+    }
+
+    /// Gradients of the weights of a later layer, and of the normalised values that it reads [image, blocks, pixels], with for each
+    /// image the sums of these and of their products with the values before BatchNorm [image, 2, blocks].
+    fn inner_gradients(
+        &self,
+        layer: usize,
+        inner: &InnerInput,
+        outputs: OutputGradients,
+    ) -> (WeightGradient, Buffer, Vec<Vector>) {
+        let images = self.plan.batch;
+        let group = groups(images);
+        let (plane, vectors) = (self.plane(layer), self.vectors(layer));
+        let (inner_plane, inner_vectors, width) = (self.plane(layer - 1), inner.vectors(), 2 * inner.blocks);
+        let convolution = &self.convolutions[layer];
+        let mut of_inner = Buffer::new(images * inner_vectors);
+        let mut inner_sums = vec![ZERO; images * width];
+        let items = outputs
+            .gradient
+            .chunks(group * vectors)
+            .zip(of_inner.chunks_mut(group * inner_vectors))
+            .zip(inner_sums.chunks_mut(group * width));
+        let found = in_groups(images * vectors, items, |g, ((gradient, of_inner), inner_sums)| {
+            let mut found = vec![convolution.no_gradient()];
+            let (mut source, mut scratch) = (inner.memory(), self.scratch(layer));
+            let mut value = vec![ZERO; vectors];
+            let pictures = gradient
+                .chunks_exact(vectors)
+                .zip(of_inner.chunks_exact_mut(inner_vectors))
+                .zip(inner_sums.chunks_exact_mut(width));
+            for (j, ((gradient, of_inner), inner_sums)) in pictures.enumerate() {
+                let image = g * group + j;
+                outputs.apply(image, gradient, plane, &mut value);
+                inner.read(image, &mut source);
+                of_inner.fill(ZERO);
+                let of_weights = found.first_mut();
+                convolution.backward(&value, &source, inner.size, &mut scratch, of_weights, Some(of_inner));
+                mask(of_inner, &source, inner.size);
+                sum_gradient(of_inner, inner.picture(image), inner_plane, inner_sums);
+            }
+            found
+        });
+        (add_up(found).remove(0), of_inner, inner_sums)
+    }
+
+    /// Writes the gradients of a layer's weights to where the weights lie among the parameters.
+    fn unpack(&self, layer: usize, found: &WeightGradient, parameters: &mut [f32]) {
+        let (depthwise, pointwise) = self.convolutions[layer].unpack(found);
+        let Layer { source, pointwise: at, .. } = self.plan.layers[layer];
+        if let Source::Depthwise { weights, .. } = source {
+            parameters[weights..weights + depthwise.len()].copy_from_slice(&depthwise);
+        }
+        parameters[at..at + pointwise.len()].copy_from_slice(&pointwise);
     }
 }
 
+/// The sums of a gradient's channels, and of their products with the values [2, blocks].
+fn sum_gradient(gradient: &[Vector], values: &[Vector], plane: usize, output: &mut [Vector]) {
+    let (of_gradient, of_products) = output.split_at_mut(output.len() / 2);
+    sums(gradient, plane, of_gradient);
+    sums_of_products(gradient, values, plane, of_products);
+}
+
+/// The gradient of a layer's output, and how that of its convolution's outputs follows from it.
+#[derive(Clone, Copy)]
+struct OutputGradients<'a> {
+    /// [image, blocks, pixels].
+    gradient: &'a Buffer,
+    /// Outputs of the convolution.
+    values: &'a Buffer,
+    map: &'a GradientMap,
+}
+
+impl OutputGradients<'_> {
+    /// The gradient of the convolution's outputs of an image, from that of the layer's.
+    fn apply(&self, image: usize, gradient: &[Vector], plane: usize, output: &mut [Vector]) {
+        let vectors = gradient.len();
+        self.map.apply(gradient, &self.values[image * vectors..][..vectors], plane, output);
+    }
+}
+
+/// What a layer's convolution reads.
+enum Input<'a> {
+    /// Pictures from outside [batch, channels, height, width].
+    Outer { reader: Reader, pictures: &'a [f32] },
+    /// The ReLU of what the layer before gives.
+    Inner(InnerInput<'a>),
+}
+
+/// The values of the layer before, which BatchNorm, gamma and beta scale and shift.
+struct InnerInput<'a> {
+    /// [image, blocks, pixels].
+    values: &'a Buffer,
+    scale_shift: [Vec<Vector>; 2],
+    blocks: usize,
+    size: [usize; 2],
+}
+
+/// A picture that was read.
+enum Picture {
+    Outer(ReadPicture),
+    Inner(Vec<Vector>),
+}
+
+impl InnerInput<'_> {
+    /// Vectors of an image.
+    fn vectors(&self) -> usize {
+        self.blocks * self.size[0] * self.size[1]
+    }
+
+    /// Memory for reading one picture, with a margin.
+    fn memory(&self) -> Vec<Vector> {
+        vec![ZERO; self.blocks * padded(self.size)]
+    }
+
+    fn picture(&self, image: usize) -> &[Vector] {
+        &self.values[image * self.vectors()..][..self.vectors()]
+    }
+
+    fn read(&self, image: usize, output: &mut [Vector]) {
+        let [scale, shift] = &self.scale_shift;
+        pad_scale_shift_relu(self.picture(image), [scale, shift], self.size, output);
+    }
+}
+
+impl Input<'_> {
+    /// Memory for reading one picture.
+    fn memory(&self) -> Picture {
+        match self {
+            Self::Outer { reader, .. } => Picture::Outer(reader.memory()),
+            Self::Inner(inner) => Picture::Inner(inner.memory()),
+        }
+    }
+
+    fn read(&self, image: usize, picture: &mut Picture) {
+        match (self, picture) {
+            (Self::Outer { reader, pictures }, Picture::Outer(read)) => {
+                reader.read(&pictures[image * reader.floats()..][..reader.floats()], read);
+            }
+            (Self::Inner(inner), Picture::Inner(source)) => inner.read(image, source),
+            _ => unreachable!("a picture of another input"),
+        }
+    }
+}
+
+impl Picture {
+    /// What the convolution reads.
+    fn source(&self) -> &[Vector] {
+        match self {
+            Self::Outer(read) => &read.source,
+            Self::Inner(source) => source,
+        }
+    }
+}
+
+/// The convolution of a layer with its weights.
 fn convolution(layer: &Layer, parameters: &[f32]) -> Convolution {
     let Layer { channels_in, channels_out, pointwise, .. } = *layer;
     let weights = |count: usize| &parameters[pointwise..pointwise + count * channels_out];
     match layer.source {
-        Source::Input => Convolution::new(None, weights(channels_in), [channels_in, channels_out]),
+        Source::Relu => Convolution::new(None, weights(channels_in), [channels_in, channels_out]),
         Source::Depthwise { k, dilation, stride, weights: at } => {
             let taps = Taps { k, dilation, stride };
             let depthwise = &parameters[at..at + channels_in * taps.count()];
             Convolution::new(Some((taps, depthwise)), weights(channels_in), [channels_in, channels_out])
         }
-        Source::Halves => Convolution::halves(weights(channels_in), [channels_in, channels_out]),
-        Source::Neighbourhoods => Convolution::new(None, weights(9 * channels_in), [9 * channels_in, channels_out]),
-    }
-}
-
-/// Numbers of channels in blocks.
-fn in_lanes(channels: &[f32]) -> Vec<Lane> {
-    channels.chunks(LANES).map(|block| map(|l| block.get(l).copied().unwrap_or(0.0))).collect()
-}
-
-/// The picture that a layer's convolution reads.
-enum Picture<'a> {
-    /// From outside.
-    Outer(&'a Reading, super::reading::Read),
-    /// What the layer before gives, with a margin.
-    Inner { source: Vec<Lane>, size: [usize; 2], vectors: usize },
-}
-
-impl<'a> Picture<'a> {
-    fn new(reading: Option<&'a Reading>, size: [usize; 2], channels: usize) -> Self {
-        match reading {
-            Some(reading) => Self::Outer(reading, reading.memory()),
-            None => Self::Inner {
-                source: vec![ZERO; blocks(channels) * padded(size)],
-                size,
-                vectors: blocks(channels) * size[0] * size[1],
-            },
-        }
-    }
-
-    fn read(&mut self, picture: &[f32]) {
-        if let Self::Outer(reading, read) = self {
-            reading.read(picture, read);
-        }
-    }
-
-    fn read_before(&mut self, before: &[Lane], [scale, shift]: &[Vec<Lane>; 2], image: usize) {
-        if let Self::Inner { source, size, vectors } = self {
-            pad_affine_relu(&before[image * *vectors..][..*vectors], [scale, shift], *size, source);
-        }
-    }
-
-    fn source(&self) -> &[Lane] {
-        match self {
-            Self::Outer(_, read) => &read.source,
-            Self::Inner { source, .. } => source,
-        }
-    }
-
-    fn write(&mut self, gradient: &[Lane], picture: &mut [f32]) {
-        if let Self::Outer(reading, read) = self {
-            reading.write(read, gradient, picture);
+        Source::FactorizedReduce => Convolution::factorized_reduce(weights(channels_in), [channels_in, channels_out]),
+        Source::Neighbourhoods => {
+            let inputs = NEIGHBOURS * channels_in;
+            Convolution::new(None, weights(inputs), [inputs, channels_out])
         }
     }
 }

@@ -1,10 +1,10 @@
-//! A depthwise convolution and a pointwise one over pictures in blocks, and the BatchNorm behind them.
+//! A convolution of one or two parts over pictures in blocks, depthwise and pointwise, with its gradients.
 
-use crate::kernels::cpu::blocks::{
-    Factors, LANES, Lane, Taps, ZERO, blocks, depthwise, depthwise_back, depthwise_weights, map, outer, pad, padded,
-    pointwise,
+use crate::kernels::cpu::{
+    blocks::{LANES, Vector, ZERO, blocks, map, pad, padded},
+    depthwise::{Taps, depthwise, depthwise_input_gradient, depthwise_weight_gradient},
+    pointwise::{pointwise, pointwise_weight_gradient},
 };
-use crate::model::plain::BATCH_NORM_EPSILON;
 
 /// A pointwise convolution, and the depthwise one before it where there is one.
 #[derive(Clone, Debug)]
@@ -12,11 +12,11 @@ pub(super) struct Convolution {
     taps: Option<Taps>,
     shape: Shape,
     /// [blocks, taps], and in the opposite order.
-    depthwise: Vec<Lane>,
-    flipped: Vec<Lane>,
+    depthwise: Vec<Vector>,
+    flipped: Vec<Vector>,
     /// [blocks of outputs, inputs], and [blocks of inputs, outputs].
-    pointwise: Vec<Lane>,
-    transposed: Vec<Lane>,
+    pointwise: Vec<Vector>,
+    transposed: Vec<Vector>,
 }
 
 /// Channels of a pointwise convolution's input and output.
@@ -24,31 +24,31 @@ pub(super) struct Convolution {
 struct Shape {
     inputs: usize,
     outputs: usize,
-    /// Whether the second half of the outputs reads inputs of its own, which follow the others.
-    halves: bool,
+    /// Whether it is two convolutions, the second half of whose outputs reads inputs of its own, which follow the others.
+    two_groups: bool,
 }
 
 impl Shape {
     fn input_blocks(self) -> usize {
-        blocks(self.inputs) * if self.halves { 2 } else { 1 }
+        blocks(self.inputs) * if self.two_groups { 2 } else { 1 }
     }
 
     /// Each weight [outputs, inputs]: its output, and where it finds its input.
     fn places(self) -> impl Iterator<Item = (usize, usize)> {
         (0..self.outputs).flat_map(move |output| {
-            let second = self.halves && output >= self.outputs / 2;
+            let second = self.two_groups && output >= self.outputs / 2;
             let first = if second { blocks(self.inputs) * LANES } else { 0 };
             (0..self.inputs).map(move |input| (output, first + input))
         })
     }
 }
 
-/// Memory of one picture's pass through convolutions.
+/// Scratch memory of one picture's pass through convolutions.
 pub(super) struct Scratch {
     /// What the depthwise convolution gives, and later that one's gradient.
-    between: Vec<Lane>,
+    between: Vec<Vector>,
     /// The same with a margin.
-    spread: Vec<Lane>,
+    spread: Vec<Vector>,
 }
 
 impl Scratch {
@@ -61,8 +61,8 @@ impl Scratch {
 /// The gradient of a convolution's weights.
 #[derive(Clone, Debug)]
 pub(super) struct WeightGradient {
-    depthwise: Vec<Lane>,
-    pointwise: Vec<Lane>,
+    depthwise: Vec<Vector>,
+    pointwise: Vec<Vector>,
 }
 
 impl WeightGradient {
@@ -78,7 +78,7 @@ impl WeightGradient {
 impl Convolution {
     /// A convolution whose depthwise weights are [inputs, taps] and whose pointwise ones are [outputs, inputs].
     pub fn new(depthwise: Option<(Taps, &[f32])>, pointwise: &[f32], [inputs, outputs]: [usize; 2]) -> Self {
-        let mut convolution = Self::of(Shape { inputs, outputs, halves: false }, pointwise);
+        let mut convolution = Self::of(Shape { inputs, outputs, two_groups: false }, pointwise);
         if let Some((taps, weights)) = depthwise {
             let count = taps.count();
             let mut packed = vec![ZERO; blocks(inputs) * count];
@@ -94,9 +94,9 @@ impl Convolution {
         convolution
     }
 
-    /// Two pointwise convolutions of half the outputs each, on inputs of their own.
-    pub fn halves(pointwise: &[f32], [inputs, outputs]: [usize; 2]) -> Self {
-        Self::of(Shape { inputs, outputs, halves: true }, pointwise)
+    /// The two pointwise convolutions of a factorized reduce: half the outputs each, on inputs of their own.
+    pub fn factorized_reduce(pointwise: &[f32], [inputs, outputs]: [usize; 2]) -> Self {
+        Self::of(Shape { inputs, outputs, two_groups: true }, pointwise)
     }
 
     fn of(shape: Shape, weights: &[f32]) -> Self {
@@ -121,14 +121,14 @@ impl Convolution {
     }
 
     /// A picture of `size`, with its margin where there is a depthwise convolution.
-    pub fn forward(&self, x: &[Lane], size: [usize; 2], scratch: &mut Scratch, output: &mut [Lane]) {
+    pub fn forward(&self, x: &[Vector], size: [usize; 2], scratch: &mut Scratch, output: &mut [Vector]) {
         let [height, width] = self.output(size);
         let x = self.between(x, size, scratch);
         pointwise(x, &self.pointwise, height * width, output);
     }
 
     /// What the pointwise convolution reads.
-    fn between<'a>(&self, x: &'a [Lane], size: [usize; 2], scratch: &'a mut Scratch) -> &'a [Lane] {
+    fn between<'a>(&self, x: &'a [Vector], size: [usize; 2], scratch: &'a mut Scratch) -> &'a [Vector] {
         let Some(taps) = self.taps else { return x };
         let [height, width] = taps.output(size);
         let between = &mut scratch.between[..blocks(self.shape.inputs) * height * width];
@@ -140,17 +140,17 @@ impl Convolution {
     /// output's; without a depthwise convolution the latter is written instead.
     pub fn backward(
         &self,
-        gradient: &[Lane],
-        x: &[Lane],
+        gradient: &[Vector],
+        x: &[Vector],
         size: [usize; 2],
         scratch: &mut Scratch,
         mut of_weights: Option<&mut WeightGradient>,
-        of_input: Option<&mut [Lane]>,
+        of_input: Option<&mut [Vector]>,
     ) {
         let output = self.output(size);
         let plane = output[0] * output[1];
         if let Some(of_weights) = &mut of_weights {
-            outer(gradient, self.between(x, size, scratch), plane, &mut of_weights.pointwise);
+            pointwise_weight_gradient(gradient, self.between(x, size, scratch), plane, &mut of_weights.pointwise);
         }
         let Some(taps) = self.taps else {
             if let Some(of_input) = of_input {
@@ -161,11 +161,11 @@ impl Convolution {
         let between = &mut scratch.between[..blocks(self.shape.inputs) * plane];
         pointwise(gradient, &self.transposed, plane, between);
         if let Some(of_weights) = of_weights {
-            depthwise_weights(taps, between, x, size, &mut of_weights.depthwise);
+            depthwise_weight_gradient(taps, between, x, size, &mut of_weights.depthwise);
         }
         if let Some(of_input) = of_input {
             pad(between, output, taps.stride, size, &mut scratch.spread);
-            depthwise_back(taps, &scratch.spread, &self.flipped, size, of_input);
+            depthwise_input_gradient(taps, &scratch.spread, &self.flipped, size, of_input);
         }
     }
 
@@ -184,106 +184,6 @@ impl Convolution {
             places.map(|(output, input)| gradient.pointwise[output / LANES * inputs + input][output % LANES]).collect();
         (depthwise, pointwise)
     }
-}
-
-/// Mean and 1 / sqrt(variance + epsilon) of each channel, in blocks.
-#[derive(Clone, Debug)]
-pub(super) struct Norm {
-    pub mean: Vec<Lane>,
-    pub scale: Vec<Lane>,
-}
-
-/// Sums over all images of parts [images, width].
-pub(super) fn total(parts: &[Lane], width: usize) -> Vec<[f64; LANES]> {
-    let mut sums = vec![[0.0; LANES]; width];
-    for part in parts.chunks_exact(width) {
-        for (sum, part) in sums.iter_mut().zip(part) {
-            for l in 0..LANES {
-                sum[l] += f64::from(part[l]);
-            }
-        }
-    }
-    sums
-}
-
-/// Mean and biased variance of each channel of several pictures, given those of each image [images, width]: the mean and the sum
-/// of squared distances from it.
-pub(super) fn moments_of(means: &[Lane], squares: &[Lane], width: usize, plane: usize) -> (Vec<Lane>, Vec<Lane>) {
-    let images = (means.len() / width) as f64;
-    let mean: Vec<[f64; LANES]> = total(means, width).iter().map(|sum| sum.map(|sum| sum / images)).collect();
-    let mut squared = total(squares, width);
-    for part in means.chunks_exact(width) {
-        for ((squared, part), mean) in squared.iter_mut().zip(part).zip(&mean) {
-            for l in 0..LANES {
-                squared[l] += plane as f64 * (f64::from(part[l]) - mean[l]).powi(2);
-            }
-        }
-    }
-    let count = images * plane as f64;
-    let single = |lane: &[f64; LANES]| lane.map(|value| value as f32);
-    (mean.iter().map(single).collect(), squared.iter().map(|squared| squared.map(|s| (s / count) as f32)).collect())
-}
-
-impl Norm {
-    /// By means and biased variances.
-    pub fn new(mean: &[Lane], variance: &[Lane]) -> Self {
-        let scale = |variance: &Lane| variance.map(|v| (1.0 / (f64::from(v) + BATCH_NORM_EPSILON).sqrt()) as f32);
-        Self { mean: mean.to_vec(), scale: variance.iter().map(scale).collect() }
-    }
-
-    /// Of what is normalised already.
-    pub fn identity(blocks: usize) -> Self {
-        Self { mean: vec![ZERO; blocks], scale: vec![[1.0; LANES]; blocks] }
-    }
-
-    /// The norms of several pictures of `blocks` each, by the moments of each image.
-    pub fn all(means: &[Lane], squares: &[Lane], pictures: usize, blocks: usize, plane: usize) -> Vec<Self> {
-        let (mean, variance) = moments_of(means, squares, pictures * blocks, plane);
-        mean.chunks_exact(blocks).zip(variance.chunks_exact(blocks)).map(|(m, v)| Self::new(m, v)).collect()
-    }
-
-    /// Factor and offset of each channel: normalised and then scaled by `weight`.
-    pub fn affine(&self, weight: f32) -> [Vec<Lane>; 2] {
-        let scale: Vec<Lane> = self.scale.iter().map(|scale| scale.map(|scale| weight * scale)).collect();
-        let shift = self.mean.iter().zip(&scale).map(|(mean, scale)| map(|l| -mean[l] * scale[l])).collect();
-        [scale, shift]
-    }
-
-    /// Where the output is the normalised value times `weight` [blocks]: sums of the output's gradient times the normalised
-    /// value of each channel, and how the gradient of the value follows from the output's and from the value. Given are the
-    /// sums over `count` pixels of the output's gradient, and of its product with the value.
-    pub fn backward(
-        &self,
-        sums: &[[f64; LANES]],
-        dots: &[[f64; LANES]],
-        count: usize,
-        weight: impl Fn(usize, usize) -> f32,
-    ) -> (Vec<[f64; LANES]>, Factors) {
-        let (mut normalised, mut factors) = (Vec::new(), Factors { a: Vec::new(), b: Vec::new(), shift: Vec::new() });
-        let count = count as f64;
-        for block in 0..self.mean.len() {
-            let (mut along, mut a, mut b, mut shift) = ([0.0; LANES], ZERO, ZERO, ZERO);
-            for l in 0..LANES {
-                let (mean, scale) = (f64::from(self.mean[block][l]), f64::from(self.scale[block][l]));
-                along[l] = scale * (dots[block][l] - mean * sums[block][l]);
-                let all = f64::from(weight(block, l)) * scale;
-                let slope = -all * scale * along[l] / count;
-                a[l] = all as f32;
-                b[l] = slope as f32;
-                shift[l] = (-all * sums[block][l] / count - slope * mean) as f32;
-            }
-            normalised.push(along);
-            factors.a.push(a);
-            factors.b.push(b);
-            factors.shift.push(shift);
-        }
-        (normalised, factors)
-    }
-}
-
-/// `count` parts of `length` each, but for the last; of nothing too.
-pub(super) fn chunks<T>(mut values: &mut [T], length: usize, count: usize) -> impl Iterator<Item = &mut [T]> {
-    (0..count).map(move |_| values.split_off_mut(..length.min(values.len())).expect("a part of it"))
 }
 
 /// The sums of what groups found, in their order.

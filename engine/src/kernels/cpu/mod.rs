@@ -1,16 +1,23 @@
-//! The networks' ops for Burn's CPU backend, in vectors and on all cores, with gradients written by hand.
+//! Kernels in Rust for Burn's CPU backend, in vectors and on all cores.
 //!
-//! Those of recurrent networks leave products to the backend, and all that lies between two products is one pass over rows.
-//! Those of convolutional ones take an image at a time from one BatchNorm to the next, in blocks of channels.
+//! Those of convolutional networks take an image at a time from one BatchNorm to the next, in [`blocks`] of channels:
+//! [`depthwise`], [`pointwise`] and [`pooling`] over one picture, [`convolution`] and [`batch_norm`] made of them, and of these a
+//! relaxed [`cell`] and the [`conv_norm`] ops of derived cells. Those of recurrent networks leave products to the backend, and
+//! all that lies between two products is one pass over rows.
 
 mod backend;
+mod batch_norm;
 mod blocks;
 mod buffer;
+mod cell;
 mod conv_norm;
 mod convolution;
+mod depthwise;
+mod factorized_reduce;
+mod input;
 mod likelihood;
-mod mixed_cell;
-mod reading;
+mod pointwise;
+mod pooling;
 mod recurrent;
 
 use burn::{
@@ -141,6 +148,11 @@ fn exp(x: f32) -> f32 {
 #[inline(always)]
 fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
+}
+
+/// `count` parts of `length` each, but for the last; of nothing too.
+fn chunks<T>(mut values: &mut [T], length: usize, count: usize) -> impl Iterator<Item = &mut [T]> {
+    (0..count).map(move |_| values.split_off_mut(..length.min(values.len())).expect("a part of it"))
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 
 use crate::device::Tuning;
 use crate::kernels::{
-    FusedKernels, InputGradients, LikelihoodPlan, RecurrentPlan, RecurrentWindow, SgdStep, WordPlaces,
+    CellPlan, ConvNormPlan, FusedKernels, InputGradients, LikelihoodPlan, RecurrentPlan, RecurrentWindow, SgdStep,
+    WordPlaces,
     wgsl::{
-        cell::{CellMemory, CellPlan, Wanted},
-        conv_norm::{ConvNormPlan, LayerMemory},
+        cell::{CellMemory, Wanted},
+        conv_norm::LayerMemory,
         language, recurrent, sgd,
     },
 };

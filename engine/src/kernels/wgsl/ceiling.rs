@@ -1,6 +1,6 @@
 //! What the device can do at most, measured by two shaders that do nothing else.
 
-use crate::kernels::wgsl::gpu::Launch;
+use crate::kernels::wgsl::launch::Launch;
 use crate::profile::Ceilings;
 use burn::{
     backend::wgpu::CubeBackend,
@@ -33,7 +33,7 @@ pub async fn ceilings(device: &Device) -> Result<Ceilings, ExecutionError> {
     let client = tensor.client;
     let result = client.empty(4 * THREADS);
     let rounds_a_second = rate(&client, |rounds| {
-        let launch = Launch::new(4, &["ceiling_multiply_add"]).all(&[("ROUNDS", rounds)]);
+        let launch = Launch::new(4, &["ceiling/multiply_add"]).set(&[("ROUNDS", rounds)]);
         launch.run(&client, THREADS, [1, 1], &[&result], THREADS);
     })
     .await?;
@@ -44,7 +44,7 @@ pub async fn ceilings(device: &Device) -> Result<Ceilings, ExecutionError> {
     let [mut from, mut to] = [(); 2].map(|()| client.empty(bytes));
     let copies_a_second = rate(&client, |copies| {
         for _ in 0..copies {
-            let launch = Launch::new(4, &["ceiling_copy"]).all(&[("COUNT", vectors)]);
+            let launch = Launch::new(4, &["ceiling/copy"]).set(&[("COUNT", vectors)]);
             launch.run(&client, vectors.div_ceil(rows), [rows, 1], &[&from, &to], 2 * bytes / 4);
             (from, to) = (to.clone(), from.clone());
         }

@@ -1,53 +1,19 @@
-use crate::device::Tuning;
-use crate::kernels::wgsl::{
-    cell::{CellPlan, Pointwise, line},
-    gpu::Launch,
+//! Convolutions with BatchNorm of gamma and beta: the ops of derived cells, their preprocessing and stems.
+
+use crate::kernels::{
+    plan::{ConvNormPlan, Layer, NEIGHBOURS, Source},
+    wgsl::{
+        batch_norm::{ChannelSums, gamma_beta, gamma_beta_running},
+        pictures::Pictures,
+        pointwise::{NormedGradient, Pointwise, PointwiseBackward},
+        space_to_depth::{PHASES, PhaseConvolution, Phases, StridedWeights},
+        sums::{Placement, sum_parts},
+    },
 };
-use crate::space::Op;
 use cubecl::{prelude::Client, server::Handle};
 
-/// Inputs of one output of a 3 x 3 convolution, a channel.
-const NEIGHBOURS: usize = 9;
 /// Threads that share the pixels of a channel in a sum.
 const CHUNKS: usize = 64;
-
-/// What the pointwise convolution of a layer reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::kernels) enum Source {
-    /// The ReLU of the layer's input.
-    Input,
-    /// A depthwise convolution of that, whose weights lie there.
-    Depthwise { k: usize, dilation: usize, stride: usize, weights: usize },
-    /// Every second pixel of that: the first half of the outputs from pixel 0 on, the second half from pixel 1 on.
-    Halves,
-    /// The 3 x 3 neighbourhoods of the pixels of the input itself.
-    Neighbourhoods,
-}
-
-/// A convolution of one or two parts, and BatchNorm with learned factors and offsets.
-#[derive(Clone, Debug)]
-pub(in crate::kernels) struct Layer {
-    pub(in crate::kernels) source: Source,
-    /// The input's channels, and the output's, both at the output's resolution.
-    inputs: CellPlan,
-    outputs: CellPlan,
-    pub(in crate::kernels) channels_in: usize,
-    pub(in crate::kernels) channels_out: usize,
-    pub(in crate::kernels) size: [usize; 2],
-    /// Where the weights of the pointwise convolution lie among the parameters, and where the factors, which the offsets
-    /// follow.
-    pub(in crate::kernels) pointwise: usize,
-    pub(in crate::kernels) factors: usize,
-}
-
-/// The launches of an op of a derived cell, of preprocessing or of a stem: one or two convolutions with BatchNorm of learned
-/// factors and offsets. All its parameters lie together, those of the convolutions first.
-#[derive(Clone, Debug)]
-pub(crate) struct ConvNormPlan {
-    pub(in crate::kernels) layers: Vec<Layer>,
-    pub(in crate::kernels) batch: usize,
-    pub(in crate::kernels) parameters: usize,
-}
 
 /// What the backward pass of a layer needs of the forward pass.
 #[derive(Clone, Debug)]
@@ -55,108 +21,11 @@ pub(crate) struct LayerMemory {
     input: Handle,
     /// Outputs of the convolution.
     values: Handle,
-    /// BatchNorm's scale and shift without what is learned.
+    /// BatchNorm's scale and shift without gamma and beta.
     norm: Handle,
 }
 
-/// Input of a convolution of stride 2 as four quarters, and the weights with which a convolution of stride 1 reads them.
-struct Quarters {
-    values: Handle,
-    /// None where the weights are as they are: an even dilation reads one quarter only.
-    weights: Option<Handle>,
-}
-
 impl ConvNormPlan {
-    /// The stem for small images: a 3x3 convolution with `channels` outputs on `batch` images of `size`.
-    pub fn stem(channels: usize, batch: usize, size: [usize; 2], tuning: Tuning) -> Self {
-        let mut plan = Self { layers: Vec::new(), batch, parameters: 0 };
-        plan.push(Source::Neighbourhoods, [3, channels], size, tuning);
-        plan.finish()
-    }
-
-    /// ReLU and a pointwise convolution from `input` [batch, channels, height, width] to `channels`.
-    pub fn relu_conv([batch, from, height, width]: [usize; 4], channels: usize, tuning: Tuning) -> Self {
-        let mut plan = Self { layers: Vec::new(), batch, parameters: 0 };
-        plan.push(Source::Input, [from, channels], [height, width], tuning);
-        plan.finish()
-    }
-
-    /// A factorised reduction; none of an odd picture or to an odd number of channels.
-    pub fn factorized_reduce(
-        [batch, from, height, width]: [usize; 4],
-        channels: usize,
-        tuning: Tuning,
-    ) -> Option<Self> {
-        let even = [height, width, channels].iter().all(|n| n.is_multiple_of(2));
-        even.then(|| {
-            let mut plan = Self { layers: Vec::new(), batch, parameters: 0 };
-            plan.push(Source::Halves, [from, channels], [height / 2, width / 2], tuning);
-            plan.finish()
-        })
-    }
-
-    /// An op of a derived cell, as long as the kernels cover it: not pools, identities, large kernels, nor strides over odd
-    /// pictures.
-    pub fn op(op: Op, stride: usize, input: [usize; 4], tuning: Tuning) -> Option<Self> {
-        let [batch, channels, height, width] = input;
-        let (k, dilation, twice) = match op {
-            Op::SEP_CONV_3X3 => (3, 1, true),
-            Op::SEP_CONV_5X5 => (5, 1, true),
-            Op::DIL_CONV_3X3 => (3, 2, false),
-            Op::DIL_CONV_5X5 => (5, 2, false),
-            Op::SKIP_CONNECT if stride == 2 => return Self::factorized_reduce(input, channels, tuning),
-            _ => return None,
-        };
-        if stride == 2 && !(height.is_multiple_of(2) && width.is_multiple_of(2)) {
-            return None;
-        }
-        let size = [height / stride, width / stride];
-        let mut plan = Self { layers: Vec::new(), batch, parameters: 0 };
-        for stride in [stride, 1].into_iter().take(if twice { 2 } else { 1 }) {
-            let weights = plan.parameters;
-            plan.parameters += channels * k * k;
-            plan.push(Source::Depthwise { k, dilation, stride, weights }, [channels, channels], size, tuning);
-        }
-        Some(plan.finish())
-    }
-
-    /// Adds a layer whose output has `size`.
-    fn push(&mut self, source: Source, [from, to]: [usize; 2], size: [usize; 2], tuning: Tuning) {
-        let plan = |channels| CellPlan::of_pixels(channels, self.batch, size, tuning);
-        let neighbours = if source == Source::Neighbourhoods { NEIGHBOURS } else { 1 };
-        self.layers.push(Layer {
-            source,
-            inputs: plan(from),
-            outputs: plan(to),
-            channels_in: from,
-            channels_out: to,
-            size,
-            pointwise: self.parameters,
-            factors: 0,
-        });
-        self.parameters += from * neighbours * to;
-    }
-
-    /// Puts factors and offsets behind the weights.
-    fn finish(mut self) -> Self {
-        for layer in &mut self.layers {
-            layer.factors = self.parameters;
-            self.parameters += 2 * layer.channels_out;
-        }
-        self
-    }
-
-    /// Shape of the output.
-    pub fn output(&self) -> [usize; 4] {
-        let last = self.layers.last().expect("a layer");
-        [self.batch, last.channels_out, last.size[0], last.size[1]]
-    }
-
-    /// Length of the statistics of each BatchNorm: twice its channels.
-    pub fn statistics(&self) -> impl Iterator<Item = usize> {
-        self.layers.iter().map(|layer| 2 * layer.channels_out)
-    }
-
     /// The forward pass: the output, what the backward pass needs, and the means and unbiased variances that each BatchNorm
     /// found. With `running` ones BatchNorm uses those, finds none and keeps no memory.
     pub fn forward(
@@ -168,10 +37,10 @@ impl ConvNormPlan {
     ) -> (Handle, Vec<LayerMemory>, Vec<Handle>) {
         let mut x = input.clone();
         let (mut memories, mut statistics) = (Vec::new(), Vec::new());
-        for (i, layer) in self.layers.iter().enumerate() {
-            let (values, norm) = layer.convolve(client, &x, parameters);
-            let (learned, found) = layer.learned_norm(client, parameters, &norm, running.map(|running| &running[i]));
-            let output = layer.normalise(client, &values, &learned);
+        for (i, layer) in self.on_device(client, parameters).enumerate() {
+            let (values, norm) = layer.convolve(&x);
+            let (scale_shift, found) = layer.gamma_beta(&norm, running.map(|running| &running[i]));
+            let output = layer.normalise(&values, &scale_shift);
             if let Some(found) = found {
                 memories.push(LayerMemory { input: x, values, norm });
                 statistics.push(found);
@@ -192,357 +61,326 @@ impl ConvNormPlan {
     ) -> (Option<Handle>, Handle) {
         let result = client.empty(4 * self.parameters);
         let mut gradient = Some(output_gradient.clone());
-        for (i, (layer, memory)) in self.layers.iter().zip(memories).enumerate().rev() {
+        let layers: Vec<_> = self.on_device(client, parameters).zip(memories).collect();
+        for (i, (layer, memory)) in layers.into_iter().enumerate().rev() {
             let of_output = gradient.expect("each layer but the first hands one on");
-            gradient = layer.backward(client, parameters, memory, &of_output, &result, i > 0 || wants_input);
+            gradient = layer.backward(memory, &of_output, &result, i > 0 || wants_input);
         }
         (gradient, result)
     }
+
+    fn on_device<'a>(&'a self, client: &'a Client, parameters: &'a Handle) -> impl Iterator<Item = DeviceLayer<'a>> {
+        self.layers.iter().map(move |layer| {
+            let pictures =
+                |channels| Pictures { batch: self.batch, channels, size: layer.size, stride: 1, tuning: self.tuning };
+            DeviceLayer {
+                client,
+                parameters,
+                layer,
+                inputs: pictures(layer.channels_in),
+                outputs: pictures(layer.channels_out),
+            }
+        })
+    }
 }
 
-impl Layer {
-    /// Channels that a row of the pointwise weights reads, and how many such convolutions there are side by side.
-    fn read(&self) -> (usize, usize) {
-        match self.source {
-            Source::Neighbourhoods => (NEIGHBOURS * self.channels_in, 1),
-            Source::Halves => (self.channels_in, 2),
-            Source::Input | Source::Depthwise { .. } => (self.channels_in, 1),
-        }
+/// A layer with its parameters on a device.
+struct DeviceLayer<'a> {
+    client: &'a Client,
+    parameters: &'a Handle,
+    layer: &'a Layer,
+    /// Pictures of the input's channels and of the output's, both of the output's size.
+    inputs: Pictures,
+    outputs: Pictures,
+}
+
+/// A depthwise convolution of the ReLU of a layer's input.
+#[derive(Clone, Copy)]
+struct Depthwise {
+    k: usize,
+    dilation: usize,
+    /// Offset of its weights among the parameters.
+    weights: usize,
+}
+
+/// The files that say where the input of a depthwise convolution lies, and where phases do.
+const INPUT: &str = "cell/state_offset";
+const PHASE: &str = "space_to_depth/state_offset";
+
+impl DeviceLayer<'_> {
+    /// The pointwise convolution, and where its weights lie.
+    fn pointwise(&self) -> (Pointwise, Placement) {
+        let relu = self.layer.source == Source::Relu;
+        let convolution = Pointwise::to(&self.outputs, self.layer.pointwise_inputs(), relu);
+        (convolution, Placement::together(self.layer.pointwise, 1))
     }
 
-    /// Pixels of a channel, over the minibatch.
-    fn pixels(&self) -> usize {
-        self.outputs.pixels(1)
-    }
-
-    /// What the pointwise convolution reads.
-    fn source(&self, client: &Client, input: &Handle, parameters: &Handle) -> (Handle, Option<Quarters>) {
-        match self.source {
-            Source::Input => (input.clone(), None),
-            Source::Halves => (self.outputs.both_halves(client, self.channels_in, input), None),
-            Source::Neighbourhoods => {
-                let lanes = self.inputs.lanes();
-                let floats = self.channels_in * self.pixels();
-                let unfolded = client.empty(4 * NEIGHBOURS * floats);
-                self.inputs.rows(self.inputs.launch(lanes, &["unfold", line(lanes)]), lanes).run(
-                    client,
-                    floats / lanes,
-                    [1, 1],
-                    &[input, &unfolded],
-                    (1 + NEIGHBOURS) * floats,
-                );
-                (unfolded, None)
-            }
+    /// What the pointwise convolution reads [batch, inputs, height, width], and the phases of the input of a convolution of stride 2.
+    fn source(&self, input: &Handle) -> (Handle, Option<Phases>) {
+        match self.layer.source {
+            Source::Relu => (input.clone(), None),
+            Source::FactorizedReduce => (self.outputs.reduce(self.client, self.layer.channels_in, input), None),
+            Source::Neighbourhoods => (self.im2col(input), None),
             Source::Depthwise { k, dilation, stride, weights } => {
-                let floats = self.channels_in * self.pixels();
-                let result = client.empty(4 * floats);
-                let quarters = (stride == 2).then(|| self.split(client, input, parameters, (k, dilation), weights));
-                let threads = self.inputs.columns_of_node();
-                let launch = |place, dilated, phases| {
-                    self.inputs
-                        .depthwise(&[place, "depthwise", "depthwise_first", "totals_ignored"], dilated, phases, false)
-                        .all(&[("EDGE", 0), ("RESULT", 0)])
-                };
-                match &quarters {
-                    None => launch("states", (k, dilation), 1).all(&[("WEIGHTS", weights)]).run(
-                        client,
-                        threads,
-                        [1, 1],
-                        &[parameters, input, &result],
-                        2 * floats,
-                    ),
-                    Some(quarters) => {
-                        let strided = quarters.of(k, weights, parameters);
-                        launch("phases", (strided.k, 1), strided.count)
-                            .all(&[("STEP", 4 / strided.count), ("WEIGHTS", strided.at)])
-                            .run(
-                                client,
-                                threads,
-                                [1, 1],
-                                &[strided.weights, &quarters.values, &result],
-                                (1 + strided.count) * floats,
-                            );
-                    }
-                }
-                (result, quarters)
+                let depthwise = Depthwise { k, dilation, weights };
+                let phases = (stride == 2).then(|| self.phases(depthwise, input));
+                (self.depthwise(depthwise, input, phases.as_ref()), phases)
             }
         }
     }
 
-    /// The input of a convolution of stride 2 in quarters, and its weights for them.
-    fn split(
-        &self,
-        client: &Client,
-        input: &Handle,
-        parameters: &Handle,
-        (k, dilation): (usize, usize),
-        weights: usize,
-    ) -> Quarters {
-        let lanes = self.inputs.lanes();
-        let c = self.channels_in;
-        let floats = c * self.pixels();
-        let values = client.empty(4 * 4 * floats);
-        self.inputs.rows(self.inputs.launch(lanes, &["split"]), lanes).run(
-            client,
-            floats / lanes,
+    /// The 3 x 3 neighbourhoods of the input's pixels [batch, 9 channels, height, width].
+    fn im2col(&self, input: &Handle) -> Handle {
+        let floats = self.inputs.floats();
+        let result = self.client.empty(4 * NEIGHBOURS * floats);
+        self.inputs.halo_launch(&["pointwise/im2col"]).run(
+            self.client,
+            floats / self.inputs.lanes(),
             [1, 1],
-            &[input, &values],
-            8 * floats,
+            &[input, &result],
+            (1 + NEIGHBOURS) * floats,
         );
-        let weights = (dilation == 1).then(|| {
-            let total = 4 * c * 9;
-            let expanded = client.empty(4 * total);
-            Launch::new(1, &["expand"])
-                .all(&[("TOTAL", total), ("C", c), ("K", k), ("WEIGHTS", weights), ("RESULT", 0)])
-                .run(client, total, [1, 1], &[parameters, &expanded], total + c * k * k);
-            expanded
+        result
+    }
+
+    /// A depthwise convolution of the ReLU of the input, or of its phases.
+    fn depthwise(&self, of: Depthwise, input: &Handle, phases: Option<&Phases>) -> Handle {
+        let Depthwise { k, dilation, weights } = of;
+        let (client, pictures) = (self.client, &self.inputs);
+        let (threads, floats) = (pictures.all_columns(), pictures.floats());
+        let result = client.empty(4 * floats);
+        let launch = |place, kernel, phases| {
+            let files = [place, "depthwise/convolution", "depthwise/first", "depthwise/no_output_sums"];
+            pictures.depthwise(&files, kernel, phases, false).set(&[("EDGE", 0), ("RESULT", 0)])
+        };
+        let Some(phases) = phases else {
+            launch(INPUT, (k, dilation), 1).set(&[("WEIGHTS", weights)]).run(
+                client,
+                threads,
+                [1, 1],
+                &[self.parameters, input, &result],
+                2 * floats,
+            );
+            return result;
+        };
+        let convolution = self.phase_convolution(of, phases, self.parameters);
+        launch(PHASE, (convolution.k, 1), convolution.phases)
+            .set(&[("STEP", convolution.step()), ("WEIGHTS", convolution.at)])
+            .run(
+                client,
+                threads,
+                [1, 1],
+                &[convolution.weights, &phases.values, &result],
+                (1 + convolution.phases) * floats,
+            );
+        result
+    }
+
+    fn strided_weights(&self, of: Depthwise) -> StridedWeights {
+        StridedWeights { edges: 1, channels: self.inputs.channels, k: of.k, at: of.weights }
+    }
+
+    /// The input of a convolution of stride 2 in phases, and its weights for them unless a dilation of 2 has it read one only.
+    fn phases(&self, of: Depthwise, input: &Handle) -> Phases {
+        let values = self.inputs.space_to_depth(self.client, input, 1);
+        let weights = (of.dilation == 1).then(|| {
+            let weights = self.strided_weights(of);
+            let spread = self.client.empty(4 * weights.spread_floats());
+            weights.spread(self.client, self.parameters, (&spread, 0));
+            spread
         });
-        Quarters { values, weights }
+        Phases { values, weights }
     }
 
-    /// The output of the convolution, and BatchNorm's scale and shift of it.
-    fn convolve(&self, client: &Client, input: &Handle, parameters: &Handle) -> (Handle, Handle) {
-        let (source, _) = self.source(client, input, parameters);
-        let (ci, halves) = self.read();
-        let co = self.channels_out;
-        let packed = self.outputs.pack(client, [ci, co, 1], ([self.pointwise, 0], 1), parameters);
-        let lanes = self.outputs.input_lanes();
-        let plane = self.outputs.plane() / lanes;
-        let relu = self.source == Source::Input;
-        self.outputs.pointwise(client, lanes, plane, [ci, co, halves, 1], relu, (&packed, [0, 0], 1), &source)
+    fn phase_convolution<'b>(&self, of: Depthwise, phases: &'b Phases, parameters: &'b Handle) -> PhaseConvolution<'b> {
+        phases.convolution((of.k, of.dilation), (parameters, of.weights), 0)
     }
 
-    /// BatchNorm's scale and shift with what is learned, and the statistics that `norm` means unless `running` ones are
-    /// used instead.
-    fn learned_norm(
-        &self,
-        client: &Client,
-        parameters: &Handle,
-        norm: &Handle,
-        running: Option<&Handle>,
-    ) -> (Handle, Option<Handle>) {
-        let c = self.channels_out;
-        let learned = client.empty(4 * 2 * c);
-        let launch = |file| Launch::new(1, &[file]).all(&[("C", c), ("FACTORS", self.factors)]);
+    /// The output of the convolution [batch, channels, height, width], and BatchNorm's scale and shift of it.
+    fn convolve(&self, input: &Handle) -> (Handle, Handle) {
+        let (source, _) = self.source(input);
+        let (convolution, weights) = self.pointwise();
+        let transposed = convolution.transpose_weights(self.client, self.parameters, weights);
+        convolution.forward(self.client, (&transposed, Placement::together(0, 1)), &source)
+    }
+
+    /// BatchNorm's scale and shift with gamma and beta, and the statistics that `norm` means unless `running` ones are used
+    /// instead.
+    fn gamma_beta(&self, norm: &Handle, running: Option<&Handle>) -> (Handle, Option<Handle>) {
+        let c = self.outputs.channels;
+        let parameters = (self.parameters, self.layer.gamma);
         match running {
-            Some(running) => {
-                launch("running_norm").run(client, c, [1, 1], &[parameters, running, &learned], 6 * c);
-                (learned, None)
-            }
+            Some(running) => (gamma_beta_running(self.client, running, parameters, c), None),
             None => {
-                let found = client.empty(4 * 2 * c);
-                launch("learned_norm").f("COUNT", self.pixels()).run(
-                    client,
-                    c,
-                    [1, 1],
-                    &[parameters, norm, &learned, &found],
-                    8 * c,
-                );
-                (learned, Some(found))
+                let count = self.outputs.pixels(1);
+                let (scale_shift, statistics) = gamma_beta(self.client, norm, parameters, [c, count]);
+                (scale_shift, Some(statistics))
             }
         }
     }
 
-    fn normalise(&self, client: &Client, values: &Handle, norm: &Handle) -> Handle {
-        let floats = self.channels_out * self.pixels();
-        let lanes = self.outputs.input_lanes();
-        let output = client.empty(4 * floats);
-        self.outputs.launch(lanes, &["affine"]).all(&[("RESULT", 0)]).run(
-            client,
-            floats / lanes,
-            [1, 1],
-            &[values, norm, &output],
-            2 * floats,
-        );
+    fn normalise(&self, values: &Handle, scale_shift: &Handle) -> Handle {
+        let output = self.client.empty(4 * self.outputs.floats());
+        self.outputs.normalise(self.client, values, scale_shift, (&output, 0));
         output
     }
 
     /// Writes the gradients of the parameters to `result`; the gradient of the input, where wanted and there is one.
     fn backward(
         &self,
-        client: &Client,
-        parameters: &Handle,
         memory: LayerMemory,
         output_gradient: &Handle,
         result: &Handle,
         wants_input: bool,
     ) -> Option<Handle> {
         let LayerMemory { input, values, norm } = memory;
-        let lanes = self.outputs.input_lanes();
-        let plane = self.outputs.plane() / lanes;
-        let (ci, halves) = self.read();
-        let (pixels, co) = (self.pixels(), self.channels_out);
-        let chunks = CHUNKS.min(pixels / lanes);
-        let sums = client.empty(4 * 2 * co * chunks);
-        self.outputs.launch(lanes, &["learned_sums"]).all(&[("CHUNKS", chunks)]).run(
-            client,
-            co * chunks,
-            [1, 1],
-            &[&values, &norm, output_gradient, &sums],
-            2 * co * (pixels + chunks),
-        );
-        let affine = client.empty(4 * 4 * co);
-        Launch::new(1, &["learned_back"])
-            .all(&[("C", co), ("PARTS", chunks), ("FACTORS", self.factors)])
-            .f("COUNT", pixels)
-            .run(client, co, [1, 1], &[&sums, &norm, parameters, result, &affine], 2 * co * (chunks + 5));
+        let coefficients = self.batch_norm_gradient([&values, &norm], output_gradient, result);
         // What the convolution read is computed once more rather than kept: it is cheap, and half of all that would be kept.
-        let (source, quarters) = self.source(client, &input, parameters);
-        let convolution = Pointwise {
-            vectors: [lanes, plane],
-            slots: 1,
-            channels: [ci, co, halves],
-            gradient: (&values, 0),
-            value: (output_gradient, 0),
-            affine: &affine,
+        let (source, phases) = self.source(&input);
+        let is_depthwise = matches!(self.layer.source, Source::Depthwise { .. });
+        let (convolution, weights) = self.pointwise();
+        let backward = PointwiseBackward {
+            gradient: NormedGradient {
+                gradient: (&values, 0),
+                value: (output_gradient, 0),
+                coefficients: &coefficients,
+            },
             source: Some(&source),
-            relu: self.source == Source::Input,
-            weights: [self.pointwise, 0],
-            split: 1,
+            parameters: self.parameters,
+            weights,
+            parameter_gradients: Some(result),
+            input_requested: self.layer.source != Source::Neighbourhoods && (wants_input || is_depthwise),
         };
-        let depthwise = matches!(self.source, Source::Depthwise { .. });
-        let wanted = self.source != Source::Neighbourhoods && (wants_input || depthwise);
-        let gradient = self.outputs.pointwise_back(client, convolution, parameters, Some(result), wanted)?;
+        let gradient = convolution.backward(self.client, backward)?;
         drop((source, values));
-        match self.source {
-            Source::Halves => Some(self.outputs.both_halves_back(client, ci, &gradient, &input)),
-            Source::Depthwise { k, dilation, weights, .. } => {
-                let convolution = (k, dilation, weights);
-                self.depthwise_weights(client, convolution, &input, quarters.as_ref(), &gradient, result);
-                wants_input.then(|| self.depthwise_back(client, convolution, parameters, &input, quarters, &gradient))
+        match self.layer.source {
+            Source::FactorizedReduce => {
+                Some(self.outputs.reduce_gradient(self.client, self.layer.channels_in, &gradient, &input))
             }
-            _ => Some(gradient),
+            Source::Depthwise { k, dilation, weights, .. } => {
+                let of = Depthwise { k, dilation, weights };
+                self.depthwise_weight_gradient(of, &input, phases.as_ref(), &gradient, result);
+                wants_input.then(|| self.depthwise_input_gradient(of, &input, phases, &gradient))
+            }
+            Source::Relu | Source::Neighbourhoods => Some(gradient),
         }
     }
 
-    /// Gradients of the weights of a depthwise convolution, from the gradient of its output.
-    fn depthwise_weights(
+    /// Writes the gradients of gamma and beta; BatchNorm's coefficients of the values and of the output's gradient.
+    fn batch_norm_gradient(
         &self,
-        client: &Client,
-        (k, dilation, weights): (usize, usize, usize),
+        [values, norm]: [&Handle; 2],
+        output_gradient: &Handle,
+        parameter_gradients: &Handle,
+    ) -> Handle {
+        let lanes = self.outputs.plane_lanes();
+        let (pixels, channels) = (self.outputs.pixels(1), self.outputs.channels);
+        let chunks = CHUNKS.min(pixels / lanes);
+        let partial = self.client.empty(4 * 2 * channels * chunks);
+        self.outputs
+            .launch(lanes, &["common/channel_walk", "batch_norm/gamma_beta_sums"])
+            .set(&[("CHUNKS", chunks)])
+            .run(
+                self.client,
+                channels * chunks,
+                [1, 1],
+                &[values, norm, output_gradient, &partial],
+                2 * channels * (pixels + chunks),
+            );
+        let sums = ChannelSums { partial: &partial, channels, parts: chunks, count: pixels };
+        let parameters = [self.parameters, parameter_gradients];
+        sums.gamma_beta_gradient(self.client, norm, self.layer.gamma, parameters)
+    }
+
+    /// Writes the gradients of the weights of a depthwise convolution, from the gradient of its output.
+    fn depthwise_weight_gradient(
+        &self,
+        of: Depthwise,
         input: &Handle,
-        quarters: Option<&Quarters>,
+        phases: Option<&Phases>,
         gradient: &Handle,
         result: &Handle,
     ) {
-        let c = self.channels_in;
-        let parts: usize = self.inputs.weight_parts().iter().product();
-        let floats = c * self.pixels();
-        let launch = |place, dilated| {
-            self.inputs
-                .depthwise_weights(&[place, "depthwise_weights", "depthwise_weights_first"], dilated, 0)
-                .all(&[("SOURCE", 0), ("EDGE", 0)])
+        let Depthwise { k, dilation, weights } = of;
+        let (client, pictures) = (self.client, &self.inputs);
+        let (c, floats, parts) = (pictures.channels, pictures.floats(), pictures.weight_gradient_parts());
+        let placement = Placement::together(weights, c);
+        let launch = |place, kernel| {
+            let files = [place, "depthwise/weight_gradient", "depthwise/weight_gradient_first"];
+            pictures.depthwise_weight_gradient(&files, kernel, 0).set(&[("SOURCE", 0), ("EDGE", 0)])
         };
-        let Some(quarters) = quarters else {
-            let partial = client.empty(4 * c * parts * k * k);
-            launch("states", (k, dilation)).all(&[("SHARE", 1)]).run(
+        let Some(phases) = phases else {
+            let sums = c * parts * k * k;
+            let partial = client.empty(4 * sums);
+            launch(INPUT, (k, dilation)).set(&[("SHARE", 1)]).run(
                 client,
                 c * parts,
                 [1, 1],
                 &[gradient, &partial, input],
-                2 * floats + c * parts * k * k,
+                2 * floats + sums,
             );
-            return self.inputs.reduce(client, &partial, result, [c, parts, k * k], [weights, 0], c);
+            return sum_parts(client, &partial, [c, parts, k * k], (result, placement));
         };
-        let strided = quarters.of(k, weights, result);
-        let count = strided.count;
-        let partial = client.empty(4 * count * c * parts * strided.k * strided.k);
-        launch("phases", (strided.k, 1)).all(&[("SHARE", count), ("STEP", 4 / count)]).run(
+        let convolution = self.phase_convolution(of, phases, self.parameters);
+        let count = convolution.phases;
+        let sums = count * c * parts * convolution.k * convolution.k;
+        let partial = client.empty(4 * sums);
+        launch(PHASE, (convolution.k, 1)).set(&[("SHARE", count), ("STEP", convolution.step())]).run(
             client,
             c * parts,
             [count, 1],
-            &[gradient, &partial, &quarters.values],
-            (1 + count) * floats + count * c * parts * strided.k * strided.k,
+            &[gradient, &partial, &phases.values],
+            (1 + count) * floats + sums,
         );
         if count == 1 {
-            return self.inputs.reduce(client, &partial, result, [c, parts, k * k], [weights, 0], c);
+            return sum_parts(client, &partial, [c, parts, k * k], (result, placement));
         }
-        let total = c * k * k;
-        Launch::new(1, &["collapse"])
-            .all(&[("TOTAL", total), ("C", c), ("K", k), ("PARTS", parts), ("SOURCE", 0), ("WEIGHTS", weights)])
-            .run(client, total, [1, 1], &[&partial, result], total * (parts + 1));
+        self.strided_weights(of).gather_gradients(client, (&partial, 0), parts, result);
     }
 
     /// The gradient of the input of a depthwise convolution of its ReLU, from the gradient of the output.
-    fn depthwise_back(
+    fn depthwise_input_gradient(
         &self,
-        client: &Client,
-        (k, dilation, weights): (usize, usize, usize),
-        parameters: &Handle,
+        of: Depthwise,
         input: &Handle,
-        quarters: Option<Quarters>,
+        phases: Option<Phases>,
         gradient: &Handle,
     ) -> Handle {
-        let lanes = self.inputs.lanes();
-        let threads = self.inputs.columns_of_node();
-        let floats = self.channels_in * self.pixels();
-        let launch = |place, dilated| {
-            self.inputs
-                .depthwise(&[place, "depthwise", "depthwise_first_back"], dilated, 1, true)
-                .all(&[("EDGE", 0), ("SOURCE", 0)])
+        let Depthwise { k, dilation, weights } = of;
+        let (client, pictures) = (self.client, &self.inputs);
+        let (threads, floats) = (pictures.all_columns(), pictures.floats());
+        let launch = |place, kernel| {
+            let files = [place, "depthwise/convolution", "depthwise/first_input_gradient"];
+            pictures.depthwise(&files, kernel, 1, true).set(&[("EDGE", 0), ("SOURCE", 0)])
         };
-        let Some(quarters) = quarters else {
+        let Some(phases) = phases else {
             let result = client.empty(4 * floats);
-            launch("states", (k, dilation)).all(&[("WEIGHTS", weights), ("SHARE", 1), ("FRESH", 1)]).run(
+            launch(INPUT, (k, dilation)).set(&[("WEIGHTS", weights), ("SHARE", 1), ("FRESH", 1)]).run(
                 client,
                 threads,
                 [1, 1],
-                &[parameters, gradient, input, &result],
+                &[self.parameters, gradient, input, &result],
                 3 * floats,
             );
             return result;
         };
-        let strided = quarters.of(k, weights, parameters);
-        let spread = client.empty(4 * 4 * floats);
-        if strided.count < 4 {
-            let vectors = 4 * floats / lanes;
-            Launch::new(lanes, &["zero"]).all(&[("TOTAL", vectors)]).run(
-                client,
-                vectors,
-                [1, 1],
-                &[&spread],
-                4 * floats,
-            );
+        let convolution = self.phase_convolution(of, &phases, self.parameters);
+        let count = convolution.phases;
+        let phase_gradients = client.empty(4 * PHASES * floats);
+        if count < PHASES {
+            pictures.zero(client, &phase_gradients, PHASES);
         }
-        launch("phases", (strided.k, 1))
-            .all(&[("WEIGHTS", strided.at), ("SHARE", strided.count), ("STEP", 4 / strided.count), ("FRESH", 4)])
+        launch(PHASE, (convolution.k, 1))
+            .set(&[("WEIGHTS", convolution.at), ("SHARE", count), ("STEP", convolution.step()), ("FRESH", PHASES)])
             .run(
                 client,
                 threads,
-                [strided.count, 1],
-                &[strided.weights, gradient, &quarters.values, &spread],
-                (1 + 2 * strided.count) * floats,
+                [count, 1],
+                &[convolution.weights, gradient, &phases.values, &phase_gradients],
+                (1 + 2 * count) * floats,
             );
-        let result = client.empty(4 * 4 * floats);
-        self.inputs.rows(self.inputs.launch(lanes, &["merge"]), lanes).run(
-            client,
-            floats / lanes,
-            [1, 1],
-            &[&spread, &result],
-            8 * floats,
-        );
+        let result = client.empty(4 * PHASES * floats);
+        pictures.depth_to_space(client, &phase_gradients, &result, 1);
         result
-    }
-}
-
-/// How a convolution of stride 2 reads the quarters of its input.
-struct Strided<'a> {
-    /// Width of its kernel on a quarter.
-    k: usize,
-    /// Quarters that it reads, each with weights of its own.
-    count: usize,
-    /// The weights, and where they begin.
-    weights: &'a Handle,
-    at: usize,
-}
-
-impl Quarters {
-    /// For a convolution whose own weights of k x k begin `at` in `parameters`.
-    fn of<'a>(&'a self, k: usize, at: usize, parameters: &'a Handle) -> Strided<'a> {
-        match &self.weights {
-            Some(weights) => Strided { k: 3, count: 4, weights, at: 0 },
-            // Every second pixel of every second row is in the first quarter.
-            None => Strided { k, count: 1, weights: parameters, at },
-        }
     }
 }

@@ -6,7 +6,7 @@ use crate::kernels::{
     LikelihoodPlan, WordPlaces,
     wgsl::{
         backend::{indices, wrap},
-        gpu::Launch,
+        launch::Launch,
     },
 };
 use burn::{
@@ -63,22 +63,19 @@ fn product(
     let buffers = [a.handle, b.handle, result];
     let launch = |file| {
         Launch::new(1, &[file])
-            .all(&[("OUT_ROWS", rows), ("OUT_COLUMNS", columns), ("INNER", inner), ("RESULT", at)])
-            .all(&[("A_AT", a.at), ("A_ROW", a.steps[0]), ("A_INNER", a.steps[1])])
-            .all(&[("B_AT", b.at), ("B_INNER", b.steps[0]), ("B_COLUMN", b.steps[1]), ("ADDED", usize::from(added))])
+            .set(&[("OUT_ROWS", rows), ("OUT_COLUMNS", columns), ("INNER", inner), ("RESULT", at)])
+            .set(&[("A_AT", a.at), ("A_ROW", a.steps[0]), ("A_INNER", a.steps[1])])
+            .set(&[("B_AT", b.at), ("B_INNER", b.steps[0]), ("B_COLUMN", b.steps[1]), ("ADDED", usize::from(added))])
     };
     if tuning == Tuning::Browser {
         let across = columns.div_ceil(4);
-        let launch = launch("product_apart").all(&[("ACROSS", across)]);
+        let launch = launch("language_model/matrix_product_by_thread").set(&[("ACROSS", across)]);
         return launch.run(client, rows.div_ceil(4) * across, [1, 1], &buffers, moved);
     }
-    launch("product").is("ALONG_A", a.steps[1] == 1).is("ALONG_B", b.steps[0] == 1).run(
-        client,
-        columns.div_ceil(BLOCK) * BLOCK,
-        [rows.div_ceil(BLOCK), 1],
-        &buffers,
-        moved,
-    );
+    launch("language_model/matrix_product")
+        .set_switch("ALONG_A", a.steps[1] == 1)
+        .set_switch("ALONG_B", b.steps[0] == 1)
+        .run(client, columns.div_ceil(BLOCK) * BLOCK, [rows.div_ceil(BLOCK), 1], &buffers, moved);
 }
 
 /// Two matrices whose product is taken.
@@ -137,7 +134,7 @@ pub(super) fn embedding(vectors: CubeTensor, words: WordPlaces<CubeBackend>) -> 
     let client = &vectors.client;
     let count = tokens.meta.shape().num_elements();
     let result = client.empty(4 * count * units);
-    Launch::new(1, &["words"]).all(&[("UNITS", units), ("COUNT", count)]).run(
+    Launch::new(1, &["language_model/embedding"]).set(&[("UNITS", units), ("COUNT", count)]).run(
         client,
         count * units,
         [1, 1],
@@ -166,14 +163,16 @@ impl Words {
         let client = &gradient.client;
         let all = vocabulary * units;
         let result = client.empty(4 * all);
-        Launch::new(1, &["zero"]).all(&[("TOTAL", all)]).run(client, all, [1, 1], &[&result], all);
-        Launch::new(1, &["words_back"]).all(&[("UNITS", units), ("COUNT", count), ("DISTINCT", distinct)]).run(
-            client,
-            distinct * units,
-            [1, 1],
-            &[&gradient.handle, &places.handle, &result],
-            (count + distinct) * units + count + 3 * distinct,
-        );
+        Launch::new(1, &["common/zero"]).set(&[("TOTAL", all)]).run(client, all, [1, 1], &[&result], all);
+        Launch::new(1, &["language_model/embedding_gradient"])
+            .set(&[("UNITS", units), ("COUNT", count), ("DISTINCT", distinct)])
+            .run(
+                client,
+                distinct * units,
+                [1, 1],
+                &[&gradient.handle, &places.handle, &result],
+                (count + distinct) * units + count + 3 * distinct,
+            );
         wrap(&gradient, result, [vocabulary, units])
     }
 }
@@ -203,8 +202,8 @@ pub(super) fn likelihood(
     };
     for &(first, count) in &decoder.chunks {
         let scores = decoder.scores(&client, first, count);
-        Launch::new(1, &["likelihood"])
-            .all(&[("VOCABULARY", vocabulary), ("COUNT", count), ("ACROSS", ACROSS.min(count)), ("FIRST", first)])
+        Launch::new(1, &["language_model/negative_log_likelihood"])
+            .set(&[("VOCABULARY", vocabulary), ("COUNT", count), ("ACROSS", ACROSS.min(count)), ("FIRST", first)])
             .run(
                 &client,
                 64 * ACROSS.min(count),
@@ -269,9 +268,9 @@ impl Decoder {
         let mut kept = std::mem::take(&mut self.kept).into_iter();
         for &(first, count) in &self.chunks {
             let scores = kept.next().unwrap_or_else(|| self.scores(client, first, count));
-            Launch::new(1, &["likelihood_back"])
-                .all(&[("VOCABULARY", vocabulary), ("COUNT", count), ("FIRST", first)])
-                .float("SHARE", 1.0 / rows as f64)
+            Launch::new(1, &["language_model/negative_log_likelihood_gradient"])
+                .set(&[("VOCABULARY", vocabulary), ("COUNT", count), ("FIRST", first)])
+                .set_float("SHARE", 1.0 / rows as f64)
                 .run(
                     client,
                     count * vocabulary,
@@ -291,8 +290,8 @@ impl Decoder {
                 product(client, self.tuning, matrices, [vocabulary, count, units], (result, 0), added);
             }
             if let Some(result) = &of_bias {
-                Launch::new(1, &["columns"])
-                    .all(&[("ROWS", count), ("WORDS", vocabulary), ("ADDED", usize::from(added))])
+                Launch::new(1, &["language_model/bias_gradient"])
+                    .set(&[("ROWS", count), ("WORDS", vocabulary), ("ADDED", usize::from(added))])
                     .run(client, vocabulary, [1, 1], &[&scores, result], count * vocabulary + vocabulary);
             }
         }

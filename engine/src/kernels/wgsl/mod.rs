@@ -1,22 +1,38 @@
-//! Launches of the shaders, through burn-wgpu.
+//! Kernels in WGSL (`shaders/`), launched through burn-wgpu.
+//!
+//! A shader is a few files one after the other ([`shaders`]) with constants in front of them ([`source`]); a [`launch`] names
+//! them, sets constants and arguments, and binds buffers. Launches that do not wait for each other are joined to one
+//! ([`joined`]). How they are shaped depends on the [`tuning`]; what each took, a [`profile`] says.
+//!
+//! Kernels of pictures: [`depthwise`], [`pointwise`], [`space_to_depth`], [`factorized_reduce`] and [`batch_norm`]; made of them
+//! are a relaxed [`cell`] and the [`conv_norm`] ops of derived cells.
 
 mod backend;
+mod batch_norm;
 mod ceiling;
 pub(super) mod cell;
-pub(super) mod conv_norm;
-mod gpu;
+mod conv_norm;
+mod depthwise;
+mod factorized_reduce;
+mod joined;
 mod language;
+mod launch;
+mod pictures;
+mod pointwise;
+mod profile;
 mod recurrent;
 mod sgd;
-mod together;
-mod watch;
+mod shaders;
+mod source;
+mod space_to_depth;
+mod sums;
+mod tuning;
 
 pub use ceiling::ceilings;
-pub(crate) use cell::CellPlan;
-pub(crate) use conv_norm::ConvNormPlan;
-pub use gpu::{SHADERS, launched};
-pub(crate) use recurrent::largest_buffer;
-pub(crate) use watch::Count;
+pub use launch::launched;
+pub(crate) use profile::Count;
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) use watch::Profile;
-pub use watch::{end_sources, start_sources};
+pub(crate) use profile::Profile;
+pub use profile::{end_sources, start_sources};
+pub(crate) use recurrent::largest_buffer;
+pub use shaders::SHADERS;

@@ -10,7 +10,7 @@ use crate::kernels::{
     RecurrentGraph, RecurrentPlan, RecurrentWindow,
     wgsl::{
         backend::wrap,
-        gpu::{Launch, tile},
+        launch::{Launch, tile},
     },
 };
 use crate::space::{Genotype, RECURRENT_CANDIDATES, RECURRENT_EDGES};
@@ -88,9 +88,9 @@ impl Norm {
     /// The file that normalises.
     fn file(self) -> &'static str {
         match self {
-            Self::Minibatch => "recurrent_norm",
-            Self::Running => "recurrent_running",
-            Self::Nothing => "recurrent_unchanged",
+            Self::Minibatch => "recurrent/batch_norm",
+            Self::Running => "recurrent/batch_norm_running",
+            Self::Nothing => "recurrent/no_batch_norm",
         }
     }
 }
@@ -149,7 +149,7 @@ impl RecurrentPlan {
 
     /// A launch on all columns at a word: files and the numbers that most have.
     fn launch(&self, files: &[&'static str], row: usize) -> Launch {
-        Launch::new(1, files).all(&[
+        Launch::new(1, files).set(&[
             ("UNITS", self.units),
             ("BATCH", self.batch),
             ("BASE", row * self.cell.states() * self.state()),
@@ -167,7 +167,7 @@ impl RecurrentPlan {
             (_, 8) => 4,
             (_, all) => all,
         };
-        launch.all(&[
+        launch.set(&[
             ("BLOCK", block),
             ("NODE", node),
             ("FIRST", first),
@@ -201,26 +201,24 @@ impl RecurrentPlan {
         let empty = |floats: usize| client.empty(4 * floats);
         let packed = empty(2 * self.half() * TILE);
         let threads = (2 * self.half()).min(MOST_THREADS);
-        Launch::new(1, &["recurrent_pack"])
-            .all(&[("UNITS", self.units), ("TILES", self.tiles()), ("HALF", self.half()), ("THREADS", threads)])
+        Launch::new(1, &["recurrent/pack_weights"])
+            .set(&[("UNITS", self.units), ("TILES", self.tiles()), ("HALF", self.half()), ("THREADS", threads)])
             .run(client, threads, [1, 1], &[matrices, &packed], 4 * TILE * self.half());
         let states = empty(self.states());
         let output = empty(self.length * self.state());
         let matrix = 2 * self.units * self.units;
         for row in 0..self.length {
             let (before, at) = self.before(row, hidden, &output);
-            let first = self.launch(&["recurrent", norm.file(), "recurrent_first"], row).all(&[
-                ("MOMENTS", self.moments_of(row, 0)),
-                ("INPUT", row * 2 * self.state()),
-                ("BEFORE", at),
-            ]);
+            let first = self
+                .launch(&["recurrent/state", norm.file(), "recurrent/first_gates", "recurrent/first_state"], row)
+                .set(&[("MOMENTS", self.moments_of(row, 0)), ("INPUT", row * 2 * self.state()), ("BEFORE", at)]);
             let moved = 5 * self.state() + matrix;
             self.run(first, client, &[&states, &packed, mask, &moments, inputs, before], moved);
             for node in 1..=self.cell.nodes() {
-                let files = ["recurrent", "recurrent_gates", norm.file(), "recurrent_node"];
+                let files = ["recurrent/state", "recurrent/gates", norm.file(), "recurrent/node"];
                 let share = if self.cell.includes(node) { self.cell.share() } else { 0.0 };
                 let launch = self.node(self.launch(&files, row), node, row);
-                let launch = launch.all(&[("OUTPUT", row * self.state())]).float("SHARE", share);
+                let launch = launch.set(&[("OUTPUT", row * self.state())]).set_float("SHARE", share);
                 let moved = (self.cell.reads(node)[1] + 4) * self.state() + matrix;
                 self.run(launch, client, &[&states, &packed, mask, &moments, op_weights, &output], moved);
             }
@@ -251,27 +249,32 @@ impl RecurrentPlan {
         let [low, high] = self.cell.graph();
         let with = |launch: Launch, row: usize| {
             let fresh = usize::from(row + 1 == self.length);
-            let launch = launch.is("RELAXED", self.cell.is_relaxed());
-            launch.all(&[("HALF", self.half()), ("GATES", self.length), ("ROW", row), ("FRESH", fresh)])
+            let launch = launch.set_switch("RELAXED", self.cell.is_relaxed());
+            launch.set(&[("HALF", self.half()), ("GATES", self.length), ("ROW", row), ("FRESH", fresh)])
         };
         let pulling = |launch: Launch, row: usize| {
-            with(launch, row).all(&[("SHARED", self.cell.shared()), ("NODES", nodes), ("LOW", low), ("HIGH", high)])
+            with(launch, row).set(&[("SHARED", self.cell.shared()), ("NODES", nodes), ("LOW", low), ("HIGH", high)])
         };
         for row in (0..self.length).rev() {
-            let launch = with(self.launch(&["recurrent_output_back"], row), row)
-                .all(&[("SHARED", self.cell.shared()), ("NODES", nodes)])
-                .float("SHARE", self.cell.share());
+            let launch = with(self.launch(&["recurrent/output_gradient"], row), row)
+                .set(&[("SHARED", self.cell.shared()), ("NODES", nodes)])
+                .set_float("SHARE", self.cell.share());
             let moved = 6 * self.state() + matrix;
             self.run(launch, client, &[&gradients, &gates, packed, mask, output_gradient], moved);
             for node in (1..=nodes).rev() {
-                let files =
-                    ["recurrent", "recurrent_gates", "recurrent_graph", "recurrent_pull", "recurrent_node_back"];
+                let files = [
+                    "recurrent/state",
+                    "recurrent/gates",
+                    "recurrent/graph",
+                    "recurrent/later_gradients",
+                    "recurrent/node_gradient",
+                ];
                 // The last node of a relaxed cell reads all states, and is the first to leave something of their gradients.
                 let held = usize::from(!self.cell.is_relaxed() || node < nodes);
                 let included = f64::from(u8::from(self.cell.includes(node)));
                 let launch = pulling(self.node(self.launch(&files, row), node, row), row)
-                    .all(&[("HELD", held)])
-                    .float("INCLUDED", included);
+                    .set(&[("HELD", held)])
+                    .set_float("INCLUDED", included);
                 let [_, edges, _] = self.cell.reads(node);
                 let later = (node + 1..=nodes).filter(|&later| self.cell.read_by(node, later)).count();
                 let moved = (6 * edges + 2 * later + 4) * self.state() + (1 + later) * matrix;
@@ -279,8 +282,14 @@ impl RecurrentPlan {
                 self.run(launch, client, &buffers, moved);
             }
             let (before, at) = self.before(row, hidden, output);
-            let files = ["recurrent", "recurrent_graph", "recurrent_pull", "recurrent_first_back"];
-            let launch = pulling(self.launch(&files, row), row).all(&[
+            let files = [
+                "recurrent/state",
+                "recurrent/graph",
+                "recurrent/later_gradients",
+                "recurrent/first_gates",
+                "recurrent/first_state_gradient",
+            ];
+            let launch = pulling(self.launch(&files, row), row).set(&[
                 ("MOMENTS", self.moments_of(row, 0)),
                 ("INPUT", row * 2 * self.state()),
                 ("BEFORE", at),
@@ -290,7 +299,7 @@ impl RecurrentPlan {
             self.run(launch, client, &buffers, moved);
             if let Some(result) = &result {
                 let columns = (2 * self.units).div_ceil(TILE);
-                let launch = with(self.launch(&["recurrent_graph", "recurrent_weights"], row), row).all(&[
+                let launch = with(self.launch(&["recurrent/graph", "recurrent/weight_gradient"], row), row).set(&[
                     ("BEFORE", at),
                     ("COLUMN_TILES", columns),
                     ("LOW", low),

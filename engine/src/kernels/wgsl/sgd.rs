@@ -1,6 +1,6 @@
 use crate::kernels::{
     SgdStep,
-    wgsl::{backend::wrap, gpu::Launch},
+    wgsl::{backend::wrap, launch::Launch},
 };
 use burn::backend::wgpu::CubeTensor;
 
@@ -20,22 +20,28 @@ pub(super) fn sgd_step(
     let empty = |floats: usize| client.empty(4 * floats);
     let chunks = CHUNKS.min(total);
     let (partial, norm) = (empty(chunks), empty(1));
-    Launch::new(1, &["squares"]).all(&[("TOTAL", total), ("CHUNKS", chunks)]).run(
+    Launch::new(1, &["optimizer/squares"]).set(&[("TOTAL", total), ("CHUNKS", chunks)]).run(
         client,
         chunks,
         [1, 1],
         &[&gradient.handle, &partial],
         total + chunks,
     );
-    Launch::new(1, &["norm_of_sums"]).all(&[("PARTS", chunks)]).run(client, 1, [1, 1], &[&partial, &norm], chunks + 1);
+    Launch::new(1, &["optimizer/gradient_norm"]).set(&[("PARTS", chunks)]).run(
+        client,
+        1,
+        [1, 1],
+        &[&partial, &norm],
+        chunks + 1,
+    );
     let (next_weights, next_momentum) = (empty(total), empty(total));
     let threads = total.min(MOST_THREADS);
-    Launch::new(1, &["sgd"])
-        .all(&[("TOTAL", total), ("THREADS", threads)])
-        .float("CLIP", step.grad_clip)
-        .float("DECAY", step.weight_decay)
-        .float("MOMENTUM", step.momentum)
-        .float("RATE", step.learning_rate)
+    Launch::new(1, &["optimizer/sgd"])
+        .set(&[("TOTAL", total), ("THREADS", threads)])
+        .set_float("CLIP", step.grad_clip)
+        .set_float("DECAY", step.weight_decay)
+        .set_float("MOMENTUM", step.momentum)
+        .set_float("RATE", step.learning_rate)
         .run(
             client,
             threads,
