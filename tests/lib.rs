@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorCreationOptions, TensorData};
 use darts_engine::{
     device::{Compute, DeviceChoice},
     event::Event,
@@ -92,9 +92,16 @@ impl Golden {
         self.tensors.contains_key(name)
     }
 
-    /// A tensor on the device.
-    pub fn tensor<const D: usize>(&self, name: &str, device: &Device) -> Tensor<D> {
-        Tensor::from_data(TensorData::new(self.values(name).to_vec(), self.shape(name).to_vec()), device)
+    /// A tensor on a device, or on a device and in a precision.
+    pub fn tensor<const D: usize>(&self, name: &str, place: impl Into<TensorCreationOptions>) -> Tensor<D> {
+        Tensor::from_data(TensorData::new(self.values(name).to_vec(), self.shape(name).to_vec()), place)
+    }
+
+    /// Integers, for example labels, on a device.
+    pub fn integers(&self, name: &str, device: &Device) -> Tensor<1, Int> {
+        let values: Vec<i32> = self.values(name).iter().map(|&value| value as i32).collect();
+        let count = values.len();
+        Tensor::from_data(TensorData::new(values, [count]), device)
     }
 }
 
@@ -105,9 +112,9 @@ pub fn golden_json(name: &str) -> serde_json::Value {
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// Values of a tensor, read back.
+/// Values of a tensor in any precision, read back.
 pub fn read<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().try_to_vec::<f32>().expect("a float tensor")
+    tensor.into_data_as::<f32>().try_to_vec::<f32>().expect("a float tensor")
 }
 
 /// Norm of the difference over norm of what was expected.
@@ -118,6 +125,15 @@ pub fn relative_distance(found: &[f32], expected: &[f32]) -> f64 {
     let size: f64 = expected.iter().map(|&b| square(b as f64)).sum();
     assert!(found.iter().all(|v| v.is_finite()), "a value is not finite");
     if size == 0.0 { difference.sqrt() } else { (difference / size).sqrt() }
+}
+
+/// Largest difference over the largest size of what was expected.
+pub fn largest_distance(found: &[f32], expected: &[f32]) -> f64 {
+    assert_eq!(found.len(), expected.len(), "lengths differ");
+    assert!(found.iter().all(|v| v.is_finite()), "a value is not finite");
+    let largest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, |most: f64, value| most.max(value.abs()));
+    let difference = largest(&mut found.iter().zip(expected).map(|(&a, &b)| f64::from(a) - f64::from(b)));
+    difference / largest(&mut expected.iter().copied().map(f64::from)).max(f64::MIN_POSITIVE)
 }
 
 /// Fails unless [`relative_distance`] is within `tolerance`.
