@@ -71,7 +71,7 @@ fn a_search_leaves_a_whole_run() {
     let output = search(dir.path(), "run", &["--seed", "3", "--device", "cpu"]).output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{error}");
-    assert!(error.contains("epoch 2 of 2: train loss ") && error.contains("; validation perplexity "), "{error}");
+    assert!(error.contains("epoch 2 of 2: weight loss ") && error.contains("; validation perplexity "), "{error}");
     let folder = dir.path().join("run");
     assert_eq!(files(&folder), ["checkpoints", "config.json", "events.jsonl", "genotype.json"]);
     let run = TextRun::open(&folder).unwrap();

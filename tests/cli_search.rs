@@ -55,7 +55,7 @@ fn a_search_leaves_a_whole_run() {
     let output = search(&out, &["--seed", "3"]).output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{error}");
-    for epoch in ["epoch 1 of 2: train loss ", "epoch 2 of 2: train loss "] {
+    for epoch in ["epoch 1 of 2: weight loss ", "epoch 2 of 2: weight loss "] {
         assert!(error.contains(epoch), "{error}");
     }
     assert_eq!(files(&out), ["checkpoints", "config.json", "events.jsonl", "genotype.json"]);
@@ -167,7 +167,7 @@ fn settings_that_make_no_search_are_refused() {
         assert_eq!(told(1, &[flag, value]), why);
     }
     let large = told(1, &["--device", "cpu", "--init-channels", "1000"]);
-    assert!(large.starts_with("init-channels and layers make a supernet of "), "{large}");
+    assert!(large.starts_with("init-channels and layers make a network of "), "{large}");
     for (flag, value) in [
         ("--epochs", "many"),
         ("--epochs", "-1"),

@@ -51,12 +51,14 @@ fn events(log: &Path) -> Vec<Event> {
         .collect()
 }
 
-/// Events with what version 1 did not report left out: the examples of a step on images, and times.
+/// Events without what version 1 did not report (the examples of a step on images), what was computed on, and times.
 fn comparable(events: &[Event]) -> Vec<Value> {
     let mut events = timeless(events);
     for event in &mut events {
         let event = event.as_object_mut().unwrap();
-        event.remove("version");
+        for key in ["version", "adapter", "backend"] {
+            event.remove(key);
+        }
         if !event.contains_key("row") {
             event.remove("examples");
         }

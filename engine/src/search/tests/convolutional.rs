@@ -231,7 +231,7 @@ fn a_search_that_cannot_be_is_refused() {
     refused(SearchConfig { train_images: Some(13), ..tiny() }, most);
     let split = "batch-size is 5, but the train split has only 4 images";
     refused(SearchConfig { batch_size: 5, ..tiny() }, split);
-    let large = "init-channels and layers make a supernet of 1904815010 weights, and at most 33554432 fit";
+    let large = "init-channels and layers make a network of 1904815010 weights, and at most 33554432 fit";
     refused(SearchConfig { init_channels: 1000, ..tiny() }, large);
 }
 
