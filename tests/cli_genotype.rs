@@ -3,7 +3,7 @@
 mod cli;
 
 use cli::{darts, document, refusal};
-use darts_engine::space::{Genotype, NetworkSize, PUBLISHED, REPORTED_CIFAR10, REPORTED_IMAGENET, published};
+use darts_engine::space::{CONVOLUTIONAL, Genotype, NetworkSize, REPORTED_CIFAR10, REPORTED_IMAGENET};
 use serde_json::{Value, json};
 use std::{collections::HashSet, fs, path::Path};
 use tempfile::tempdir;
@@ -13,6 +13,10 @@ fn printed(args: &[&str]) -> String {
     assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     assert!(output.stderr.is_empty(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
+}
+
+fn published(name: &str) -> Genotype {
+    CONVOLUTIONAL.published(name).unwrap()
 }
 
 fn cells(value: Value) -> Genotype {
@@ -26,8 +30,8 @@ fn refused(folder: &Path, what: &str) -> String {
 
 #[test]
 fn published_cells_are_shown_by_name_and_code_in_every_format() {
-    for name in PUBLISHED {
-        let genotype = published(name).unwrap();
+    for name in CONVOLUTIONAL.published_names() {
+        let genotype = published(name);
         let code = printed(&["genotype", "code", name]);
         let code = code.trim_end();
         let coded = document(darts().args(["genotype", "code", name]));
@@ -49,7 +53,7 @@ fn published_cells_are_shown_by_name_and_code_in_every_format() {
 #[test]
 fn files_in_json_and_python_are_read() {
     let dir = tempdir().unwrap();
-    let genotype = published("ENAS").unwrap();
+    let genotype = published("ENAS");
     for (file, text) in [
         ("a.json", serde_json::to_string(&genotype).unwrap()),
         ("b.py", format!("# mine\nENAS = {}\n", genotype.to_python())),
@@ -75,7 +79,7 @@ fn cells_that_are_none_are_refused() {
     let unknown = format!("DARTS is no published cell ({known}), no file, no run folder and no share code");
     assert_eq!(told("DARTS"), unknown);
     assert_eq!(told("."), ". holds no run: it has no config.json");
-    let whole = serde_json::to_value(published("NASNet").unwrap()).unwrap();
+    let whole = serde_json::to_value(published("NASNet")).unwrap();
     let file = |change: &dyn Fn(&mut Value)| {
         let mut genotype = whole.clone();
         change(&mut genotype);
@@ -106,7 +110,7 @@ fn cells_that_are_none_are_refused() {
 
 #[test]
 fn codes_with_errors_are_refused() {
-    let code = published("DARTS_V1").unwrap().code().unwrap();
+    let code = published("DARTS_V1").code().unwrap();
     let wrong = code.replacen("s1", "d1", 1);
     for verb in ["show", "decode", "code"] {
         let told = refusal(darts().args(["genotype", verb, &wrong]), 1);
@@ -158,7 +162,7 @@ fn the_table_has_every_published_cell_and_report() {
     assert_eq!(table["cifar10_size"], serde_json::to_value(NetworkSize::CIFAR10).unwrap());
     let rows = table["rows"].as_array().unwrap();
     let names: HashSet<&str> = rows.iter().filter_map(|row| row["cell"].as_str()).collect();
-    assert!(PUBLISHED.iter().all(|cell| names.contains(cell)), "{names:?}");
+    assert!(CONVOLUTIONAL.published_names().all(|cell| names.contains(cell)), "{names:?}");
     let reports = |side: &str| -> Vec<Value> {
         rows.iter().flat_map(|row| row[side]["reported"].as_array().unwrap().clone()).collect()
     };
@@ -191,8 +195,8 @@ fn the_table_has_every_published_cell_and_report() {
 #[test]
 fn the_table_takes_any_cells() {
     let dir = tempdir().unwrap();
-    fs::write(dir.path().join("mine.py"), published("DARTS_V2").unwrap().to_python()).unwrap();
-    let random = Genotype::random(1, 1).next().unwrap().code().unwrap();
+    fs::write(dir.path().join("mine.py"), published("DARTS_V2").to_python()).unwrap();
+    let random = Genotype::random(CONVOLUTIONAL, 1, 1).next().unwrap().code().unwrap();
     let mut command = darts();
     let table = document(command.current_dir(dir.path()).args(["table", "mine.py", &random, "nasnet"]));
     let row = |i: usize, key: &str| table["rows"][i][key].clone();

@@ -6,14 +6,16 @@ use cli::{darts, document, refusal};
 use darts_engine::{
     config::{Kernels, Order},
     device::DeviceChoice,
-    event::{Event, WordMeasure},
-    run::{Run, TextRun},
-    space::{RecurrentAlphas, RecurrentGenotype},
+    event::{Event, Measure, TestResult},
+    run::Run,
+    space::{Alphas, Convolutional, Genotype, Recurrent},
 };
 use darts_tests::{files, timeless, write_texts};
 use serde_json::json;
 use std::{fs, path::Path, process::Command};
 use tempfile::{TempDir, tempdir};
+
+type TextRun = Run<Recurrent>;
 
 /// A folder with a small corpus in `text`.
 fn folder() -> TempDir {
@@ -75,35 +77,35 @@ fn a_search_leaves_a_whole_run() {
     let run = TextRun::open(&folder).unwrap();
     let config = run.config.search.as_ref().unwrap();
     assert_eq!((config.seed, config.hidden, config.learning_rate), (3, 6, 20.0));
-    assert_eq!((run.config.text.train_words, run.config.text.valid_words), (60 * 8, 16 * 8));
+    assert_eq!((run.config.data.train_words, run.config.data.valid_words), (60 * 8, 16 * 8));
 
     let events = events(dir.path(), "run");
-    let Event::RecurrentStarted { rows, vocabulary, parameters, alphas, .. } = &events[0] else {
+    let Event::Started { rows: Some(rows), vocabulary: Some(vocabulary), parameters, alphas, .. } = &events[0] else {
         panic!("{:?}", events[0]);
     };
-    assert_eq!((*rows, *vocabulary), (60 - 2, run.config.text.vocabulary));
+    assert_eq!((*rows, *vocabulary), (60 - 2, run.config.data.vocabulary));
     assert_eq!(*parameters, vocabulary * 7 + 10 * 2 * 6 * 6);
     assert!(alphas.to_flat().iter().all(|alpha| alpha.abs() < 0.01));
     let (mut epochs, mut row_before) = (0, 0);
     for event in &events[1..events.len() - 1] {
         match event {
-            Event::RecurrentStep { epoch, row, words, weights, alphas, .. } => {
+            Event::Step { epoch, row: Some(row), examples: Some(words), train, valid, .. } => {
                 assert_eq!(*epoch, epochs);
                 assert!([8, 4, 2].contains(&(row - row_before)) || row == rows, "{row_before} to {row}");
-                assert!(words.is_multiple_of(8) && weights.perplexity == weights.loss.exp() && alphas.loss > 0.0);
+                assert!(words.is_multiple_of(8) && train.perplexity == Some(train.loss.exp()) && valid.loss > 0.0);
                 row_before = *row;
             }
-            Event::RecurrentEpoch { epoch, valid, genotype, architecture, .. } => {
+            Event::Epoch { epoch, evaluation: Some(valid), genotype, alphas, .. } => {
                 assert_eq!((*epoch, row_before), (epochs, *rows));
                 assert!(valid.loss > 0.0 && valid.loss < 10.0);
-                assert_eq!(*genotype, architecture.genotype());
+                assert_eq!(*genotype, alphas.genotype());
                 (epochs, row_before) = (epochs + 1, 0);
             }
             other => panic!("{other:?}"),
         }
     }
     assert_eq!(epochs, 2);
-    let Some(Event::RecurrentFinished { genotype, .. }) = events.last() else { panic!("{:?}", events.last()) };
+    let Some(Event::Finished { genotype, .. }) = events.last() else { panic!("{:?}", events.last()) };
     assert_eq!(run.genotype().unwrap(), *genotype);
 
     // The cell is printed at the end, and again by `genotype show`.
@@ -125,7 +127,7 @@ fn a_device_for_text_is_found() {
         let output = search(dir.path(), out, &[more, &["--epochs", "1"]].concat()).output().unwrap();
         let told = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.success(), "{told}");
-        let Event::RecurrentStarted { backend, .. } = events(dir.path(), out).remove(0) else { panic!("{told}") };
+        let Event::Started { backend, .. } = events(dir.path(), out).remove(0) else { panic!("{told}") };
         let config = TextRun::open(dir.path().join(out)).unwrap().config;
         (config.device, config.search.unwrap().kernels, backend, told)
     };
@@ -157,9 +159,9 @@ fn the_same_seed_gives_the_same_search() {
         let events = timeless(&events(dir.path(), out));
         let last = events.last().unwrap();
         assert_eq!(last["genotype"], result["genotype"]);
-        let architecture: RecurrentAlphas = serde_json::from_value(last["architecture"].clone()).unwrap();
-        let genotype: RecurrentGenotype = serde_json::from_value(last["genotype"].clone()).unwrap();
-        assert_eq!(architecture.genotype(), genotype);
+        let alphas: Alphas = serde_json::from_value(last["alphas"].clone()).unwrap();
+        let genotype: Genotype = serde_json::from_value(last["genotype"].clone()).unwrap();
+        assert_eq!(alphas.genotype(), genotype);
         (config.order, events)
     };
     for (order, word) in [(Order::First, "first"), (Order::Second, "second")] {
@@ -187,11 +189,17 @@ fn a_training_run_leaves_weights_that_test_alike() {
     ];
     assert_eq!(files(&run), left);
     let events = events(dir.path(), "run");
-    assert!(matches!(events[0], Event::TextTrainStarted { train_words: 480, test_words: 128, .. }), "{:?}", events[0]);
-    let mut best: Option<(usize, WordMeasure)> = None;
+    assert!(
+        matches!(events[0], Event::TrainStarted { train_examples: 480, test_examples: 128, .. }),
+        "{:?}",
+        events[0]
+    );
+    let mut best: Option<(usize, Measure)> = None;
     let mut was_averaged = false;
     for event in &events {
-        if let &Event::TextTrainEpoch { epoch, valid, averaged, best: is_best, .. } = event {
+        if let &Event::TrainEpoch { epoch, valid: Some(valid), averaged: Some(averaged), best: Some(is_best), .. } =
+            event
+        {
             assert_eq!(is_best, best.is_none_or(|(_, best)| valid.loss < best.loss));
             if is_best {
                 best = Some((epoch, valid));
@@ -200,12 +208,19 @@ fn a_training_run_leaves_weights_that_test_alike() {
             was_averaged = averaged;
         }
     }
-    let Some(&Event::TextTrainFinished { valid, test, best_epoch, epochs: 4, .. }) = events.last() else {
+    let Some(&Event::TrainFinished {
+        best: TestResult::Words(valid),
+        test: TestResult::Words(test),
+        best_epoch,
+        epochs: 4,
+        ..
+    }) = events.last()
+    else {
         panic!("{:?}", events.last());
     };
     assert_eq!(best, Some((best_epoch, valid)));
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.starts_with(&format!("test perplexity {:.2}, ", test.perplexity)), "{text}");
+    assert!(text.starts_with(&format!("test perplexity {:.2}, ", test.perplexity.unwrap())), "{text}");
 
     let tested = |arch: &str, more: &[&str]| {
         let mut command = darts();
@@ -214,7 +229,7 @@ fn a_training_run_leaves_weights_that_test_alike() {
         command
     };
     for arch in ["run", "DARTS_V1"] {
-        let told: WordMeasure = serde_json::from_value(document(&mut tested(arch, &[]))["test"].clone()).unwrap();
+        let told: Measure = serde_json::from_value(document(&mut tested(arch, &[]))["test"].clone()).unwrap();
         // The windows are of another length, which rounds otherwise.
         assert!((told.loss - test.loss).abs() < 1e-5 * test.loss, "{told:?} {test:?}");
     }
@@ -222,7 +237,7 @@ fn a_training_run_leaves_weights_that_test_alike() {
     assert_eq!(other, "run/best.safetensors: weights of another architecture: rnns.0._Ws.8 is not there");
     fs::write(dir.path().join("more.txt"), "the 1 sees\nthe zebra").unwrap();
     let unknown = refusal(&mut tested("run", &["--test-file", "more.txt"]), 1);
-    let known = TextRun::open(&run).unwrap().config.text.vocabulary;
+    let known = TextRun::open(&run).unwrap().config.data.vocabulary;
     assert_eq!(unknown, format!("more.txt, line 2: zebra is not among the {known} words of the vocabulary"));
     fs::remove_file(run.join("vocabulary.txt")).unwrap();
     let more = refusal(&mut tested("run", &["--test-file", "more.txt"]), 1);
@@ -321,7 +336,7 @@ fn what_makes_no_run_is_refused() {
     fs::write(dir.path().join("old/ptb/ptb.train.txt"), "mine").unwrap();
     let other = refusal(darts().current_dir(dir.path()).args(["data", "fetch", "ptb", "--out", "old"]), 1);
     assert!(other.starts_with("old/ptb/ptb.train.txt has MD5 "), "{other}");
-    assert!(Run::open(dir.path().join("found")).is_err(), "a run on text is told from one on images");
+    assert!(Run::<Convolutional>::open(dir.path().join("found")).is_err(), "a run on text is told from one on images");
 }
 
 #[test]

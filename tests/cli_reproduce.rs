@@ -4,8 +4,8 @@ mod cli;
 
 use cli::{darts, document, refusal};
 use darts_engine::{
-    run::{Run, TextRun},
-    space::{Genotype, RecurrentGenotype, published_recurrent},
+    run::Run,
+    space::{CONVOLUTIONAL, Convolutional, Genotype, RECURRENT, Recurrent},
 };
 use darts_tests::{files, write_texts};
 use serde_json::{Value, json};
@@ -87,9 +87,9 @@ fn the_protocol_runs_once_and_goes_on_where_it_was() {
         random["candidates"].as_array().unwrap().iter().map(|c| c["genotype"].clone()).collect(),
     )
     .unwrap();
-    assert_eq!(cells, Genotype::random(7, 3).collect::<Vec<_>>());
+    assert_eq!(cells, Genotype::random(CONVOLUTIONAL, 7, 3).collect::<Vec<_>>());
     assert_eq!(random["selection_days"], json!(0.0), "for random search that is the search");
-    let searched = Run::open(out.join("first/search-2")).unwrap();
+    let searched = Run::<Convolutional>::open(out.join("first/search-2")).unwrap();
     assert_eq!(searched.config.search.as_ref().unwrap().seed, 8);
     assert_eq!(serde_json::to_value(searched.genotype().unwrap()).unwrap(), first["candidates"][1]["genotype"]);
     let scaled: Vec<&str> =
@@ -214,19 +214,19 @@ fn the_protocol_of_language_models_runs_once_and_goes_on_where_it_was() {
             assert!((number(&row[format!("{text}_deviation")]) - half * 2f64.sqrt()).abs() < 1e-6 * mean);
             assert!(half > 0.0, "each training has a seed of its own");
         }
-        let stage = TextRun::open(out.join(format!("{name}/train-{}-1", best + 1))).unwrap();
+        let stage = Run::<Recurrent>::open(out.join(format!("{name}/train-{}-1", best + 1))).unwrap();
         let weights = number(&candidates[best]["params"]);
         assert_eq!(number(&row["params"]), weights / 1e6);
         let started = stage.events().unwrap().next().unwrap().unwrap();
         assert_eq!(serde_json::to_value(started).unwrap()["parameters"], json!(weights as u64));
     }
-    let cells = |row: &Value| -> Vec<RecurrentGenotype> {
+    let cells = |row: &Value| -> Vec<Genotype> {
         let cells = row["candidates"].as_array().unwrap().iter().map(|candidate| candidate["genotype"].clone());
         cells.map(|cell| serde_json::from_value(cell).unwrap()).collect()
     };
-    assert_eq!(cells(&rows[1]), RecurrentGenotype::random(7, 3).collect::<Vec<_>>());
-    assert_eq!(cells(&rows[2]), [published_recurrent("ENAS").unwrap()]);
-    let searched = TextRun::open(out.join("first/search-2")).unwrap();
+    assert_eq!(cells(&rows[1]), Genotype::random(RECURRENT, 7, 3).collect::<Vec<_>>());
+    assert_eq!(cells(&rows[2]), [RECURRENT.published("ENAS").unwrap()]);
+    let searched = Run::<Recurrent>::open(out.join("first/search-2")).unwrap();
     assert_eq!(searched.config.search.as_ref().unwrap().seed, 8);
     assert_eq!(searched.genotype().unwrap(), cells(&rows[0])[1]);
 

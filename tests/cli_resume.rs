@@ -6,7 +6,8 @@ use cli::{darts, document, refusal};
 use darts_engine::{
     checkpoint::Checkpoint,
     event::Event,
-    run::{CHECKPOINTS_FOLDER, Run, TextRun},
+    run::{CHECKPOINTS_FOLDER, Run},
+    space::{Convolutional, Recurrent},
 };
 use darts_tests::{files, timeless, write_texts};
 use rand::{RngExt, SeedableRng};
@@ -94,9 +95,9 @@ fn done(command: &mut Command) -> String {
 
 /// The events of a run on images or on text.
 fn events(run: &Path) -> Vec<Event> {
-    let events = match Run::open(run) {
+    let events = match Run::<Convolutional>::open(run) {
         Ok(run) => run.events(),
-        Err(_) => TextRun::open(run).unwrap().events(),
+        Err(_) => Run::<Recurrent>::open(run).unwrap().events(),
     };
     events.unwrap().map(Result::unwrap).collect()
 }
@@ -374,7 +375,10 @@ fn an_interrupted_run_saves_its_step_and_goes_on() {
     // A run that is over is shown once more.
     let shown = document(&mut command(dir.path(), &SEARCH, &["--resume", "run"]));
     assert_eq!((&shown["epochs"], shown["seconds"].as_f64()), (&2.into(), Some(*seconds)));
-    assert_eq!(shown["genotype"], serde_json::to_value(Run::open(&run).unwrap().genotype().unwrap()).unwrap());
+    assert_eq!(
+        shown["genotype"],
+        serde_json::to_value(Run::<Convolutional>::open(&run).unwrap().genotype().unwrap()).unwrap()
+    );
 }
 
 /// A finished search in `dir/whole` that kept a checkpoint of each of its eight steps.

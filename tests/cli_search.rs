@@ -4,10 +4,10 @@ mod cli;
 
 use cli::{darts, document, refusal};
 use darts_engine::{
-    config::{Kernels, Order},
+    config::{AnySearchConfig, Kernels, Order},
     event::Event,
     run::{DataSource, Run},
-    space::Alphas,
+    space::{Alphas, Convolutional},
 };
 use darts_tests::{files, timeless};
 use serde_json::json;
@@ -24,18 +24,21 @@ fn search(out: &Path, more: &[&str]) -> Command {
 }
 
 /// The events of a run, checked to be in order and complete.
-fn events(run: &Run) -> Vec<Event> {
+fn events(run: &Run<Convolutional>) -> Vec<Event> {
     let events: Vec<Event> = run.events().unwrap().map(Result::unwrap).collect();
-    let Event::Started { config, steps_per_epoch, .. } = &events[0] else { panic!("{:?}", events[0]) };
+    let Event::Started {
+        config: AnySearchConfig::Convolutional(config), steps_per_epoch: Some(steps_per_epoch), ..
+    } = &events[0]
+    else {
+        panic!("{:?}", events[0])
+    };
     assert_eq!(Some(config), run.config.search.as_ref());
     let mut rest = events[1..].iter();
     for epoch in 0..config.epochs {
         for i in 0..*steps_per_epoch {
-            let Some(Event::Step { epoch: e, step, weights, alphas, .. }) = rest.next() else {
-                panic!("a step is due")
-            };
+            let Some(Event::Step { epoch: e, step, train, valid, .. }) = rest.next() else { panic!("a step is due") };
             assert_eq!((*e, *step), (epoch, epoch * steps_per_epoch + i));
-            assert!(weights.loss.is_finite() && alphas.loss.is_finite());
+            assert!(train.loss.is_finite() && valid.loss.is_finite());
         }
         let Some(Event::Epoch { epoch: e, .. }) = rest.next() else { panic!("an epoch is due") };
         assert_eq!(*e, epoch);
@@ -57,7 +60,7 @@ fn a_search_leaves_a_whole_run() {
     }
     assert_eq!(files(&out), ["checkpoints", "config.json", "events.jsonl", "genotype.json"]);
 
-    let run = Run::open(&out).unwrap();
+    let run = Run::<Convolutional>::open(&out).unwrap();
     let crc32 = run.config.data.crc32;
     let path = "textures".to_owned();
     let data = DataSource { name: path.clone(), path, train_images: 2000, test_images: 500, image_size: 32, crc32 };
@@ -86,14 +89,14 @@ fn the_same_seed_gives_the_same_run() {
         let out = dir.path().join(out);
         let result = document(&mut search(&out, &["--device", "cpu", "--seed", seed, "--order", order, "--quiet"]));
         assert_eq!(result["run"], json!(out));
-        let run = Run::open(&out).unwrap();
+        let run = Run::<Convolutional>::open(&out).unwrap();
         let config = run.config.search.as_ref().unwrap();
         assert_eq!(config.kernels, Kernels::Fused);
         assert_eq!(result["genotype"], serde_json::to_value(run.genotype().unwrap()).unwrap());
         let events = events(&run);
-        let Some(Event::Finished { architecture, seconds, .. }) = events.last() else { unreachable!() };
-        assert_eq!(serde_json::from_value::<Alphas>(result["architecture"].clone()).unwrap(), *architecture);
-        assert!(*seconds > 0.0 && result["images_per_second"].as_f64().unwrap() > 0.0);
+        let Some(Event::Finished { alphas, seconds, .. }) = events.last() else { unreachable!() };
+        assert_eq!(serde_json::from_value::<Alphas>(result["alphas"].clone()).unwrap(), *alphas);
+        assert!(*seconds > 0.0 && result["examples_per_second"].as_f64().unwrap() > 0.0);
         (config.order, timeless(&events))
     };
     for (order, word) in [(Order::First, "first"), (Order::Second, "second")] {
@@ -118,7 +121,7 @@ fn a_search_that_fails_says_so_at_the_end_of_its_log() {
     let out = dir.path().join("run");
     let told = refusal(&mut search(&out, &["--device", "cpu", "--quiet", "--learning-rate", "1e30"]), 1);
     assert!(told.contains(" at step ") && told.contains("a lower learning-rate, grad-clip or "), "{told}");
-    let run = Run::open(&out).unwrap();
+    let run = Run::<Convolutional>::open(&out).unwrap();
     let last = run.events().unwrap().map(Result::unwrap).last();
     assert_eq!(last, Some(Event::Failed { message: told }));
     assert_eq!(files(&out), ["checkpoints", "config.json", "events.jsonl"]);
@@ -141,9 +144,9 @@ fn settings_that_make_no_search_are_refused() {
         ("--epochs", "0", "epochs must be at least 1, not 0"),
         ("--epochs", "1000001", "epochs must be at most 1000000, not 1000001"),
         ("--batch-size", "0", "batch-size must be at least 1, not 0"),
-        ("--batch-size", "1001", "batch-size is 1001, but the weight half has only 1000 images"),
+        ("--batch-size", "1001", "batch-size is 1001, but the train split has only 1000 images"),
         ("--train-images", "2001", "train-images is 2001, but the data has 2000 training images"),
-        ("--train-images", "100", "batch-size is 64, but the weight half has only 50 images"),
+        ("--train-images", "100", "batch-size is 64, but the train split has only 50 images"),
         ("--train-images", "0", "train-images must be at least 2, not 0"),
         ("--train-portion", "1", "train-portion must be between 0 and 1, not 1"),
         ("--init-channels", "0", "init-channels must be at least 1, not 0"),
@@ -164,7 +167,7 @@ fn settings_that_make_no_search_are_refused() {
         assert_eq!(told(1, &[flag, value]), why);
     }
     let large = told(1, &["--device", "cpu", "--init-channels", "1000"]);
-    assert!(large.starts_with("init-channels and layers make a supernet of "), "{large}");
+    assert!(large.starts_with("init-channels and layers make a network of "), "{large}");
     for (flag, value) in [
         ("--epochs", "many"),
         ("--epochs", "-1"),

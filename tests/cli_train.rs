@@ -4,15 +4,22 @@ mod cli;
 
 use cli::{darts, document, refusal};
 use darts_engine::{
-    event::{Event, Tested},
+    config::AnyTrainConfig,
+    event::{Event, TestResult, Tested},
     run::{Run, RunError, read_weights},
-    space::{Genotype, published},
+    space::{CONVOLUTIONAL, Convolutional, Genotype, Op},
 };
 use darts_tests::{files, timeless};
 use safetensors::SafeTensors;
 use serde_json::json;
 use std::{fs, path::Path, process::Command};
 use tempfile::{TempDir, tempdir};
+
+type ConvRun = Run<Convolutional>;
+
+fn published(name: &str) -> Genotype {
+    CONVOLUTIONAL.published(name).unwrap()
+}
 
 /// A folder with a few textures in `few.packed`.
 fn folder() -> TempDir {
@@ -39,7 +46,7 @@ fn test(dir: &Path, weights: &str, arch: &str) -> Command {
 }
 
 fn events(dir: &Path, run: &str) -> Vec<Event> {
-    Run::open(dir.join(run)).unwrap().events().unwrap().map(Result::unwrap).collect()
+    ConvRun::open(dir.join(run)).unwrap().events().unwrap().map(Result::unwrap).collect()
 }
 
 #[test]
@@ -55,12 +62,18 @@ fn a_training_run_leaves_weights_that_test_alike() {
     assert_eq!(files(&run), expected);
 
     let events = events(dir.path(), "run");
-    let Event::TrainStarted { config, genotype, train_images: 40, test_images: 25, steps_per_epoch: 5, .. } =
-        &events[0]
+    let Event::TrainStarted {
+        config: AnyTrainConfig::Convolutional(config),
+        genotype,
+        train_examples: 40,
+        test_examples: 25,
+        steps_per_epoch: Some(5),
+        ..
+    } = &events[0]
     else {
         panic!("{:?}", events[0]);
     };
-    let opened = Run::open(&run).unwrap();
+    let opened = ConvRun::open(&run).unwrap();
     assert_eq!(opened.config.train.as_ref(), Some(config));
     assert_eq!((&opened.genotype().unwrap(), opened.config.search), (genotype, None));
     let kinds: Vec<String> =
@@ -81,7 +94,7 @@ fn a_training_run_leaves_weights_that_test_alike() {
     let rates: Vec<(f64, f64)> = events
         .iter()
         .filter_map(|event| match event {
-            Event::TrainEpoch { learning_rate, drop_path, .. } => Some((*learning_rate, *drop_path)),
+            Event::TrainEpoch { learning_rate: Some(rate), drop_path: Some(drop), .. } => Some((*rate, *drop)),
             _ => None,
         })
         .collect();
@@ -92,7 +105,12 @@ fn a_training_run_leaves_weights_that_test_alike() {
     }
 
     // The test command finds what the run told, and told again on standard output.
-    let Some(&Event::TrainFinished { test: last, best, best_epoch, .. }) = events.last() else { unreachable!() };
+    let Some(&Event::TrainFinished {
+        test: TestResult::Images(last), best: TestResult::Images(best), best_epoch, ..
+    }) = events.last()
+    else {
+        unreachable!()
+    };
     assert!(best.wrong <= last.wrong && last.images == 25);
     assert!(matches!(best_epoch, 1 | 2), "only two epochs were tested");
     let text = String::from_utf8(output.stdout).unwrap();
@@ -125,7 +143,7 @@ fn the_same_seed_gives_the_same_run_and_weights() {
     let run = |out: &str, more: &[&str]| {
         let fixed = ["--arch", "NASNet", "--device", "cpu", "--quiet", "--train-images", "32"];
         let told = document(&mut train(dir.path(), out, &[&fixed[..], more].concat()));
-        assert_eq!((&told["run"], &told["train_images"]), (&json!(out), &json!(32)));
+        assert_eq!((&told["run"], &told["train_examples"]), (&json!(out), &json!(32)));
         let weights = fs::read(dir.path().join(out).join("last.safetensors")).unwrap();
         (timeless(&events(dir.path(), out)), weights)
     };
@@ -147,7 +165,7 @@ fn the_same_seed_gives_the_same_run_and_weights() {
     };
     assert!(head("once") && !head("head"));
     // A run's cells are found in it.
-    assert_eq!(Run::open(dir.path().join("once")).unwrap().genotype().unwrap(), published("NASNet").unwrap());
+    assert_eq!(ConvRun::open(dir.path().join("once")).unwrap().genotype().unwrap(), published("NASNet"));
 }
 
 #[test]
@@ -161,9 +179,10 @@ fn weights_that_do_not_fit_are_refused() {
     let first = "cells.0._ops.0.op.1.weight is [4, 1, 3, 3], and the architecture has [4, 1, 5, 5]";
     assert_eq!(told, format!("run/last.safetensors: {other}: {first}"));
     // Cells with fewer weights: all of theirs are there, and others too.
-    let mut cells = published("DARTS_V1").unwrap();
-    cells.normal[7].0 = darts_engine::space::Op::MaxPool3x3;
-    cells.normal[6].0 = darts_engine::space::Op::SkipConnect;
+    let mut cells = published("DARTS_V1");
+    let normal = &mut cells.cells_mut()[0];
+    normal.ops[7].0 = Op::MAX_POOL_3X3;
+    normal.ops[6].0 = Op::SKIP_CONNECT;
     fs::write(dir.path().join("fewer.json"), serde_json::to_string(&cells).unwrap()).unwrap();
     let told = refusal(&mut test(dir.path(), "run/last.safetensors", "fewer.json"), 1);
     let first = "cells.0._ops.6.op.1.weight is there, and the architecture has no such tensor";
@@ -178,7 +197,7 @@ fn weights_that_do_not_fit_are_refused() {
     let told = refusal(&mut test(dir.path(), "none", "run"), 1);
     assert_eq!(told, "cannot read none: No such file or directory (os error 2)");
     // Read by the library, the classes of the data count too.
-    let genotype: Genotype = published("DARTS_V1").unwrap();
+    let genotype: Genotype = published("DARTS_V1");
     let error = read_weights(&dir.path().join("run/last.safetensors"), &genotype, 100).unwrap_err();
     assert!(matches!(error, RunError::Weights { .. }));
     assert!(error.to_string().ends_with("and the architecture has [100, 768]"), "{error}");

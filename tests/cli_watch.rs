@@ -3,7 +3,7 @@
 mod cli;
 
 use cli::{darts, document, refusal};
-use darts_engine::{event::Event, intervention::Steering, run::Run};
+use darts_engine::{event::Event, intervention::Intervention, run::Run, space::Convolutional};
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
@@ -131,7 +131,7 @@ impl Drop for Serving {
 }
 
 #[test]
-fn a_recurrent_search_is_watched_held_steered_stopped_and_taken_up() {
+fn a_recurrent_search_is_watched_held_changed_stopped_and_resumed() {
     let dir = place();
     for (part, sentences) in [("train", 60), ("valid", 30), ("test", 30)] {
         let text: String = (0..sentences).map(|i| format!("one two {} four\n", ["three", "five"][i % 2])).collect();
@@ -144,29 +144,27 @@ fn a_recurrent_search_is_watched_held_steered_stopped_and_taken_up() {
     let mut told = serving.listen(0);
     let mut next = |wanted: &str| told.by_ref().find(|(kind, _)| kind == wanted).expect("the search goes on").1;
     let started = serde_json::from_str::<Event>(&next("message")).unwrap();
-    assert!(matches!(started, Event::RecurrentStarted { .. }));
+    assert!(matches!(started, Event::Started { .. }));
     assert_eq!(serving.control(r#"{"type":"pause"}"#).0, 200);
     while next("state") != "holding" {}
-    let change = |steering: &str| serving.control(&format!(r#"{{"type":"steer","steering":{steering}}}"#)).0;
+    let change =
+        |intervention: &str| serving.control(&format!(r#"{{"type":"intervene","intervention":{intervention}}}"#)).0;
     assert_eq!(change(r#"{"change":"prune","cell":"normal","edge":3,"op":"skip_connect"}"#), 200);
     assert_eq!(next("refused"), "the search has no normal cell");
     assert_eq!(change(r#"{"change":"prune","cell":"recurrent","edge":3,"op":"cosine"}"#), 400);
     assert_eq!(change(r#"{"change":"prune","cell":"recurrent","edge":3,"op":"tanh"}"#), 200);
     let parse = |line: &str| serde_json::from_str::<Event>(line).unwrap();
-    let steered = std::iter::repeat_with(|| parse(&next("message")));
-    let steered = { steered }.find(|event| matches!(event, Event::RecurrentSteered { .. }));
-    let Some(Event::RecurrentSteered { steering: Steering::Prune { edge: 3, .. }, architecture, step }) = steered
-    else {
-        panic!("{steered:?}");
+    let events = std::iter::repeat_with(|| parse(&next("message")));
+    let pruned = { events }.find(|event| matches!(event, Event::Intervention { .. }));
+    let Some(Event::Intervention { intervention: Intervention::Prune { edge: 3, .. }, alphas, step }) = pruned else {
+        panic!("{pruned:?}");
     };
-    assert!(architecture.rows[3][1] < -19.0);
+    assert!(alphas.rows()[3][1] < -19.0);
     assert_eq!(change(r#"{"change":"rates","weights":2.5,"alphas":0.25}"#), 200);
-    assert!(matches!(parse(&next("message")), Event::RecurrentSteered { .. }));
+    assert!(matches!(parse(&next("message")), Event::Intervention { .. }));
     assert_eq!(serving.control(r#"{"type":"step"}"#).0, 200);
-    let Event::RecurrentStep { step: stepped, architecture: Some(after), .. } = parse(&next("message")) else {
-        panic!("a step")
-    };
-    assert_eq!((stepped, after.rows[3][1]), (step, architecture.rows[3][1]), "what is out stays out");
+    let Event::Step { step: stepped, alphas: Some(after), .. } = parse(&next("message")) else { panic!("a step") };
+    assert_eq!((stepped, after.rows()[3][1]), (step, alphas.rows()[3][1]), "what is out stays out");
     assert_eq!(serving.control(r#"{"type":"stop"}"#).0, 200);
     assert!(told.any(|(kind, line)| kind == "message" && line.contains("the search was stopped on its page")));
 
@@ -176,15 +174,15 @@ fn a_recurrent_search_is_watched_held_steered_stopped_and_taken_up() {
     again.current_dir(dir.path()).args(["search", "recurrent", "--resume", "run", "--page", "page"]);
     let serving = Serving::search(again.args(["--watch", "127.0.0.1:0"]));
     let next = serving.listen(0).find_map(|(_, line)| match serde_json::from_str(&line) {
-        Ok(Event::RecurrentStep { step, architecture, .. }) if step > stepped => Some((step, architecture.unwrap())),
+        Ok(Event::Step { step, alphas, .. }) if step > stepped => Some((step, alphas.unwrap())),
         _ => None,
     });
     let (step, after) = next.unwrap();
-    assert_eq!((step, after.rows[3][1]), (stepped + 1, architecture.rows[3][1]));
+    assert_eq!((step, after.rows()[3][1]), (stepped + 1, alphas.rows()[3][1]));
 }
 
 #[test]
-fn a_search_is_watched_paused_steered_and_stopped() {
+fn a_search_is_watched_paused_changed_and_stopped() {
     let dir = place();
     let serving = Serving::search(search(dir.path(), "run", "100000").args(["--watch", "127.0.0.1:0"]));
     let mut told = serving.listen(0);
@@ -195,22 +193,22 @@ fn a_search_is_watched_paused_steered_and_stopped() {
     assert_eq!(serving.control(r#"{"type":"pause"}"#).0, 200);
     while next("state") != "holding" {}
     // What a search that is held takes is told at once.
-    let prune = r#"{"type":"steer","steering":{"change":"prune","cell":"normal","edge":3,"op":"skip_connect"}}"#;
+    let prune =
+        r#"{"type":"intervene","intervention":{"change":"prune","cell":"normal","edge":3,"op":"skip_connect"}}"#;
     assert_eq!(serving.control(prune).0, 200);
     let pruned =
-        std::iter::repeat_with(|| parse(&next("message"))).find(|event| matches!(event, Event::Steered { .. }));
-    let Some(Event::Steered { steering: Steering::Prune { edge: 3, .. }, architecture, step }) = pruned else {
+        std::iter::repeat_with(|| parse(&next("message"))).find(|event| matches!(event, Event::Intervention { .. }));
+    let Some(Event::Intervention { intervention: Intervention::Prune { edge: 3, .. }, alphas, step }) = pruned else {
         panic!("{pruned:?}");
     };
-    assert!(architecture.normal[3][3] < -19.0);
+    assert!(alphas.of(0)[3][3] < -19.0);
+    // By the names that version 1 had for it.
     let wrong = r#"{"type":"steer","steering":{"change":"release","cell":"normal","edge":77}}"#;
     assert_eq!(serving.control(wrong).0, 200);
     assert_eq!(next("refused"), "a cell has edges 0 to 13, not 77");
     assert_eq!(serving.control(r#"{"type":"step"}"#).0, 200);
-    let Event::Step { step: stepped, architecture: Some(after), .. } = parse(&next("message")) else {
-        panic!("a step")
-    };
-    assert_eq!((stepped, after.normal[3][3]), (step, architecture.normal[3][3]), "what is out stays out");
+    let Event::Step { step: stepped, alphas: Some(after), .. } = parse(&next("message")) else { panic!("a step") };
+    assert_eq!((stepped, after.of(0)[3][3]), (step, alphas.of(0)[3][3]), "what is out stays out");
     // A listener that comes back hears what it has missed, and no more.
     let (kind, line) = serving.listen(2).next().unwrap();
     let missed = match parse(&line) {
@@ -222,7 +220,7 @@ fn a_search_is_watched_paused_steered_and_stopped() {
     for (body, problem) in [
         ("", "this is no command: EOF"),
         (r#"{"type":"explode"}"#, "this is no command: unknown variant `explode`"),
-        (r#"{"type":"steer","steering":{"change":"nudge"}}"#, "this is no command: missing field"),
+        (r#"{"type":"intervene","intervention":{"change":"nudge"}}"#, "this is no command: missing field"),
         (&" ".repeat(5000), "this is longer than any command"),
     ] {
         let (status, told) = serving.control(body);
@@ -231,7 +229,8 @@ fn a_search_is_watched_paused_steered_and_stopped() {
     assert_eq!(serving.control(r#"{"type":"stop"}"#).0, 200);
     assert!(matches!(parse(&next("message")), Event::Failed { .. }));
     next("end");
-    let events: Vec<Event> = Run::open(dir.path().join("run")).unwrap().events().unwrap().map(Result::unwrap).collect();
+    let events: Vec<Event> =
+        Run::<Convolutional>::open(dir.path().join("run")).unwrap().events().unwrap().map(Result::unwrap).collect();
     let Some(Event::Failed { message }) = events.last() else { panic!("{:?}", events.last()) };
     assert_eq!(message, "the search was stopped on its page");
 
@@ -254,11 +253,11 @@ fn a_search_is_watched_paused_steered_and_stopped() {
     ]);
     let serving = Serving::search(&mut again);
     let next = serving.listen(0).find_map(|(_, line)| match serde_json::from_str::<Event>(&line) {
-        Ok(Event::Step { step, architecture, .. }) if Some(step) > last => architecture.map(|after| (step, after)),
+        Ok(Event::Step { step, alphas, .. }) if Some(step) > last => alphas.map(|after| (step, after)),
         _ => None,
     });
     let (step, after) = next.unwrap();
-    assert_eq!((Some(step), after.normal[3][3]), (last.map(|last| last + 1), architecture.normal[3][3]));
+    assert_eq!((Some(step), after.of(0)[3][3]), (last.map(|last| last + 1), alphas.of(0)[3][3]));
 }
 
 #[test]

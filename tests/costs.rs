@@ -1,6 +1,6 @@
 //! Parameters and multiply-accumulates against those that the paper authors' implementation was counted to have.
 
-use darts_engine::space::{Cost, Genotype, NetworkSize, published, supernet_cost};
+use darts_engine::space::{CONVOLUTIONAL, Cost, Genotype, NetworkSize, supernet_cost};
 use darts_tests::golden_json;
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ fn networks_of_published_cells() {
     let facts = golden_json("conv_facts");
     let mut cells = 0;
     for (name, facts) in facts.as_object().unwrap() {
-        let Some(genotype) = published(name) else {
+        let Some(genotype) = CONVOLUTIONAL.published(name) else {
             assert_eq!(name, "search_supernet");
             continue;
         };

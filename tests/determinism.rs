@@ -9,10 +9,11 @@ use darts_engine::{
     device::{Compute, DeviceChoice},
     model::{Minibatch, Supernet},
     network::Network,
-    search::{Bilevel, ConvSearch, RecurrentSearch},
+    search::{Bilevel, ConvSearch, RecurrentSearch, Stream},
     space::{
+        CONVOLUTIONAL,
         CellKind::{Normal, Reduce},
-        Stem, published,
+        Stem,
     },
 };
 use darts_tests::*;
@@ -68,7 +69,7 @@ fn a_search_step(device: &Device) {
             bits(outcome.weight.logits),
             bits(outcome.architecture.logits),
             bits(bilevel.weights),
-            bits(bilevel.momentum),
+            bits(bilevel.momentum.expect("a momentum buffer")),
             bits(bilevel.alphas),
             bits(bilevel.moments.0),
             bits(bilevel.moments.1),
@@ -84,7 +85,7 @@ fn a_training_step_reads_nothing_that_was_not_written() {
 
 fn a_training_step(device: &Device) {
     let batch = batch(32, 1, device);
-    let network = Network::new(published("DARTS_V2").unwrap(), Stem::Cifar10, 4, 3, 10, true);
+    let network = Network::new(CONVOLUTIONAL.published("DARTS_V2").unwrap(), Stem::Cifar10, 4, 3, 10, true);
     let weights = network.layout().init(3, device);
     let statistics = network.statistics().init(3, device);
     let kept = Tensor::<2>::ones([network.paths(), IMAGES], device);
@@ -177,5 +178,5 @@ fn a_long_search_on_text_takes_no_more_memory_than_a_short_one() {
     };
     let mut search = block_on(RecurrentSearch::new(config, &corpus, &compute)).unwrap();
     takes_no_more_memory(&mut search, steps, &compute.device);
-    assert!(search.place().0 > 2, "some epochs have ended");
+    assert!(search.stream().epoch() > 2, "some epochs have ended");
 }

@@ -9,7 +9,7 @@ use darts_engine::{
     config::{Kernels, Order, SearchConfig},
     model::{Minibatch, Supernet, candidate_layout, candidate_pass},
     search::Bilevel,
-    space::{Alphas, Genotype, Op},
+    space::{Alphas, CANDIDATES, CONVOLUTIONAL, Genotype},
 };
 use darts_tests::*;
 
@@ -27,7 +27,7 @@ const ALPHA_TOLERANCE: f64 = 5e-3;
 fn every_candidate_op_forward_and_backward_at_both_strides() {
     let device = device();
     let golden = Golden::open("conv_ops");
-    for op in Op::CANDIDATES {
+    for op in CANDIDATES {
         for stride in [1, 2] {
             let name = |part: &str| format!("{op}.stride{stride}.{part}");
             let input = golden.tensor::<4>(&name("input"), &device);
@@ -122,16 +122,16 @@ fn search_parity(name: &str, order: Order, kernels: Kernels, device: &Device) {
             // Before the first weight step, with the alphas after the first architecture step.
             let mut probe = search.clone();
             probe.architecture_step(&config, config.learning_rate, &train, &valid);
-            let pass = probe.supernet().pass(&probe.weights, &probe.alphas, &train, darts_engine::model::Wrt::WEIGHTS);
+            let pass = probe.network().pass(&probe.weights, &probe.alphas, &train, darts_engine::model::Wrt::WEIGHTS);
             let gradient = read(pass.weight_gradient.unwrap());
-            let layout = probe.supernet().layout();
+            let layout = probe.network().layout();
             let expected = layout.pack(|p| Some(golden.values(&format!("step0.grad.{p}")).to_vec())).unwrap();
             assert_close("step 0 weight gradient", &gradient, &expected, NETWORK_TOLERANCE);
         }
         let what = |part: &str| format!("{name} step {step} {part}");
         // The second order divides a difference of two gradients by a small number.
         let tolerance = NETWORK_TOLERANCE * if order == Order::Second { 10.0 } else { 1.0 };
-        let gradient = |search: &Bilevel| {
+        let gradient = |search: &Bilevel<Supernet>| {
             let pass = search.architecture_pass(&config, config.learning_rate, &train, &valid);
             pass.alpha_gradient.expect("an architecture pass has an alpha gradient")
         };
@@ -161,17 +161,17 @@ fn search_parity(name: &str, order: Order, kernels: Kernels, device: &Device) {
             assert_close(&what(part), &[found], &[fact[key].as_f64().unwrap() as f32], SCALAR_TOLERANCE);
         };
         scalar("loss", read(pass.loss)[0], "train_loss");
-        let norm_of = |search: &Bilevel| search.clone().weight_step(&config, config.learning_rate, &train).1;
+        let norm_of = |search: &Bilevel<Supernet>| search.clone().weight_step(&config, config.learning_rate, &train).1;
         let expected = [fact["grad_norm"].as_f64().unwrap() as f32];
         if relative_distance(&read(norm), &expected) > SCALAR_TOLERANCE {
-            let norm = |search: &Bilevel| norm_of(search).reshape([1, 1]);
+            let norm = |search: &Bilevel<Supernet>| norm_of(search).reshape([1, 1]);
             assert_same_but_for_a_kink(&what("gradient norm"), &before, &norm, &expected, SCALAR_TOLERANCE);
         }
     }
-    let layout = search.supernet().layout().clone();
+    let layout = search.network().layout().clone();
     let expected = layout.pack(|p| Some(golden.values(&format!("final.{p}")).to_vec())).unwrap();
     assert_close("final weights", &read(search.weights.clone()), &expected, NETWORK_TOLERANCE);
-    let found = Alphas::from_flat(&read(search.alphas));
+    let found = Alphas::from_flat(CONVOLUTIONAL, &read(search.alphas));
     let genotype: Genotype = serde_json::from_value(facts["genotype"].clone()).unwrap();
     assert_eq!(found.genotype(), genotype, "derived genotype");
 }

@@ -5,7 +5,7 @@ use darts_engine::{
     config::Kernels,
     model::Minibatch,
     network::Network,
-    space::{Stem, published},
+    space::{CONVOLUTIONAL, Stem},
 };
 use darts_tests::*;
 use std::collections::BTreeSet;
@@ -35,7 +35,8 @@ fn parity(kernels: Kernels, device: &Device) {
         let classes = golden.shape(&parameter("classifier.bias"))[0];
         let layers =
             (0..).take_while(|l| golden.has(&parameter(&format!("cells.{l}.preprocess1.op.1.weight")))).count();
-        let net = Network::new(published(name).unwrap(), Stem::Cifar10, channels, layers, classes, false).on(kernels);
+        let net = Network::new(CONVOLUTIONAL.published(name).unwrap(), Stem::Cifar10, channels, layers, classes, false)
+            .on(kernels);
         // Every name and shape is the authors', and none of theirs is missing.
         for p in net.layout().parameters() {
             assert_eq!(p.shape, golden.shape(&parameter(&p.name)), "{name} {}", p.name);
@@ -81,7 +82,7 @@ fn networks_of_the_paper_have_their_numbers_of_parameters() {
         for (key, stem, classes) in [("cifar10", Stem::Cifar10, 10), ("imagenet", Stem::ImageNet, 1000)] {
             let size = |fact: &str| facts[name][key][fact].as_u64().unwrap() as usize;
             let count = |auxiliary| {
-                let genotype = published(name).unwrap();
+                let genotype = CONVOLUTIONAL.published(name).unwrap();
                 let net = Network::new(genotype, stem, size("init_channels"), size("layers"), classes, auxiliary);
                 net.layout().len()
             };

@@ -7,10 +7,8 @@ use darts_engine::{
     data::Window,
     model::{Masks, Passage, TextBatch, Wrt},
     network::RecurrentNet,
-    search::RecurrentBilevel,
-    space::{
-        PUBLISHED_RECURRENT, RecurrentAlphas, RecurrentGenotype, RecurrentOp, published_recurrent, recurrent_parameters,
-    },
+    search::Bilevel,
+    space::{Alphas, Genotype, RECURRENT, RECURRENT_CANDIDATES, recurrent_parameters},
 };
 use darts_tests::*;
 
@@ -23,11 +21,11 @@ const ALPHA_TOLERANCE: f64 = 5e-3;
 fn networks_of_the_paper_have_their_numbers_of_parameters() {
     let facts = golden_json("rnn_facts");
     for (cell, facts) in facts.as_object().unwrap() {
-        let genotype = published_recurrent(cell).unwrap();
+        let genotype = RECURRENT.published(cell).unwrap();
         for (corpus, facts) in facts.as_object().unwrap() {
             let number = |key: &str| facts[key].as_u64().unwrap() as usize;
             let (vocabulary, hidden, expected) = (number("vocab"), number("hidden"), number("params"));
-            let counted = recurrent_parameters(genotype.recurrent.len(), vocabulary, hidden);
+            let counted = recurrent_parameters(genotype.nodes(0), vocabulary, hidden);
             assert_eq!(counted, expected as u64, "{cell} on {corpus}");
             let net = RecurrentNet::derived(genotype.clone(), vocabulary, hidden);
             assert_eq!(net.layout().len(), expected, "{cell} on {corpus}");
@@ -47,13 +45,12 @@ fn derived_networks_in_evaluation_mode_on_the_kernels() {
 
 fn derived_networks_in_evaluation_mode(kernels: Kernels, device: &Device) {
     let golden = Golden::open("rnn_derived");
-    let cells: Vec<&str> =
-        PUBLISHED_RECURRENT.into_iter().filter(|cell| golden.has(&format!("{cell}.log_prob"))).collect();
+    let cells: Vec<&str> = RECURRENT.published_names().filter(|cell| golden.has(&format!("{cell}.log_prob"))).collect();
     assert!(!cells.is_empty(), "no known cell");
     for cell in cells {
         let name = |part: &str| format!("{cell}.{part}");
         let [vocabulary, hidden] = *golden.shape(&name("param.encoder.weight")) else { panic!("a matrix") };
-        let net = RecurrentNet::derived(published_recurrent(cell).unwrap(), vocabulary, hidden).on(kernels);
+        let net = RecurrentNet::derived(RECURRENT.published(cell).unwrap(), vocabulary, hidden).on(kernels);
         let named = golden.names().filter(|n| n.starts_with(&name("param."))).count();
         assert_eq!(named, net.layout().parameters().len(), "{cell}: number of parameters");
         let weights = net.layout().pack(|part| Some(golden.values(&name(&format!("param.{part}"))).to_vec())).unwrap();
@@ -143,21 +140,22 @@ fn search_parity(name: &str, order: Order, kernels: Kernels, device: &Device) {
     };
     let shape = net.alpha_shape();
     assert_eq!(shape, golden.shape("init.alphas"));
-    assert_eq!(shape[1], RecurrentOp::CANDIDATES.len());
-    let mut search = RecurrentBilevel::from_parts(net.clone(), flat("init"), golden.tensor("init.alphas", device));
+    assert_eq!(shape[1], RECURRENT_CANDIDATES.len());
+    let mut search = Bilevel::from_parts(net.clone(), flat("init"), golden.tensor("init.alphas", device));
     for (step, fact) in facts["steps"].as_array().unwrap().iter().enumerate() {
         let passage = |half: &str| {
             let part = |part: &str| format!("step{step}.{half}_{part}");
             let text = text(&golden, &part("tokens"), &part("targets"), device);
             let hidden = golden.tensor::<3>(&format!("step{step}.hidden_{half}"), device);
             let hidden = hidden.reshape([text.batch_size, config.hidden]);
-            Passage { text, hidden, masks: Masks::default() }
+            Passage { text, hidden, masks: Masks::default(), penalties: Penalties::default() }
         };
         let (train, valid) = (passage("train"), passage("valid"));
+        let penalised = Passage { penalties: config.penalties, ..train.clone() };
         let what = |part: &str| format!("{name} step {step} {part}");
         // The second order divides a difference of two gradients by a small number.
         let tolerance = NETWORK_TOLERANCE * if order == Order::Second { 10.0 } else { 1.0 };
-        let gradient = |search: &RecurrentBilevel| {
+        let gradient = |search: &Bilevel<RecurrentNet>| {
             let pass = search.architecture_pass(&config, config.learning_rate, &train, &valid);
             pass.alpha_gradient.expect("an architecture pass has an alpha gradient")
         };
@@ -176,7 +174,7 @@ fn search_parity(name: &str, order: Order, kernels: Kernels, device: &Device) {
         let expected = golden.values(&format!("step{step}.log_prob"));
         assert_close(&what("log-probabilities"), &read(log_probabilities), expected, NETWORK_TOLERANCE);
         if step == 0 {
-            let pass = net.pass(&search.weights, Some(&search.alphas), &train, config.penalties, Wrt::WEIGHTS);
+            let pass = net.pass(&search.weights, Some(&search.alphas), &penalised, Wrt::WEIGHTS);
             let expected = read(flat("step0.grad"));
             let gradient = read(pass.weight_gradient.unwrap());
             assert_close(&what("weight gradient"), &gradient, &expected, NETWORK_TOLERANCE);
@@ -186,13 +184,13 @@ fn search_parity(name: &str, order: Order, kernels: Kernels, device: &Device) {
             }
         }
         let before = search.clone();
-        let (pass, norm) = search.weight_step(&config, config.learning_rate, &train);
+        let (pass, norm) = search.weight_step(&config, config.learning_rate, &penalised);
         let scalar = |key: &str| [fact[key].as_f64().unwrap() as f32];
         assert_close(&what("likelihood"), &read(pass.nll), &scalar("train_nll"), NETWORK_TOLERANCE);
         assert_close(&what("loss"), &read(pass.loss), &scalar("loss"), NETWORK_TOLERANCE);
         if relative_distance(&read(norm), &scalar("grad_norm")) > NETWORK_TOLERANCE {
-            let norm = |search: &RecurrentBilevel| {
-                search.clone().weight_step(&config, config.learning_rate, &train).1.reshape([1, 1])
+            let norm = |search: &Bilevel<RecurrentNet>| {
+                search.clone().weight_step(&config, config.learning_rate, &penalised).1.reshape([1, 1])
             };
             let expected = scalar("grad_norm");
             assert_same_but_for_a_kink(&what("gradient norm"), &before, &norm, &expected, NETWORK_TOLERANCE);
@@ -200,7 +198,7 @@ fn search_parity(name: &str, order: Order, kernels: Kernels, device: &Device) {
     }
     assert_close("final weights", &read(search.weights.clone()), &read(flat("final")), NETWORK_TOLERANCE);
     assert_close("final alphas", &read(search.alphas.clone()), golden.values("final.alphas"), ALPHA_TOLERANCE);
-    let found = RecurrentAlphas::from_flat(&read(search.alphas));
-    let genotype: RecurrentGenotype = serde_json::from_value(facts["genotype"].clone()).unwrap();
+    let found = Alphas::from_flat(RECURRENT, &read(search.alphas));
+    let genotype: Genotype = serde_json::from_value(facts["genotype"].clone()).unwrap();
     assert_eq!(found.genotype(), genotype, "derived genotype");
 }

@@ -17,14 +17,13 @@ use darts_engine::{
     config::{Kernels, RecurrentConfig, SearchConfig, TextTrainConfig},
     data::Dataset,
     device::{Compute, DeviceChoice, block_on},
-    network::Network,
+    network::{Network, RecurrentNet},
     run::{
-        CHECKPOINTS_FOLDER, CONFIG_FILE, Resumed, Run, RunConfig, Settings, TextRun, TextRunConfig, TextSource,
-        read_genotype,
+        CHECKPOINTS_FOLDER, CONFIG_FILE, Resumed, Run, RunConfig, RunSpace, TextSource, read_genotype, space_of_run,
     },
     search::{ConvSearch, RecurrentSearch},
-    space::{Genotype, PUBLISHED, Stem, published, published_recurrent},
-    train::{TextTraining, Weights},
+    space::{CONVOLUTIONAL, Convolutional, Genotype, RECURRENT, Recurrent, SPACES, Stem},
+    train::{TextTraining, Trainee, Weights},
 };
 use darts_tests::files;
 use inputs::sealed;
@@ -205,7 +204,9 @@ fn genotype_files() {
     let dir = tempdir().unwrap();
     let file = dir.path().join("genotype.json");
     fuzz("genotype_files", 1.0, |u| {
-        let genotype = published(u.choose(&PUBLISHED)?).unwrap();
+        let space = *u.choose(&SPACES)?;
+        let names: Vec<&str> = space.published_names().collect();
+        let genotype = space.published(u.choose(&names)?).unwrap();
         let mut text = serde_json::to_value(&genotype).unwrap();
         mutate_json(u, &mut text)?;
         let mut text = text.to_string().into_bytes();
@@ -215,7 +216,11 @@ fn genotype_files() {
         fs::write(&file, text).unwrap();
         if let Ok(genotype) = read_genotype(&file) {
             genotype.code().unwrap();
-            Network::new(genotype, Stem::Cifar10, 4, 3, 10, true);
+            if genotype.space() == RECURRENT {
+                RecurrentNet::derived(genotype, 5, 6);
+            } else {
+                Network::new(genotype, Stem::Cifar10, 4, 3, 10, true);
+            }
         }
         Ok(())
     });
@@ -223,7 +228,7 @@ fn genotype_files() {
 
 #[test]
 fn event_logs() {
-    let events = inputs::events();
+    let events = [inputs::events(), inputs::events_of_version_1()].concat();
     fuzz("event_logs", 1.0, |u| {
         let mut log = Vec::new();
         for event in &events {
@@ -251,7 +256,8 @@ fn settings() {
         let config = config.to_string();
         inputs::settings(config.as_bytes());
         fs::write(dir.path().join(CONFIG_FILE), config).unwrap();
-        let _ = (Run::open(dir.path()), TextRun::open(dir.path()));
+        let _ = space_of_run(dir.path());
+        let _ = (Run::<Convolutional>::open(dir.path()), Run::<Recurrent>::open(dir.path()));
         Ok(())
     });
 }
@@ -280,8 +286,13 @@ fn with_header(file: &[u8], change: impl FnOnce(&mut Value) -> Result<()>) -> Re
 }
 
 /// Mutates the checkpoint of a run, restores it where it can be, and looks for it in a run folder of such settings.
-fn mutated_checkpoints<C: Settings>(test: &str, run: &mut impl Resumable, config: &Value) {
+fn mutated_checkpoints<S: RunSpace>(test: &str, run: &mut impl Resumable, config: &Value) {
     let state = block_on(run.state()).unwrap();
+    mutated_state::<S>(test, run, state, config);
+}
+
+/// The same of any state of the run.
+fn mutated_state<S: RunSpace>(test: &str, run: &mut impl Resumable, state: State, config: &Value) {
     let good = Checkpoint { step: 0, config: "c".into(), log: LogMark::default(), state };
     let bytes = good.to_bytes();
     let again = Checkpoint::from_bytes(&sealed(&bytes[..bytes.len() - 4])).unwrap();
@@ -326,19 +337,43 @@ fn mutated_checkpoints<C: Settings>(test: &str, run: &mut impl Resumable, config
             }
         }
         fs::write(&file, bytes).unwrap();
-        let _ = Resumed::<C>::open(dir.path());
+        let _ = Resumed::<S>::open(dir.path());
         Ok(())
     });
 }
 
 #[test]
 fn checkpoints() {
-    mutated_checkpoints::<RunConfig>(
+    mutated_checkpoints::<Convolutional>(
         "checkpoints",
         &mut search(&SearchConfig::default()),
         &inputs::settings_samples()[0],
     );
     assert!(State::new(&(), []).progress::<u8>().is_err());
+}
+
+#[test]
+fn checkpoints_of_version_1() {
+    let ([state, _], [config, _]) = (states_of_version_1(), inputs::settings_of_version_1());
+    let settings: RunConfig<Convolutional> = serde_json::from_value(config.clone()).unwrap();
+    let data = Dataset::textures(0, 18, 6);
+    let mut search = block_on(ConvSearch::new(settings.search.unwrap(), &data, &Compute::cpu())).unwrap();
+    search.restore(&state).unwrap();
+    mutated_state::<Convolutional>("checkpoints_of_version_1", &mut search, state, &config);
+}
+
+#[test]
+fn checkpoints_of_searches_on_text_of_version_1() {
+    let ([_, state], [_, config]) = (states_of_version_1(), inputs::settings_of_version_1());
+    let settings: RunConfig<Recurrent> = serde_json::from_value(config.clone()).unwrap();
+    let corpus = inputs::corpus_of_version_1();
+    let mut search = block_on(RecurrentSearch::new(settings.search.unwrap(), &corpus, &Compute::cpu())).unwrap();
+    search.restore(&state).unwrap();
+    mutated_state::<Recurrent>("checkpoints_of_searches_on_text_of_version_1", &mut search, state, &config);
+}
+
+fn states_of_version_1() -> [State; 2] {
+    inputs::checkpoints_of_version_1().map(|bytes| Checkpoint::from_bytes(&bytes).unwrap().state)
 }
 
 #[test]
@@ -355,9 +390,9 @@ fn checkpoints_of_searches_on_text() {
     };
     let mut search = block_on(RecurrentSearch::new(config.clone(), &corpus, &Compute::cpu())).unwrap();
     block_on(search.step()).unwrap();
-    let settings = TextRunConfig::search(DeviceChoice::Cpu, source, config);
+    let settings = RunConfig::<Recurrent>::search(DeviceChoice::Cpu, source, config);
     let settings = serde_json::to_value(settings).unwrap();
-    mutated_checkpoints::<TextRunConfig>("checkpoints_of_searches_on_text", &mut search, &settings);
+    mutated_checkpoints::<Recurrent>("checkpoints_of_searches_on_text", &mut search, &settings);
     if std::env::var_os(LIMITED).is_some() {
         // Wherever it was restored to, it goes on or says why not.
         (0..3).for_each(|_| drop(block_on(search.step())));
@@ -368,7 +403,7 @@ fn checkpoints_of_searches_on_text() {
 fn checkpoints_of_training_on_text() {
     let corpus = inputs::corpus();
     let source = TextSource::new(&corpus);
-    let genotype = published_recurrent("DARTS_V1").unwrap();
+    let genotype = RECURRENT.published("DARTS_V1").unwrap();
     let config = TextTrainConfig {
         batch_size: 2,
         hidden: 3,
@@ -380,12 +415,12 @@ fn checkpoints_of_training_on_text() {
     };
     let mut training = TextTraining::new(config.clone(), genotype.clone(), &corpus, &Compute::cpu()).unwrap();
     // Into the second epoch, so that there are a best one and a history.
-    while training.place().0 == 0 || training.place().1 == 0 {
+    while training.trainee().epoch() == 0 || training.trainee().at_epoch_start() {
         block_on(training.step()).unwrap();
     }
-    let settings = TextRunConfig::train(DeviceChoice::Cpu, source, config, genotype);
+    let settings = RunConfig::<Recurrent>::train(DeviceChoice::Cpu, source, config, genotype);
     let settings = serde_json::to_value(settings).unwrap();
-    mutated_checkpoints::<TextRunConfig>("checkpoints_of_training_on_text", &mut training, &settings);
+    mutated_checkpoints::<Recurrent>("checkpoints_of_training_on_text", &mut training, &settings);
     if std::env::var_os(LIMITED).is_some() {
         (0..9).for_each(|_| drop(block_on(training.step())));
     }
@@ -393,7 +428,7 @@ fn checkpoints_of_training_on_text() {
 
 #[test]
 fn weights() {
-    let genotype = published("DARTS_V2").unwrap();
+    let genotype = CONVOLUTIONAL.published("DARTS_V2").unwrap();
     let good = inputs::conv_weights();
     assert!(Weights::from_safetensors(&good, &genotype, 10).is_ok());
     // A short file that promises the largest network there may be.

@@ -6,7 +6,7 @@ use darts_engine::{
     device::Tuning,
     model::Minibatch,
     network::Network,
-    space::{Genotype, Op, Stem, published},
+    space::{CONVOLUTIONAL, Genotype, Op, Stem},
 };
 use darts_tests::*;
 
@@ -44,21 +44,16 @@ fn large_kernels_and_the_stems_for_large_images() {
 /// Ops of published cells that are no candidates of the search.
 fn rare_ops() -> Genotype {
     let rare = [
-        (Op::SepConv7x7, 0),
-        (Op::SepConv3x3, 1),
-        (Op::Conv7x1_1x7, 0),
-        (Op::SkipConnect, 1),
-        (Op::SepConv5x5, 1),
-        (Op::AvgPool3x3, 2),
-        (Op::DilConv3x3, 0),
-        (Op::SkipConnect, 3),
+        (Op::SEP_CONV_7X7, 0),
+        (Op::SEP_CONV_3X3, 1),
+        (Op::CONV_7X1_1X7, 0),
+        (Op::SKIP_CONNECT, 1),
+        (Op::SEP_CONV_5X5, 1),
+        (Op::AVG_POOL_3X3, 2),
+        (Op::DIL_CONV_3X3, 0),
+        (Op::SKIP_CONNECT, 3),
     ];
-    Genotype {
-        normal: rare.to_vec(),
-        normal_concat: vec![2, 4, 5],
-        reduce: rare.to_vec(),
-        reduce_concat: vec![2, 4, 5],
-    }
+    Genotype::new(CONVOLUTIONAL, [0, 1].map(|_| (rare.to_vec(), vec![2, 4, 5])))
 }
 
 /// One training pass and one evaluation on both paths: loss, scores, statistics and every gradient, parameter by parameter.
@@ -134,7 +129,8 @@ fn the_same_pass_gives_the_same_bits() {
 }
 
 fn same_bits(device: &Device) {
-    let net = Network::new(published("DARTS_V2").unwrap(), Stem::Cifar10, 4, 3, 10, true).on(Kernels::Fused);
+    let net =
+        Network::new(CONVOLUTIONAL.published("DARTS_V2").unwrap(), Stem::Cifar10, 4, 3, 10, true).on(Kernels::Fused);
     let weights = net.layout().init(3, device);
     let images = random_tensor(1, &[4, 3, 32, 32], device);
     let labels = Tensor::<1, Int>::from_data(TensorData::new(vec![1, 2, 3, 4], [4]), device);

@@ -7,7 +7,7 @@ use darts_engine::{
     device::Compute,
     model::{Passage, RecurrentPass, RunningStatistics, TextBatch, Wrt},
     network::RecurrentNet,
-    space::{RecurrentGenotype, RecurrentOp, published_recurrent},
+    space::{Genotype, Op, RECURRENT},
 };
 use darts_tests::*;
 use rand::{RngExt, SeedableRng};
@@ -24,7 +24,7 @@ struct Case {
     batch: usize,
     dropouts: Dropouts,
     /// Relaxed unless there is one.
-    genotype: Option<RecurrentGenotype>,
+    genotype: Option<Genotype>,
 }
 
 impl Case {
@@ -66,8 +66,9 @@ impl Case {
             text: TextBatch::upload(&window, device),
             hidden: self.put(6, [batch, units], 1.0, device),
             masks: dropouts.draw(&window, VOCABULARY, units, &mut ChaCha8Rng::seed_from_u64(7), device),
+            penalties: Penalties { activation: 0.1, slowness: 0.2 },
         };
-        net.pass(&weights, alphas.as_ref(), &passage, Penalties { activation: 0.1, slowness: 0.2 }, wrt)
+        net.pass(&weights, alphas.as_ref(), &passage, wrt)
     }
 
     /// The loss and the state after the window in evaluation mode.
@@ -155,15 +156,15 @@ fn case(units: usize, length: usize, batch: usize, dropouts: Dropouts) -> Case {
     Case { units, length, batch, dropouts, genotype: None }
 }
 
-fn derived(genotype: RecurrentGenotype) -> Case {
+fn derived(genotype: Genotype) -> Case {
     Case { genotype: Some(genotype), ..case(7, 3, 5, SOME) }
 }
 
 /// More nodes than one word tells the kernels of, one of which no node reads and which is no part of the output.
-fn many_nodes() -> RecurrentGenotype {
-    let ops = [RecurrentOp::Identity, RecurrentOp::Tanh, RecurrentOp::Relu, RecurrentOp::Sigmoid];
+fn many_nodes() -> Genotype {
+    let ops = [Op::IDENTITY, Op::TANH, Op::RELU, Op::SIGMOID];
     let recurrent: Vec<_> = (0..11).map(|node| (ops[node % 4], [node, node / 2, 0][node % 3])).collect();
-    RecurrentGenotype { recurrent, concat: vec![2, 3, 5, 8, 9, 11] }
+    Genotype::new(RECURRENT, [(recurrent, vec![2, 3, 5, 8, 9, 11])])
 }
 
 #[test]
@@ -184,7 +185,7 @@ fn more_units_than_are_computed_side_by_side_and_words_than_at_once() {
 
 #[test]
 fn a_derived_cell() {
-    compare(derived(published_recurrent("DARTS_V2").unwrap()));
+    compare(derived(RECURRENT.published("DARTS_V2").unwrap()));
 }
 
 #[test]
@@ -195,7 +196,7 @@ fn a_derived_cell_of_many_nodes_of_which_some_are_the_output() {
 #[test]
 fn cells_that_the_kernels_do_not_know_are_left_to_plain_ops() {
     // The first state is a part of the output.
-    compare(derived(RecurrentGenotype { recurrent: vec![(RecurrentOp::Tanh, 0)], concat: vec![0, 1] }));
+    compare(derived(Genotype::new(RECURRENT, [(vec![(Op::TANH, 0)], vec![0, 1])])));
 }
 
 #[test]

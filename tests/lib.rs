@@ -6,8 +6,8 @@ use burn::tensor::{Device, Int, Tensor, TensorCreationOptions, TensorData};
 use darts_engine::{
     device::{Compute, DeviceChoice},
     event::Event,
-    search::{Bilevel, RecurrentBilevel},
-    space::{Genotype, Op},
+    search::{Bilevel, SearchNetwork},
+    space::{CONVOLUTIONAL, Genotype, Op},
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -146,21 +146,16 @@ pub fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f64)
 /// Every op that has kernels, at both strides, in cells that no max pool's ties can disturb.
 pub fn every_op() -> Genotype {
     let ops = [
-        (Op::SepConv3x3, 0),
-        (Op::SepConv5x5, 1),
-        (Op::DilConv3x3, 0),
-        (Op::DilConv5x5, 1),
-        (Op::SkipConnect, 0),
-        (Op::SepConv3x3, 2),
-        (Op::AvgPool3x3, 1),
-        (Op::DilConv5x5, 3),
+        (Op::SEP_CONV_3X3, 0),
+        (Op::SEP_CONV_5X5, 1),
+        (Op::DIL_CONV_3X3, 0),
+        (Op::DIL_CONV_5X5, 1),
+        (Op::SKIP_CONNECT, 0),
+        (Op::SEP_CONV_3X3, 2),
+        (Op::AVG_POOL_3X3, 1),
+        (Op::DIL_CONV_5X5, 3),
     ];
-    Genotype {
-        normal: ops.to_vec(),
-        normal_concat: vec![2, 3, 4, 5],
-        reduce: ops.to_vec(),
-        reduce_concat: vec![2, 3, 4, 5],
-    }
+    Genotype::new(CONVOLUTIONAL, [0, 1].map(|_| (ops.to_vec(), vec![2, 3, 4, 5])))
 }
 
 /// Euclidean norm.
@@ -194,13 +189,7 @@ pub trait Moved: Clone {
     fn weights(&mut self) -> &mut Tensor<1>;
 }
 
-impl Moved for Bilevel {
-    fn weights(&mut self) -> &mut Tensor<1> {
-        &mut self.weights
-    }
-}
-
-impl Moved for RecurrentBilevel {
+impl<N: SearchNetwork> Moved for Bilevel<N> {
     fn weights(&mut self) -> &mut Tensor<1> {
         &mut self.weights
     }
@@ -235,7 +224,7 @@ pub fn assert_same_but_for_a_kink<S: Moved>(
 pub fn timeless(events: &[Event]) -> Vec<Value> {
     let strip = |event: &Event| {
         let mut event = serde_json::to_value(event).unwrap();
-        for key in ["seconds", "images_per_second", "words_per_second"] {
+        for key in ["seconds", "examples_per_second"] {
             event.as_object_mut().unwrap().remove(key);
         }
         event

@@ -6,7 +6,7 @@ use darts_engine::{
     model::{Minibatch, Supernet},
     search::Bilevel,
     space::{
-        Alphas,
+        Alphas, CONVOLUTIONAL,
         CellKind::{Normal, Reduce},
         Genotype,
     },
@@ -49,7 +49,7 @@ fn search(kernels: Kernels, device: &Device) -> Trace {
         }
     }
     let alphas = read(bilevel.alphas);
-    let genotype = Alphas::from_flat(&alphas).genotype();
+    let genotype = Alphas::from_flat(CONVOLUTIONAL, &alphas).genotype();
     Trace { losses, alphas, genotype, memory }
 }
 

@@ -17,7 +17,7 @@ use darts_engine::{
     search::Bilevel,
     space::{
         CellKind::{self, Normal, Reduce},
-        Stem, published_recurrent,
+        RECURRENT, Stem,
     },
 };
 use darts_tests::*;
@@ -89,15 +89,16 @@ fn recurrent() {
         text: TextBatch::upload(&window, &device),
         hidden: net.first_hidden(3, &device),
         masks: Masks::default(),
+        penalties: Penalties::default(),
     };
     let weights = net.layout().init(3, &device);
     let alphas = Tensor::from_data(TensorData::zeros::<f32, _>(net.alpha_shape()), &device);
-    read(net.pass(&weights, Some(&alphas), &passage, Penalties::default(), Wrt::BOTH).loss);
+    read(net.pass(&weights, Some(&alphas), &passage, Wrt::BOTH).loss);
     let statistics = RunningStatistics::new(6, &device);
     read(net.evaluate(&weights, Some((&alphas, &statistics)), &passage.text, &passage.hidden).0);
-    let net = RecurrentNet::derived(published_recurrent("DARTS_V2").unwrap(), 5, 6).on(Kernels::Fused);
+    let net = RecurrentNet::derived(RECURRENT.published("DARTS_V2").unwrap(), 5, 6).on(Kernels::Fused);
     let weights = net.layout().init(3, &device);
-    read(net.pass(&weights, None, &passage, Penalties::default(), Wrt::WEIGHTS).loss);
+    read(net.pass(&weights, None, &passage, Wrt::WEIGHTS).loss);
 }
 
 fn pass(tuning: Tuning, channels: usize, kinds: &[CellKind], batch: usize, [height, width]: [usize; 2]) {

@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_changed_is_refusal() {
+    fn what_cannot_be_changed_is_refused() {
         let mut mask = AlphaMask::new();
         let mut refusal = |change: Intervention| change.apply(&flat(), &mut mask).unwrap_err().to_string();
         let cell = NORMAL;
@@ -295,8 +295,8 @@ mod tests {
         assert_eq!(free.rows()[35], [alphas.rows()[35][0]; 5]);
         let text = serde_json::to_string(&pin).unwrap();
         assert_eq!(text, r#"{"change":"pin","cell":"recurrent","edge":35,"op":"none"}"#);
-        assert_eq!(serde_json::from_str::<Steering>(&text).unwrap(), pin);
-        let unknown = serde_json::from_str::<Steering>(&text.replace("none", "cosine")).unwrap_err();
+        assert_eq!(serde_json::from_str::<Intervention>(&text).unwrap(), pin);
+        let unknown = serde_json::from_str::<Intervention>(&text.replace("none", "cosine")).unwrap_err();
         assert!(unknown.to_string().starts_with("unknown op \"cosine\" (known: none, max_pool_3x3,"), "{unknown}");
     }
 }

@@ -7,12 +7,11 @@ use darts_engine::{
     config::{RecurrentConfig, SearchConfig, TextTrainConfig, TrainConfig},
     data::{CIFAR10_FILES, Corpus, Dataset, Vocabulary, is_decoding, read_picture, readable},
     device::DeviceChoice,
-    event::{Event, Measure, WordMeasure},
+    event::{Event, LOG_VERSION, Measure},
     network::{Layout, Network, RecurrentNet},
-    run::{DataSource, Events, RunConfig, TextRunConfig, TextSource},
+    run::{DataSource, Events, RunConfig, TextSource},
     space::{
-        Alphas, Genotype, PUBLISHED, PUBLISHED_RECURRENT, RecurrentAlphas, RecurrentGenotype, Stem, code::CodeError,
-        published, published_recurrent,
+        Alphas, CONVOLUTIONAL, CodeError, Convolutional, Genotype, RECURRENT, Recurrent, SPACES, Stem, space_of_python,
     },
     train::{TextWeights, Weights},
 };
@@ -83,36 +82,29 @@ pub fn share_code(bytes: &[u8]) {
     if let Ok(genotype) = read {
         assert_eq!(Genotype::from_code(&genotype.code().unwrap()), Ok(genotype));
     }
-    let mut read = RecurrentGenotype::from_code(&code);
-    if let Err(CodeError::Check { expected, .. }) = &read {
-        read = RecurrentGenotype::from_code(&mended(expected));
-    }
-    if let Ok(genotype) = read {
-        assert_eq!(RecurrentGenotype::from_code(&genotype.code().unwrap()), Ok(genotype));
-    }
+}
+
+/// All published cells.
+fn published() -> impl Iterator<Item = Genotype> {
+    SPACES.into_iter().flat_map(|space| space.published_names().filter_map(move |name| space.published(name)))
 }
 
 fn share_codes() -> Vec<Vec<u8>> {
-    let cells = PUBLISHED.map(|name| published(name).unwrap().code().unwrap());
-    let recurrent = PUBLISHED_RECURRENT.map(|name| published_recurrent(name).unwrap().code().unwrap());
-    cells.into_iter().chain(recurrent).map(String::into_bytes).collect()
+    published().map(|genotype| genotype.code().unwrap().into_bytes()).collect()
 }
 
 /// Python's form of a genotype.
 pub fn python(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     if let Ok(genotype) = Genotype::from_python(&text) {
-        assert_eq!(Genotype::from_python(&genotype.to_python()), Ok(genotype));
-    }
-    if let Ok(genotype) = RecurrentGenotype::from_python(&text) {
-        assert_eq!(RecurrentGenotype::from_python(&genotype.to_python()), Ok(genotype));
+        let again = genotype.to_python();
+        assert_eq!(space_of_python(&again), Some(genotype.space()));
+        assert_eq!(Genotype::from_python(&again), Ok(genotype));
     }
 }
 
 fn pythons() -> Vec<Vec<u8>> {
-    let cells = PUBLISHED.map(|name| published(name).unwrap().to_python());
-    let recurrent = PUBLISHED_RECURRENT.map(|name| published_recurrent(name).unwrap().to_python());
-    cells.into_iter().chain(recurrent).map(String::into_bytes).collect()
+    published().map(|genotype| genotype.to_python().into_bytes()).collect()
 }
 
 /// The log of a run.
@@ -129,38 +121,43 @@ pub fn event_log(bytes: &[u8]) {
 
 /// Events of each form that a log has.
 pub fn events() -> Vec<Value> {
-    let measure = Measure { loss: 2.3, accuracy: 0.1 };
-    let architecture = Alphas::from_flat(&[0.125; 224]);
-    let genotype = architecture.genotype();
-    let valid = WordMeasure::new(5.5);
-    let recurrent = RecurrentAlphas::from_flat(&[0.2; 180]);
-    let step = |architecture| Event::Step {
+    let measure = Measure::images(2.3, 0.1);
+    let alphas = Alphas::from_flat(CONVOLUTIONAL, &[0.125; 224]);
+    let genotype = alphas.genotype();
+    let words = Measure::words(5.5);
+    let recurrent = Alphas::from_flat(RECURRENT, &[0.2; 180]);
+    let step = |alphas| Event::Step {
         epoch: 0,
         step: 1,
-        weights: measure,
-        alphas: measure,
+        row: None,
+        examples: Some(64),
+        train: measure,
+        valid: measure,
         gradient_norm: 1.0,
         seconds: 0.5,
-        architecture,
+        alphas,
     };
     let events = [
         Event::Started {
-            config: SearchConfig::default(),
+            version: LOG_VERSION,
+            config: SearchConfig::default().into(),
             adapter: "none".into(),
             backend: "none".into(),
             parameters: 9,
-            weight_images: 4,
-            alpha_images: 4,
-            steps_per_epoch: 2,
-            alphas: architecture.clone(),
+            train_examples: 4,
+            valid_examples: 4,
+            steps_per_epoch: Some(2),
+            rows: None,
+            vocabulary: None,
+            alphas: alphas.clone(),
         },
         step(None),
-        step(Some(architecture.clone())),
-        Event::Finished { genotype, architecture, epochs: 1, seconds: 0.5 },
-        Event::RecurrentFinished {
+        step(Some(alphas.clone())),
+        Event::Finished { genotype, alphas, evaluation: None, epochs: 1, seconds: 0.5 },
+        Event::Finished {
             genotype: recurrent.genotype(),
-            architecture: recurrent,
-            valid,
+            alphas: recurrent,
+            evaluation: Some(words),
             epochs: 1,
             seconds: 0.5,
         },
@@ -169,26 +166,48 @@ pub fn events() -> Vec<Value> {
     events.map(|event| serde_json::to_value(event).unwrap()).into()
 }
 
+/// Logs of version 1, which has other names.
+const LOGS_OF_VERSION_1: [&str; 4] = [
+    include_str!("../version1/conv-interrupted/events.jsonl"),
+    include_str!("../version1/recurrent-finished/events.jsonl"),
+    include_str!("../version1/images-finished/events.jsonl"),
+    include_str!("../version1/text-finished/events.jsonl"),
+];
+
+/// The first event of each type in logs of version 1.
+pub fn events_of_version_1() -> Vec<Value> {
+    let mut events: Vec<Value> = Vec::new();
+    for line in LOGS_OF_VERSION_1.iter().flat_map(|log| log.lines()) {
+        let event: Value = serde_json::from_str(line).unwrap();
+        if events.iter().all(|known| known["type"] != event["type"]) {
+            events.push(event);
+        }
+    }
+    events
+}
+
 fn event_logs() -> Vec<Vec<u8>> {
-    vec![events().iter().flat_map(|event| format!("{event}\n").into_bytes()).collect()]
+    [events(), events_of_version_1()]
+        .map(|events| events.iter().flat_map(|event| format!("{event}\n").into_bytes()).collect())
+        .into()
 }
 
 /// The `config.json` of a run of either kind.
 pub fn settings(bytes: &[u8]) {
-    if let Ok(config) = serde_json::from_slice::<RunConfig>(bytes) {
+    if let Ok(config) = serde_json::from_slice::<RunConfig<Convolutional>>(bytes) {
         if let Some(search) = config.search.filter(|search| search.check().is_ok()) {
             let _ = search.split(1 << 20);
         }
         let _ = config.train.map(|train| train.check());
     }
-    if let Ok(config) = serde_json::from_slice::<TextRunConfig>(bytes) {
+    if let Ok(config) = serde_json::from_slice::<RunConfig<Recurrent>>(bytes) {
         let _ = config.search.map(|search| search.check());
         let _ = config.train.map(|train| train.check());
     }
 }
 
-/// Settings of each form that a run has: a search, a training run, and the two on text.
-pub fn settings_samples() -> [Value; 4] {
+/// Settings of each form that a run has: a search, a training run, and the two on text; and searches of version 1.
+pub fn settings_samples() -> Vec<Value> {
     let data = DataSource {
         path: "x".to_owned(),
         name: "textures".to_owned(),
@@ -198,19 +217,40 @@ pub fn settings_samples() -> [Value; 4] {
         crc32: 0,
     };
     let text = TextSource::new(&corpus());
-    let genotype = published_recurrent("ENAS").unwrap();
+    let [cells, cell] = [CONVOLUTIONAL.published("DARTS_V2"), RECURRENT.published("ENAS")].map(|cells| cells.unwrap());
     let cpu = DeviceChoice::Cpu;
+    let (search, train) = (SearchConfig::default(), TrainConfig::default());
+    let (text_search, text_train) = (RecurrentConfig::default(), TextTrainConfig::default());
+    let now = [
+        serde_json::to_value(RunConfig::<Convolutional>::search(cpu, data.clone(), search)),
+        serde_json::to_value(RunConfig::<Convolutional>::train(cpu, data, train, cells)),
+        serde_json::to_value(RunConfig::<Recurrent>::search(cpu, text.clone(), text_search)),
+        serde_json::to_value(RunConfig::<Recurrent>::train(cpu, text, text_train, cell)),
+    ];
+    now.map(|value| value.unwrap()).into_iter().chain(settings_of_version_1()).collect()
+}
+
+/// Settings of two searches of version 1, on images and on text.
+pub fn settings_of_version_1() -> [Value; 2] {
     [
-        serde_json::to_value(RunConfig::search(cpu, data.clone(), SearchConfig::default())),
-        serde_json::to_value(RunConfig::train(cpu, data, TrainConfig::default(), published("DARTS_V2").unwrap())),
-        serde_json::to_value(TextRunConfig::search(cpu, text.clone(), RecurrentConfig::default())),
-        serde_json::to_value(TextRunConfig::train(cpu, text, TextTrainConfig::default(), genotype)),
+        include_str!("../version1/conv-interrupted/config.json"),
+        include_str!("../version1/recurrent-interrupted/config.json"),
     ]
-    .map(|value| value.unwrap())
+    .map(|text| serde_json::from_str(text).unwrap())
 }
 
 fn settings_files() -> Vec<Vec<u8>> {
     settings_samples().into_iter().map(|config| config.to_string().into_bytes()).collect()
+}
+
+/// The corpus of the runs of version 1.
+pub fn corpus_of_version_1() -> Corpus {
+    Corpus::from_texts([
+        ("train", include_bytes!("../version1/text/train.txt")),
+        ("valid", include_bytes!("../version1/text/valid.txt")),
+        ("test", include_bytes!("../version1/text/test.txt")),
+    ])
+    .unwrap()
 }
 
 /// A corpus of a few words.
@@ -238,33 +278,42 @@ fn checkpoints() -> Vec<Vec<u8>> {
         log: LogMark { bytes: 9, crc32: 8 },
         state: State::new(&progress, tensors),
     };
-    let bytes = checkpoint.to_bytes();
-    vec![bytes[..bytes.len() - 4].to_vec()]
+    let [_, old] = checkpoints_of_version_1();
+    [checkpoint.to_bytes(), old].map(|bytes| bytes[..bytes.len() - 4].to_vec()).into()
+}
+
+/// Checkpoints of two searches of version 1, on images and on text.
+pub fn checkpoints_of_version_1() -> [Vec<u8>; 2] {
+    let images = include_bytes!("../version1/conv-interrupted/checkpoints/step-000000007.checkpoint");
+    let text = include_bytes!("../version1/recurrent-interrupted/checkpoints/step-000000011.checkpoint");
+    [images.to_vec(), text.to_vec()]
 }
 
 /// A weights file, of a network for images or a language model.
 pub fn weights(bytes: &[u8]) {
-    if let Ok(read) = Weights::from_safetensors(bytes, &published("DARTS_V2").unwrap(), 10) {
+    let cells = CONVOLUTIONAL.published("DARTS_V2").unwrap();
+    if let Ok(read) = Weights::from_safetensors(bytes, &cells, 10) {
         assert_eq!(read.weights.len(), read.network.layout().len());
-        let again = Weights::from_safetensors(&read.to_safetensors(1), &published("DARTS_V2").unwrap(), 10).unwrap();
+        let again = Weights::from_safetensors(&read.to_safetensors(1), &cells, 10).unwrap();
         assert_eq!((again.weights, again.statistics), (read.weights, read.statistics));
     }
-    if let Ok(read) = TextWeights::from_safetensors(bytes, &published_recurrent("DARTS_V1").unwrap()) {
-        let again = TextWeights::from_safetensors(&read.to_safetensors(), &published_recurrent("DARTS_V1").unwrap());
+    let cell = RECURRENT.published("DARTS_V1").unwrap();
+    if let Ok(read) = TextWeights::from_safetensors(bytes, &cell) {
+        let again = TextWeights::from_safetensors(&read.to_safetensors(), &cell);
         assert_eq!(again.unwrap().weights, read.weights);
     }
 }
 
 /// The weights file of a small network.
 pub fn conv_weights() -> Vec<u8> {
-    let network = Network::new(published("DARTS_V2").unwrap(), Stem::Cifar10, 2, 3, 10, true);
+    let network = Network::new(CONVOLUTIONAL.published("DARTS_V2").unwrap(), Stem::Cifar10, 2, 3, 10, true);
     let zeros = |layout: &Layout| vec![0.0; layout.len()];
     let (weights, statistics) = (zeros(network.layout()), zeros(network.statistics()));
     Weights { network, weights, statistics }.to_safetensors(7)
 }
 
 fn text_weights() -> Vec<u8> {
-    let net = RecurrentNet::derived(published_recurrent("DARTS_V1").unwrap(), 5, 3);
+    let net = RecurrentNet::derived(RECURRENT.published("DARTS_V1").unwrap(), 5, 3);
     let weights = vec![0.5; net.layout().len()];
     TextWeights { net, weights }.to_safetensors()
 }

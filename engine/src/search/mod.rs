@@ -12,6 +12,8 @@ mod sample;
 #[allow(clippy::module_inception)]
 mod search;
 mod sgd;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub use adam::AlphaHold;

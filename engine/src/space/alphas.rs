@@ -130,11 +130,14 @@ impl<'de> Deserialize<'de> for Alphas {
     }
 }
 
+/// Alphas of a kind of cell: a row an edge.
+type Matrix = Vec<Vec<f32>>;
+
 struct AlphasVisitor;
 
 impl AlphasVisitor {
     /// Alphas of a space, once each matrix is known to have its shape and finite values.
-    fn checked<E: Error>(space: Space, matrices: Vec<Option<Vec<Vec<f32>>>>) -> Result<Alphas, E> {
+    fn checked<E: Error>(space: Space, matrices: Vec<Option<Matrix>>) -> Result<Alphas, E> {
         let mut rows = Vec::with_capacity(space.rows());
         for (cell, matrix) in space.spec().cells.iter().zip(matrices) {
             let matrix = matrix.ok_or_else(|| E::missing_field(cell.name))?;
@@ -159,7 +162,7 @@ impl<'de> Visitor<'de> for AlphasVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Alphas, A::Error> {
-        let mut found: Option<(Space, Vec<Option<Vec<Vec<f32>>>>)> = None;
+        let mut found: Option<(Space, Vec<Option<Matrix>>)> = None;
         while let Some(name) = map.next_key::<String>()? {
             let space = SPACES.into_iter().find(|space| space.cell_index(&name).is_some());
             let space = space.ok_or_else(|| A::Error::custom(format!("unknown cell {name:?}")))?;

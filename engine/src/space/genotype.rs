@@ -349,21 +349,16 @@ impl<'de> Visitor<'de> for GenotypeVisitor {
         let mut space = None;
         let mut ops: Vec<Option<Vec<(Op, usize)>>> = Vec::new();
         let mut concats: Vec<Option<Vec<usize>>> = Vec::new();
-        while let Some(name) = map.next_key::<String>()? {
-            let known = *space.get_or_insert_with(|| space_of_field(&name).unwrap_or(super::CONVOLUTIONAL));
-            let names = field_names(known);
-            let Some(field) = names.iter().position(|field| *field == name) else {
-                let names = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-                return Err(A::Error::custom(format!("unknown field `{name}`, expected one of {names}")));
-            };
-            ops.resize(names.len() / 2, None);
-            concats.resize(names.len() / 2, None);
+        while let Some((known, field)) = map.next_key_seed(Field(space))? {
+            space = Some(known);
+            ops.resize(known.cells.len(), None);
+            concats.resize(known.cells.len(), None);
             let twice = match field % 2 {
                 0 => ops[field / 2].replace(map.next_value_seed(Ops(known))?).is_some(),
                 _ => concats[field / 2].replace(map.next_value()?).is_some(),
             };
             if twice {
-                return Err(A::Error::custom(format!("duplicate field `{name}`")));
+                return Err(A::Error::custom(format!("duplicate field `{}`", field_names(known)[field])));
             }
         }
         let space = space.unwrap_or(super::CONVOLUTIONAL);
@@ -376,6 +371,25 @@ impl<'de> Visitor<'de> for GenotypeVisitor {
             cells.push((ops.ok_or_else(|| missing(&names[0]))?, concat.ok_or_else(|| missing(&names[1]))?));
         }
         Ok(Genotype::new(space, cells))
+    }
+}
+
+/// Field of a genotype of a space, of any until one is known: its place among the [names](field_names). A name that is none
+/// fails here, so that what reads the file can say where.
+struct Field(Option<Space>);
+
+impl<'de> DeserializeSeed<'de> for Field {
+    type Value = (Space, usize);
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let space = self.0.or_else(|| space_of_field(&name)).unwrap_or(super::CONVOLUTIONAL);
+        let names = field_names(space);
+        let place = names.iter().position(|field| *field == name).ok_or_else(|| {
+            let names = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            D::Error::custom(format!("unknown field `{name}`, expected one of {names}"))
+        })?;
+        Ok((space, place))
     }
 }
 

@@ -27,7 +27,7 @@ pub use recurrent::{RECURRENT_CANDIDATES, RECURRENT_EDGES, RECURRENT_NODES, recu
 pub use reported::{
     Cifar10Report, ImageNetReport, REPORTED_CIFAR10, REPORTED_IMAGENET, REPORTED_PTB, REPORTED_WT2, TextReport,
 };
-pub use spec::{CellName, CellSpec, Output, PublishedCells, Space, SpaceSpec};
+pub use spec::{CellName, CellSpec, Output, PublishedCell, PublishedCells, Space, SpaceSpec};
 
 use serde::{Deserialize, Serialize};
 

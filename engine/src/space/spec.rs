@@ -72,8 +72,11 @@ pub struct PublishedCells {
     /// Name.
     pub name: &'static str,
     /// One entry a kind of cell.
-    pub cells: &'static [(&'static [(Op, usize)], &'static [usize])],
+    pub cells: &'static [PublishedCell],
 }
+
+/// Ops of a published cell, each with the state that it reads, and the states that make its output.
+pub type PublishedCell = (&'static [(Op, usize)], &'static [usize]);
 
 impl CellSpec {
     /// Edges of a cell that is searched: node `i` is reached from the inputs and every earlier node.

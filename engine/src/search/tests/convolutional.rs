@@ -1,15 +1,16 @@
 use crate::{
     checkpoint::Resumable,
-    config::{Order, SearchConfig},
+    config::{AnySearchConfig, Order, SearchConfig},
     data::Dataset,
-    device::{Compute, DeviceChoice, block_on, read},
+    device::{Compute, DeviceChoice, block_on},
     error::Error,
-    event::{Event, Measure},
+    event::Event,
     intervention::{Intervention, InterventionError, PRUNED},
-    model::{Minibatch, Wrt},
-    search::{Bilevel, ConvSearch, StepBatches, Stream, accuracy, lanczos::largest_eigenvalue, sgd::norm, supernet_for},
-    space::{Alphas, CONVOLUTIONAL, CellName, Op},
+    model::Wrt,
+    search::{Bilevel, ConvSearch, Stream, accuracy, lanczos::largest_eigenvalue, sgd::norm, supernet_for},
+    space::{CONVOLUTIONAL, CellName, Op},
 };
+use burn::tensor::TensorData;
 
 fn tiny() -> SearchConfig {
     SearchConfig {
@@ -24,9 +25,16 @@ fn tiny() -> SearchConfig {
     }
 }
 
+fn compute() -> Compute {
+    block_on(Compute::acquire(DeviceChoice::Auto)).unwrap()
+}
+
 fn start(config: SearchConfig) -> Result<ConvSearch, Error> {
-    let compute = block_on(Compute::acquire(DeviceChoice::Auto)).unwrap();
-    block_on(ConvSearch::new(config, &Dataset::textures(0, 12, 0), &compute))
+    block_on(ConvSearch::new(config, &Dataset::textures(0, 12, 0), &compute()))
+}
+
+fn floats(data: TensorData) -> Vec<f32> {
+    data.try_to_vec::<f32>().expect("a float tensor")
 }
 
 /// Every event of a search, its wall times set to 0.
@@ -40,9 +48,9 @@ fn events(config: SearchConfig) -> Vec<Event> {
     for event in &mut events {
         match event {
             Event::Step { seconds, .. } | Event::Finished { seconds, .. } => *seconds = 0.0,
-            Event::Epoch { seconds, images_per_second, .. } => {
-                assert!(*images_per_second > 0.0);
-                (*seconds, *images_per_second) = (0.0, 0.0);
+            Event::Epoch { seconds, examples_per_second, .. } => {
+                assert!(*examples_per_second > 0.0);
+                (*seconds, *examples_per_second) = (0.0, 0.0);
             }
             _ => {}
         }
@@ -51,55 +59,59 @@ fn events(config: SearchConfig) -> Vec<Event> {
 }
 
 #[test]
-fn a_search_tells_what_it_does_in_order_and_repeats_itself() {
-    let told = events(tiny());
-    let Event::Started { weight_images: 4, alpha_images: 5, steps_per_epoch: 2, alphas: initial, .. } = &told[0]
+fn a_search_reports_its_events_in_order_and_repeats_itself() {
+    let found = events(tiny());
+    let Event::Started {
+        train_examples: 4, valid_examples: 5, steps_per_epoch: Some(2), alphas: initial, config, ..
+    } = &found[0]
     else {
-        panic!("{:?}", told[0]);
+        panic!("{:?}", found[0]);
     };
+    assert_eq!(*config, AnySearchConfig::Convolutional(tiny()));
     assert!(initial.to_flat().iter().all(|alpha| alpha.abs() < 0.01));
     let mut losses = Vec::new();
-    for (i, event) in told[1..=2].iter().chain(&told[4..=5]).enumerate() {
-        let Event::Step { epoch, step, weights, alphas, gradient_norm, architecture, .. } = event else {
+    for (i, event) in found[1..=2].iter().chain(&found[4..=5]).enumerate() {
+        let Event::Step { epoch, step, train, valid, gradient_norm, alphas, examples, .. } = event else {
             panic!("{event:?}");
         };
-        assert_eq!((*epoch, *step), (i / 2, i));
-        // Every third step is told in full, and the last of an epoch.
-        assert_eq!(architecture.is_some(), [true, true, false, true][i]);
-        assert!([weights, alphas].iter().all(|m| m.loss > 0.0 && [0.0, 0.5, 1.0].contains(&m.accuracy)));
+        assert_eq!((*epoch, *step, *examples), (i / 2, i, Some(2)));
+        // Every third step is reported in full, and the last of an epoch.
+        assert_eq!(alphas.is_some(), [true, true, false, true][i]);
+        let halves = [Some(0.0), Some(0.5), Some(1.0)];
+        assert!([train, valid].iter().all(|m| m.loss > 0.0 && halves.contains(&m.accuracy)));
         assert!(*gradient_norm > 0.0);
-        losses.push((weights.loss, alphas.loss));
+        losses.push((train.loss, valid.loss));
     }
-    for (epoch, event) in [&told[3], &told[6]].into_iter().enumerate() {
-        let Event::Epoch { epoch: told, learning_rate, weights, alphas, architecture, genotype, .. } = event else {
+    for (epoch, event) in [&found[3], &found[6]].into_iter().enumerate() {
+        let Event::Epoch { epoch: number, learning_rate, train, valid, alphas, genotype, .. } = event else {
             panic!("{event:?}");
         };
-        assert_eq!((*told, *learning_rate), (epoch, tiny().learning_rate_at(epoch)));
+        assert_eq!((*number, *learning_rate), (epoch, Some(tiny().learning_rate_at(epoch))));
         let of = &losses[2 * epoch..2 * epoch + 2];
-        assert_eq!(weights.loss, (of[0].0 + of[1].0) / 2.0);
-        assert_eq!(alphas.loss, (of[0].1 + of[1].1) / 2.0);
-        assert_eq!(*genotype, architecture.genotype());
+        assert_eq!(train.loss, (of[0].0 + of[1].0) / 2.0);
+        assert_eq!(valid.loss, (of[0].1 + of[1].1) / 2.0);
+        assert_eq!(*genotype, alphas.genotype());
     }
-    let Event::Finished { genotype, architecture, epochs: 2, .. } = &told[7] else { panic!("{:?}", told[7]) };
-    assert_eq!(*genotype, architecture.genotype());
-    assert_ne!(architecture, initial);
-    assert_eq!(told.len(), 8);
+    let Event::Finished { genotype, alphas, epochs: 2, .. } = &found[7] else { panic!("{:?}", found[7]) };
+    assert_eq!(*genotype, alphas.genotype());
+    assert_ne!(alphas, initial);
+    assert_eq!(found.len(), 8);
 
     let again = events(tiny());
-    assert_eq!(told.len(), again.len());
-    told.iter().zip(&again).for_each(|(event, again)| assert_eq!(event, again));
-    assert_ne!(told[1], events(SearchConfig { seed: 8, epochs: 1, ..tiny() })[1]);
+    assert_eq!(found.len(), again.len());
+    found.iter().zip(&again).for_each(|(event, again)| assert_eq!(event, again));
+    assert_ne!(found[1], events(SearchConfig { seed: 8, epochs: 1, ..tiny() })[1]);
 }
 
 #[test]
-fn the_curvature_is_told_and_changes_nothing() {
+fn the_curvature_is_reported_and_changes_nothing() {
     let rounds = 6;
     let curved = events(SearchConfig { curvature_rounds: rounds, ..tiny() });
     let mut found = Vec::new();
     let without = curved.into_iter().map(|mut event| {
         match &mut event {
             Event::Epoch { curvature, .. } => found.extend(curvature.take()),
-            Event::Started { config, .. } => config.curvature_rounds = 0,
+            Event::Started { config: AnySearchConfig::Convolutional(config), .. } => config.curvature_rounds = 0,
             _ => {}
         }
         event
@@ -110,15 +122,15 @@ fn the_curvature_is_told_and_changes_nothing() {
     // The loss itself bends as much along the eigenvector, whose parts in the basis follow one from the other.
     let mut search = start(tiny()).unwrap();
     block_on(search.step()).unwrap();
-    let batch = Minibatch::upload(&search.alpha_loader.next_batch(), &search.compute.device);
-    let Bilevel { weights, alphas, .. } = &search.bilevel;
-    let seen = search.bilevel.curvature(&batch, rounds);
-    let [diagonal, beside] = [seen.diagonal, seen.beside].map(|tensor| floats(tensor.into_data()));
-    let value = largest_eigenvalue(&diagonal, &beside);
+    let batch = search.stream().clone().next(search.config(), search.steps_done(), &compute().device).valid;
+    let Bilevel { weights, alphas, .. } = search.bilevel();
+    let seen = search.bilevel().curvature(&batch, rounds);
+    let [diagonal, off_diagonal] = [seen.diagonal, seen.off_diagonal].map(|tensor| floats(tensor.into_data()));
+    let value = largest_eigenvalue(&diagonal, &off_diagonal);
     let mut parts = vec![0.0, 1.0];
     for i in 0..rounds - 1 {
-        let before = if i == 0 { 0.0 } else { beside[i - 1] * parts[i] };
-        parts.push(((value - diagonal[i]) * parts[i + 1] - before) / beside[i]);
+        let before = if i == 0 { 0.0 } else { off_diagonal[i - 1] * parts[i] };
+        parts.push(((value - diagonal[i]) * parts[i + 1] - before) / off_diagonal[i]);
     }
     let vector = seen.basis.into_iter().zip(&parts[1..]).map(|(vector, part)| vector * *part);
     let vector = vector.reduce(|sum, part| sum + part).unwrap();
@@ -126,7 +138,7 @@ fn the_curvature_is_told_and_changes_nothing() {
     let step = 0.1;
     let [below, at, above] = [-step, 0.0, step].map(|offset| {
         let moved = alphas.clone() + vector.clone().reshape(alphas.dims()) * offset;
-        let pass = search.bilevel.supernet().pass(weights, &moved, &batch, Wrt::ALPHAS);
+        let pass = search.bilevel().network().pass(weights, &moved, &batch, Wrt::ALPHAS);
         floats(pass.loss.into_data())[0]
     });
     let bend = (above - 2.0 * at + below) / (step * step);
@@ -135,43 +147,46 @@ fn the_curvature_is_told_and_changes_nothing() {
 }
 
 #[test]
-fn a_change_holds_from_the_next_step_on_and_is_told() {
+fn an_intervention_holds_from_the_next_step_on_and_is_reported() {
     let mut search = start(tiny()).unwrap();
-    let (cell, edge) = (SteeredCell::Normal, 2);
-    let steer = |search: &mut ConvSearch, steering| {
-        let told = block_on(search.steer(steering)).unwrap();
-        let Event::Steered { step, steering: as_told, architecture } = told else { panic!("{told:?}") };
-        assert_eq!((step, as_told), (search.step, steering));
-        architecture
+    let (cell, edge) = (CellName::of(&CONVOLUTIONAL.spec().cells[0]), 2);
+    let intervene = |search: &mut ConvSearch, intervention| {
+        let event = block_on(search.intervene(intervention)).unwrap().unwrap();
+        let Event::Intervention { step, intervention: reported, alphas } = event else { panic!("{event:?}") };
+        assert_eq!((step, reported), (search.steps_done(), intervention));
+        alphas
     };
     let stepped = |search: &mut ConvSearch| {
         let events = block_on(search.step()).unwrap();
-        let Event::Step { architecture: Some(alphas), .. } = &events[0] else { panic!("{:?}", events[0]) };
+        let Event::Step { alphas: Some(alphas), .. } = &events[0] else { panic!("{:?}", events[0]) };
         alphas.clone()
     };
-    let told = steer(&mut search, Steering::Prune { cell, edge, op: Op::SepConv3x3.into() });
+    let reported = intervene(&mut search, Intervention::Prune { cell, edge, op: Op::SEP_CONV_3X3 });
     let after = stepped(&mut search);
-    assert_eq!((told.normal[edge][4], after.normal[edge][4]), (PRUNED, PRUNED));
-    assert_ne!(after.normal[edge][3], told.normal[edge][3], "the other ops still learn");
-    steer(&mut search, Steering::Freeze { frozen: true });
+    assert_eq!((reported.of(0)[edge][4], after.of(0)[edge][4]), (PRUNED, PRUNED));
+    assert_ne!(after.of(0)[edge][3], reported.of(0)[edge][3], "the other ops still learn");
+    intervene(&mut search, Intervention::Freeze { frozen: true });
     assert_eq!(stepped(&mut search), after, "frozen alphas stay");
-    steer(&mut search, Steering::Freeze { frozen: false });
-    let order = Steering::Order { order: Order::Second };
-    steer(&mut search, order);
-    steer(&mut search, Steering::Rates { weights: 0.01, alphas: 0.5 });
-    let free = steer(&mut search, Steering::Release { cell, edge });
-    assert!(free.normal[edge][4].abs() < 1.0);
+    intervene(&mut search, Intervention::Freeze { frozen: false });
+    let order = Intervention::Order { order: Order::Second };
+    intervene(&mut search, order);
+    intervene(&mut search, Intervention::Rates { weights: 0.01, alphas: 0.5 });
+    let SearchConfig { order, learning_rate, learning_rate_min, arch_learning_rate, .. } = *search.config();
+    let rates = (learning_rate, learning_rate_min, arch_learning_rate);
+    assert_eq!((order, rates), (Order::Second, (0.01, tiny().learning_rate_min, 0.5)));
+    let free = intervene(&mut search, Intervention::Release { cell, edge });
+    assert!(free.of(0)[edge][4].abs() < 1.0);
     let moved = block_on(search.step()).unwrap();
     assert!(matches!(&moved[0], Event::Step { .. }));
-    let refused = block_on(search.steer(Steering::Release { cell, edge: 14 })).unwrap_err();
-    assert!(matches!(refused, Error::Steering(_)), "{refused}");
+    let refused = block_on(search.intervene(Intervention::Release { cell, edge: 14 })).unwrap().unwrap_err();
+    assert_eq!(refused, InterventionError::Edge { edge: 14, last: 13 });
 }
 
 #[test]
 fn a_search_whose_alphas_rested_goes_on_bit_for_bit() {
     let begin = || start(SearchConfig { epochs: 3, ..tiny() }).unwrap();
     let freeze = |search: &mut ConvSearch, frozen| {
-        block_on(search.steer(Steering::Freeze { frozen })).unwrap();
+        block_on(search.intervene(Intervention::Freeze { frozen })).unwrap().unwrap();
     };
     let mut search = begin();
     block_on(search.step()).unwrap();
@@ -182,7 +197,7 @@ fn a_search_whose_alphas_rested_goes_on_bit_for_bit() {
     let state = block_on(Resumable::state(&search)).unwrap();
     let mut again = begin();
     again.restore(&state).unwrap();
-    assert_eq!((again.steps_done(), again.bilevel.architecture_steps), (3, 1));
+    assert_eq!((again.steps_done(), again.bilevel().architecture_steps), (3, 1));
     for search in [&mut search, &mut again] {
         freeze(search, false);
         block_on(search.step()).unwrap();
@@ -197,8 +212,7 @@ fn a_search_whose_alphas_rested_goes_on_bit_for_bit() {
 
 #[test]
 fn what_no_buffer_holds_is_refused_before_the_search() {
-    let compute = block_on(Compute::acquire(DeviceChoice::Auto)).unwrap();
-    let narrow = Compute { largest_buffer: Some(10 << 20), ..compute };
+    let narrow = Compute { largest_buffer: Some(10 << 20), ..compute() };
     let config = SearchConfig { batch_size: 200, init_channels: 4, layers: 3, ..SearchConfig::default() };
     let refusal = supernet_for(&config, 10, [32, 32], &narrow).unwrap_err();
     assert_eq!(
@@ -210,14 +224,14 @@ fn what_no_buffer_holds_is_refused_before_the_search() {
 
 #[test]
 fn a_search_that_cannot_be_is_refused() {
-    let told = |config| start(config).err().map(|error| error.to_string());
-    let refused = |config, why: &str| assert_eq!(told(config).as_deref(), Some(why));
+    let refusal = |config| start(config).err().map(|error| error.to_string());
+    let refused = |config, why: &str| assert_eq!(refusal(config).as_deref(), Some(why));
     refused(SearchConfig { epochs: 0, ..tiny() }, "epochs must be at least 1, not 0");
     let most = "train-images is 13, but the data has 12 training images";
     refused(SearchConfig { train_images: Some(13), ..tiny() }, most);
-    let half = "batch-size is 5, but the weight half has only 4 images";
-    refused(SearchConfig { batch_size: 5, ..tiny() }, half);
-    let large = "init-channels and layers make a supernet of 1904815010 weights, and at most 33554432 fit";
+    let split = "batch-size is 5, but the train split has only 4 images";
+    refused(SearchConfig { batch_size: 5, ..tiny() }, split);
+    let large = "init-channels and layers make a network of 1904815010 weights, and at most 33554432 fit";
     refused(SearchConfig { init_channels: 1000, ..tiny() }, large);
 }
 
