@@ -3,16 +3,18 @@
 mod checkpoint;
 
 use crate::{
-    device::{acquire, contain},
-    genotype,
+    device::{DeviceFlag, acquired, contain},
+    flags::{kernels, orders},
+    genotype::{cell_help, find},
     output::{Outcome, Output},
 };
 use clap::{Args, Subcommand};
 use darts_engine::{
     bench::{Measured, Sizes, decode_benchmark, recurrent_benchmark, step_benchmark, training_benchmark},
-    config::{Kernels, Order, RecurrentConfig, SearchConfig, TrainConfig},
+    config::{Kernels, Order, RecurrentConfig, SearchConfig, SearchSettings, TrainConfig},
     data,
-    device::{Compute, DeviceChoice, block_on},
+    device::{Compute, block_on},
+    space::CONVOLUTIONAL,
 };
 use serde::Serialize;
 use std::{fmt::Display, path::PathBuf};
@@ -46,7 +48,7 @@ pub enum Command {
 
 #[derive(Args)]
 pub struct Train {
-    #[arg(long, value_name = "CELL", default_value = "DARTS_V2", help = genotype::CELL)]
+    #[arg(long, value_name = "CELL", default_value = "DARTS_V2", help = cell_help(CONVOLUTIONAL))]
     arch: String,
     /// Images of a minibatch.
     #[arg(long, value_name = "N", default_value_t = TrainConfig::default().batch_size)]
@@ -79,7 +81,7 @@ pub struct Recurrent {
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(2..=10_000_000))]
     vocabulary: u32,
     /// How the gradient of the alphas is approximated.
-    #[arg(long, value_name = "ORDER", default_value = "first", value_parser = super::search::orders())]
+    #[arg(long, value_name = "ORDER", default_value = "first", value_parser = orders())]
     order: Order,
     #[command(flatten)]
     how: How,
@@ -104,12 +106,11 @@ pub struct Decode {
 /// What both kinds of steps take.
 #[derive(Args, Clone, Copy)]
 struct How {
-    #[arg(long, value_name = "KERNELS", value_parser = super::search::kernels(),
-        help = super::search::kernels_help("the network"))]
-    kernels: Option<Kernels>,
-    /// Where to compute.
-    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = crate::device::devices())]
-    device: DeviceChoice,
+    /// What computes the network.
+    #[arg(long, value_name = "KERNELS", default_value = "fused", value_parser = kernels())]
+    kernels: Kernels,
+    #[command(flatten)]
+    device: DeviceFlag,
     /// Steps of each kind to time.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = steps)]
     steps: usize,
@@ -136,9 +137,8 @@ pub struct Checkpoint {
     /// Cells of the supernet.
     #[arg(long, value_name = "N", default_value_t = 8)]
     layers: usize,
-    /// Where to compute.
-    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = crate::device::devices())]
-    device: DeviceChoice,
+    #[command(flatten)]
+    device: DeviceFlag,
     /// Checkpoints to time.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
     repeats: u16,
@@ -156,7 +156,7 @@ pub struct Step {
     #[arg(long, value_name = "N", default_value = "8", value_delimiter = ',')]
     layers: Vec<usize>,
     /// How the gradient of the alphas is approximated.
-    #[arg(long, value_name = "ORDER", default_value = "first", value_parser = super::search::orders())]
+    #[arg(long, value_name = "ORDER", default_value = "first", value_parser = orders())]
     order: Order,
     #[command(flatten)]
     how: How,
@@ -170,7 +170,7 @@ pub fn run(command: Command, output: &Output) -> Outcome {
         Command::Checkpoint(Checkpoint { batch_size, init_channels, layers, device, repeats }) => {
             let batch_size = batch_size.into();
             let config = SearchConfig { batch_size, init_channels, layers, ..SearchConfig::default() };
-            checkpoint::run(config, repeats.into(), device, output)
+            checkpoint::run(config, repeats.into(), device.device, output)
         }
         Command::Decode(Decode { data, image_size, threads, seconds }) => {
             let threads = threads.map_or_else(data::threads, usize::from);
@@ -181,58 +181,52 @@ pub fn run(command: Command, output: &Output) -> Outcome {
 }
 
 fn search_steps(step: &Step, output: &Output) -> Outcome {
+    let &Step { init_channels, order, how, .. } = step;
     let sizes = step.layers.iter().flat_map(|&layers| step.batch_size.iter().map(move |&batch| (batch, layers)));
-    let mut configs = Vec::new();
-    for (batch_size, layers) in sizes {
-        let Step { init_channels, order, .. } = *step;
-        let config = SearchConfig { batch_size, init_channels, layers, order, ..SearchConfig::default() };
-        config.check()?;
-        configs.push(config);
-    }
-    let How { kernels, device, steps, profile } = step.how;
-    let compute = acquired(device, output)?;
-    output.remark(format!("{} ({}), {steps} steps of each kind", compute.adapter, compute.backend));
-    let mut measured = Vec::new();
-    for mut config in configs {
-        config.kernels = kernels.unwrap_or_default();
-        let figures = block_on(step_benchmark(config, steps, profile, &compute, first_done(output)))?;
-        measured.push(figures);
-    }
-    print(&Sizes(measured), output)
+    let config = |(batch_size, layers)| SearchConfig {
+        batch_size,
+        init_channels,
+        layers,
+        order,
+        kernels: how.kernels,
+        ..SearchConfig::default()
+    };
+    each(sizes.map(config).collect(), how, output, |config, compute| {
+        Ok(block_on(step_benchmark(config, how.steps, how.profile, compute, first_done(output)))?)
+    })
 }
 
 fn recurrent_steps(step: &Recurrent, output: &Output) -> Outcome {
-    let &Recurrent { ref batch_size, hidden, bptt, vocabulary, order, .. } = step;
-    let mut configs = Vec::new();
-    for &batch_size in batch_size {
-        let config = RecurrentConfig { batch_size, hidden, bptt, order, ..RecurrentConfig::default() };
-        config.check()?;
-        configs.push(config);
-    }
-    let How { kernels, device, steps, profile } = step.how;
-    let compute = acquired(device, output)?;
-    output.remark(format!("{} ({}), {steps} steps of each kind", compute.adapter, compute.backend));
-    let vocabulary = vocabulary as usize;
-    let mut measured = Vec::new();
-    for mut config in configs {
-        config.kernels = kernels.unwrap_or_default();
-        let told = first_done(output);
-        let work = || Ok(block_on(recurrent_benchmark(config, vocabulary, steps, profile, &compute, told))?);
-        measured.push(contain(work)?);
-    }
-    print(&Sizes(measured), output)
+    let &Recurrent { hidden, bptt, vocabulary, order, how, .. } = step;
+    let config = |&batch_size| RecurrentConfig {
+        batch_size,
+        hidden,
+        bptt,
+        order,
+        kernels: how.kernels,
+        ..RecurrentConfig::default()
+    };
+    each(step.batch_size.iter().map(config).collect(), how, output, |config, compute| {
+        let (vocabulary, progress) = (vocabulary as usize, first_done(output));
+        Ok(block_on(recurrent_benchmark(config, vocabulary, how.steps, how.profile, compute, progress))?)
+    })
 }
 
-/// The device that a run would compute on.
-fn acquired(choice: DeviceChoice, output: &Output) -> Outcome<Compute> {
-    let (compute, remark) = acquire(choice)?;
-    if let Some(remark) = remark {
-        output.remark(remark);
-    }
-    Ok(compute)
+/// Measures searches of several sizes, once all are seen to be in range.
+fn each<C: SearchSettings, B: Measured + Serialize + Display>(
+    configs: Vec<C>,
+    how: How,
+    output: &Output,
+    measure: impl Fn(C, &Compute) -> Outcome<B>,
+) -> Outcome {
+    configs.iter().try_for_each(SearchSettings::check)?;
+    let compute = acquired(how.device.device, output)?;
+    output.remark(format!("{} ({}), {} steps of each kind", compute.adapter, compute.backend, how.steps));
+    let measured = configs.into_iter().map(|config| contain(|| measure(config, &compute)));
+    print(&Sizes(measured.collect::<Outcome<_>>()?), output)
 }
 
-/// Says when the step that is not timed is done.
+/// Remarks when the step that is not timed is done.
 fn first_done(output: &Output) -> impl FnMut(&str, usize) {
     |kind, n| {
         if n == 0 {
@@ -250,19 +244,18 @@ fn print<B: Measured + Serialize + Display>(sizes: &Sizes<B>, output: &Output) -
 }
 
 fn training_steps(train: &Train, output: &Output) -> Outcome {
-    let &Train { batch_size, init_channels, layers, auxiliary_weight, .. } = train;
-    let mut config = TrainConfig { batch_size, init_channels, layers, auxiliary_weight, ..TrainConfig::default() };
+    let &Train { batch_size, init_channels, layers, auxiliary_weight, how, .. } = train;
+    let How { kernels, device, steps, profile } = how;
+    let config = TrainConfig { batch_size, init_channels, layers, auxiliary_weight, kernels, ..TrainConfig::default() };
     config.check()?;
-    let genotype = genotype::find(&train.arch)?;
-    let How { kernels, device, steps, profile } = train.how;
-    let compute = acquired(device, output)?;
-    config.kernels = kernels.unwrap_or_default();
+    let genotype = find(CONVOLUTIONAL, &train.arch)?;
+    let compute = acquired(device.device, output)?;
     output.remark(format!("{} ({}), {steps} steps", compute.adapter, compute.backend));
-    let told = |n: usize| {
+    let progress = |n: usize| {
         if n == 0 {
             output.remark("first one done, timing");
         }
     };
-    let figures = contain(|| Ok(block_on(training_benchmark(config, genotype, steps, profile, &compute, told))?))?;
+    let figures = contain(|| Ok(block_on(training_benchmark(config, genotype, steps, profile, &compute, progress))?))?;
     output.print(&figures, &figures)
 }

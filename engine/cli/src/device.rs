@@ -1,53 +1,43 @@
 //! What commands that compute have in common: the device, its flag, and what happens when it fails.
 
-use crate::output::{Interrupted, Outcome};
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use crate::{
+    flags::{Words, words},
+    output::{Outcome, Output},
+};
+use clap::{Args, builder::TypedValueParser};
 use darts_engine::{
     data::is_decoding,
     device::{Compute, DeviceChoice, DeviceError, block_on},
-    event::Event,
-    run::RunWriter,
 };
-use indicatif::HumanDuration;
-use serde::{Serialize, de::DeserializeOwned};
 use std::{
     panic::{self, AssertUnwindSafe},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
-/// Words that a flag takes, each with what it means.
-pub type Words = &'static [(&'static str, &'static str)];
-
-pub const DEVICES: Words = &[
+const DEVICES: Words = &[
     ("auto", "The best GPU there is, or what stands in for one"),
     ("vulkan", "Vulkan"),
     ("metal", "Metal"),
     ("dx12", "Direct3D 12"),
     ("webgpu", "WebGPU"),
-    ("cpu", "The processor, without any GPU interface"),
+    ("cpu", "The CPU, without any GPU interface"),
 ];
 
-/// A parser of words that name the values of a serialisable type.
-pub fn words<T: DeserializeOwned + Clone + Send + Sync + 'static>(words: Words) -> impl TypedValueParser<Value = T> {
-    let words = words.iter().map(|&(word, meaning)| PossibleValue::new(word).help(meaning));
-    PossibleValuesParser::new(words)
-        .map(|word| serde_json::from_value(word.into()).expect("the words are those of the type"))
-}
-
-/// The devices as a flag takes them.
+/// Parser of devices.
 pub fn devices() -> impl TypedValueParser<Value = DeviceChoice> {
-    words(DEVICES)
+    words(DEVICES.iter().copied())
 }
 
-/// The one of `words` that names `value`.
-pub fn word(words: Words, value: impl Serialize) -> &'static str {
-    let value = serde_json::to_value(value).expect("a word");
-    words.iter().find(|(word, _)| value == *word).expect("the words are those of the type").0
+/// Flag for the device.
+#[derive(Args, Clone, Copy)]
+pub struct DeviceFlag {
+    /// Where to compute.
+    #[arg(long, value_name = "DEVICE", default_value_t, value_parser = devices())]
+    pub device: DeviceChoice,
 }
 
-/// The device, and what to say where a GPU was wished for and there is none: the processor is many times faster by itself than
-/// as the GPU that it would emulate.
+/// The device, and what to say where a GPU was wished for and there is none: a CPU is many times faster by itself than as
+/// the GPU that it would emulate.
 pub fn acquire(choice: DeviceChoice) -> Result<(Compute, Option<String>), DeviceError> {
     let remark = match block_on(Compute::acquire(choice)) {
         Ok(Compute { software: true, adapter, .. }) if choice == DeviceChoice::Auto => {
@@ -61,7 +51,26 @@ pub fn acquire(choice: DeviceChoice) -> Result<(Compute, Option<String>), Device
     Ok((Compute::cpu(), Some(remark)))
 }
 
-/// Keeps panics quiet that the engine catches and tells of otherwise.
+/// The device; remarks where it is none that was wished for.
+pub fn acquired(choice: DeviceChoice, output: &Output) -> Outcome<Compute> {
+    made_on(choice, output, |_| Ok(())).map(|((), compute)| compute)
+}
+
+/// Makes something on a device. Remarks of the device follow once it is made, so that an error stands alone.
+pub fn made_on<T>(
+    choice: DeviceChoice,
+    output: &Output,
+    make: impl FnOnce(&Compute) -> Outcome<T>,
+) -> Outcome<(T, Compute)> {
+    let (compute, remark) = contain(|| Ok(acquire(choice)?))?;
+    let made = contain(|| make(&compute))?;
+    if let Some(remark) = remark {
+        output.remark(remark);
+    }
+    Ok((made, compute))
+}
+
+/// Keeps panics quiet that the engine catches and reports otherwise.
 pub fn keep_decoders_quiet() {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
@@ -71,7 +80,7 @@ pub fn keep_decoders_quiet() {
     }));
 }
 
-/// Turns a panic inside a device's libraries into an error, so that it too is told in a line and logged.
+/// Turns a panic inside a device's libraries into an error, so that it too is reported in a line and logged.
 pub fn contain<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
     let first = Arc::new(Mutex::new(None));
     let seen = first.clone();
@@ -90,25 +99,6 @@ pub fn contain<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
         let reason = first.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
         Err(format!("the device failed: {}", reason.split_whitespace().collect::<Vec<_>>().join(" ")).into())
     })
-}
-
-/// Ends the log of a run that failed with what failed; one that was interrupted may go on.
-pub fn logged(outcome: Outcome, writer: &mut RunWriter) -> Outcome {
-    outcome.inspect_err(|error| {
-        if error.is::<Interrupted>() {
-            return;
-        }
-        // Where the log itself cannot be written, that is the error told.
-        let _ = writer.record(&Event::Failed { message: error.to_string() });
-    })
-}
-
-/// A time as people say it.
-pub fn told_time(seconds: f64) -> String {
-    match seconds {
-        short @ ..60.0 => format!("{short:.1} seconds"),
-        long => HumanDuration(Duration::from_secs_f64(long)).to_string(),
-    }
 }
 
 #[cfg(test)]

@@ -1,28 +1,50 @@
 //! `darts genotype`: look at cells, draw them at random, pass them on; and what every other subcommand takes for a cell.
 
 use crate::output::{Outcome, Output};
-use clap::{Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum, builder::PossibleValuesParser, builder::TypedValueParser};
 use darts_engine::{
-    run::{AnyGenotype, Run, TextRun, read_any_genotype, read_genotype, read_recurrent_genotype, run_genotype},
-    space::{
-        Genotype, PUBLISHED, PUBLISHED_RECURRENT, RecurrentGenotype,
-        code::{looks_like_code, looks_like_recurrent_code},
-        published, published_recurrent,
-    },
+    run::{RunError, read_genotype, read_genotype_of, run_genotype, space_of_run},
+    space::{CONVOLUTIONAL, Genotype, RECURRENT, SPACES, Space, code::space_of_code},
 };
 use serde::Serialize;
 use std::{fmt::Write, path::Path};
 
-/// What a CELL argument may be, for the help of subcommands that take one.
-pub const CELL: &str = "A published cell (DARTS_V1, DARTS_V2, NASNet, AmoebaNet, PNASNet, ENAS), a genotype file in JSON or \
-                        Python, a run folder, or a share code";
+/// Help of a flag that takes the cells of a space.
+pub fn cell_help(space: Space) -> String {
+    let names: Vec<_> = space.published_names().collect();
+    format!(
+        "A published {}cell ({}), a genotype file in JSON or Python, a run folder, or a share code",
+        adjective(space),
+        names.join(", ")
+    )
+}
 
-/// The same for a recurrent cell.
-pub const RECURRENT_CELL: &str = "A published recurrent cell (DARTS_V1, DARTS_V2, ENAS), a genotype file in JSON or \
-                                  Python, a run folder, or a share code";
+/// What tells cells of a space from convolutional ones, which need no word.
+fn adjective(space: Space) -> String {
+    if space == CONVOLUTIONAL { String::new() } else { format!("{space} ") }
+}
 
-/// Which of the published cells of a name is meant; whatever else names cells tells by itself.
-const RECURRENT: &str = "A name means the published recurrent cell (DARTS_V1, DARTS_V2, ENAS)";
+/// Search space of cells that a name alone does not tell.
+#[derive(Args)]
+pub struct SpaceFlag {
+    /// Space of the published cell of a name, and of cells drawn at random; files, runs and codes tell it themselves.
+    #[arg(long, value_name = "SPACE", default_value = CONVOLUTIONAL.name, value_parser = spaces())]
+    space: Space,
+    /// The same as --space recurrent.
+    #[arg(long, conflicts_with = "space")]
+    recurrent: bool,
+}
+
+fn spaces() -> impl TypedValueParser<Value = Space> {
+    let names = PossibleValuesParser::new(SPACES.map(|space| space.name));
+    names.map(|name| Space::named(&name).expect("the names are those of the spaces"))
+}
+
+impl SpaceFlag {
+    fn space(&self) -> Space {
+        if self.recurrent { RECURRENT } else { self.space }
+    }
+}
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -31,12 +53,12 @@ pub enum Command {
     /// A CELL is the name of a published one, a file, a run folder or a share code. Published are DARTS_V1 and DARTS_V2 (the
     /// paper's, of first and second order), NASNet, AmoebaNet, PNASNet and ENAS. A file holds JSON as a run writes it, or
     /// Python as people paste it: Genotype(normal=[('sep_conv_3x3', 1), ...], normal_concat=range(2, 6), ...). Files, runs
-    /// and codes of recurrent cells are recognised; names mean them with --recurrent.
+    /// and codes of recurrent cells are recognised; names mean them with --space recurrent.
     Show {
-        #[arg(value_name = "CELL", help = CELL)]
+        #[arg(value_name = "CELL", help = cell_help(CONVOLUTIONAL))]
         cell: String,
-        #[arg(long, help = RECURRENT)]
-        recurrent: bool,
+        #[command(flatten)]
+        space: SpaceFlag,
         /// How to print them.
         #[arg(long, value_name = "FORMAT", default_value = "text")]
         format: Format,
@@ -45,10 +67,10 @@ pub enum Command {
     ///
     /// It is short, can be part of an address, and names the cells completely; a typing error in it is noticed.
     Code {
-        #[arg(value_name = "CELL", help = CELL)]
+        #[arg(value_name = "CELL", help = cell_help(CONVOLUTIONAL))]
         cell: String,
-        #[arg(long, help = RECURRENT)]
-        recurrent: bool,
+        #[command(flatten)]
+        space: SpaceFlag,
     },
     /// Print the cells of a share code.
     Decode {
@@ -65,9 +87,8 @@ pub enum Command {
     /// ops other than zero, every op as likely; all nodes make the output. Each of the eight nodes of a recurrent cell reads one
     /// earlier state by one of four ops. The same seed gives the same sequence of cells on every machine.
     Random {
-        /// Draw recurrent cells.
-        #[arg(long)]
-        recurrent: bool,
+        #[command(flatten)]
+        space: SpaceFlag,
         /// Decides which cells are drawn.
         #[arg(long, value_name = "N", default_value_t = 0)]
         seed: u64,
@@ -92,28 +113,18 @@ pub enum Format {
 
 pub fn run(command: Command, output: &Output) -> Outcome {
     match command {
-        Command::Show { cell, recurrent, format } => print(&find_any(&cell, recurrent)?, format, output),
-        Command::Decode { code, format } => {
-            let cells = match looks_like_recurrent_code(&code) {
-                true => AnyGenotype::Recurrent(decode_recurrent(&code)?),
-                false => AnyGenotype::Convolutional(decode(&code)?),
-            };
-            print(&cells, format, output)
-        }
-        Command::Code { cell, recurrent } => {
-            let coded = Coded::new(find_any(&cell, recurrent)?)?;
+        Command::Show { cell, space, format } => print(&find_any(&cell, space.space())?, format, output),
+        Command::Decode { code, format } => print(&decode(&code)?, format, output),
+        Command::Code { cell, space } => {
+            let coded = Coded::new(find_any(&cell, space.space())?)?;
             output.print(&coded, &coded.code)
         }
-        Command::Random { recurrent, seed, count } => {
-            let count = count as usize;
-            let cells: Outcome<Vec<Coded>> = match recurrent {
-                true => RecurrentGenotype::random(seed, count).map(AnyGenotype::Recurrent).map(Coded::new).collect(),
-                false => Genotype::random(seed, count).map(AnyGenotype::Convolutional).map(Coded::new).collect(),
-            };
-            let cells = cells?;
+        Command::Random { space, seed, count } => {
+            let drawn = Genotype::random(space.space(), seed, count as usize);
+            let cells = drawn.map(Coded::new).collect::<Outcome<Vec<_>>>()?;
             let mut text = String::new();
             for Coded { code, genotype } in &cells {
-                writeln!(text, "{code}\n{}", told(genotype, Format::Text))?;
+                writeln!(text, "{code}\n{genotype}")?;
             }
             output.print(&cells, text)
         }
@@ -124,89 +135,64 @@ pub fn run(command: Command, output: &Output) -> Outcome {
 #[derive(Serialize)]
 struct Coded {
     code: String,
-    genotype: AnyGenotype,
+    genotype: Genotype,
 }
 
 impl Coded {
-    fn new(genotype: AnyGenotype) -> Outcome<Self> {
-        let code = match &genotype {
-            AnyGenotype::Convolutional(cells) => cells.code()?,
-            AnyGenotype::Recurrent(cell) => cell.code()?,
-        };
-        Ok(Self { code, genotype })
+    fn new(genotype: Genotype) -> Outcome<Self> {
+        Ok(Self { code: genotype.code()?, genotype })
     }
 }
 
-fn print(genotype: &AnyGenotype, format: Format, output: &Output) -> Outcome {
+fn print(genotype: &Genotype, format: Format, output: &Output) -> Outcome {
     match format {
         Format::Json => Output { json: true, ..*output }.print(genotype, ""),
         Format::Python | Format::Dot if output.json => {
             Err("--json prints JSON, --format something else; choose one of them".into())
         }
-        _ => output.print(genotype, told(genotype, format)),
+        Format::Python => output.print(genotype, genotype.to_python()),
+        Format::Dot => output.print(genotype, genotype.dot()),
+        Format::Text => output.print(genotype, genotype),
     }
 }
 
-fn told(genotype: &AnyGenotype, format: Format) -> String {
-    match (genotype, format) {
-        (AnyGenotype::Convolutional(cells), Format::Python) => cells.to_python(),
-        (AnyGenotype::Convolutional(cells), Format::Dot) => cells.dot(),
-        (AnyGenotype::Convolutional(cells), _) => cells.to_string(),
-        (AnyGenotype::Recurrent(cell), Format::Python) => cell.to_python(),
-        (AnyGenotype::Recurrent(cell), Format::Dot) => cell.dot(),
-        (AnyGenotype::Recurrent(cell), _) => cell.to_string(),
-    }
-}
-
-/// The cells that an argument names, see [`CELL`]: a folder or file of that name comes first.
-pub fn find(text: &str) -> Outcome<Genotype> {
+/// Cells of a space that an argument names, see [`cell_help`]: a folder or file of that name comes first.
+pub fn find(space: Space, text: &str) -> Outcome<Genotype> {
     let path = Path::new(text);
     if path.is_dir() {
-        return Ok(Run::open(path)?.genotype()?);
+        return match space_of_run(path)? {
+            found if found == space => Ok(run_genotype(path)?),
+            found => {
+                let place = path.display().to_string();
+                Err(RunError::OtherKind { place, found: found.name, wanted: space.name }.into())
+            }
+        };
     }
     if path.exists() {
-        return Ok(read_genotype(path)?);
+        return Ok(read_genotype_of(space, path)?);
     }
-    if looks_like_code(text) {
+    if space_of_code(text) == Some(space) {
         return decode(text);
     }
-    let known = PUBLISHED.join(", ");
-    let unknown = || format!("{text} is no published cell ({known}), no file, no run folder and no share code").into();
-    published(text).ok_or_else(unknown)
+    let kind = adjective(space);
+    let known: Vec<_> = space.published_names().collect();
+    let unknown = || {
+        let known = known.join(", ");
+        format!("{text} is no published {kind}cell ({known}), no file, no run folder and no share code").into()
+    };
+    space.published(text).ok_or_else(unknown)
 }
 
-/// The recurrent cell that an argument names, see [`RECURRENT_CELL`]: a folder or file of that name comes first.
-pub fn find_recurrent(text: &str) -> Outcome<RecurrentGenotype> {
-    let path = Path::new(text);
-    if path.is_dir() {
-        return Ok(TextRun::open(path)?.genotype()?);
-    }
-    if path.exists() {
-        return Ok(read_recurrent_genotype(path)?);
-    }
-    if looks_like_recurrent_code(text) {
-        return decode_recurrent(text);
-    }
-    let known = PUBLISHED_RECURRENT.join(", ");
-    let unknown =
-        || format!("{text} is no published recurrent cell ({known}), no file, no run folder and no share code").into();
-    published_recurrent(text).ok_or_else(unknown)
-}
-
-/// Cells of the kind that the argument is of; a name alone means convolutional ones, unless `recurrent` says otherwise.
-fn find_any(text: &str, recurrent: bool) -> Outcome<AnyGenotype> {
+/// Cells of the space that the argument is of; a name alone means those of `space`.
+fn find_any(text: &str, space: Space) -> Outcome<Genotype> {
     let path = Path::new(text);
     match path {
-        _ if recurrent => Ok(AnyGenotype::Recurrent(find_recurrent(text)?)),
+        _ if space != CONVOLUTIONAL => find(space, text),
         folder if folder.is_dir() => Ok(run_genotype(folder)?),
-        file if file.exists() => Ok(read_any_genotype(file)?),
-        _ if looks_like_recurrent_code(text) => Ok(AnyGenotype::Recurrent(decode_recurrent(text)?)),
-        _ => Ok(AnyGenotype::Convolutional(find(text)?)),
+        file if file.exists() => Ok(read_genotype(file)?),
+        _ if space_of_code(text).is_some() => decode(text),
+        _ => find(space, text),
     }
-}
-
-fn decode_recurrent(code: &str) -> Outcome<RecurrentGenotype> {
-    RecurrentGenotype::from_code(code).map_err(|error| format!("the share code {code} cannot be read: {error}").into())
 }
 
 fn decode(code: &str) -> Outcome<Genotype> {

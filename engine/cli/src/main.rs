@@ -1,25 +1,29 @@
-//! The darts command line. Each subcommand has a file of its own; this one picks among them.
+//! The darts command line. Each subcommand has a file of its own; this one picks among them. What the search spaces bring to
+//! them is in [`spaces`].
 
 #![forbid(unsafe_code)]
 
 mod bench;
 mod data;
 mod device;
-mod drive;
+mod flags;
 mod genotype;
-mod imagenet;
+mod keeping;
 mod output;
-mod recurrent;
 mod reproduce;
+mod runner;
 mod search;
+mod serve;
+mod spaces;
+mod subcommand;
 mod table;
 mod test;
-mod text;
 mod train;
-mod watch;
+mod view;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use output::Output;
+use spaces::Chosen;
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -42,16 +46,16 @@ enum Command {
     Data(data::Command),
     /// Search for cells.
     #[command(subcommand)]
-    Search(search::Command),
+    Search(Chosen<spaces::Search>),
     /// Train a network of derived cells from scratch.
     #[command(subcommand)]
-    Train(train::Command),
+    Train(Chosen<spaces::Train>),
     /// Test trained weights.
     #[command(subcommand)]
-    Test(test::Command),
+    Test(Chosen<spaces::Test>),
     /// Run the paper's protocol from the search to its row of the table.
     #[command(subcommand)]
-    Reproduce(reproduce::Command),
+    Reproduce(Chosen<spaces::Reproduce>),
     /// Look at cells, draw them at random, pass them on.
     #[command(subcommand)]
     Genotype(genotype::Command),
@@ -63,11 +67,11 @@ enum Command {
     /// Serve the page that searches in a browser of this machine.
     ///
     /// It is served by this program until it is stopped, and its address is printed.
-    Explore(watch::Explore),
+    Explore(serve::Explore),
     /// Show a recorded search on the page, in a browser of this machine.
     ///
     /// The page is served by this program until it is stopped, and its address is printed.
-    Replay(watch::Replay),
+    Replay(serve::Replay),
     /// Measure how fast this machine is.
     #[command(subcommand)]
     Bench(bench::Command),
@@ -77,7 +81,7 @@ fn main() -> ExitCode {
     device::keep_decoders_quiet();
     let mut command = Cli::command();
     let parsed = command.try_get_matches_from_mut(std::env::args_os()).and_then(|matches| {
-        drive::check_flags(&mut command, &matches)?;
+        keeping::check_flags(&mut command, &matches)?;
         Cli::from_arg_matches(&matches)
     });
     let cli = match parsed {
@@ -86,14 +90,14 @@ fn main() -> ExitCode {
     };
     output::report(match cli.command {
         Command::Data(command) => data::run(command, &cli.output),
-        Command::Search(command) => search::run(command, &cli.output),
-        Command::Train(command) => train::run(command, &cli.output),
-        Command::Test(command) => test::run(command, &cli.output),
-        Command::Reproduce(command) => reproduce::run(command, &cli.output),
+        Command::Search(chosen) => chosen.run(&cli.output),
+        Command::Train(chosen) => chosen.run(&cli.output),
+        Command::Test(chosen) => chosen.run(&cli.output),
+        Command::Reproduce(chosen) => chosen.run(&cli.output),
         Command::Genotype(command) => genotype::run(command, &cli.output),
         Command::Table(table) => table::run(table, &cli.output),
-        Command::Explore(args) => watch::explore(&args, &cli.output),
-        Command::Replay(args) => watch::replay(&args, &cli.output),
+        Command::Explore(args) => serve::explore(&args, &cli.output),
+        Command::Replay(args) => serve::replay(&args, &cli.output),
         Command::Bench(command) => bench::run(command, &cli.output),
     })
 }

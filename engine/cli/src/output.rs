@@ -1,14 +1,14 @@
 //! What every subcommand prints, and where: figures on standard output, all else on standard error.
 
-use crate::drive::counted_steps;
 use clap::{Args, error::ErrorKind};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use std::{
     error::Error,
     fmt::{self, Display},
     io::{self, Write},
     process::ExitCode,
+    time::Duration,
 };
 
 /// What a subcommand comes to; the error is one sentence.
@@ -54,6 +54,19 @@ impl Output {
     }
 }
 
+/// Count of things: `1 step`, `2 steps`.
+pub fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Time as people say it.
+pub fn duration(seconds: f64) -> String {
+    match seconds {
+        short @ ..60.0 => format!("{short:.1} seconds"),
+        long => HumanDuration(Duration::from_secs_f64(long)).to_string(),
+    }
+}
+
 /// A run was told to stop, and did so after a step.
 #[derive(Debug)]
 pub struct Interrupted {
@@ -65,7 +78,8 @@ pub struct Interrupted {
 
 impl Display for Interrupted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "interrupted after {}, all saved; --resume goes on from there", counted_steps(self.steps))
+        let steps = counted(self.steps, "step");
+        write!(f, "interrupted after {steps}, all saved; --resume goes on from there")
     }
 }
 

@@ -1,20 +1,21 @@
 //! `darts table`: what networks of cells cost, beside what the paper reports of them.
 
 use crate::{
-    genotype::{CELL, find},
+    genotype::{cell_help, find},
     output::{Outcome, Output},
 };
 use clap::Args;
 use darts_engine::space::{
-    Cifar10Report, DerivedCost, Genotype, ImageNetReport, NetworkSize, PUBLISHED, REPORTED_CIFAR10, REPORTED_IMAGENET,
-    published,
+    CONVOLUTIONAL, Cifar10Report, DerivedCost, Genotype, ImageNetReport, NetworkSize, REPORTED_CIFAR10,
+    REPORTED_IMAGENET,
 };
 use serde::Serialize;
 use std::fmt::{self, Display};
 
 #[derive(Args)]
 pub struct Table {
-    #[arg(value_name = "CELL", help = CELL, long_help = format!("{CELL} [default: all published cells]"))]
+    #[arg(value_name = "CELL", help = cell_help(CONVOLUTIONAL),
+        long_help = cell_help(CONVOLUTIONAL) + " [default: all published cells]")]
     cells: Vec<String>,
 }
 
@@ -25,13 +26,16 @@ pub fn run(table: Table, output: &Output) -> Outcome {
         for report in REPORTED_CIFAR10 {
             match report.cell {
                 Some(cell) if rows.iter().any(|row| row.cell.as_deref() == Some(cell)) => {}
-                Some(cell) => rows.push(Row::new(cell, published(cell).expect("reported cells are published"))?),
+                Some(cell) => {
+                    let published = CONVOLUTIONAL.published(cell).expect("reported cells are published");
+                    rows.push(Row::new(cell, published)?);
+                }
                 None => rows.push(Row { cifar10: Side { computed: None, reported: vec![report] }, ..Row::default() }),
             }
         }
         rows
     } else {
-        let row = |cell: &String| Row::new(cell, find(cell)?);
+        let row = |cell: &String| Row::new(cell, find(CONVOLUTIONAL, cell)?);
         table.cells.iter().map(row).collect::<Outcome<_>>()?
     };
     let comparison = Comparison { cifar10_size: NetworkSize::CIFAR10, imagenet_size: NetworkSize::IMAGENET, rows };
@@ -72,7 +76,8 @@ impl<R> Default for Side<R> {
 
 impl Row {
     fn new(cell: &str, genotype: Genotype) -> Outcome<Self> {
-        let name = PUBLISHED.into_iter().find(|&name| published(name).as_ref() == Some(&genotype));
+        let mut names = CONVOLUTIONAL.published_names();
+        let name = names.find(|name| CONVOLUTIONAL.published(name).as_ref() == Some(&genotype));
         let computed = |size| Some(genotype.cost(&size));
         Ok(Self {
             cell: Some(cell.to_owned()),

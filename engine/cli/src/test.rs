@@ -1,101 +1,132 @@
-//! `darts test`: what trained weights are worth.
+//! `darts test`, on any benchmark.
 
 use crate::{
-    data,
-    device::{DEVICES, acquire, contain, devices, word},
-    genotype, imagenet,
+    device::{DeviceFlag, acquired, contain},
+    genotype::{cell_help, find},
     output::{Outcome, Output},
+    subcommand::Subcommand,
 };
-use clap::{Args, Subcommand};
+use clap::Args;
 use darts_engine::{
-    config::{Kernels, TrainConfig},
-    device::{DeviceChoice, block_on},
-    event::Tested,
-    run::read_weights,
-    space::Stem,
-    train::test,
+    device::Compute,
+    event::TestResult,
+    space::{Genotype, Space},
 };
 use serde::Serialize;
-use std::path::PathBuf;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 
-#[derive(Subcommand)]
-pub enum Command {
-    /// Test weights on the test images of CIFAR-10.
-    ///
-    /// The weights say how many channels and cells the network has; the cells must be those that they were trained in.
-    Cifar10(Cifar10),
-    /// Test weights on the pictures in DIR/val, whose classes are the folders in DIR/train.
-    ///
-    /// The middle of each picture, 224 of 256 pixels of its shorter side, is shown to the network. Errors are of the likeliest
-    /// class and of the five likeliest ones. A picture that cannot be read is told and left out.
-    Imagenet(imagenet::Test),
-    /// Test a language model's weights on the test text of the Penn Treebank, or any text.
-    ///
-    /// The weights say how many words and units the network has; the cell must be the one that they were trained in. Where
-    /// vocabulary.txt lies beside them, as a training run leaves it, the text is read in its words.
-    Ptb(super::text::Test),
-    /// The same for WikiText-2.
-    Wt2(super::text::Test),
+/// Data set that trained weights are tested on, as it is used by `darts test`.
+pub trait TestSet: Sized + 'static {
+    /// Name of the subcommand.
+    const NAME: &'static str;
+    /// Help of the subcommand.
+    const ABOUT: &'static str;
+    /// Search space of the cells.
+    const SPACE: Space;
+    /// Flags for the data.
+    type Flags: Args;
+
+    /// Images of a minibatch, or columns of text, unless a flag says otherwise.
+    fn batch_size() -> usize;
+
+    /// Checks flags against their ranges.
+    fn check(_flags: &Self::Flags) -> Outcome {
+        Ok(())
+    }
+
+    /// Reads weights of a network of these cells, and opens the data.
+    fn open(flags: &Self::Flags, weights: &Path, genotype: &Genotype, output: &Output) -> Outcome<Self>;
+
+    /// Weights of the network.
+    fn parameters(&self) -> usize;
+
+    /// Tests the weights.
+    fn test(&self, batch_size: usize, compute: &Compute, output: &Output) -> Outcome<Tested>;
 }
 
+/// Result of a test.
+pub struct Tested {
+    pub result: TestResult,
+    /// Examples tested.
+    pub examples: usize,
+    /// Pictures that could not be read, where they are read one by one.
+    pub unreadable: Option<Vec<String>>,
+}
+
+/// `darts test BENCHMARK`.
 #[derive(Args)]
-pub struct Cifar10 {
+pub struct Test<T: TestSet> {
     /// A safetensors file, as a training run leaves it or with the tensors of the authors' implementation.
     #[arg(long, value_name = "FILE")]
     weights: PathBuf,
-    #[arg(long, value_name = "CELL", help = genotype::CELL)]
+    #[arg(long, value_name = "CELL", help = cell_help(T::SPACE))]
     arch: String,
-    #[arg(long, value_name = "PATH", help = data::DATA)]
-    data: PathBuf,
-    /// Images of a minibatch, which decides memory and speed alone.
-    #[arg(long, value_name = "N", default_value_t = TrainConfig::default().batch_size as u32,
-        value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[command(flatten)]
+    own: T::Flags,
+    /// Images of a minibatch, which decides memory and speed alone; or columns that the test text is cut into, which
+    /// decides speed and which words the first of each follow.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     batch_size: u32,
-    /// Where to compute.
-    #[arg(long, value_name = "DEVICE", default_value = word(DEVICES, DeviceChoice::default()), value_parser = devices())]
-    device: DeviceChoice,
+    #[command(flatten)]
+    device: DeviceFlag,
 }
 
-/// What came of a test.
+/// Report of a test.
 #[derive(Serialize)]
-struct Summary {
+struct Report {
     weights: PathBuf,
     adapter: String,
     backend: String,
     parameters: usize,
-    test: Tested,
-    test_error: f64,
+    test_examples: usize,
+    test: TestResult,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    test_error: Option<f64>,
+    /// Of the five likeliest classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top5_error: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unreadable: Option<Vec<String>>,
 }
 
-pub fn run(command: Command, output: &Output) -> Outcome {
-    match command {
-        Command::Cifar10(args) => cifar10(args, output),
-        Command::Imagenet(args) => imagenet::test(args, output),
-        Command::Ptb(args) | Command::Wt2(args) => super::text::test(&args, output),
-    }
-}
+impl<T: TestSet> Subcommand for Test<T> {
+    const NAME: &'static str = T::NAME;
+    const ABOUT: &'static str = T::ABOUT;
 
-fn cifar10(args: Cifar10, output: &Output) -> Outcome {
-    let genotype = genotype::find(&args.arch)?;
-    let data = data::open(&args.data, None, output)?;
-    let mut weights = read_weights(&args.weights, &genotype, data.classes.len())?;
-    if weights.network.stem() != Stem::Cifar10 {
-        return Err(format!("{}: weights of a network for ImageNet, not for CIFAR-10", args.weights.display()).into());
+    fn defaults() -> Value {
+        json!({ "batch_size": T::batch_size() })
     }
-    let (compute, remark) = contain(|| Ok(acquire(args.device)?))?;
-    if let Some(remark) = remark {
-        output.remark(remark);
+
+    fn run(self, output: &Output) -> Outcome {
+        T::check(&self.own)?;
+        let genotype = find(T::SPACE, &self.arch)?;
+        let set = T::open(&self.own, &self.weights, &genotype, output)?;
+        let compute = acquired(self.device.device, output)?;
+        let tested = contain(|| set.test(self.batch_size as usize, &compute, output))?;
+        let Tested { result, examples, unreadable } = tested;
+        let (test_error, top5_error, text) = match result {
+            TestResult::Images(test) => {
+                let top5_error = test.wrong_of_five.map(|wrong| wrong as f64 / test.images as f64);
+                (Some(test.error()), top5_error, format!("{test}, loss {:.3}", test.loss))
+            }
+            TestResult::Words(test) => {
+                let perplexity = test.perplexity.unwrap_or_default();
+                let text = format!("test perplexity {perplexity:.2}, loss {:.4}, {examples} words", test.loss);
+                (None, None, text)
+            }
+        };
+        let report = Report {
+            weights: self.weights,
+            adapter: compute.adapter,
+            backend: compute.backend,
+            parameters: set.parameters(),
+            test_examples: examples,
+            test: result,
+            test_error,
+            top5_error,
+            unreadable,
+        };
+        output.print(&report, text)
     }
-    weights.network = weights.network.on(Kernels::default());
-    let (normalisation, batch_size) = (data.normalisation(), args.batch_size as usize);
-    let test = contain(|| Ok(block_on(test(&weights, &data.test, normalisation, batch_size, &compute.device))?))?;
-    let summary = Summary {
-        weights: args.weights,
-        adapter: compute.adapter,
-        backend: compute.backend,
-        parameters: weights.network.parameters().0,
-        test,
-        test_error: test.error(),
-    };
-    output.print(&summary, format!("{test}, loss {:.3}", test.loss))
 }

@@ -3,8 +3,6 @@
 
 #[cfg(not(target_arch = "wasm32"))]
 mod cifar;
-#[cfg(all(feature = "compute", not(target_arch = "wasm32")))]
-mod fetch;
 #[cfg(not(target_arch = "wasm32"))]
 mod folder;
 mod loader;
@@ -20,16 +18,12 @@ mod text;
 mod textures;
 
 #[cfg(not(target_arch = "wasm32"))]
-pub use cifar::{CIFAR10_FILES, SUMS};
-#[cfg(all(feature = "compute", not(target_arch = "wasm32")))]
-pub use fetch::{FetchEvent, Fetched, FetchedText, OFFICIAL_URL, PublishedText, Source, fetch_cifar10, fetch_text};
+pub use cifar::{CIFAR10_FILES, CIFAR10_FOLDER, FILE_RECORDS, SUMS, write_cifar10};
 #[cfg(not(target_arch = "wasm32"))]
 pub use folder::{PictureSet, Pictures, threads};
 pub use loader::{Augment, Batch, Drawn, Loader, Position, Unreadable, evaluation};
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) use open::without_path;
-#[cfg(not(target_arch = "wasm32"))]
-pub use open::{Verified, verify, write_packed};
+pub use open::{Verified, make_folder, read_archive, verify, without_path, write_packed};
 #[cfg(not(target_arch = "wasm32"))]
 pub use picture::{is_decoding, read_picture};
 #[cfg(all(feature = "compute", not(target_arch = "wasm32")))]
@@ -50,7 +44,7 @@ pub const CIFAR10_CLASSES: [&str; 10] =
     ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
 /// Colours of an image.
-const CHANNELS: usize = 3;
+pub const CHANNELS: usize = 3;
 /// Height and width of an image of CIFAR-10.
 pub const SIDE: usize = 32;
 /// Bytes of an image's pixels.
@@ -408,37 +402,6 @@ pub enum DataError {
         found: usize,
         /// How many there must be.
         expected: usize,
-    },
-    /// A text that is not WikiText-2.
-    #[error("{file} has {found} {what}, but WikiText-2 has {expected}")]
-    Words {
-        /// The file, or the folder.
-        file: String,
-        /// How many there are.
-        found: usize,
-        /// What was counted.
-        what: &'static str,
-        /// How many there must be.
-        expected: usize,
-    },
-    /// A text that cannot be read.
-    #[error(transparent)]
-    Text(#[from] TextError),
-    /// A picture of the mirror that does not have the agreed form.
-    #[error("{file} {problem}")]
-    Picture {
-        /// The picture.
-        file: String,
-        /// What is wrong, as a predicate.
-        problem: String,
-    },
-    /// An address that does not answer with a file.
-    #[error("cannot fetch {url}: {problem}")]
-    Fetch {
-        /// The address.
-        url: String,
-        /// Why.
-        problem: String,
     },
     /// More images asked for than there are.
     #[error("{asked} images were asked for, but the data has {available}")]

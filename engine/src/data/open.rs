@@ -1,11 +1,11 @@
 //! Data on disk: folders, archives and packed files. Nothing is read beyond what CIFAR-10 may have.
 
 use super::{
-    CIFAR10, CIFAR10_CLASSES, DataError, Dataset, Images, Pictures, RECORD, SIDE, TEXTURES, TEXTURES_TEST,
-    TEXTURES_TRAIN, Unreadable,
+    CIFAR10, CIFAR10_CLASSES, DataError, Dataset, Images, Pictures, SIDE, TEXTURES, TEXTURES_TEST, TEXTURES_TRAIN,
+    Unreadable,
     cifar::{
-        CIFAR10_FILES, CLASSES_FILE, FILE_BYTES, FILE_RECORDS, FOLDER, SUMS, TEST_FILE, TRAIN_FILES, read_classes,
-        read_records,
+        CIFAR10_FILES, CIFAR10_FOLDER, CLASSES_FILE, FILE_BYTES, FILE_RECORDS, SUMS, TEST_FILE, TRAIN_FILES,
+        read_classes, read_records,
     },
     packed::{MAGIC, MAX_BYTES, unpack},
 };
@@ -79,44 +79,6 @@ impl Dataset {
             _ => Err(DataError::Unknown { file: name(path), problem: "a file of another kind" }),
         }
     }
-
-    /// The files of the official binary form, by name; all but the class names hold records.
-    ///
-    /// # Errors
-    /// Images that do not fill the six files as evenly as CIFAR-10's do.
-    pub(super) fn to_files(&self, file: &str) -> Result<BTreeMap<String, Vec<u8>>, DataError> {
-        self.check_whole(file)?;
-        let mut files = BTreeMap::new();
-        let mut add = |name: &str, images: &Images, from: usize| {
-            let mut bytes = Vec::with_capacity(FILE_RECORDS * RECORD);
-            for i in from..from + FILE_RECORDS {
-                bytes.push(images.labels[i] as u8);
-                bytes.extend_from_slice(images.image(i));
-            }
-            files.insert(name.to_owned(), bytes);
-        };
-        for (i, name) in TRAIN_FILES.iter().enumerate() {
-            add(name, &self.train, i * FILE_RECORDS);
-        }
-        add(TEST_FILE, &self.test, 0);
-        files.insert(CLASSES_FILE.into(), self.classes.iter().flat_map(|c| format!("{c}\n").into_bytes()).collect());
-        Ok(files)
-    }
-
-    /// Checks that this is all of CIFAR-10: 50,000 and 10,000 images, as many of each class.
-    pub(super) fn check_whole(&self, file: &str) -> Result<(), DataError> {
-        let expect = |what: String, found: usize, expected: usize| {
-            if found == expected { Ok(()) } else { Err(DataError::Counts { file: file.into(), what, found, expected }) }
-        };
-        for (images, what, files) in [(&self.train, "training", TRAIN_FILES.len()), (&self.test, "test", 1)] {
-            expect(format!("{what} images"), images.len(), files * FILE_RECORDS)?;
-            for (class, found) in images.class_counts(self.classes.len()).into_iter().enumerate() {
-                let what = format!("{what} images of class {class} ({})", self.classes[class]);
-                expect(what, found, files * FILE_RECORDS / CIFAR10_CLASSES.len())?;
-            }
-        }
-        Ok(())
-    }
 }
 
 /// What a check of a folder has found.
@@ -174,7 +136,10 @@ pub fn write_packed(data: &Dataset, out: impl AsRef<Path>) -> Result<u64, DataEr
 }
 
 /// Makes a folder and those it lies in, where they are not there yet.
-pub(super) fn make_folder(path: &Path) -> Result<(), DataError> {
+///
+/// # Errors
+/// It cannot be made; names it.
+pub fn make_folder(path: &Path) -> Result<(), DataError> {
     fs::create_dir_all(path).map_err(|source| {
         // What exists is then a file, and that is what a user has to be told.
         let file = source.kind() == io::ErrorKind::AlreadyExists;
@@ -183,8 +148,8 @@ pub(super) fn make_folder(path: &Path) -> Result<(), DataError> {
     })
 }
 
-/// The error of a temporary file without its random path, which means nothing to anybody.
-pub(crate) fn without_path(error: io::Error) -> io::Error {
+/// Error of a temporary file without its random path, which means nothing to anybody.
+pub fn without_path(error: io::Error) -> io::Error {
     let mut found: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     while let Some(cause) = found {
         if let Some(code) = cause.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
@@ -195,18 +160,13 @@ pub(crate) fn without_path(error: io::Error) -> io::Error {
     error
 }
 
-/// The lines of a list of checksums for `files`.
-pub(super) fn sums_of(files: &BTreeMap<String, Vec<u8>>) -> String {
-    files.iter().map(|(name, bytes)| format!("{}  {name}\n", sha256(bytes))).collect()
-}
-
 /// The SHA-256 of some bytes in hexadecimal digits.
-fn sha256(bytes: &[u8]) -> String {
+pub(super) fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
 /// Bytes in hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
+fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
@@ -220,7 +180,7 @@ fn find_folder(path: &Path) -> Result<PathBuf, DataError> {
     if CIFAR10_FILES.iter().any(|file| path.join(file).exists()) {
         return Ok(path.into());
     }
-    let inner = path.join(FOLDER);
+    let inner = path.join(CIFAR10_FOLDER);
     if inner.is_dir() {
         return Ok(inner);
     }
@@ -280,8 +240,12 @@ fn archive_files(archive: impl Read, file: &str) -> Result<BTreeMap<String, Vec<
     read_archive(archive, file, |file| CIFAR10_FILES.contains(&file).then_some(FILE_BYTES))
 }
 
-/// The files of a gzipped tar archive that `limit` names a greatest size for; `place` is what errors call it.
-pub(super) fn read_archive(
+/// Files of a gzipped tar archive by their names, wherever in it they are: those that `limit` has a greatest size for. `place`
+/// is its name in errors. The whole archive is read, as its checksum comes last; nothing is written.
+///
+/// # Errors
+/// It is truncated, corrupt or too large, or has a file that is too large or is there twice.
+pub fn read_archive(
     archive: impl Read,
     place: &str,
     limit: impl Fn(&str) -> Option<u64>,
@@ -358,7 +322,7 @@ pub(super) fn assemble(files: &BTreeMap<String, Vec<u8>>, place: &str) -> Result
     Ok(Dataset { name: CIFAR10.into(), classes, train, test })
 }
 
-pub(super) fn open(path: &Path) -> Result<File, DataError> {
+fn open(path: &Path) -> Result<File, DataError> {
     File::open(path).map_err(|source| DataError::Read { file: name(path), source })
 }
 
@@ -372,7 +336,7 @@ fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, DataError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::PIXELS;
+    use crate::data::{PIXELS, RECORD, cifar::sums_of};
     use flate2::{Compression, write::GzEncoder};
 
     type Files = BTreeMap<String, Vec<u8>>;
@@ -418,7 +382,8 @@ mod tests {
 
     fn official(path: &Path) {
         let files = files();
-        let named: Vec<(String, &[u8])> = files.iter().map(|(f, b)| (format!("{FOLDER}/{f}"), &b[..])).collect();
+        let named: Vec<(String, &[u8])> =
+            files.iter().map(|(f, b)| (format!("{CIFAR10_FOLDER}/{f}"), &b[..])).collect();
         archive(path, &named.iter().map(|(f, b)| (f.as_str(), *b)).collect::<Vec<_>>());
     }
 
@@ -429,7 +394,7 @@ mod tests {
     #[test]
     fn every_form_opens_as_the_same_data() {
         let dir = tempfile::tempdir().unwrap();
-        let folder = dir.path().join("mine").join(FOLDER);
+        let folder = dir.path().join("mine").join(CIFAR10_FOLDER);
         write(&folder, &files());
         let data = Dataset::open(&folder).unwrap();
         assert_eq!((data.train.len(), data.test.len(), data.classes[9].as_str()), (10, 2, "j"));

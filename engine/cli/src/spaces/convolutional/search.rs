@@ -1,0 +1,77 @@
+//! `darts search conv`.
+
+use super::images::ImagesFlag;
+use crate::{
+    flags::copy_fields,
+    keeping::Begin,
+    output::{Outcome, Output},
+    search::{Search, SearchFlags, SearchSpace, copy_search_flags},
+    subcommand::Entry,
+};
+use clap::Args;
+use darts_engine::{
+    config::{ConfigError, SearchConfig},
+    data::Dataset,
+    run::DataSource,
+    space::Convolutional,
+};
+
+pub const ENTRY: Entry = Entry::of::<Search<Convolutional>>();
+
+/// Flags of a search that no other space has.
+#[derive(Args)]
+pub struct Flags {
+    #[command(flatten)]
+    images: ImagesFlag,
+    /// Side that the pictures of a folder are resized to, a multiple of 4 [default: 32].
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(8..=512), help_heading = "Data")]
+    image_size: Option<u32>,
+    /// Training images to use, picked at random [default: all].
+    #[arg(long, value_name = "N", help_heading = "Data")]
+    train_images: Option<usize>,
+    /// Share of them in the train split, which trains the weights; the rest, the valid split, trains the alphas.
+    #[arg(long, value_name = "SHARE", help_heading = "Data")]
+    train_portion: f64,
+    /// Products with the Hessian, two passes each, that measure after each epoch how sharply the validation loss bends along
+    /// the alphas; 0 leaves it out. Searches where that grows tend to collapse into skip connections.
+    #[arg(long, value_name = "N", help_heading = "Run")]
+    curvature_rounds: usize,
+    /// Channels of the first cell; every reduction cell doubles them.
+    #[arg(long, value_name = "N", help_heading = "Search")]
+    init_channels: usize,
+    /// Cells of the supernet.
+    #[arg(long, value_name = "N", help_heading = "Search")]
+    layers: usize,
+    /// Learning rate that the cosine goes down to.
+    #[arg(long, value_name = "RATE", help_heading = "Weights")]
+    learning_rate_min: f64,
+    /// Momentum of SGD.
+    #[arg(long, value_name = "SHARE", help_heading = "Weights")]
+    momentum: f64,
+}
+
+impl SearchSpace for Convolutional {
+    const NAME: &'static str = "conv";
+    const ABOUT: &'static str = "Search the cells of a convolutional network for images.\n\n\
+        One split of the training images trains the weights of a network in which every edge mixes all candidate ops, the \
+        other trains how much each op counts. The folder RUN then has config.json, every event of the search in \
+        events.jsonl while it goes on, checkpoints that --resume goes on from, and the cells derived in genotype.json. The \
+        defaults are the paper's.";
+    type Flags = Flags;
+
+    fn config(flags: &Flags, search: &SearchFlags) -> SearchConfig {
+        let mut config = SearchConfig::default();
+        copy_search_flags!(search => config);
+        copy_fields!(flags => config; train_images, train_portion, curvature_rounds, init_channels, layers,
+            learning_rate_min, momentum);
+        config
+    }
+
+    fn open(flags: &Flags, begin: &Begin<Self>, output: &Output) -> Outcome<(Dataset, DataSource)> {
+        flags.images.open(flags.image_size, begin, output)
+    }
+
+    fn fits(config: &SearchConfig, data: &Dataset) -> Result<(), ConfigError> {
+        config.split(data.train.len()).map(drop)
+    }
+}
