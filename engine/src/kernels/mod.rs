@@ -15,7 +15,7 @@
 //! | factorized reduce | `wgsl/factorized_reduce.rs` | `factorized_reduce/` | `cpu/factorized_reduce.rs` |
 //! | BatchNorm and its gradient | `wgsl/batch_norm.rs` | `batch_norm/` | `cpu/batch_norm.rs` |
 //! | pools | `wgsl/cell/pooling.rs` | `pooling/` | `cpu/pooling.rs` |
-//! | recurrent cell | `wgsl/recurrent.rs` | `recurrent/` | `cpu/recurrent.rs` |
+//! | recurrent cell | `wgsl/recurrent.rs` | `recurrent/` | `cpu/recurrent/` |
 //! | embedding, scores and likelihood of words | `wgsl/language.rs` | `language_model/` | `cpu/likelihood.rs` |
 //! | SGD | `wgsl/sgd.rs` | `optimizer/` | |
 //!

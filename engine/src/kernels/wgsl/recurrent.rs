@@ -27,8 +27,8 @@ use cubecl::{prelude::Client, server::Handle};
 const TILE: usize = 4;
 /// Threads of a workgroup.
 const WORKGROUP: usize = 64;
-/// Threads that take packed weights in turns.
-const MOST_THREADS: usize = 65535 * WORKGROUP;
+/// The most threads that pack weights in turns.
+const MAX_THREADS: usize = 65535 * WORKGROUP;
 
 /// Outputs [length, batch, units] of a cell over a window, and where its states are normalised, which is by the minibatch
 /// unless `running` means and variances are given, their means and biased variances [length, states, 2, units].
@@ -112,16 +112,21 @@ impl RecurrentGraph {
 /// Buffers that the backward pass needs of the forward pass.
 #[derive(Clone, Debug)]
 struct Kept {
+    /// Matrices by four columns, and then transposed by four rows.
     packed: Handle,
+    /// [length, states, units, batch].
     states: Handle,
+    /// Means and biased variances [length, states, 2, units], if states are normalised.
     moments: Handle,
 }
 
 impl RecurrentPlan {
+    /// Tiles of four columns.
     fn tiles(&self) -> usize {
         self.units.div_ceil(TILE)
     }
 
+    /// Floats of the states of all words.
     fn states(&self) -> usize {
         self.length * self.cell.states() * self.state()
     }
@@ -147,7 +152,7 @@ impl RecurrentPlan {
         self.cell.states() * self.tiles() * 2 * self.units
     }
 
-    /// A launch on all columns at a word: files and the numbers that most have.
+    /// A launch over all columns at a word, with the numbers that most have.
     fn launch(&self, files: &[&'static str], row: usize) -> Launch {
         Launch::new(1, files).set(&[
             ("UNITS", self.units),
@@ -157,7 +162,7 @@ impl RecurrentPlan {
         ])
     }
 
-    /// The numbers of a node.
+    /// A launch with the numbers of a node.
     fn node(&self, launch: Launch, node: usize, row: usize) -> Launch {
         let [first, edges, edge] = self.cell.reads(node);
         // All edges share a read of the weights, in blocks whose sums fit into registers.
@@ -187,10 +192,12 @@ impl RecurrentPlan {
         if row == 0 { (hidden, 0) } else { (output, (row - 1) * self.state()) }
     }
 
+    /// Runs a launch over all columns.
     fn run(&self, launch: Launch, client: &Client, buffers: &[&Handle], moved: usize) {
         launch.run(client, self.tiles() * WORKGROUP, [1, 1], buffers, moved);
     }
 
+    /// The output [length, units, batch], and what the backward pass needs.
     fn forward(
         &self,
         client: &Client,
@@ -200,7 +207,7 @@ impl RecurrentPlan {
     ) -> (Handle, Kept) {
         let empty = |floats: usize| client.empty(4 * floats);
         let packed = empty(2 * self.half() * TILE);
-        let threads = (2 * self.half()).min(MOST_THREADS);
+        let threads = (2 * self.half()).min(MAX_THREADS);
         Launch::new(1, &["recurrent/pack_weights"])
             .set(&[("UNITS", self.units), ("TILES", self.tiles()), ("HALF", self.half()), ("THREADS", threads)])
             .run(client, threads, [1, 1], &[matrices, &packed], 4 * TILE * self.half());
@@ -226,92 +233,166 @@ impl RecurrentPlan {
         (output, Kept { packed, states, moments })
     }
 
-    /// Gradients: of the inputs (the first slots of a longer buffer), of the matrices where wanted, and of the ops' weights by
-    /// column tile and element of the minibatch [tiles, 36, batch, 4].
-    fn backward(
-        &self,
-        client: &Client,
-        memory: &Memory,
-        output_gradient: &Handle,
+    /// A backward pass that has not begun.
+    fn backward<'a>(
+        &'a self,
+        client: &'a Client,
+        memory: &'a Memory,
+        output_gradient: &'a Handle,
         matrices_requested: bool,
-    ) -> (Handle, Option<Handle>, Handle) {
+    ) -> Backward<'a> {
         let empty = |floats: usize| client.empty(4 * floats);
-        let Kept { packed, states, moments } = &memory.kept;
-        let [inputs, op_weights, hidden, mask, output] =
-            [&memory.inputs, &memory.op_weights, &memory.hidden, &memory.mask, &memory.output]
-                .map(|tensor| &tensor.handle);
-        let gradients = empty((self.cell.shared() + 2) * self.state());
-        let gates = empty(self.gates());
-        let partial = empty(self.partial());
-        let matrix = 2 * self.units * self.units;
-        let (nodes, states_of_cell) = (self.cell.nodes(), self.cell.states());
-        let result = matrices_requested.then(|| empty(states_of_cell * matrix));
-        let [low, high] = self.cell.graph();
-        let with = |launch: Launch, row: usize| {
-            let fresh = usize::from(row + 1 == self.length);
-            let launch = launch.set_switch("RELAXED", self.cell.is_relaxed());
-            launch.set(&[("HALF", self.half()), ("GATES", self.length), ("ROW", row), ("FRESH", fresh)])
-        };
-        let pulling = |launch: Launch, row: usize| {
-            with(launch, row).set(&[("SHARED", self.cell.shared()), ("NODES", nodes), ("LOW", low), ("HIGH", high)])
-        };
-        for row in (0..self.length).rev() {
-            let launch = with(self.launch(&["recurrent/output_gradient"], row), row)
-                .set(&[("SHARED", self.cell.shared()), ("NODES", nodes)])
-                .set_float("SHARE", self.cell.share());
-            let moved = 6 * self.state() + matrix;
-            self.run(launch, client, &[&gradients, &gates, packed, mask, output_gradient], moved);
-            for node in (1..=nodes).rev() {
-                let files = [
-                    "recurrent/state",
-                    "recurrent/gates",
-                    "recurrent/graph",
-                    "recurrent/later_gradients",
-                    "recurrent/node_gradient",
-                ];
-                // The last node of a relaxed cell reads all states, and is the first to leave something of their gradients.
-                let held = usize::from(!self.cell.is_relaxed() || node < nodes);
-                let included = f64::from(u8::from(self.cell.includes(node)));
-                let launch = pulling(self.node(self.launch(&files, row), node, row), row)
-                    .set(&[("HELD", held)])
-                    .set_float("INCLUDED", included);
-                let [_, edges, _] = self.cell.reads(node);
-                let later = (node + 1..=nodes).filter(|&later| self.cell.read_by(node, later)).count();
-                let moved = (6 * edges + 2 * later + 4) * self.state() + (1 + later) * matrix;
-                let buffers = [states, packed, mask, moments, op_weights, &gradients, &gates, &partial];
-                self.run(launch, client, &buffers, moved);
-            }
-            let (before, at) = self.before(row, hidden, output);
-            let files = [
-                "recurrent/state",
-                "recurrent/graph",
-                "recurrent/later_gradients",
-                "recurrent/first_gates",
-                "recurrent/first_state_gradient",
-            ];
-            let launch = pulling(self.launch(&files, row), row).set(&[
-                ("MOMENTS", self.moments_of(row, 0)),
-                ("INPUT", row * 2 * self.state()),
-                ("BEFORE", at),
-            ]);
-            let moved = (2 * nodes + 10) * self.state() + states_of_cell * matrix;
-            let buffers = [states, packed, mask, moments, inputs, before, &gradients, &gates];
-            self.run(launch, client, &buffers, moved);
-            if let Some(result) = &result {
-                let columns = (2 * self.units).div_ceil(TILE);
-                let launch = with(self.launch(&["recurrent/graph", "recurrent/weight_gradient"], row), row).set(&[
-                    ("BEFORE", at),
-                    ("COLUMN_TILES", columns),
-                    ("LOW", low),
-                    ("HIGH", high),
-                ]);
-                let buffers = [states, before, mask, &gates, result];
-                let moved =
-                    (states_of_cell + 2 + 2 * (self.cell.edges() + 1)) * self.state() + 2 * states_of_cell * matrix;
-                launch.run(client, self.tiles() * columns, [states_of_cell, 1], &buffers, moved);
-            }
+        let matrices = self.cell.states() * 2 * self.units * self.units;
+        Backward {
+            plan: self,
+            client,
+            memory,
+            output_gradient,
+            gradients: empty((self.cell.shared() + 2) * self.state()),
+            gates: empty(self.gates()),
+            matrices: matrices_requested.then(|| empty(matrices)),
+            partial: empty(self.partial()),
         }
-        (gates, result, partial)
+    }
+}
+
+/// A backward pass under way, from the last word to the first.
+struct Backward<'a> {
+    plan: &'a RecurrentPlan,
+    client: &'a Client,
+    memory: &'a Memory,
+    output_gradient: &'a Handle,
+    /// Gradients of a word's states, then the output's share and that of the state before [states + 2, units, batch].
+    gradients: Handle,
+    /// Gradients of the gates of each word's first state, which are those of the inputs, and of a word's edges
+    /// [length + edges, 2 units, batch].
+    gates: Handle,
+    /// Gradients of the matrices, where requested.
+    matrices: Option<Handle>,
+    /// Gradients of the op weights by column tile and element of the minibatch [tiles, 36, batch, 4].
+    partial: Handle,
+}
+
+impl Backward<'_> {
+    /// Goes back through a word.
+    fn word(&self, row: usize) {
+        self.output(row);
+        for node in (1..=self.plan.cell.nodes()).rev() {
+            self.node(row, node);
+        }
+        self.first_state(row);
+        if let Some(matrices) = &self.matrices {
+            self.weights(row, matrices);
+        }
+    }
+
+    /// The numbers that all launches at a word have.
+    fn at(&self, launch: Launch, row: usize) -> Launch {
+        let fresh = usize::from(row + 1 == self.plan.length);
+        launch.set_switch("RELAXED", self.plan.cell.is_relaxed()).set(&[
+            ("HALF", self.plan.half()),
+            ("GATES", self.plan.length),
+            ("ROW", row),
+            ("FRESH", fresh),
+        ])
+    }
+
+    /// The numbers of launches that gather the gradients of a state from later nodes.
+    fn gathering(&self, launch: Launch, row: usize) -> Launch {
+        let cell = &self.plan.cell;
+        let [low, high] = cell.graph();
+        self.at(launch, row).set(&[("SHARED", cell.shared()), ("NODES", cell.nodes()), ("LOW", low), ("HIGH", high)])
+    }
+
+    /// Floats of a state, and of a matrix.
+    fn sizes(&self) -> (usize, usize) {
+        (self.plan.state(), 2 * self.plan.units * self.plan.units)
+    }
+
+    /// Computes the share that every node gets of the output's gradient.
+    fn output(&self, row: usize) {
+        let (state, matrix) = self.sizes();
+        let cell = &self.plan.cell;
+        let launch = self
+            .at(self.plan.launch(&["recurrent/output_gradient"], row), row)
+            .set(&[("SHARED", cell.shared()), ("NODES", cell.nodes())])
+            .set_float("SHARE", cell.share());
+        let Memory { mask, kept, .. } = self.memory;
+        let buffers = [&self.gradients, &self.gates, &kept.packed, &mask.handle, self.output_gradient];
+        self.plan.run(launch, self.client, &buffers, 6 * state + matrix);
+    }
+
+    /// Goes back through a node.
+    fn node(&self, row: usize, node: usize) {
+        let (state, matrix) = self.sizes();
+        let cell = &self.plan.cell;
+        let files = [
+            "recurrent/state",
+            "recurrent/gates",
+            "recurrent/graph",
+            "recurrent/later_gradients",
+            "recurrent/node_gradient",
+        ];
+        // The last node of a relaxed cell reads all states, and is the first to leave something of their gradients.
+        let held = usize::from(!cell.is_relaxed() || node < cell.nodes());
+        let included = f64::from(u8::from(cell.includes(node)));
+        let launch = self
+            .gathering(self.plan.node(self.plan.launch(&files, row), node, row), row)
+            .set(&[("HELD", held)])
+            .set_float("INCLUDED", included);
+        let [_, edges, _] = cell.reads(node);
+        let later = (node + 1..=cell.nodes()).filter(|&later| cell.read_by(node, later)).count();
+        let moved = (6 * edges + 2 * later + 4) * state + (1 + later) * matrix;
+        let Memory { mask, op_weights, kept, .. } = self.memory;
+        let Kept { packed, states, moments } = kept;
+        let tensors = [states, packed, &mask.handle, moments, &op_weights.handle];
+        let buffers = [&tensors[..], &[&self.gradients, &self.gates, &self.partial]].concat();
+        self.plan.run(launch, self.client, &buffers, moved);
+    }
+
+    /// Goes back through the first state.
+    fn first_state(&self, row: usize) {
+        let (state, matrix) = self.sizes();
+        let cell = &self.plan.cell;
+        let (before, at) = self.before(row);
+        let files = [
+            "recurrent/state",
+            "recurrent/graph",
+            "recurrent/later_gradients",
+            "recurrent/first_gates",
+            "recurrent/first_state_gradient",
+        ];
+        let launch = self.gathering(self.plan.launch(&files, row), row).set(&[
+            ("MOMENTS", self.plan.moments_of(row, 0)),
+            ("INPUT", row * 2 * state),
+            ("BEFORE", at),
+        ]);
+        let moved = (2 * cell.nodes() + 10) * state + cell.states() * matrix;
+        let Memory { mask, inputs, kept, .. } = self.memory;
+        let Kept { packed, states, moments } = kept;
+        let tensors = [states, packed, &mask.handle, moments, &inputs.handle, before];
+        let buffers = [&tensors[..], &[&self.gradients, &self.gates]].concat();
+        self.plan.run(launch, self.client, &buffers, moved);
+    }
+
+    /// Adds a word's gradients of all matrices.
+    fn weights(&self, row: usize, result: &Handle) {
+        let (state, matrix) = self.sizes();
+        let cell = &self.plan.cell;
+        let (before, at) = self.before(row);
+        let columns = (2 * self.plan.units).div_ceil(TILE);
+        let [low, high] = cell.graph();
+        let launch = self.plan.launch(&["recurrent/graph", "recurrent/weight_gradient"], row);
+        let launch =
+            self.at(launch, row).set(&[("BEFORE", at), ("COLUMN_TILES", columns), ("LOW", low), ("HIGH", high)]);
+        let buffers = [&self.memory.kept.states, before, &self.memory.mask.handle, &self.gates, result];
+        let moved = (cell.states() + 2 + 2 * (cell.edges() + 1)) * state + 2 * cell.states() * matrix;
+        launch.run(self.client, self.plan.tiles() * columns, [cell.states(), 1], &buffers, moved);
+    }
+
+    /// The state before a word, and where it lies.
+    fn before(&self, row: usize) -> (&Handle, usize) {
+        self.plan.before(row, &self.memory.hidden.handle, &self.memory.output.handle)
     }
 }
 
@@ -333,8 +414,9 @@ impl Memory {
         let gradient = into_contiguous(CubeBackend::float_swap_dims(gradient, 1, 2));
         let RecurrentPlan { length, units, batch, ref cell, .. } = self.plan;
         let [inputs_requested, matrices_requested, op_weights_requested] = requested;
-        let (gates, matrices, partial) =
-            self.plan.backward(&gradient.client, &self, &gradient.handle, matrices_requested);
+        let pass = self.plan.backward(&gradient.client, &self, &gradient.handle, matrices_requested);
+        (0..length).rev().for_each(|row| pass.word(row));
+        let Backward { gates, matrices, partial, .. } = pass;
         let inputs = inputs_requested.then(|| {
             let all = wrap(&gradient, gates, [length + cell.edges(), 2 * units, batch]);
             let words = Tensor::<3>::from_primitive::<CubeBackend>(all).narrow(0, 0, length);

@@ -4,10 +4,19 @@
 //! at once, and turn into their gradients where they are; then what the states get is one product, and what the node's matrix
 //! gets one over all of those words.
 
+mod batch_norm;
+mod node;
+
 use crate::kernels::{
     RecurrentGraph, RecurrentPlan, RecurrentWindow,
-    cpu::{among_workers, exp, on_all_cores, product, put, sigmoid, values, vectors},
-    plain::BATCH_NORM_EPSILON,
+    cpu::{
+        among_workers, on_all_cores, product, put,
+        recurrent::{
+            batch_norm::{normalise, normalise_gradient, statistics},
+            node::{Edge, edge_gradient, first_state, first_state_gradient, node},
+        },
+        values, vectors,
+    },
 };
 use crate::space::RECURRENT_CANDIDATES;
 use burn::backend::{Flex, flex::FlexTensor};
@@ -15,10 +24,6 @@ use std::ops::Range;
 
 /// Ops that a node's weights are of; the zero op adds nothing.
 const OPS: usize = RECURRENT_CANDIDATES.len() - 1;
-/// Rows that a core takes at a time.
-const ROWS: usize = 16;
-/// Values that are computed side by side: copied out of their rows, so that nothing keeps the compiler from it.
-const LANES: usize = 16;
 /// Rows whose gates are computed again at once: what they take stays in the CPU's caches.
 const GATE_ROWS: usize = 128;
 
@@ -224,11 +229,11 @@ impl Window {
                     }
                     if cell.is_relaxed() {
                         let (value, moments) = (&states[plan.at(row, state)], &moments[plan.moments(row, state)]);
-                        vectors!(normalise_back(given, value, &moments[units..]));
+                        vectors!(normalise_gradient(given, value, &moments[units..]));
                     }
                     if state == 0 {
                         let gates = first_gates.storage_mut::<f32>()[word * 2 * size..].chunks_mut(2 * units);
-                        first_state_back(units, gates, self.before(row, output), given, &mut carried);
+                        first_state_gradient(units, gates, self.before(row, output), given, &mut carried);
                         continue;
                     }
                     let (gates, [from, edges, edge]) = (&mut gates[state - 1], cell.reads(state));
@@ -238,7 +243,7 @@ impl Window {
                     let sums = of_shares[edge * OPS * units..].chunks_mut(OPS * units);
                     on_all_cores(edges * size, parts.zip(sums), |i, ((of_state, gates), sums)| {
                         let (source, shares) = (&states[plan.at(row, from + i)], shares[edge + i]);
-                        vectors!(edge_back(units, gates, source, given, of_state, shares, sums));
+                        vectors!(edge_gradient(units, gates, source, given, of_state, shares, sums));
                     });
                     let of_word = gates.narrow(0, word * edges * batch, edges * batch);
                     let found = product(&of_word, &self.matrix(state).transpose(0, 1));
@@ -269,229 +274,9 @@ impl Window {
     }
 }
 
-/// What a node gets over an edge.
-struct Edge<'a> {
-    /// The state that it begins at [batch, units].
-    state: &'a [f32],
-    /// What the node's matrix makes of it [batch, 2 units].
-    gates: &'a [f32],
-    shares: [f32; OPS],
-}
-
+/// Adds scaled values.
 fn add_scaled(sums: &mut [f32], values: &[f32], scale: f32) {
     vectors!(sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += scale * value));
-}
-
-/// The first state: the state before, moved by a gate towards a candidate.
-fn first_state(units: usize, fresh: &mut [f32], before: &[f32], gates: [&[f32]; 2]) {
-    vectors!({
-        let [words, states] = gates.map(|gates| gates.chunks(2 * units));
-        for (((fresh, before), words), states) in
-            fresh.chunks_mut(units).zip(before.chunks(units)).zip(words).zip(states)
-        {
-            for unit in 0..units {
-                let gate = sigmoid(words[unit] + states[unit]);
-                let [candidate, ..] = ops(words[units + unit] + states[units + unit]);
-                fresh[unit] = before[unit] + gate * (candidate - before[unit]);
-            }
-        }
-    });
-}
-
-/// The gradients of the first state's gates in their place, and of the state before in place of what is carried, but for
-/// what goes by the gates.
-fn first_state_back<'a>(
-    units: usize,
-    gates: impl Iterator<Item = &'a mut [f32]>,
-    before: &[f32],
-    given: &[f32],
-    carried: &mut [f32],
-) {
-    vectors!({
-        let rows = given.chunks(units).zip(before.chunks(units)).zip(carried.chunks_mut(units));
-        for (gates, ((given, before), carried)) in gates.zip(rows) {
-            let (gates, candidates) = gates.split_at_mut(units);
-            for unit in 0..units {
-                let gate = sigmoid(gates[unit]);
-                let [candidate, ..] = ops(candidates[unit]);
-                gates[unit] = given[unit] * (candidate - before[unit]) * gate * (1.0 - gate);
-                candidates[unit] = given[unit] * gate * (1.0 - candidate * candidate);
-                carried[unit] = given[unit] * (1.0 - gate);
-            }
-        }
-    });
-}
-
-/// What the ops make of a candidate: tanh, ReLU, sigmoid, identity.
-#[inline(always)]
-fn ops(candidate: f32) -> [f32; OPS] {
-    // Beyond it they are what they are here, in float32.
-    let small = exp(-candidate.clamp(-40.0, 40.0));
-    let square = small * small;
-    [(1.0 - square) / (1.0 + square), candidate.max(0.0), 1.0 / (1.0 + small), candidate]
-}
-
-#[inline(always)]
-fn weighted(ops: [f32; OPS], shares: [f32; OPS]) -> f32 {
-    (ops[0] * shares[0] + ops[1] * shares[1]) + (ops[2] * shares[2] + ops[3] * shares[3])
-}
-
-/// A node of any number of edges: over all ops but zero, weighted, the sum of state + gate * (op(candidate) - state).
-fn node(units: usize, fresh: &mut [f32], edges: &[Edge]) {
-    let values = edges.len() * fresh.len();
-    on_all_cores(values, fresh.chunks_mut(ROWS * units), |part, rows| {
-        vectors!({
-            for (row, sums) in rows.chunks_mut(units).enumerate().map(|(i, row)| (part * ROWS + i, row)) {
-                for &Edge { state, gates, shares } in edges {
-                    let state = &state[row * units..][..units];
-                    let (gates, candidates) = gates[row * 2 * units..][..2 * units].split_at(units);
-                    let all: f32 = shares.iter().sum();
-                    for at in (0..units).step_by(LANES) {
-                        let [state, gates, candidates] = [state, gates, candidates].map(|values| load(values, at));
-                        let mut sum = load(sums, at);
-                        for i in 0..LANES {
-                            let kept = all * state[i];
-                            sum[i] += kept + sigmoid(gates[i]) * (weighted(ops(candidates[i]), shares) - kept);
-                        }
-                        store(sums, at, sum);
-                    }
-                }
-            }
-        });
-    });
-}
-
-/// From the gradient `given` of a node's sum those of an edge's gates, in their place, of the state that it begins at, added,
-/// and of its ops' weights by unit, added.
-#[inline(always)]
-fn edge_back(
-    units: usize,
-    gates: &mut [f32],
-    states: &[f32],
-    given: &[f32],
-    of_states: &mut [f32],
-    shares: [f32; OPS],
-    sums: &mut [f32],
-) {
-    let all: f32 = shares.iter().sum();
-    for (row, gates) in gates.chunks_mut(2 * units).enumerate() {
-        let row = row * units..(row + 1) * units;
-        let (gates, candidates) = gates.split_at_mut(units);
-        let (states, given, of_states) = (&states[row.clone()], &given[row.clone()], &mut of_states[row]);
-        for at in (0..units).step_by(LANES) {
-            let [state, given] = [states, given].map(|values| load(values, at));
-            let (mut gate_lanes, mut candidate_lanes) = (load(gates, at), load(candidates, at));
-            let mut of_state = load(of_states, at);
-            let mut of_ops = [[0f32; LANES]; OPS];
-            for i in 0..LANES {
-                let gate = sigmoid(gate_lanes[i]);
-                let candidate = candidate_lanes[i];
-                let results = ops(candidate);
-                let [tanh, _, sigmoid, _] = results;
-                let slopes =
-                    [1.0 - tanh * tanh, if candidate > 0.0 { 1.0 } else { 0.0 }, sigmoid * (1.0 - sigmoid), 1.0];
-                gate_lanes[i] = given[i] * (weighted(results, shares) - all * state[i]) * gate * (1.0 - gate);
-                candidate_lanes[i] = given[i] * gate * weighted(slopes, shares);
-                of_state[i] += given[i] * all * (1.0 - gate);
-                for (of_op, result) in of_ops.iter_mut().zip(results) {
-                    of_op[i] = given[i] * (state[i] + gate * (result - state[i]));
-                }
-            }
-            store(gates, at, gate_lanes);
-            store(candidates, at, candidate_lanes);
-            store(of_states, at, of_state);
-            for (sums, of_op) in sums.chunks_mut(units).zip(of_ops) {
-                let mut sum = load(sums, at);
-                for i in 0..LANES {
-                    sum[i] += of_op[i];
-                }
-                store(sums, at, sum);
-            }
-        }
-    }
-}
-
-/// Some values of a row, and zeros beyond its end.
-#[inline(always)]
-fn load(row: &[f32], at: usize) -> [f32; LANES] {
-    match row[at..].first_chunk() {
-        Some(lanes) => *lanes,
-        None => {
-            let mut lanes = [0.0; LANES];
-            lanes[..row.len() - at].copy_from_slice(&row[at..]);
-            lanes
-        }
-    }
-}
-
-/// Puts values where they are loaded from.
-#[inline(always)]
-fn store(row: &mut [f32], at: usize, lanes: [f32; LANES]) {
-    match row[at..].first_chunk_mut() {
-        Some(place) => *place = lanes,
-        None => {
-            let count = row.len() - at;
-            row[at..].copy_from_slice(&lanes[..count]);
-        }
-    }
-}
-
-/// Means and biased variances [2, units] of a state over the minibatch.
-#[inline(always)]
-fn statistics(state: &[f32], found: &mut [f32]) {
-    let units = found.len() / 2;
-    let share = units as f32 / state.len() as f32;
-    let (means, variances) = found.split_at_mut(units);
-    for row in state.chunks(units) {
-        means.iter_mut().zip(row).for_each(|(mean, value)| *mean += value);
-    }
-    means.iter_mut().for_each(|mean| *mean *= share);
-    for row in state.chunks(units) {
-        for ((variance, value), mean) in variances.iter_mut().zip(row).zip(&*means) {
-            *variance += (value - mean) * (value - mean);
-        }
-    }
-    variances.iter_mut().for_each(|variance| *variance *= share);
-}
-
-/// BatchNorm without factors and offsets, by means and variances [2, units].
-fn normalise(state: &mut [f32], moments: &[f32]) {
-    let units = moments.len() / 2;
-    let (means, variances) = moments.split_at(units);
-    let scales: Vec<f32> = variances.iter().map(|&variance| scale(variance)).collect();
-    vectors!({
-        for row in state.chunks_mut(units) {
-            for ((value, mean), scale) in row.iter_mut().zip(means).zip(&scales) {
-                *value = (*value - mean) * scale;
-            }
-        }
-    });
-}
-
-fn scale(variance: f32) -> f32 {
-    1.0 / (variance + BATCH_NORM_EPSILON as f32).sqrt()
-}
-
-/// The gradient by a state before BatchNorm, in place of that by the state `value` after it.
-#[inline(always)]
-fn normalise_back(gradient: &mut [f32], value: &[f32], variances: &[f32]) {
-    let units = variances.len();
-    let share = units as f32 / value.len() as f32;
-    let (mut means, mut products) = (vec![0f32; units], vec![0f32; units]);
-    for (gradient, value) in gradient.chunks(units).zip(value.chunks(units)) {
-        for (((mean, product), gradient), value) in means.iter_mut().zip(&mut products).zip(gradient).zip(value) {
-            *mean += gradient;
-            *product += gradient * value;
-        }
-    }
-    let scales: Vec<f32> = variances.iter().map(|&variance| scale(variance)).collect();
-    for (gradient, value) in gradient.chunks_mut(units).zip(value.chunks(units)) {
-        for ((((gradient, value), mean), product), scale) in
-            gradient.iter_mut().zip(value).zip(&means).zip(&products).zip(&scales)
-        {
-            *gradient = scale * (*gradient - share * mean - value * (share * product));
-        }
-    }
 }
 
 /// What the backward pass needs of the forward pass.
