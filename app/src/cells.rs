@@ -1,442 +1,378 @@
-//! What a search of either task has, as the page shows it: kinds of cell with their edges and ops, alphas, derived cells.
+//! Search spaces as the page shows them: thin wrappers of the engine's spaces, alphas and genotypes, which find the parts of a
+//! kind of cell. All of it follows from the engine's [`SpaceSpec`](darts_engine::space::SpaceSpec)s and from tables by name,
+//! with a fallback for ops that are not in them.
 
-use darts_engine::intervention::{Held, OpName, SteeredCell, Steering};
-use darts_engine::space::{
-    Alphas, CellKind, EDGES, Edge, Genotype, NODES, Op, PUBLISHED, PUBLISHED_RECURRENT, RECURRENT_EDGES,
-    RECURRENT_NODES, RecurrentAlphas, RecurrentGenotype, RecurrentOp, code, edges, published, published_recurrent,
+use darts_engine::{
+    intervention::{AlphaMask, Intervention},
+    space::{
+        Alphas, CONVOLUTIONAL, CellName, CellSpec, CodeError, Edge, Genotype, GenotypeError, Op, RECURRENT, SPACES,
+        Space,
+    },
 };
 
-/// What is searched for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Task {
-    /// The cells of a network that tells what images show.
-    #[default]
-    Convolutional,
-    /// The cell of a language model.
-    Recurrent,
+/// Spaces whose networks are language models.
+const TEXT_SPACES: [Space; 1] = [RECURRENT];
+
+/// Numbers of the colours of ops. Ops that do the same have the same one.
+const COLOURS: [(Op, usize); 12] = [
+    (Op::NONE, 0),
+    (Op::MAX_POOL_3X3, 1),
+    (Op::AVG_POOL_3X3, 2),
+    (Op::SKIP_CONNECT, 3),
+    (Op::SEP_CONV_3X3, 4),
+    (Op::SEP_CONV_5X5, 5),
+    (Op::DIL_CONV_3X3, 6),
+    (Op::DIL_CONV_5X5, 7),
+    (Op::RELU, 1),
+    (Op::IDENTITY, 3),
+    (Op::TANH, 4),
+    (Op::SIGMOID, 7),
+];
+/// Number of the colour of ops that are no candidates; those of candidates are below it.
+const FAINT: usize = 8;
+
+/// Search space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Task(pub Space);
+
+impl Default for Task {
+    fn default() -> Self {
+        Self::CONVOLUTIONAL
+    }
 }
 
 impl Task {
-    /// All of them, with their names in the URL.
-    pub const ALL: [(Self, &'static str); 2] = [(Self::Convolutional, "convolutional"), (Self::Recurrent, "recurrent")];
+    /// Cells of networks for images.
+    pub const CONVOLUTIONAL: Self = Self(CONVOLUTIONAL);
+    /// The cell of a language model.
+    pub const RECURRENT: Self = Self(RECURRENT);
 
-    /// The kinds of cell that it has.
-    pub const fn kinds(self) -> &'static [Kind] {
-        match self {
-            Self::Convolutional => &[Kind::Normal, Kind::Reduce],
-            Self::Recurrent => &[Kind::Recurrent],
-        }
+    /// All spaces.
+    pub fn all() -> impl Iterator<Item = Self> + Clone {
+        SPACES.into_iter().map(Self)
     }
 
-    /// The candidate ops of its edges, in the order of an alpha row.
+    /// Space of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Space::named(name).map(Self)
+    }
+
+    /// Name in the URL.
+    pub const fn name(self) -> &'static str {
+        self.0.spec().name
+    }
+
+    /// Whether its networks are language models, which learn from a text.
+    pub fn of_text(self) -> bool {
+        TEXT_SPACES.contains(&self.0)
+    }
+
+    /// Its kinds of cell.
+    pub fn kinds(self) -> Vec<Kind> {
+        (0..self.0.cells.len()).map(|place| Kind { task: self, place }).collect()
+    }
+
+    /// Candidate ops of its edges, in the order of a row of alphas.
     pub fn ops(self) -> Vec<AnyOp> {
-        match self {
-            Self::Convolutional => Op::CANDIDATES.map(AnyOp::Convolutional).to_vec(),
-            Self::Recurrent => RecurrentOp::CANDIDATES.map(AnyOp::Recurrent).to_vec(),
-        }
+        Kind { task: self, place: 0 }.ops()
     }
 
     /// Names of its published cells.
-    pub const fn published(self) -> &'static [&'static str] {
-        match self {
-            Self::Convolutional => &PUBLISHED,
-            Self::Recurrent => &PUBLISHED_RECURRENT,
-        }
+    pub fn published(self) -> impl Iterator<Item = &'static str> + Clone {
+        self.0.published_names()
     }
 
-    /// A published cell of that name.
+    /// Published cells of that name.
     pub fn published_cells(self, name: &str) -> Option<Cells> {
-        match self {
-            Self::Convolutional => published(name).map(Cells::Convolutional),
-            Self::Recurrent => published_recurrent(name).map(Cells::Recurrent),
-        }
+        self.0.published(name).map(Cells)
     }
 
-    /// The first cells that a random search draws with this seed.
+    /// First cells that a random search draws with this seed.
     pub fn random_cells(self, seed: u64) -> Option<Cells> {
-        match self {
-            Self::Convolutional => Genotype::random(seed, 1).next().map(Cells::Convolutional),
-            Self::Recurrent => RecurrentGenotype::random(seed, 1).next().map(Cells::Recurrent),
-        }
+        Genotype::random(self.0, seed, 1).next().map(Cells)
     }
 }
 
-/// A kind of cell; cells of a kind share their alphas.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// The convolutional cell that keeps height and width.
-    Normal,
-    /// The convolutional cell that halves them.
-    Reduce,
-    /// The cell of a language model.
-    Recurrent,
+/// Names of the published cells of all spaces, each once.
+pub fn published_names() -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for name in Task::all().flat_map(Task::published) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
-impl From<SteeredCell> for Kind {
-    fn from(cell: SteeredCell) -> Self {
-        match cell {
-            SteeredCell::Normal => Self::Normal,
-            SteeredCell::Reduce => Self::Reduce,
-            SteeredCell::Recurrent => Self::Recurrent,
-        }
+/// Published cells of that name, whatever the case and the space.
+pub fn published_name(name: &str) -> Option<&'static str> {
+    published_names().into_iter().find(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Kind of cell; cells of a kind share their alphas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Kind {
+    task: Task,
+    place: usize,
+}
+
+impl From<CellName> for Kind {
+    fn from(cell: CellName) -> Self {
+        Self::named(cell.name()).expect("the name is that of a cell")
     }
 }
 
 impl Kind {
-    /// Its name in the page's elements and in files.
+    /// Kind of cell of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Task::all().find_map(|task| Some(Self { task, place: task.0.cell_index(name)? }))
+    }
+
+    /// Specification.
+    pub const fn spec(self) -> &'static CellSpec {
+        &self.task.0.spec().cells[self.place]
+    }
+
+    /// Name in the page's elements and in files.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Normal => "normal",
-            Self::Reduce => "reduce",
-            Self::Recurrent => "recurrent",
-        }
+        self.spec().name
     }
 
-    /// What it belongs to.
+    /// Name in interventions.
+    pub const fn cell_name(self) -> CellName {
+        CellName::of(self.spec())
+    }
+
+    /// Search space.
     pub const fn task(self) -> Task {
-        match self {
-            Self::Normal | Self::Reduce => Task::Convolutional,
-            Self::Recurrent => Task::Recurrent,
-        }
+        self.task
     }
 
-    /// Its name in the engine, where it is convolutional.
-    pub const fn convolutional(self) -> Option<CellKind> {
-        match self {
-            Self::Normal => Some(CellKind::Normal),
-            Self::Reduce => Some(CellKind::Reduce),
-            Self::Recurrent => None,
-        }
-    }
-
-    /// Its name in changes of a search.
-    pub const fn steered(self) -> SteeredCell {
-        match self {
-            Self::Normal => SteeredCell::Normal,
-            Self::Reduce => SteeredCell::Reduce,
-            Self::Recurrent => SteeredCell::Recurrent,
-        }
-    }
-
-    /// Its place among those of its task.
+    /// Place among the kinds of its space.
     pub const fn place(self) -> usize {
-        match self {
-            Self::Normal | Self::Recurrent => 0,
-            Self::Reduce => 1,
-        }
+        self.place
     }
 
     /// Rows of its alphas.
     pub const fn edge_count(self) -> usize {
-        match self {
-            Self::Normal | Self::Reduce => EDGES,
-            Self::Recurrent => RECURRENT_EDGES,
-        }
+        self.spec().edge_count()
+    }
+
+    /// Rows of its alphas among those of all kinds.
+    pub fn rows(self) -> std::ops::Range<usize> {
+        self.task.0.rows_of(self.place)
     }
 
     /// Nodes of a cell that is searched.
     pub const fn nodes(self) -> usize {
-        match self {
-            Self::Normal | Self::Reduce => NODES,
-            Self::Recurrent => RECURRENT_NODES,
-        }
+        self.spec().nodes
     }
 
-    /// States before the first node: those that a node can read anyway.
+    /// States before the first node, which every node may read.
     pub const fn inputs(self) -> usize {
-        match self {
-            Self::Normal | Self::Reduce => 2,
-            Self::Recurrent => 1,
-        }
+        self.spec().inputs.len()
     }
 
     /// Edges that a derived cell keeps for each node.
     pub const fn kept_a_node(self) -> usize {
-        self.inputs()
+        self.spec().kept_edges
     }
 
-    /// Ops of an edge.
+    /// Candidate ops of an edge.
     pub const fn op_count(self) -> usize {
-        match self {
-            Self::Normal | Self::Reduce => Op::CANDIDATES.len(),
-            Self::Recurrent => RecurrentOp::CANDIDATES.len(),
-        }
+        self.spec().candidates.len()
     }
 
-    /// The row of the alphas for the edge from `state` to `node`, both from 0; for nodes beyond a search's, the row that
-    /// there would be.
+    /// Candidate ops of an edge, in the order of a row of alphas.
+    pub fn ops(self) -> Vec<AnyOp> {
+        self.spec().candidates.iter().map(|&op| AnyOp { op, kind: self }).collect()
+    }
+
+    /// Row of alphas of the edge from `state` to `node`, both from 0; for nodes beyond a search's, the row that there would
+    /// be.
     pub const fn edge_index(self, state: usize, node: usize) -> usize {
-        node * (node + 2 * self.inputs() - 1) / 2 + state
+        self.spec().edge_index(state, node)
     }
 
-    /// Its edges in the order of the rows of its alphas.
+    /// Edges in the order of the rows of alphas.
     pub fn edges(self) -> Vec<Edge> {
-        match self {
-            Self::Normal | Self::Reduce => edges().collect(),
-            Self::Recurrent => {
-                (0..RECURRENT_NODES).flat_map(|node| (0..=node).map(move |state| Edge { state, node })).collect()
-            }
-        }
+        self.spec().edges().collect()
+    }
+
+    /// Whether cells have so many nodes that they are drawn from top to bottom only.
+    pub const fn is_deep(self) -> bool {
+        self.nodes() > 6
     }
 }
 
-/// An op of either task.
+/// Op of a kind of cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AnyOp {
-    /// On an edge of a convolutional cell.
-    Convolutional(Op),
-    /// On an edge of a recurrent cell.
-    Recurrent(RecurrentOp),
+pub struct AnyOp {
+    /// The op.
+    pub op: Op,
+    /// Kind of cell.
+    pub kind: Kind,
 }
 
 impl AnyOp {
-    /// The name that the authors' implementation uses.
+    /// Name in genotypes and logs.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Convolutional(op) => op.name(),
-            Self::Recurrent(op) => op.name(),
-        }
+        self.op.name()
     }
 
-    /// Its place in an alpha row; that after the last for ops that no search has.
+    /// Column in the alphas; the one after the last for ops that no search has.
     pub fn index(self) -> usize {
-        let found = match self {
-            Self::Convolutional(op) => Op::CANDIDATES.iter().position(|&candidate| candidate == op),
-            Self::Recurrent(op) => RecurrentOp::CANDIDATES.iter().position(|&candidate| candidate == op),
-        };
-        found.unwrap_or(Op::CANDIDATES.len())
+        self.kind.spec().op_index(self.op).unwrap_or(self.kind.op_count())
     }
 
-    /// Its name in changes of a search.
-    pub fn steered(self) -> OpName {
-        match self {
-            Self::Convolutional(op) => op.into(),
-            Self::Recurrent(op) => op.into(),
-        }
-    }
-
-    /// The number of its colour. Ops that do the same have the same one.
+    /// Number of its colour. Ops that do the same have the same one.
     pub fn colour(self) -> usize {
-        match self {
-            Self::Convolutional(_) => self.index(),
-            Self::Recurrent(RecurrentOp::None) => 0,
-            Self::Recurrent(RecurrentOp::Tanh) => 4,
-            Self::Recurrent(RecurrentOp::Relu) => 1,
-            Self::Recurrent(RecurrentOp::Sigmoid) => 7,
-            Self::Recurrent(RecurrentOp::Identity) => 3,
-        }
+        let known = COLOURS.iter().find(|(op, _)| *op == self.op).map(|(_, colour)| *colour);
+        let column = self.kind.spec().op_index(self.op);
+        known.or(column.map(|column| column % FAINT)).unwrap_or(FAINT)
     }
 
     /// Whether it passes its input on as it is.
-    pub const fn skips(self) -> bool {
-        matches!(self, Self::Convolutional(Op::SkipConnect) | Self::Recurrent(RecurrentOp::Identity))
+    pub fn skips(self) -> bool {
+        self.op == self.kind.spec().identity
     }
 }
 
-/// The alphas of a search, or numbers of their shape.
+/// Alphas of a search, or numbers of their shape.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Matrices {
-    /// Of normal and reduction cells.
-    Convolutional(Alphas),
-    /// Of a recurrent cell.
-    Recurrent(RecurrentAlphas),
-}
+pub struct Matrices(pub Alphas);
 
 impl Matrices {
-    /// What they belong to.
-    pub const fn task(&self) -> Task {
-        match self {
-            Self::Convolutional(_) => Task::Convolutional,
-            Self::Recurrent(_) => Task::Recurrent,
-        }
+    /// Search space.
+    pub fn task(&self) -> Task {
+        Task(self.0.space())
     }
 
-    /// The matrix of a kind of cell; no rows where the search has no such cell.
+    /// Matrix of a kind of cell; no rows where the search has no such cell.
     pub fn of(&self, kind: Kind) -> &[Vec<f32>] {
-        match (self, kind.convolutional()) {
-            (Self::Convolutional(alphas), Some(kind)) => alphas.of(kind),
-            (Self::Recurrent(alphas), None) => &alphas.rows,
-            _ => &[],
-        }
+        if kind.task == self.task() { self.0.of(kind.place) } else { &[] }
     }
 
-    /// An entry, where there is one.
+    /// Entry, where there is one.
     pub fn at(&self, kind: Kind, row: usize, op: usize) -> Option<f32> {
         self.of(kind).get(row)?.get(op).copied()
     }
 
     /// All rows, those of the first kind of cell first.
     pub fn rows(&self) -> impl Iterator<Item = &Vec<f32>> {
-        self.task().kinds().iter().flat_map(|&kind| self.of(kind))
+        self.0.rows().iter()
     }
 
-    /// The softmax of each row (equation 2).
+    /// Op weights: the softmax of each row (equation 2).
     pub fn softmax(&self) -> Self {
-        match self {
-            Self::Convolutional(alphas) => Self::Convolutional(alphas.softmax()),
-            Self::Recurrent(alphas) => Self::Recurrent(alphas.softmax()),
-        }
+        Self(self.0.softmax())
     }
 
-    /// Each entry less that of others of the same shape.
+    /// Each entry less that of others of the same space.
     pub fn less(&self, other: &Self) -> Self {
-        let values = |a: Vec<f32>, b: Vec<f32>| a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<_>>();
-        match (self, other) {
-            (Self::Convolutional(a), Self::Convolutional(b)) => {
-                Self::Convolutional(Alphas::from_flat(&values(a.to_flat(), b.to_flat())))
-            }
-            (Self::Recurrent(a), Self::Recurrent(b)) => {
-                Self::Recurrent(RecurrentAlphas::from_flat(&values(a.to_flat(), b.to_flat())))
-            }
-            _ => self.clone(),
+        if self.task() == other.task() { Self(self.0.minus(&other.0)) } else { self.clone() }
+    }
+
+    /// Applies an intervention; one that cannot be made changes nothing.
+    pub fn intervene(&mut self, intervention: Intervention, mask: &mut AlphaMask) {
+        if let Ok(alphas) = intervention.apply(&self.0, mask) {
+            self.0 = alphas;
         }
     }
 
-    /// Makes a change to them; one that makes no sense changes nothing.
-    pub fn steer(&mut self, change: Steering, held: &mut Held) {
-        match self {
-            Self::Convolutional(alphas) => *alphas = change.apply(alphas, held).unwrap_or_else(|_| alphas.clone()),
-            Self::Recurrent(alphas) => *alphas = change.apply(alphas, held).unwrap_or_else(|_| alphas.clone()),
-        }
-    }
-
-    /// The cells that would be derived (section 2.4).
+    /// Cells that would be derived (section 2.4).
     pub fn cells(&self) -> Cells {
-        match self {
-            Self::Convolutional(alphas) => Cells::Convolutional(alphas.genotype()),
-            Self::Recurrent(alphas) => Cells::Recurrent(alphas.genotype()),
-        }
+        Cells(self.0.genotype())
     }
 }
 
-/// An op that a derived cell keeps.
+/// Op that a derived cell keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kept {
-    /// The op.
+    /// Op.
     pub op: AnyOp,
-    /// The row of the alphas that it comes from; for nodes beyond a search's, the row that there would be.
+    /// Row of the alphas that it comes from; for nodes beyond a search's, the row that there would be.
     pub edge: usize,
-    /// The state that it reads.
+    /// State that it reads.
     pub state: usize,
-    /// The node that it is part of, from 0.
+    /// Node that it is part of, from 0.
     pub node: usize,
 }
 
-/// Derived cells of either task.
+/// Derived cells, one of each kind of their space.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Cells {
-    /// A normal and a reduction cell.
-    Convolutional(Genotype),
-    /// A recurrent cell.
-    Recurrent(RecurrentGenotype),
-}
+pub struct Cells(pub Genotype);
 
 impl Cells {
-    /// What they belong to.
-    pub const fn task(&self) -> Task {
-        match self {
-            Self::Convolutional(_) => Task::Convolutional,
-            Self::Recurrent(_) => Task::Recurrent,
-        }
+    /// Search space.
+    pub fn task(&self) -> Task {
+        Task(self.0.space())
     }
 
-    /// The ops kept, node by node; those of a node in the order of the genotype.
+    /// Ops kept, node by node; those of a node in the order of the genotype.
     pub fn kept(&self, kind: Kind) -> Vec<Kept> {
-        let kept = |i: usize, op: AnyOp, state: usize| {
-            let node = i / kind.kept_a_node();
-            Kept { op, edge: kind.edge_index(state, node), state, node }
-        };
-        match (self, kind.convolutional()) {
-            (Self::Convolutional(genotype), Some(of)) => {
-                let (ops, _) = genotype.of(of);
-                ops.iter().enumerate().map(|(i, &(op, state))| kept(i, AnyOp::Convolutional(op), state)).collect()
-            }
-            (Self::Recurrent(genotype), None) => {
-                let ops = genotype.recurrent.iter().enumerate();
-                ops.map(|(i, &(op, state))| kept(i, AnyOp::Recurrent(op), state)).collect()
-            }
-            _ => Vec::new(),
+        if kind.task != self.task() {
+            return Vec::new();
         }
+        let edges = self.0.edges(kind.place).map(|edge| Kept {
+            op: AnyOp { op: edge.op, kind },
+            edge: kind.edge_index(edge.state, edge.node),
+            state: edge.state,
+            node: edge.node,
+        });
+        edges.collect()
     }
 
     /// States that make the output.
     pub fn output(&self, kind: Kind) -> &[usize] {
-        match (self, kind.convolutional()) {
-            (Self::Convolutional(genotype), Some(kind)) => genotype.of(kind).1,
-            (Self::Recurrent(genotype), None) => &genotype.concat,
-            _ => &[],
-        }
+        if kind.task == self.task() { &self.0.cells()[kind.place].concat } else { &[] }
     }
 
     /// Whether these are the same cells, whatever the order of a node's ops.
     pub fn same(&self, other: &Self) -> bool {
-        let sorted = |cells: &Self, kind| {
-            let mut kept = cells.kept(kind);
-            kept.sort_by_key(|kept| (kept.node, kept.state, kept.op.index()));
-            kept
-        };
-        self.task() == other.task() && self.task().kinds().iter().all(|&kind| sorted(self, kind) == sorted(other, kind))
+        self.0.same_cells(&other.0)
     }
 
     /// Ops that pass their input on as it is, in each kind of cell.
     pub fn skips(&self) -> Vec<usize> {
-        let count = |kind: &Kind| self.kept(*kind).iter().filter(|kept| kept.op.skips()).count();
-        self.task().kinds().iter().map(count).collect()
+        let count = |kind: Kind| self.kept(kind).iter().filter(|kept| kept.op.skips()).count();
+        self.task().kinds().into_iter().map(count).collect()
     }
 
-    /// Whether they can be built.
+    /// Checks that they can be built.
     ///
     /// # Errors
-    /// A sentence without its stop: the first thing found wrong.
-    pub fn check(&self) -> Result<(), String> {
-        match self {
-            Self::Convolutional(genotype) => genotype.check().map_err(|error| error.to_string()),
-            Self::Recurrent(genotype) => genotype.check().map_err(|error| error.to_string()),
-        }
+    /// The first fault found.
+    pub fn check(&self) -> Result<(), GenotypeError> {
+        self.0.check()
     }
 
-    /// The share code.
+    /// Share code.
     pub fn code(&self) -> Option<String> {
-        match self {
-            Self::Convolutional(genotype) => genotype.code().ok(),
-            Self::Recurrent(genotype) => genotype.code().ok(),
-        }
+        self.0.code().ok()
     }
 
-    /// The cells of a share code of either task.
+    /// Cells of a share code of any space.
     ///
     /// # Errors
-    /// A sentence without its stop that says what is wrong.
-    pub fn from_code(text: &str) -> Result<Self, String> {
-        if code::looks_like_recurrent_code(text) {
-            return RecurrentGenotype::from_code(text).map(Self::Recurrent).map_err(|error| error.to_string());
-        }
-        Genotype::from_code(text).map(Self::Convolutional).map_err(|error| error.to_string())
+    /// The text is no code, or names cells that cannot be built.
+    pub fn from_code(text: &str) -> Result<Self, CodeError> {
+        Genotype::from_code(text).map(Self)
     }
 
-    /// The cells in the JSON of the authors' implementation.
+    /// JSON of the authors' implementation.
     pub fn to_json(&self) -> String {
-        let json = match self {
-            Self::Convolutional(genotype) => serde_json::to_string_pretty(genotype),
-            Self::Recurrent(genotype) => serde_json::to_string_pretty(genotype),
-        };
-        json.unwrap_or_default() + "\n"
+        serde_json::to_string_pretty(&self.0).unwrap_or_default() + "\n"
     }
 
-    /// The cells in the Python that people pass on.
+    /// Python that people pass on.
     pub fn to_python(&self) -> String {
-        match self {
-            Self::Convolutional(genotype) => genotype.to_python(),
-            Self::Recurrent(genotype) => genotype.to_python(),
-        }
+        self.0.to_python()
     }
 
-    /// The cells as a Graphviz document.
+    /// Graphviz document.
     pub fn dot(&self) -> String {
-        match self {
-            Self::Convolutional(genotype) => genotype.dot(),
-            Self::Recurrent(genotype) => genotype.dot(),
-        }
+        self.0.dot()
     }
 }
 
@@ -446,31 +382,45 @@ mod tests {
 
     #[test]
     fn rows_are_numbered_as_the_edges_are() {
-        for kind in [Kind::Normal, Kind::Reduce, Kind::Recurrent] {
+        for kind in Task::all().flat_map(Task::kinds) {
             let edges = kind.edges();
-            assert_eq!(edges.len(), kind.edge_count());
+            assert_eq!((edges.len(), kind.rows().len()), (kind.edge_count(), kind.edge_count()));
             assert_eq!(edges.last().unwrap().node + 1, kind.nodes());
             for (row, edge) in edges.iter().enumerate() {
                 assert_eq!(kind.edge_index(edge.state, edge.node), row);
             }
+            assert_eq!(Kind::named(kind.name()), Some(kind));
+            assert_eq!(Kind::from(kind.cell_name()), kind);
         }
     }
 
     #[test]
-    fn cells_of_either_task_are_passed_on_and_compared() {
-        for task in [Task::Convolutional, Task::Recurrent] {
+    fn cells_of_any_space_are_passed_on_and_compared() {
+        for task in Task::all() {
             for name in task.published() {
                 let cells = task.published_cells(name).unwrap();
                 assert_eq!((cells.task(), cells.check()), (task, Ok(())));
                 assert_eq!(Cells::from_code(&cells.code().unwrap()), Ok(cells.clone()));
                 assert!(cells.same(&cells) && !cells.same(&task.random_cells(1).unwrap()));
-                for &kind in task.kinds() {
+                for kind in task.kinds() {
                     assert!(!cells.kept(kind).is_empty() && !cells.output(kind).is_empty());
                 }
             }
         }
-        let [v1, v2] = ["DARTS_V1", "DARTS_V2"].map(|name| Task::Recurrent.published_cells(name).unwrap());
+        let [v1, v2] = ["DARTS_V1", "DARTS_V2"].map(|name| Task::RECURRENT.published_cells(name).unwrap());
         assert_eq!((v1.skips(), v2.skips()), (vec![1], vec![1]));
-        assert!(Cells::from_code("r1.x0.0000").unwrap_err().contains("its check is 0000"));
+        assert!(Cells::from_code("r1.x0.0000").unwrap_err().to_string().contains("its check is 0000"));
+        assert_eq!(published_names(), ["DARTS_V1", "DARTS_V2", "NASNet", "AmoebaNet", "PNASNet", "ENAS"]);
+    }
+
+    #[test]
+    fn ops_of_the_same_effect_have_the_same_colour() {
+        let colours = |task: Task| task.ops().into_iter().map(AnyOp::colour).collect::<Vec<_>>();
+        assert_eq!(colours(Task::CONVOLUTIONAL), [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(colours(Task::RECURRENT), [0, 4, 1, 7, 3]);
+        let seven = AnyOp { op: Op::SEP_CONV_7X7, kind: Kind::named("normal").unwrap() };
+        assert_eq!((seven.index(), seven.colour()), (8, FAINT));
+        let [normal, recurrent] = ["normal", "recurrent"].map(|name| Kind::named(name).unwrap());
+        assert!(recurrent.is_deep() && !normal.is_deep());
     }
 }

@@ -5,6 +5,7 @@ pub mod cells;
 pub mod chart;
 pub mod describe;
 pub mod drawing;
+pub mod fingerprint;
 pub mod heat;
 pub mod import;
 pub mod messages;

@@ -1,10 +1,10 @@
-//! What crosses between the page and the worker, through serde-wasm-bindgen.
+//! Messages between the page and the worker, through serde-wasm-bindgen.
 //!
-//! Every search has a number, so that what an abandoned one still says can be told apart from the current one.
+//! Every search has a number, so that messages of an abandoned one are not taken for the current one's.
 
 use darts_engine::{
     bench::StepBenchmark,
-    config::{RecurrentConfig, SearchConfig, TrainConfig},
+    config::{AnySearchConfig, SearchConfig, TrainConfig},
     event::Event,
     intervention::Control,
     space::Genotype,
@@ -15,30 +15,30 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Command {
-    /// Abandon the current search, if any, and begin this one; or go on with it where it was kept.
+    /// Abandon the current search, if any, and begin this one; or resume it from a snapshot.
     Start {
         /// Number of the search.
         run: u32,
-        /// What is searched.
-        wanted: Wanted,
-        /// The engine's checkpoint, where it was kept.
+        /// The search.
+        request: SearchRequest,
+        /// The engine's checkpoint, where the search was saved.
         #[serde(default, with = "serde_bytes")]
         checkpoint: Option<Vec<u8>>,
-        /// Whether it waits for a word before it takes a step.
-        held: bool,
+        /// Whether it waits for a command before it takes a step.
+        paused: bool,
     },
-    /// Have the device compile what a step of this search takes, as long as nothing else is asked for.
+    /// Have the device compile the shaders of a step of this search, as long as nothing else is asked for.
     Rehearse {
-        /// What may be searched next.
-        wanted: Wanted,
+        /// Search that may come next.
+        request: SearchRequest,
     },
-    /// Have the network of the current search on text write some.
+    /// Have the network of the current search write text.
     Sample {
-        /// How many words.
+        /// Words to write.
         words: usize,
-        /// What scores are divided by.
+        /// Divisor of the scores.
         temperature: f64,
-        /// What decides the words.
+        /// Seed of the words.
         seed: u64,
     },
     /// Train networks of these cells from scratch, a step of each in turn, beside whatever is searched.
@@ -54,9 +54,9 @@ pub enum Command {
     },
     /// Abandon the race.
     StopRace,
-    /// What any search can be asked while it runs.
+    /// Request that any search takes while it runs.
     Control {
-        /// What.
+        /// The request.
         control: Control,
     },
     /// Abandon the search, and time steps on random images.
@@ -70,29 +70,34 @@ pub enum Command {
     },
 }
 
-/// What is searched, and on what.
+/// Search to begin: its space with its hyper-parameters, and its data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "task", rename_all = "snake_case")]
-pub enum Wanted {
-    /// Convolutional cells, on images.
+pub struct SearchRequest {
+    /// Hyper-parameters.
+    pub config: AnySearchConfig,
+    /// Data.
+    pub data: DataRequest,
+}
+
+/// Data of a search.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum DataRequest {
+    /// Images.
     Images {
-        /// Hyper-parameters.
-        config: SearchConfig,
-        /// The images.
-        data: DataChoice,
+        /// Which.
+        choice: DataChoice,
     },
-    /// A recurrent cell, on text.
+    /// A text.
     Text {
-        /// Hyper-parameters.
-        config: RecurrentConfig,
-        /// The most words of the vocabulary.
+        /// Most words of the vocabulary.
         words: usize,
-        /// The text, where it is not the book beside the page.
+        /// The user's own text, where it is not the book beside the page.
         own: Option<OwnText>,
     },
 }
 
-/// Which images a search learns from.
+/// Images that a search learns from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DataChoice {
@@ -104,7 +109,7 @@ pub enum DataChoice {
 }
 
 impl DataChoice {
-    /// The name used in the URL.
+    /// Name in the URL.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Cifar10 => "cifar10",
@@ -112,25 +117,25 @@ impl DataChoice {
         }
     }
 
-    /// The choice with that name.
+    /// Choice of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Cifar10, Self::Textures].into_iter().find(|choice| choice.name() == name)
     }
 }
 
-/// Which text a search learns from.
+/// Text that a search learns from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TextChoice {
     /// The book that lies beside the page.
     #[default]
     Book,
-    /// A file that somebody dropped on the page.
+    /// A file of the user's own.
     Own,
 }
 
 impl TextChoice {
-    /// The name used in the URL.
+    /// Name in the URL.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Book => "book",
@@ -138,18 +143,18 @@ impl TextChoice {
         }
     }
 
-    /// The choice with that name.
+    /// Choice of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Book, Self::Own].into_iter().find(|choice| choice.name() == name)
     }
 }
 
-/// A text file of somebody's own.
+/// A text file of the user's own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OwnText {
-    /// What it is called.
+    /// Name.
     pub name: String,
-    /// What is in it.
+    /// Contents.
     #[serde(with = "serde_bytes")]
     pub bytes: Vec<u8>,
 }
@@ -165,40 +170,40 @@ pub enum Message {
         /// Bytes there are, where the server says so.
         total: Option<f64>,
     },
-    /// The device is there; commands are heard from now on.
+    /// The device is there; commands are taken from now on.
     Ready {
         /// Name of the adapter that computes.
         adapter: String,
-        /// The interface used, for example `WebGPU`.
+        /// Interface used, for example `WebGPU`.
         backend: String,
-        /// The processor emulates the GPU, or stands in for it.
+        /// Whether it is a software adapter, or the CPU by itself.
         software: bool,
-        /// Why it is the processor without any GPU interface, where it is: a sentence.
+        /// Why the CPU computes without any GPU interface, where it does: a sentence.
         instead: Option<String>,
     },
     /// The images of a search are there.
     Data {
         /// Number of the search.
         run: u32,
-        /// What the search learns from in the end.
+        /// Images that the search learns from in the end.
         data: DataChoice,
         /// Training images there are.
         images: usize,
-        /// Why it is not what was asked for.
+        /// Why they are not those asked for.
         notice: Option<String>,
     },
     /// The text of a search is there.
     Text {
         /// Number of the search.
         run: u32,
-        /// What it is called.
+        /// Name.
         name: String,
     },
-    /// What a search is doing now.
+    /// Present activity of a search.
     Status {
         /// Number of the search.
         run: u32,
-        /// What it is doing.
+        /// The activity.
         activity: Activity,
     },
     /// An event of a search.
@@ -212,31 +217,31 @@ pub enum Message {
     Raced {
         /// Number of the race.
         race: u32,
-        /// Which network.
+        /// Place of the network.
         runner: usize,
         /// The event.
         event: Box<Event>,
     },
-    /// What a search can be taken up again from, as it is after all events told so far.
-    Kept {
+    /// State that a search can be resumed from, as it is after all events sent so far.
+    Snapshot {
         /// Number of the search.
         run: u32,
         /// The engine's checkpoint.
         #[serde(with = "serde_bytes")]
         checkpoint: Vec<u8>,
     },
-    /// A change that could not be made; the search goes on as before.
+    /// An intervention that cannot be made; the search goes on as before.
     Refused {
         /// Number of the search.
         run: u32,
         /// Why.
         reason: String,
     },
-    /// What a benchmark has timed.
+    /// Progress of a benchmark.
     Timing {
         /// Number of the benchmark.
         run: u32,
-        /// The kind of step.
+        /// Kind of step.
         kind: String,
         /// Steps of it, the first of which does not count.
         done: usize,
@@ -250,12 +255,12 @@ pub enum Message {
     },
     /// The worker is broken and must be replaced.
     Failed {
-        /// What went wrong, in one sentence.
+        /// The error, in one sentence.
         message: String,
     },
 }
 
-/// What a search in the worker is doing.
+/// Activity of a search in the worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Activity {

@@ -1,14 +1,14 @@
-//! Networks of derived cells that are trained from scratch side by side: a fold over the events of their training runs.
+//! Networks of derived cells trained from scratch side by side: a fold over the events of their training runs.
 
 use crate::cells::Cells;
 use darts_engine::event::{Event, Tested};
 
-/// What trains side by side.
+/// Networks that train side by side.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Race {
     /// Passes over the training images.
     pub epochs: usize,
-    /// What fixes initial weights, choice and order of the images, and augmentation, of all of them alike.
+    /// Seed of initial weights, choice and order of the images, and augmentation, the same for all of them.
     pub seed: u64,
     /// The networks.
     pub runners: Vec<Runner>,
@@ -19,16 +19,16 @@ pub struct Race {
 /// One of the networks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Runner {
-    /// What its cells are called.
+    /// Name of its cells.
     pub title: String,
-    /// Its cells.
+    /// Cells.
     pub cells: Cells,
     /// Weights of the network, once it is laid out.
     pub parameters: usize,
-    /// Images trained on.
-    pub train_images: usize,
-    /// Images tested on, which it never learns from.
-    pub test_images: usize,
+    /// Examples trained on.
+    pub train_examples: usize,
+    /// Examples tested on, which it never learns from.
+    pub test_examples: usize,
     /// Steps done and the training loss of each.
     pub losses: Vec<(f32, f32)>,
     /// Tests, each with the steps done by then.
@@ -44,8 +44,8 @@ impl Runner {
             title,
             cells,
             parameters: 0,
-            train_images: 0,
-            test_images: 0,
+            train_examples: 0,
+            test_examples: 0,
             losses: Vec::new(),
             tests: Vec::new(),
             finished: false,
@@ -66,17 +66,16 @@ impl Runner {
 }
 
 impl Race {
-    /// Takes in the next event of one of the networks; what is not there hears nothing.
+    /// Takes in the next event of one of the networks.
     pub fn apply(&mut self, runner: usize, event: &Event) {
         if let Event::Failed { .. } = event {
             self.stopped = true;
         }
         let Some(runner) = self.runners.get_mut(runner) else { return };
         match event {
-            Event::TrainStarted { parameters, train_images, test_images, .. } => {
+            &Event::TrainStarted { parameters, train_examples, test_examples, .. } => {
                 let fresh = Runner::new(runner.title.clone(), runner.cells.clone());
-                *runner =
-                    Runner { parameters: *parameters, train_images: *train_images, test_images: *test_images, ..fresh };
+                *runner = Runner { parameters, train_examples, test_examples, ..fresh };
             }
             Event::TrainStep { step, train, .. } => runner.losses.push((*step as f32 + 1.0, train.loss)),
             Event::Evaluated { test, .. } => runner.tests.push((runner.steps(), *test)),
@@ -90,7 +89,7 @@ impl Race {
         !self.stopped && self.runners.iter().any(|runner| !runner.finished)
     }
 
-    /// What the tests come to, in a sentence that says how much of it may be chance; nothing before all were tested.
+    /// Result of the tests in a sentence that says how much of it may be chance; nothing before all were tested.
     pub fn verdict(&self) -> Option<String> {
         let all: Option<Vec<_>> = self.runners.iter().map(|runner| Some((runner, runner.right()?))).collect();
         let all = all.filter(|all| all.len() == 2)?;
@@ -107,7 +106,7 @@ impl Race {
             "After epoch {tests} of {}: {first:.1}% against {second:.1}% of {} test images right. The difference of {:.1} \
              points has a standard error of {error:.1}: {judged}. One run each, seed {}.",
             self.epochs,
-            a.test_images,
+            a.test_examples,
             difference.abs(),
             self.seed
         ))
@@ -122,13 +121,15 @@ mod tests {
 
     #[test]
     fn a_race_is_what_its_events_say() {
-        let cells = |seed| Task::Convolutional.random_cells(seed).unwrap();
+        let cells = |seed| Task::CONVOLUTIONAL.random_cells(seed).unwrap();
         let runners = vec![Runner::new("One".into(), cells(1)), Runner::new("Other".into(), cells(2))];
         let mut race = Race { epochs: 1, seed: 5, runners, stopped: false };
         let step = |step, loss| Event::TrainStep {
             epoch: 0,
             step,
-            train: Measure { loss, accuracy: 0.0 },
+            row: None,
+            examples: None,
+            train: Measure::images(loss, 0.0),
             gradient_norm: 1.0,
             seconds: 0.1,
         };

@@ -1,18 +1,16 @@
-//! A recorded run, read in pieces of any size: lines of `events.jsonl`, each checked before it is believed.
+//! A recorded run, read in pieces of any size: lines of `events.jsonl`, of this version or of version 1, each checked before it
+//! is believed.
 
-use crate::cells::Task;
 use darts_engine::{
     event::Event,
-    space::{
-        Alphas, EDGES, Genotype, Op, RECURRENT_EDGES, RECURRENT_NODES, RecurrentAlphas, RecurrentGenotype, RecurrentOp,
-    },
+    space::{Alphas, Genotype, Space},
 };
 
-/// The longest line that is read: many times what an event has.
-const LONGEST: usize = 1 << 20;
+/// Longest line that is read: many times what an event has.
+const MAX_LINE: usize = 1 << 20;
 
-/// The most steps that are believed.
-const MOST_STEPS: usize = 1 << 30;
+/// Most steps, and most epochs, that are believed.
+const MAX_STEPS: usize = 1 << 30;
 
 /// Takes a log apart into events.
 #[derive(Debug, Default)]
@@ -22,21 +20,21 @@ pub struct Reader {
     begun: Option<Begun>,
 }
 
-/// What a log is known to be.
+/// Kind of log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Begun {
-    /// That of a search, whichever.
+    /// Of a search in any space.
     Search,
-    /// That of a search of this task.
-    Of(Task),
+    /// Of a search in this space.
+    Of(Space),
 }
 
 /// Why a log cannot be read on; one sentence that names the line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
-    /// The line, from 1.
+    /// Line, from 1.
     pub line: usize,
-    /// What is wrong with it.
+    /// Fault.
     pub problem: String,
 }
 
@@ -47,16 +45,16 @@ impl std::fmt::Display for Unreadable {
 }
 
 impl Reader {
-    /// A reader of single events of a search whose start was told before.
+    /// Reader of single events of a search whose start was reported before.
     pub fn going_on() -> Self {
         Self { begun: Some(Begun::Search), ..Self::default() }
     }
 
-    /// Takes in the next bytes and tells the events that are whole by now.
+    /// Takes in the next bytes and emits the events that are whole by now.
     ///
     /// # Errors
-    /// A line that is no event of a search; the events before it have been told.
-    pub fn feed(&mut self, mut bytes: &[u8], mut tell: impl FnMut(Event)) -> Result<(), Unreadable> {
+    /// A line that is no event of a search; the events before it have been emitted.
+    pub fn feed(&mut self, mut bytes: &[u8], mut emit: impl FnMut(Event)) -> Result<(), Unreadable> {
         while let Some(end) = bytes.iter().position(|&byte| byte == b'\n') {
             let (line, rest) = (&bytes[..end], &bytes[end + 1..]);
             bytes = rest;
@@ -67,16 +65,16 @@ impl Reader {
                 let whole = std::mem::take(&mut self.pending);
                 self.event(&whole)
             }?;
-            event.into_iter().for_each(&mut tell);
+            event.into_iter().for_each(&mut emit);
         }
         self.pending.extend_from_slice(bytes);
-        if self.pending.len() > LONGEST {
+        if self.pending.len() > MAX_LINE {
             return Err(self.wrong(1, "longer than any event"));
         }
         Ok(())
     }
 
-    /// Says that nothing follows.
+    /// Checks that the log can end here.
     ///
     /// # Errors
     /// The last line has no end, or there was no event at all.
@@ -93,236 +91,190 @@ impl Reader {
 
     fn event(&mut self, line: &[u8]) -> Result<Option<Event>, Unreadable> {
         self.line += 1;
-        if line.len() > LONGEST {
+        if line.len() > MAX_LINE {
             return Err(self.wrong(0, "longer than any event"));
         }
         if line.iter().all(u8::is_ascii_whitespace) {
             return Ok(None);
         }
-        let event: Event = serde_json::from_slice(line).map_err(|error| self.wrong(0, &told(&error)))?;
-        match &event {
-            Event::Started { .. } => self.begun = Some(Begun::Of(Task::Convolutional)),
-            Event::RecurrentStarted { .. } => self.begun = Some(Begun::Of(Task::Recurrent)),
-            Event::TrainStarted { .. } | Event::TextTrainStarted { .. } => {
-                return Err(self.wrong(0, "this is the log of a training run, and the page shows searches"));
-            }
-            _ => match (self.begun, task_of(&event)) {
-                (None, _) => return Err(self.wrong(0, "the log does not begin with the start of a search")),
-                (Some(Begun::Of(task)), Some(other)) if task != other => {
-                    return Err(self.wrong(0, "a search of one kind goes on with an event of the other"));
-                }
-                _ => {}
-            },
-        }
-        check(&event).map_err(|problem| self.wrong(0, &problem))?;
+        let event = Event::from_json(line).map_err(|error| self.wrong(0, &fault(&error)))?;
+        self.place(&event).and_then(|()| check(&event)).map_err(|problem| self.wrong(0, &problem))?;
         Ok(Some(event))
+    }
+
+    /// Checks that the event can come where it does.
+    fn place(&mut self, event: &Event) -> Result<(), String> {
+        match (event, self.begun) {
+            (Event::Started { config, .. }, _) => self.begun = Some(Begun::Of(config.space())),
+            (Event::TrainStarted { .. }, _) => {
+                return Err("this is the log of a training run, and the page shows searches".into());
+            }
+            (_, None) => return Err("the log does not begin with the start of a search".into()),
+            (_, Some(Begun::Search)) => {}
+            (_, Some(Begun::Of(space))) => {
+                if let Some(other) = spaces(event).find(|other| *other != space) {
+                    return Err(format!(
+                        "a search in the {space} space goes on with an event of one in the {other} space"
+                    ));
+                }
+            }
+        }
+        Ok(())
     }
 }
 
-/// The task whose searches tell such events, where only one does.
-fn task_of(event: &Event) -> Option<Task> {
+/// Alphas of an event of a search.
+fn alphas(event: &Event) -> Option<&Alphas> {
     match event {
-        Event::Step { .. } | Event::Epoch { .. } | Event::Steered { .. } | Event::Finished { .. } => {
-            Some(Task::Convolutional)
-        }
-        Event::RecurrentStep { .. }
-        | Event::RecurrentEpoch { .. }
-        | Event::RecurrentSteered { .. }
-        | Event::Sampled { .. }
-        | Event::RecurrentFinished { .. } => Some(Task::Recurrent),
+        Event::Step { alphas, .. } => alphas.as_ref(),
+        Event::Started { alphas, .. }
+        | Event::Epoch { alphas, .. }
+        | Event::Intervention { alphas, .. }
+        | Event::Finished { alphas, .. } => Some(alphas),
         _ => None,
     }
 }
 
-/// What JSON says is wrong, without its line, which is always 1, and cut to what a sentence can hold.
-fn told(error: &serde_json::Error) -> String {
+/// Derived cells of an event of a search.
+fn genotype(event: &Event) -> Option<&Genotype> {
+    match event {
+        Event::Epoch { genotype, .. } | Event::Finished { genotype, .. } => Some(genotype),
+        _ => None,
+    }
+}
+
+/// Spaces that an event belongs to: one, if it is sound.
+fn spaces(event: &Event) -> impl Iterator<Item = Space> {
+    alphas(event).map(Alphas::space).into_iter().chain(genotype(event).map(Genotype::space))
+}
+
+/// Fault that JSON has, without its line, which is always 1, and cut to what a sentence can hold.
+fn fault(error: &serde_json::Error) -> String {
     let text = error.to_string().replace(" at line 1 column", " at column");
     let short: String = text.chars().filter(|c| !c.is_control()).take(160).collect();
     if short.len() < text.len() { short + "\u{2026}" } else { short }
 }
 
-/// Whether what the views index by is as long as they expect.
+/// Checks what the engine does not check when it reads an event: settings, counts and cells. Alphas have their shape.
 fn check(event: &Event) -> Result<(), String> {
     match event {
         Event::Started { config, steps_per_epoch, alphas, .. } => {
             config.check().map_err(|error| error.to_string())?;
-            if *steps_per_epoch == 0 || *steps_per_epoch > MOST_STEPS {
-                return Err(format!("{steps_per_epoch} steps an epoch make no search"));
+            if let Some(steps) = steps_per_epoch.filter(|steps| !(1..=MAX_STEPS).contains(steps)) {
+                return Err(format!("{steps} steps an epoch make no search"));
             }
-            check_alphas(alphas)
+            if alphas.space() != config.space() {
+                return Err(format!(
+                    "a search in the {} space has alphas of the {} space",
+                    config.space(),
+                    alphas.space()
+                ));
+            }
         }
-        Event::RecurrentStarted { config, alphas, .. } => {
-            config.check().map_err(|error| error.to_string())?;
-            check_recurrent_alphas(alphas)
-        }
-        Event::Step { step, .. }
-        | Event::RecurrentStep { step, .. }
-        | Event::Sampled { step, .. }
-        | Event::Steered { step, .. }
-        | Event::RecurrentSteered { step, .. }
-            if *step > MOST_STEPS =>
+        Event::Step { step, .. } | Event::Sampled { step, .. } | Event::Intervention { step, .. }
+            if *step > MAX_STEPS =>
         {
-            Err(format!("{step} is no step"))
+            return Err(format!("{step} is no step"));
         }
-        Event::Step { architecture, .. } => architecture.as_ref().map_or(Ok(()), check_alphas),
-        Event::RecurrentStep { architecture, .. } => architecture.as_ref().map_or(Ok(()), check_recurrent_alphas),
-        Event::RecurrentEpoch { architecture, genotype, .. }
-        | Event::RecurrentFinished { architecture, genotype, .. } => {
-            check_recurrent_alphas(architecture)?;
-            check_recurrent_genotype(genotype)
+        Event::Step { epoch, .. } | Event::Epoch { epoch, .. } if *epoch > MAX_STEPS => {
+            return Err(format!("{epoch} is no epoch"));
         }
-        Event::Epoch { architecture, genotype, .. } | Event::Finished { architecture, genotype, .. } => {
-            check_alphas(architecture)?;
-            check_genotype(genotype)
-        }
-        Event::Steered { architecture, .. } => check_alphas(architecture),
-        Event::RecurrentSteered { architecture, .. } => check_recurrent_alphas(architecture),
-        _ => Ok(()),
+        _ => {}
     }
-}
-
-fn check_alphas(alphas: &Alphas) -> Result<(), String> {
-    for (name, rows) in [("normal", &alphas.normal), ("reduce", &alphas.reduce)] {
-        if rows.len() != EDGES || rows.iter().any(|row| row.len() != Op::CANDIDATES.len()) {
-            return Err(format!("the alphas of {name} cells are not {EDGES} by {}", Op::CANDIDATES.len()));
-        }
-        if let Some(alpha) = rows.iter().flatten().find(|alpha| !alpha.is_finite()) {
-            return Err(format!("an alpha of {name} cells is {alpha}"));
-        }
-    }
-    Ok(())
-}
-
-fn check_recurrent_alphas(alphas: &RecurrentAlphas) -> Result<(), String> {
-    let ops = RecurrentOp::CANDIDATES.len();
-    if alphas.rows.len() != RECURRENT_EDGES || alphas.rows.iter().any(|row| row.len() != ops) {
-        return Err(format!("the alphas of the recurrent cell are not {RECURRENT_EDGES} by {ops}"));
-    }
-    match alphas.rows.iter().flatten().find(|alpha| !alpha.is_finite()) {
-        Some(alpha) => Err(format!("an alpha of the recurrent cell is {alpha}")),
-        None => Ok(()),
-    }
-}
-
-fn check_recurrent_genotype(genotype: &RecurrentGenotype) -> Result<(), String> {
-    genotype.check().map_err(|error| error.to_string())?;
-    match genotype.recurrent.len() {
-        RECURRENT_NODES => Ok(()),
-        nodes => Err(format!("a search derives {RECURRENT_NODES} nodes, and these are {nodes}")),
-    }
-}
-
-fn check_genotype(genotype: &Genotype) -> Result<(), String> {
-    genotype.check_derived().map_err(|error| error.to_string())
+    genotype(event).map_or(Ok(()), Genotype::check_derived).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::Run;
+    use crate::{
+        cells::Kind,
+        describe::network,
+        run::{End, Run},
+    };
     use darts_engine::{
-        config::{RecurrentConfig, SearchConfig},
-        event::{Measure, WordMeasure},
-        intervention::{SteeredCell, Steering},
+        config::{AnySearchConfig, RecurrentConfig, SearchConfig},
+        event::{LOG_VERSION, Measure},
+        intervention::Intervention,
+        space::{CONVOLUTIONAL, Op, RECURRENT},
     };
 
-    fn alphas(step: usize) -> Alphas {
-        Alphas::from_flat(&(0..224).map(|i| ((i * 7 + step * 3) % 31) as f32 / 50.0).collect::<Vec<_>>())
+    /// Logs of version 1.
+    const OLD_IMAGES: &str = include_str!("version1/images.jsonl");
+    const OLD_TEXT: &str = include_str!("version1/text.jsonl");
+
+    fn alphas(space: Space, step: usize) -> Alphas {
+        let [rows, ops] = space.alpha_shape();
+        Alphas::from_flat(space, &(0..rows * ops).map(|i| ((i * 7 + step * 3) % 31) as f32 / 50.0).collect::<Vec<_>>())
     }
 
-    /// A run of `steps` steps, ten an epoch.
-    fn events(steps: usize) -> Vec<Event> {
-        let measure = Measure { loss: 2.0, accuracy: 0.5 };
-        let mut events = vec![Event::Started {
-            config: SearchConfig { epochs: steps / 10, ..SearchConfig::default() },
+    fn started(config: impl Into<AnySearchConfig>, vocabulary: Option<usize>) -> Event {
+        let config = config.into();
+        Event::Started {
+            version: LOG_VERSION,
             adapter: "a <b>device</b>".into(),
             backend: "Vulkan".into(),
             parameters: 7,
-            weight_images: 640,
-            alpha_images: 640,
-            steps_per_epoch: 10,
-            alphas: alphas(0),
+            train_examples: 640,
+            valid_examples: 640,
+            steps_per_epoch: vocabulary.is_none().then_some(10),
+            rows: vocabulary.map(|_| 100),
+            vocabulary,
+            alphas: alphas(config.space(), 0),
+            config,
+        }
+    }
+
+    /// Step, and the end of its epoch after every tenth.
+    fn step(space: Space, step: usize, row: Option<usize>, measure: Measure) -> Vec<Event> {
+        let mut events = vec![Event::Step {
+            epoch: step / 10,
+            step,
+            row,
+            examples: row.map(|_| 160),
+            train: measure,
+            valid: measure,
+            gradient_norm: 1.0,
+            seconds: 0.5,
+            alphas: step.is_multiple_of(3).then(|| alphas(space, step)),
         }];
-        for step in 0..steps {
-            events.push(Event::Step {
+        if (step + 1).is_multiple_of(10) {
+            events.push(Event::Epoch {
                 epoch: step / 10,
-                step,
-                weights: measure,
-                alphas: measure,
-                gradient_norm: 1.0,
-                seconds: 0.5,
-                architecture: (step % 3 == 0).then(|| alphas(step)),
+                learning_rate: row.is_none().then_some(0.1),
+                train: measure,
+                valid: measure,
+                evaluation: row.map(|_| measure),
+                examples_per_second: 3.0,
+                seconds: 1.0,
+                genotype: alphas(space, step).genotype(),
+                alphas: alphas(space, step),
+                curvature: None,
             });
-            if (step + 1) % 10 == 0 {
-                events.push(Event::Epoch {
-                    epoch: step / 10,
-                    learning_rate: 0.1,
-                    weights: measure,
-                    alphas: measure,
-                    images_per_second: 3.0,
-                    seconds: 1.0,
-                    architecture: alphas(step),
-                    genotype: alphas(step).genotype(),
-                    curvature: None,
-                });
-            }
         }
         events
     }
 
-    /// A recurrent run of `steps` steps, ten an epoch, that writes now and then.
-    fn recurrent_events(steps: usize) -> Vec<Event> {
-        let alphas = |step: usize| {
-            RecurrentAlphas::from_flat(&(0..180).map(|i| ((i * 7 + step * 3) % 31) as f32 / 50.0).collect::<Vec<_>>())
-        };
-        let measure = WordMeasure::new(3.0);
-        let mut events = vec![Event::RecurrentStarted {
-            config: RecurrentConfig { epochs: steps / 10, ..RecurrentConfig::default() },
-            adapter: "a device".into(),
-            backend: "Vulkan".into(),
-            parameters: 7,
-            vocabulary: 40,
-            train_words: 900,
-            valid_words: 90,
-            rows: 100,
-            alphas: alphas(0),
-        }];
-        for step in 0..steps {
-            let epoch = step / 10;
-            events.push(Event::RecurrentStep {
-                epoch,
-                step,
-                row: 10 * (step % 10 + 1),
-                words: 160,
-                weights: measure,
-                alphas: measure,
-                gradient_norm: 1.0,
-                seconds: 0.5,
-                architecture: (step % 3 == 0).then(|| alphas(step)),
-            });
-            if step % 7 == 3 {
-                events.push(Event::RecurrentSteered {
-                    step: step + 1,
-                    steering: Steering::Prune {
-                        cell: SteeredCell::Recurrent,
-                        edge: step % 36,
-                        op: RecurrentOp::Relu.into(),
-                    },
-                    architecture: alphas(step),
-                });
+    /// A run of `steps` steps, ten an epoch.
+    fn events(steps: usize) -> Vec<Event> {
+        let mut events = vec![started(SearchConfig { epochs: steps / 10, ..SearchConfig::default() }, None)];
+        events.extend((0..steps).flat_map(|i| step(CONVOLUTIONAL, i, None, Measure::images(2.0, 0.5))));
+        events
+    }
+
+    /// A run on text of `steps` steps, ten an epoch, with interventions and samples.
+    fn text_events(steps: usize) -> Vec<Event> {
+        let config = RecurrentConfig { epochs: steps / 10, ..RecurrentConfig::default() };
+        let mut events = vec![started(config, Some(40))];
+        for i in 0..steps {
+            events.extend(step(RECURRENT, i, Some(10 * (i % 10 + 1)), Measure::words(3.0)));
+            if i % 7 == 3 {
+                let cell = Kind::named("recurrent").unwrap().cell_name();
+                let intervention = Intervention::Prune { cell, edge: i % 36, op: Op::RELU };
+                events.push(Event::Intervention { step: i + 1, intervention, alphas: alphas(RECURRENT, i) });
             }
-            if (step + 1) % 10 == 0 {
-                events.push(Event::RecurrentEpoch {
-                    epoch,
-                    weights: measure,
-                    alphas: measure,
-                    valid: measure,
-                    words_per_second: 3.0,
-                    seconds: 1.0,
-                    architecture: alphas(step),
-                    genotype: alphas(step).genotype(),
-                });
-                events.push(Event::Sampled { step: step + 1, temperature: 0.8, seed: 1, text: "<b>a\nb".into() });
+            if (i + 1) % 10 == 0 {
+                events.push(Event::Sampled { step: i + 1, temperature: 0.8, seed: 1, text: "<b>a\nb".into() });
             }
         }
         events
@@ -340,23 +292,53 @@ mod tests {
 
     #[test]
     fn a_log_reads_back_in_pieces_of_any_size_and_replays_as_the_live_run_did() {
-        for live in [events(40), recurrent_events(40)] {
+        for live in [events(40), text_events(40)] {
             let bytes = log(&live);
             for piece in [1, 7, 4096, bytes.len()] {
-                let (told, outcome) = read(&bytes, piece);
+                let (read, outcome) = read(&bytes, piece);
                 assert_eq!(outcome, Ok(()));
-                assert_eq!(told, live);
+                assert_eq!(read, live);
             }
             assert_eq!(Run::replay(&read(&bytes, 100).0), Run::replay(&live));
         }
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_line_and_what_came_before_stays() {
+    fn logs_of_version_1_are_read_and_go_on_in_this_version() {
+        let (images, outcome) = read(OLD_IMAGES.as_bytes(), 4096);
+        assert_eq!(outcome, Ok(()));
+        let run = Run::replay(&images);
+        assert_eq!((run.steps, run.total_steps(), run.interventions.len()), (2, Some(2), 1));
+        assert_eq!((run.course.weight_rate, run.course.alpha_rate), (0.025, 0.3));
+        let started = run.started.as_ref().unwrap();
+        assert_eq!((started.examples(), network(&started.config)), (8, "3 cells of 2 channels".to_owned()));
+        let last = run.last.as_ref().unwrap();
+        assert_eq!((last.train, last.valid), (Measure::images(2.2667956, 0.0), Measure::images(2.2542808, 0.5)));
+        assert_eq!(run.epochs[0].curvature, Some(0.020224286));
+        assert_eq!(run.end, Some(End::Finished { seconds: 0.086194907 }));
+
+        let (text, outcome) = read(OLD_TEXT.as_bytes(), 4096);
+        assert_eq!(outcome, Ok(()));
+        let run = Run::replay(&text);
+        assert_eq!((run.steps, run.samples.len(), run.interventions.len()), (2, 1, 1));
+        let started = run.started.as_ref().unwrap();
+        assert_eq!((started.examples(), started.vocabulary), (602, Some(8)));
+        assert_eq!(run.epochs[0].evaluation.map(|measure| measure.loss), Some(2.076965));
+
+        for (events, old) in [(images, OLD_IMAGES), (text, OLD_TEXT)] {
+            // As where a search that was saved by an older page goes on.
+            let lines: Vec<&str> = old.lines().collect();
+            let mixed = [format!("{}\n{}\n", lines[0], lines[1]).into_bytes(), log(&events[2..])].concat();
+            assert_eq!(read(&mixed, 4096), (events, Ok(())));
+        }
+    }
+
+    #[test]
+    fn a_fault_is_reported_with_its_line_and_what_came_before_stays() {
         let live = events(10);
         let bytes = log(&live);
-        let (told, outcome) = read(&bytes[..bytes.len() - 9], 1000);
-        assert_eq!(told.len(), live.len() - 1);
+        let (whole, outcome) = read(&bytes[..bytes.len() - 9], 1000);
+        assert_eq!(whole.len(), live.len() - 1);
         assert_eq!(outcome.unwrap_err().to_string(), "line 12: it ends in the middle of an event");
         let wrong = |text: &str| {
             let mut bytes = log(&live[..1]);
@@ -365,17 +347,27 @@ mod tests {
         };
         assert_eq!(wrong("{}\n"), "line 2: missing field `type` at column 2");
         let short = serde_json::to_string(&live[1]).unwrap().replacen("[[", "[[0.5,", 1);
-        assert_eq!(wrong(&(short + "\n")), "line 2: the alphas of normal cells are not 14 by 8");
-        assert_eq!(wrong(&" ".repeat(LONGEST + 2)), "line 2: longer than any event");
+        assert_eq!(wrong(&(short + "\n")), "line 2: normal is not a matrix of 14 rows and 8 columns");
+        assert_eq!(wrong(&" ".repeat(MAX_LINE + 2)), "line 2: longer than any event");
         assert_eq!(read(b"\n \n", 1).1.unwrap_err().to_string(), "line 3: there is no event");
         let begun = read(&log(&live[1..2]), 99).1.unwrap_err().to_string();
         assert_eq!(begun, "line 1: the log does not begin with the start of a search");
-        let recurrent = recurrent_events(10);
-        let other = wrong(&String::from_utf8(log(&recurrent[1..2])).unwrap());
-        assert_eq!(other, "line 2: a search of one kind goes on with an event of the other");
-        let short = serde_json::to_string(&recurrent[0]).unwrap().replacen("[[", "[[0.5,", 1) + "\n";
+        let text = text_events(10);
+        let other = wrong(&String::from_utf8(log(&text[1..2])).unwrap());
+        assert_eq!(
+            other,
+            "line 2: a search in the convolutional space goes on with an event of one in the recurrent space"
+        );
+        let short = serde_json::to_string(&text[0]).unwrap().replacen("[[", "[[0.5,", 1) + "\n";
         let short = read(short.as_bytes(), 99).1.unwrap_err().to_string();
-        assert_eq!(short, "line 1: the alphas of the recurrent cell are not 36 by 5");
+        assert_eq!(short, "line 1: recurrent is not a matrix of 36 rows and 5 columns");
+        let mixed =
+            serde_json::to_string(&text[0]).unwrap().replace("\"space\":\"recurrent\"", "\"space\":\"convolutional\"");
+        let mixed = mixed.replace("\"hidden\":300,\"bptt\":35,", "");
+        assert!(read((mixed + "\n").as_bytes(), 99).1.unwrap_err().problem.contains("unknown field"));
+        let far =
+            wrong(&(serde_json::to_string(&live[2]).unwrap().replace("\"epoch\":0", "\"epoch\":4294967295") + "\n"));
+        assert_eq!(far, "line 2: 4294967295 is no epoch");
         let long = read(format!("{{\"type\":\"{}\"}}\n", "x".repeat(9999)).as_bytes(), 512).1.unwrap_err();
         assert!(long.problem.len() < 400, "{long}");
     }
@@ -383,11 +375,11 @@ mod tests {
     /// Whatever is done to a log, it is read or refused, and what is read can be shown.
     #[test]
     fn mutated_logs_are_read_or_refused() {
-        let logs = [log(&events(20)), log(&recurrent_events(20))];
+        let logs = [log(&events(20)), log(&text_events(20)), OLD_IMAGES.into(), OLD_TEXT.into()];
         let mut rng = fastrand::Rng::with_seed(11);
         let mut refused = 0;
         for round in 0..4000 {
-            let mut mutated = logs[round % 2].clone();
+            let mut mutated = logs[round % 4].clone();
             for _ in 0..rng.usize(1..6) {
                 let at = rng.usize(..mutated.len());
                 match rng.usize(..5) {
@@ -402,15 +394,14 @@ mod tests {
                     }
                 }
             }
-            let (told, outcome) = read(&mutated, rng.usize(1..5000));
+            let (events, outcome) = read(&mutated, rng.usize(1..5000));
             refused += usize::from(outcome.is_err());
-            let run = Run::replay(&told);
+            let run = Run::replay(&events);
             let Some(task) = run.task() else { continue };
             for frame in run.frames.all() {
-                let edges: usize = task.kinds().iter().map(|kind| kind.edge_count()).sum();
-                assert_eq!((frame.alphas.task(), frame.entropy.len()), (task, edges));
+                assert_eq!((frame.alphas.task(), frame.entropy.len()), (task, task.0.rows()));
                 for kind in task.kinds() {
-                    assert!(frame.alphas.of(*kind).iter().all(|row| row.len() == kind.op_count()));
+                    assert!(frame.alphas.of(kind).iter().all(|row| row.len() == kind.op_count()));
                 }
             }
             run.genotype.unwrap().check().unwrap();

@@ -61,8 +61,8 @@ test("a search of the command line is watched, held, steered and stopped on the 
     });
   });
   const log = (await readFile(join(folder, "run/events.jsonl"), "utf8")).trim().split("\n");
-  const steered = log.filter((line) => line.includes('"steered"')).map((line) => JSON.parse(line).steering.change);
-  assert.deepEqual(steered, ["pin", "freeze"]);
+  const interventions = log.map((line) => JSON.parse(line)).filter(({ type }) => type === "intervention");
+  assert.deepEqual(interventions.map(({ intervention }) => intervention.change), ["pin", "freeze"]);
   await serving(`replay run --page ${root}dist --address 127.0.0.1:0`, async (address) => {
     await withPage(address, PLAIN, async (page, errors) => {
       await read(page);
@@ -107,7 +107,7 @@ test("a recurrent search of the command line is watched, steered and stopped on 
       assert.match(await text(page, "#of-run"), /^text recurrent cell of 8 units, 8 columns, 5 words back, 100,000 epochs, 8 distinct of \d+ words/);
       await seek(page, paused);
       assert.match(await text(page, ".time-label"), /recurrent 0 . 1 without relu/);
-      assert.equal(await steps(page), log.filter((line) => line.includes('"type":"recurrent_step"')).length);
+      assert.equal(await steps(page), log.filter((line) => line.includes('"type":"step"')).length);
       assert.equal(await page.locator("#recurrent figure.graph g[role=img][aria-label*=' from ']").count(), 8);
       assert.deepEqual(errors, []);
     });

@@ -72,6 +72,23 @@ test("a recorded run is shown as a live one, at any moment", async () => {
   });
 });
 
+test("logs of the version before are shown", async () => {
+  await withPage(server.url, PLAIN, async (page, errors) => {
+    await drop(page, "events.jsonl", await readFile(`${root}app/src/version1/images.jsonl`, "utf8"));
+    await read(page);
+    assert.match(await text(page, "#of-run"), /^events\.jsonl 3 cells of 2 channels, batch 2, 1 epochs of 2 steps, 8 images, seed 0$/);
+    assert.equal(await steps(page), 2);
+    assert.equal(await keptOps(page, "normal"), 8);
+    assert.match(await text(page, "#curvature .now"), /^0\.020$/);
+    await drop(page, "events.jsonl", await readFile(`${root}app/src/version1/text.jsonl`, "utf8"));
+    await read(page);
+    assert.match(await text(page, "#of-run"), /recurrent cell of 4 units, 8 columns, 20 words back, 1 epochs, 8 distinct of 602 words, seed 0$/);
+    assert.equal(await text(page, "#sample"), "one two three\nfour");
+    assert.match(await text(page, "#valid-perplexity"), /^whole text 8\.0$/);
+    assert.deepEqual(errors, []);
+  });
+});
+
 test("dropped files: a log cut off is shown as far as it goes, what is no log is refused", async () => {
   await withPage(server.url, PLAIN, async (page, errors) => {
     const whole = await readFile(log, "utf8");

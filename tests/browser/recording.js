@@ -45,47 +45,49 @@ function genotype({ normal, reduce }) {
 /** The lines of a log. */
 export function* lines(epochs, stepsPerEpoch, { every = 1 } = {}) {
   const steps = epochs * stepsPerEpoch;
-  const config = { ...SEARCH, epochs };
+  const config = { space: "convolutional", ...SEARCH, epochs };
   yield JSON.stringify({
-    type: "started", config, adapter: "an <img src=x onerror=alert(1)> adapter", backend: "Vulkan", parameters: 72854,
-    weight_images: 160, alpha_images: 160, steps_per_epoch: stepsPerEpoch, alphas: alphas(0, steps),
+    type: "started", version: 2, config, adapter: "an <img src=x onerror=alert(1)> adapter", backend: "Vulkan", parameters: 72854,
+    train_examples: 160, valid_examples: 160, steps_per_epoch: stepsPerEpoch, alphas: alphas(0, steps),
   });
   for (let step = 0; step < steps; step += 1) {
     const share = step / steps;
-    const weights = { loss: 2.4 - share, accuracy: 0.1 + 0.5 * share };
-    const held = { loss: 2.45 - 0.8 * share, accuracy: 0.1 + 0.4 * share };
-    const event = { type: "step", epoch: Math.floor(step / stepsPerEpoch), step, weights, alphas: held, gradient_norm: 1.5, seconds: 0.2 };
-    if (step % every === 0) event.architecture = alphas(step + 1, steps);
+    const train = { loss: 2.4 - share, accuracy: 0.1 + 0.5 * share };
+    const valid = { loss: 2.45 - 0.8 * share, accuracy: 0.1 + 0.4 * share };
+    const epoch = Math.floor(step / stepsPerEpoch);
+    const event = { type: "step", epoch, step, examples: 16, train, valid, gradient_norm: 1.5, seconds: 0.2 };
+    if (step % every === 0) event.alphas = alphas(step + 1, steps);
     yield JSON.stringify(event);
     if (step === Math.floor(steps / 4)) {
       yield JSON.stringify({
-        type: "steered", step: step + 1, steering: { change: "rates", weights: 0.02, alphas: 0.02 }, architecture: alphas(step + 1, steps),
+        type: "intervention", step: step + 1, intervention: { change: "rates", weights: 0.02, alphas: 0.02 }, alphas: alphas(step + 1, steps),
       });
     }
     if ((step + 1) % stepsPerEpoch === 0) {
-      const architecture = alphas(step + 1, steps);
+      const now = alphas(step + 1, steps);
       yield JSON.stringify({
-        type: "epoch", epoch: event.epoch, learning_rate: 0.02, weights, alphas: held, images_per_second: 160, seconds: step * 0.2,
-        architecture, genotype: genotype(architecture),
+        type: "epoch", epoch, learning_rate: 0.02, train, valid, examples_per_second: 160, seconds: step * 0.2, alphas: now,
+        genotype: genotype(now),
       });
     }
   }
-  const architecture = alphas(steps, steps);
-  yield JSON.stringify({ type: "finished", genotype: genotype(architecture), architecture, epochs, seconds: steps * 0.2 });
+  const last = alphas(steps, steps);
+  yield JSON.stringify({ type: "finished", genotype: genotype(last), alphas: last, epochs, seconds: steps * 0.2 });
 }
 
 /** The lines of the log of a recurrent search. */
 export function* recurrentLines(epochs, stepsPerEpoch) {
   const steps = epochs * stepsPerEpoch;
-  const alphas = (step) =>
-    Array.from({ length: 36 }, (_, edge) =>
+  const alphas = (step) => ({
+    recurrent: Array.from({ length: 36 }, (_, edge) =>
       Array.from({ length: 5 }, (_, op) => {
         const favourite = 1 + ((edge + (step > steps / 2 ? 2 : 0)) % 4);
         return Number((((op === favourite ? 1 + (edge % 3) / 9 : 0) * step) / steps + 0.001 * ((edge * 7 + op * 3) % 5)).toFixed(6));
       }),
-    );
+    ),
+  });
   const names = ["none", "tanh", "relu", "sigmoid", "identity"];
-  const genotype = (rows) => {
+  const genotype = ({ recurrent: rows }) => {
     const recurrent = [];
     for (let node = 0, first = 0; node < 8; first += node + 1, node += 1) {
       let best = [0, 1, -1];
@@ -101,33 +103,31 @@ export function* recurrentLines(epochs, stepsPerEpoch) {
     return { recurrent, concat: [1, 2, 3, 4, 5, 6, 7, 8] };
   };
   const measure = (loss) => ({ loss, perplexity: Math.exp(loss) });
-  const config = { epochs, batch_size: 16, hidden: 32, bptt: 10, seed: 3, report_every: 1 };
+  const config = { space: "recurrent", epochs, batch_size: 16, hidden: 32, bptt: 10, seed: 3, report_every: 1 };
   yield JSON.stringify({
-    type: "recurrent_started", config, adapter: "an adapter", backend: "Vulkan", parameters: 22000, vocabulary: 50, train_words: 900,
-    valid_words: 100, rows: 100, alphas: alphas(0),
+    type: "started", version: 2, config, adapter: "an adapter", backend: "Vulkan", parameters: 22000, train_examples: 900,
+    valid_examples: 100, rows: 100, vocabulary: 50, alphas: alphas(0),
   });
   for (let step = 0; step < steps; step += 1) {
-    const [weights, held] = [measure(4 - step / steps), measure(4.2 - (0.8 * step) / steps)];
+    const [train, valid] = [measure(4 - step / steps), measure(4.2 - (0.8 * step) / steps)];
     const epoch = Math.floor(step / stepsPerEpoch);
     yield JSON.stringify({
-      type: "recurrent_step", epoch, step, row: 10 * ((step % stepsPerEpoch) + 1), words: 160, weights, alphas: held, gradient_norm: 1.5,
-      seconds: 0.2, architecture: alphas(step + 1),
+      type: "step", epoch, step, row: 10 * ((step % stepsPerEpoch) + 1), examples: 160, train, valid, gradient_norm: 1.5, seconds: 0.2,
+      alphas: alphas(step + 1),
     });
     if ((step + 1) % stepsPerEpoch === 0) {
-      const architecture = alphas(step + 1);
+      const now = alphas(step + 1);
       yield JSON.stringify({
-        type: "recurrent_epoch", epoch, weights, alphas: held, valid: held, words_per_second: 1600, seconds: step * 0.2, architecture,
-        genotype: genotype(architecture),
+        type: "epoch", epoch, train, valid, evaluation: valid, examples_per_second: 1600, seconds: step * 0.2, alphas: now,
+        genotype: genotype(now),
       });
       yield JSON.stringify({
         type: "sampled", step: step + 1, temperature: 0.8, seed: epoch, text: `the <img src=x onerror=alert(1)> cat\nafter ${step + 1}`,
       });
     }
   }
-  const architecture = alphas(steps);
-  yield JSON.stringify({
-    type: "recurrent_finished", genotype: genotype(architecture), architecture, valid: measure(3.4), epochs, seconds: steps * 0.2,
-  });
+  const last = alphas(steps);
+  yield JSON.stringify({ type: "finished", genotype: genotype(last), alphas: last, evaluation: measure(3.4), epochs, seconds: steps * 0.2 });
 }
 
 /** Writes the lines of a log. */

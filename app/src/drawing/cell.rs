@@ -6,31 +6,30 @@ use crate::cells::{Cells, Kept, Kind};
 impl Kind {
     /// Boxes before the first node of a drawing: what comes into the cell, and the state that a recurrent cell makes of it.
     pub const fn boxes_before(self) -> usize {
-        match self {
-            Self::Normal | Self::Reduce => 2,
-            Self::Recurrent => 3,
-        }
+        self.fixed_connectors() + self.inputs()
     }
 
     /// Whether a box is where something comes into the cell.
-    pub const fn is_input(self, state: usize) -> bool {
-        state < 2
+    pub const fn is_input(self, at: usize) -> bool {
+        at < self.input_boxes()
+    }
+
+    /// Boxes where something comes into the cell.
+    const fn input_boxes(self) -> usize {
+        match self.fixed_connectors() {
+            0 => self.inputs(),
+            sources => sources,
+        }
     }
 
     /// The box of a state.
     pub const fn box_of(self, state: usize) -> usize {
-        match self {
-            Self::Normal | Self::Reduce => state,
-            Self::Recurrent => state + 2,
-        }
+        self.fixed_connectors() + state
     }
 
     /// Connectors that lead from what comes in to the first state, which no op is on.
     pub const fn fixed_connectors(self) -> usize {
-        match self {
-            Self::Normal | Self::Reduce => 0,
-            Self::Recurrent => 2,
-        }
+        self.spec().sources.len()
     }
 }
 
@@ -75,10 +74,8 @@ pub fn place_derived(
     let mut kept = cells.kept(kind);
     kept.sort_by_key(|kept| (kept.node, kept.state));
     let before = kind.boxes_before();
-    let mut layer = vec![0, 0];
-    if kind == Kind::Recurrent {
-        layer.push(1);
-    }
+    let mut layer = vec![0; kind.input_boxes()];
+    layer.resize(before, 1);
     for pair in kept.chunks(kind.kept_a_node()) {
         layer.push(pair.iter().map(|kept| layer[kind.box_of(kept.state)] + 2).max().unwrap_or(0));
     }
@@ -108,14 +105,14 @@ pub fn place_derived(
 }
 
 fn first_state_connectors(kind: Kind) -> impl Iterator<Item = Connector> {
-    (0..kind.fixed_connectors()).map(|from| Connector { from, to: 2, weight: 2.0, breadth: 1.0 })
+    (0..kind.fixed_connectors()).map(move |from| Connector { from, to: kind.box_of(0), weight: 2.0, breadth: 1.0 })
 }
 
 /// Places the relaxed cell: boxes are those of the states with the output, connectors the edges in the order of the alpha rows
 /// (each with room for a strand an op), then one from each node to the output, then those to a recurrent cell's first state.
 pub fn place_relaxed(kind: Kind, sizes: BoxSizes, spacing: Spacing, strand: f32, direction: Direction) -> Drawing {
     let (before, nodes) = (kind.boxes_before(), kind.nodes());
-    let layer = |at: usize| at.saturating_sub(1);
+    let layer = |at: usize| (at + 1).saturating_sub(kind.input_boxes());
     let mut vertices: Vec<Vertex> = (0..nodes + before)
         .map(|at| sizes.vertex(if kind.is_input(at) { sizes.terminal } else { sizes.node }, layer(at), direction))
         .collect();
@@ -148,8 +145,8 @@ mod tests {
 
     fn cells() -> impl Iterator<Item = (String, DerivedCell)> {
         ["DARTS_V1", "DARTS_V2"].into_iter().flat_map(|name| {
-            let cells = Task::Convolutional.published_cells(name).unwrap();
-            [Kind::Normal, Kind::Reduce].into_iter().flat_map(move |kind| {
+            let cells = Task::CONVOLUTIONAL.published_cells(name).unwrap();
+            Task::CONVOLUTIONAL.kinds().into_iter().flat_map(move |kind| {
                 let cells = cells.clone();
                 [Direction::Right, Direction::Down].into_iter().map(move |direction| {
                     let cell = place_derived(&cells, kind, SIZES, SPACING, direction);
@@ -188,10 +185,10 @@ mod tests {
     /// Cells of other searches have more nodes, and read inputs twice or put them out.
     #[test]
     fn every_published_cell_can_be_drawn() {
-        for task in [Task::Convolutional, Task::Recurrent] {
-            let published = task.published().iter().filter_map(|name| task.published_cells(name));
+        for task in Task::all() {
+            let published = task.published().filter_map(|name| task.published_cells(name));
             for cells in published.chain((0..20).filter_map(|seed| task.random_cells(seed))) {
-                for &kind in task.kinds() {
+                for kind in task.kinds() {
                     let cell = place_derived(&cells, kind, SIZES, SPACING, Direction::Right);
                     let (ops, outputs) = (cells.kept(kind), cells.output(kind).len());
                     assert_eq!(cell.kept.len(), ops.len());
@@ -216,7 +213,7 @@ mod tests {
             for route in &cell.drawing.routes {
                 assert!(route.windows(2).all(|pair| pair[0].along < pair[1].along), "{name}: {route:?}");
             }
-            let node = Kind::Normal.edges()[cell.kept[0].edge].node;
+            let node = cell.kept[0].node;
             let end = cell.drawing.routes[1].last().unwrap();
             assert_eq!(end.across, cell.drawing.centres[node + 2].across, "{name}");
         }
@@ -235,9 +232,10 @@ mod tests {
 
     #[test]
     fn the_relaxed_cell_has_every_edge() {
-        let drawing = place_relaxed(Kind::Normal, SIZES, SPACING, 2.0, Direction::Right);
+        let [normal, recurrent] = ["normal", "recurrent"].map(|name| Kind::named(name).unwrap());
+        let drawing = place_relaxed(normal, SIZES, SPACING, 2.0, Direction::Right);
         assert_eq!((drawing.centres.len(), drawing.routes.len()), (STATES, EDGES + NODES));
-        for kind in [Kind::Normal, Kind::Recurrent] {
+        for kind in [normal, recurrent] {
             let drawing = place_relaxed(kind, SIZES, SPACING, 2.0, Direction::Right);
             assert_eq!(drawing.routes.len(), kind.edge_count() + kind.nodes() + kind.fixed_connectors());
             for (edge, route) in kind.edges().into_iter().zip(&drawing.routes) {

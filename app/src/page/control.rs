@@ -2,14 +2,13 @@
 
 use super::{BenchState, EngineState, Page, Phase, RunSource, files, saved_search, worker};
 use darts_app::{
-    cells::Task,
     describe::sentence,
-    messages::{Command, Wanted},
+    messages::{Command, DataRequest, SearchRequest},
     run::Run,
     settings::Settings,
 };
 use darts_engine::{
-    config::{Kernels, Order, SearchConfig},
+    config::{AnySearchConfig, Kernels, Order, SearchConfig},
     intervention::Control,
 };
 use leptos::prelude::*;
@@ -20,21 +19,23 @@ pub(super) const BENCH_STEPS: usize = 3;
 const WRITTEN_WORDS: usize = 60;
 
 /// The search that these settings describe, or why there is no such search.
-pub(super) fn search_request(settings: Settings) -> Result<Wanted, String> {
-    if settings.task == Task::Convolutional {
-        let config = settings.search_config();
-        config.check().and_then(|()| config.split(settings.images).map(drop)).map_err(|error| error.to_string())?;
-        return Ok(Wanted::Images { config, data: settings.data });
-    }
-    let config = settings.recurrent_config();
+pub(super) fn search_request(settings: Settings) -> Result<SearchRequest, String> {
+    let config = settings.search_config();
+    let config = config.ok_or_else(|| format!("this page begins no {} searches", settings.task.name()))?;
     config.check().map_err(|error| error.to_string())?;
+    if let AnySearchConfig::Convolutional(config) = &config {
+        config.split(settings.images).map_err(|error| error.to_string())?;
+    }
+    if !settings.task.of_text() {
+        return Ok(SearchRequest { config, data: DataRequest::Images { choice: settings.data } });
+    }
     let own = files::own_text().filter(|_| settings.uses_own_text());
     if settings.uses_own_text() && own.is_none() {
         let text =
             "These settings are for a text file that is not here: drop one on the page, or choose The Moonstone.";
         return Err(text.into());
     }
-    Ok(Wanted::Text { config, words: settings.words, own })
+    Ok(SearchRequest { config, data: DataRequest::Text { words: settings.words, own } })
 }
 
 impl Page {
@@ -60,13 +61,13 @@ impl Page {
     pub(super) fn start_in_worker(
         self,
         settings: Settings,
-        request: Wanted,
+        request: SearchRequest,
         checkpoint: Option<Vec<u8>>,
         paused: bool,
     ) {
         self.ensure_connected();
         saved_search::begin_with(settings);
-        self.send(Command::Start { run: worker::run_number(), wanted: request, checkpoint, held: paused });
+        self.send(Command::Start { run: worker::run_number(), request, checkpoint, paused });
     }
 
     /// Start, pause or resume; plays what is recorded.
@@ -166,7 +167,7 @@ impl Page {
 
     /// Times steps of this order on these kernels with the sizes of the top bar.
     pub fn time_steps(self, order: Order, kernels: Kernels) {
-        let config = SearchConfig { order, kernels, ..self.settings.get_untracked().search_config() };
+        let config = SearchConfig { order, kernels, ..self.settings.get_untracked().convolutional_config() };
         self.reset();
         if let Err(error) = config.check() {
             return self.report_error(sentence(&error.to_string()));

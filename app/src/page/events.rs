@@ -32,15 +32,11 @@ pub(super) enum Part<'a> {
 impl<'a> Part<'a> {
     pub(super) fn of(event: &'a Event) -> Self {
         match event {
-            Event::Started { .. } | Event::RecurrentStarted { .. } => Self::Start,
-            Event::Step { .. }
-            | Event::Epoch { .. }
-            | Event::Steered { .. }
-            | Event::RecurrentStep { .. }
-            | Event::RecurrentEpoch { .. }
-            | Event::RecurrentSteered { .. }
-            | Event::Sampled { .. } => Self::Progress,
-            Event::Finished { .. } | Event::RecurrentFinished { .. } => Self::End,
+            Event::Started { .. } => Self::Start,
+            Event::Step { .. } | Event::Epoch { .. } | Event::Intervention { .. } | Event::Sampled { .. } => {
+                Self::Progress
+            }
+            Event::Finished { .. } => Self::End,
             Event::Failed { message } => Self::Failure(message),
             _ => Self::None,
         }

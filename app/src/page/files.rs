@@ -88,13 +88,15 @@ impl Page {
         Ok(())
     }
 
-    /// Takes a text that a recurrent search is to learn from.
+    /// Takes a text that a search is to learn from.
     fn learn_from(self, name: String, bytes: Vec<u8>) {
         if let Some(problem) = text_problem(&bytes) {
             return self.report_error(format!("{name} {problem}."));
         }
         self.reset();
-        self.switch_task(Task::Recurrent);
+        if !self.settings.with_untracked(|settings| settings.task.of_text()) {
+            self.switch_task(Task::RECURRENT);
+        }
         self.settings.update(|settings| settings.text = TextChoice::Own);
         self.own_text.set(Some(name.clone()));
         self.inform(format!("{name} is what a search learns from now: press start."));

@@ -4,7 +4,7 @@ use super::Page;
 use darts_app::cells::{AnyOp, Kind};
 use darts_engine::{
     config::Order,
-    intervention::{Control, Steering},
+    intervention::{Control, Intervention},
 };
 use leptos::prelude::*;
 
@@ -16,43 +16,43 @@ impl Page {
 
     /// Leaves an edge only this op.
     pub fn pin(self, kind: Kind, edge: usize, op: AnyOp) {
-        self.intervene(Steering::Pin { cell: kind.steered(), edge, op: op.steered() });
+        self.intervene(Intervention::Pin { cell: kind.cell_name(), edge, op: op.op });
     }
 
     /// Takes an op out of an edge.
     pub fn prune(self, kind: Kind, edge: usize, op: AnyOp) {
-        self.intervene(Steering::Prune { cell: kind.steered(), edge, op: op.steered() });
+        self.intervene(Intervention::Prune { cell: kind.cell_name(), edge, op: op.op });
     }
 
     /// Adds to an alpha.
     pub fn nudge(self, kind: Kind, edge: usize, op: AnyOp, by: f32) {
-        self.intervene(Steering::Nudge { cell: kind.steered(), edge, op: op.steered(), by });
+        self.intervene(Intervention::Nudge { cell: kind.cell_name(), edge, op: op.op, by });
     }
 
     /// Takes back all pins and prunes of an edge.
     pub fn release(self, kind: Kind, edge: usize) {
-        self.intervene(Steering::Release { cell: kind.steered(), edge });
+        self.intervene(Intervention::Release { cell: kind.cell_name(), edge });
     }
 
     /// Changes the learning rates of the weights and the alphas, whatever moment is looked at.
     pub fn set_rates(self, weights: f64, alphas: f64) {
-        self.control(Control::Steer { steering: Steering::Rates { weights, alphas } });
+        self.control(Control::Intervene { intervention: Intervention::Rates { weights, alphas } });
     }
 
     /// Changes the order of the architecture gradient, whatever moment is looked at.
     pub fn set_order(self, order: Order) {
-        self.control(Control::Steer { steering: Steering::Order { order } });
+        self.control(Control::Intervene { intervention: Intervention::Order { order } });
     }
 
     /// Freezes the alphas or lets them go, whatever moment is looked at.
     pub fn freeze_alphas(self, frozen: bool) {
-        self.control(Control::Steer { steering: Steering::Freeze { frozen } });
+        self.control(Control::Intervene { intervention: Intervention::Freeze { frozen } });
     }
 
     /// Changes the search; where none runs, or a moment of the past is looked at, tries the change out on what is shown.
-    fn intervene(self, intervention: Steering) {
+    fn intervene(self, intervention: Intervention) {
         if untrack(move || self.takes_interventions()) {
-            self.control(Control::Steer { steering: intervention });
+            self.control(Control::Intervene { intervention });
         } else if self.run.with_untracked(|run| run.started.is_some()) {
             self.what_if.update(|tried| tried.push(intervention));
         }

@@ -25,7 +25,7 @@ use darts_app::{
     settings::Settings,
     share_link::{CellView, ComparedCells, HeatView, MAX_COMPARED, ShareLink},
 };
-use darts_engine::intervention::Steering;
+use darts_engine::intervention::Intervention;
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, closure::Closure};
 
@@ -64,7 +64,7 @@ pub struct Page {
     /// Whether the run plays from moment to moment.
     pub playing: RwSignal<bool>,
     /// Interventions tried out on what is shown, where no search takes them.
-    pub what_if: RwSignal<Vec<Steering>>,
+    pub what_if: RwSignal<Vec<Intervention>>,
     /// The moment that the pictures show.
     pub moment: Memo<Option<Moment>>,
     /// The cells drawn.

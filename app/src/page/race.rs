@@ -1,7 +1,7 @@
 //! Networks of derived cells that are trained from scratch side by side.
 
 use super::{Page, events::Part};
-use darts_app::{cells::Cells, describe::sentence, messages::Command, race::Race};
+use darts_app::{describe::sentence, messages::Command, race::Race};
 use darts_engine::{config::TrainConfig, event::Event};
 use leptos::prelude::*;
 use std::cell::Cell;
@@ -37,11 +37,7 @@ impl Page {
             return self.report_error(sentence(&error.to_string()));
         }
         self.ensure_connected();
-        let cells = race.runners.iter().filter_map(|runner| match &runner.cells {
-            Cells::Convolutional(genotype) => Some(genotype.clone()),
-            Cells::Recurrent(_) => None,
-        });
-        let cells = cells.collect();
+        let cells = race.runners.iter().map(|runner| runner.cells.0.clone()).collect();
         RACE_NUMBER.set(RACE_NUMBER.get() + 1);
         self.race.set(Some(race));
         self.send(Command::Race { race: RACE_NUMBER.get(), config, data: settings.data, cells });

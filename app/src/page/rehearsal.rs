@@ -44,7 +44,7 @@ impl Page {
                 let Ok(request) = search_request(settings) else { return };
                 if CHANGES.get() == changes && untrack(idle) {
                     REHEARSED.set(Some(sizes));
-                    self.send(Command::Rehearse { wanted: request });
+                    self.send(Command::Rehearse { request });
                 }
             };
             set_timeout(begin, std::time::Duration::from_millis(DELAY));

@@ -3,7 +3,7 @@
 use super::{Page, Phase, RunSource, events::Part, files};
 use crate::browser;
 use darts_app::{
-    messages::Wanted,
+    messages::DataRequest,
     saved_search::{Manifest, SavedSearch},
     settings::Settings,
 };
@@ -58,12 +58,12 @@ impl Page {
     pub(super) fn save_search(self, checkpoint: &[u8]) {
         let Some(settings) = BEGAN_WITH.get() else { return };
         let own = files::own_text().filter(|_| settings.uses_own_text());
-        let manifest = Manifest {
-            settings: settings.to_fragment(),
-            data: self.images.with_untracked(|images| images.as_ref().map(|images| images.data)).unwrap_or_default(),
-            text: own.as_ref().map(|own| own.name.clone()),
-            steps: self.run.with_untracked(|run| run.steps),
-        };
+        let manifest = Manifest::new(
+            settings.to_fragment(),
+            self.images.with_untracked(|images| images.as_ref().map(|images| images.data)).unwrap_or_default(),
+            own.as_ref().map(|own| own.name.clone()),
+            self.run.with_untracked(|run| run.steps),
+        );
         let Ok(manifest) = serde_json::to_string(&manifest) else { return };
         let Unsaved { lines, fresh } = UNSAVED.take();
         let checkpoint = Uint8Array::from(checkpoint);
@@ -117,7 +117,7 @@ impl Page {
             return;
         };
         self.reset();
-        if let Wanted::Text { own: Some(own), .. } = &request {
+        if let DataRequest::Text { own: Some(own), .. } = &request.data {
             self.own_text.set(Some(own.name.clone()));
             files::set_own_text(own.clone());
         }

@@ -48,7 +48,7 @@ fn is_current(message: &Message) -> bool {
         | Message::Text { run, .. }
         | Message::Status { run, .. }
         | Message::Event { run, .. }
-        | Message::Kept { run, .. }
+        | Message::Snapshot { run, .. }
         | Message::Refused { run, .. }
         | Message::Timing { run, .. }
         | Message::Benchmark { run, .. } => *run == run_number(),
@@ -133,7 +133,7 @@ impl Page {
             Message::Status { activity, .. } => self.activity.set(Some(activity)),
             Message::Event { event, .. } => self.apply_event(&event),
             Message::Raced { runner, event, .. } => self.apply_race_event(runner, &event),
-            Message::Kept { checkpoint, .. } => self.save_search(&checkpoint),
+            Message::Snapshot { checkpoint, .. } => self.save_search(&checkpoint),
             Message::Refused { reason, .. } => self.report_error(sentence(&reason)),
             Message::Timing { kind, done, .. } => {
                 self.bench.set(BenchState::Running(format!("{kind}: {done} of {BENCH_STEPS} timed")));

@@ -11,10 +11,11 @@ impl Settings {
     /// The settings in the URL fragment, without `#`.
     pub fn to_fragment(&self) -> String {
         let order = if self.order == Order::Second { "&order=second" } else { "" };
-        if self.task == Task::Recurrent {
+        let task = if self.task == Task::default() { String::new() } else { format!("task={}&", self.task.name()) };
+        if self.task.of_text() {
             let dropout = if self.dropout { "&dropout=paper" } else { "" };
             return format!(
-                "task=recurrent&text={}&words={}&units={}&bptt={}&batch={}&epochs={}&lr={}&alr={}&seed={}{order}{dropout}",
+                "{task}text={}&words={}&units={}&bptt={}&batch={}&epochs={}&lr={}&alr={}&seed={}{order}{dropout}",
                 self.text.name(),
                 self.words,
                 self.units,
@@ -28,7 +29,7 @@ impl Settings {
         }
         let curvature = if self.curvature { "&curvature=measured" } else { "" };
         format!(
-            "data={}&images={}&channels={}&cells={}&batch={}&epochs={}&lr={}&alr={}&seed={}{order}{curvature}",
+            "{task}data={}&images={}&channels={}&cells={}&batch={}&epochs={}&lr={}&alr={}&seed={}{order}{curvature}",
             self.data.name(),
             self.images,
             self.channels,
@@ -52,20 +53,19 @@ impl Settings {
             true => Ok(value),
             false => Err(wrong(format!("{key} must be {} or {}", words[0], words[1]))),
         };
-        let only = |task: Task| match self.task == task {
-            true => Ok(()),
-            false => Err(format!("{key} is no setting of a {} search.", Task::ALL[self.task as usize].1)),
+        let of_text = match key {
+            "text" | "words" | "units" | "bptt" | "dropout" => true,
+            "data" | "images" | "channels" | "cells" | "curvature" => false,
+            _ => self.task.of_text(),
         };
-        match key {
-            "text" | "words" | "units" | "bptt" | "dropout" => only(Task::Recurrent)?,
-            "data" | "images" | "channels" | "cells" | "curvature" => only(Task::Convolutional)?,
-            _ => {}
+        if of_text != self.task.of_text() {
+            return Err(format!("{key} is no setting of a {} search.", self.task.name()));
         }
         match key {
             "task" => {
-                let found = Task::ALL.iter().find(|(_, name)| *name == value);
-                let (task, _) = found.ok_or_else(|| wrong("task must be convolutional or recurrent".into()))?;
-                *self = Self::for_task(*task);
+                let names = || Task::all().map(Task::name).collect::<Vec<_>>().join(" or ");
+                let task = Task::named(value).ok_or_else(|| wrong(format!("task must be {}", names())))?;
+                *self = Self::for_task(task);
             }
             "text" => {
                 let rule = "text must be \u{201c}book\u{201d} or \u{201c}own\u{201d}";
@@ -82,7 +82,7 @@ impl Settings {
             "images" => self.images = integer(IntegerSetting::IMAGES)?,
             "channels" => self.channels = integer(IntegerSetting::CHANNELS)?,
             "cells" => self.cells = integer(IntegerSetting::CELLS)?,
-            "batch" if self.task == Task::Recurrent => self.batch = integer(IntegerSetting::COLUMNS)?,
+            "batch" if self.task.of_text() => self.batch = integer(IntegerSetting::COLUMNS)?,
             "batch" => self.batch = integer(IntegerSetting::BATCH)?,
             "epochs" => self.epochs = integer(IntegerSetting::EPOCHS)?,
             "seed" => self.seed = IntegerSetting::SEED.parse(value)?,
@@ -120,8 +120,8 @@ mod tests {
             let (again, problems) = read(&format!("#{}", settings.to_fragment()));
             assert_eq!((again, problems), (settings, vec![]));
             assert_eq!(again.preset(), Some(preset));
-            settings.search_config().check().unwrap();
-            settings.search_config().split(preset.settings.images).unwrap();
+            settings.convolutional_config().check().unwrap();
+            settings.convolutional_config().split(preset.settings.images).unwrap();
         }
         for preset in &Settings::TEXT_PRESETS {
             let settings = Settings { seed: 7, text: TextChoice::Own, order: Order::Second, ..preset.settings };
@@ -132,6 +132,26 @@ mod tests {
             settings.recurrent_config().check().unwrap();
         }
         assert_eq!(read(""), (Settings::default(), vec![]));
+    }
+
+    /// Fragments as pages wrote them while there were two tasks.
+    #[test]
+    fn older_fragments_mean_what_they_meant() {
+        let old = "data=textures&images=512&channels=4&cells=3&batch=16&epochs=5&lr=0.025&alr=0.01&seed=7&order=second&curvature=measured";
+        let of_images = Settings {
+            seed: 7,
+            data: DataChoice::Textures,
+            order: Order::Second,
+            curvature: true,
+            ..Settings::PRESETS[0].settings
+        };
+        assert_eq!((read(old), of_images.to_fragment().as_str()), ((of_images, vec![]), old));
+        let old = "task=recurrent&text=own&words=10000&units=300&bptt=35&batch=256&epochs=50&lr=20&alr=0.003&seed=0&dropout=paper";
+        let of_text = Settings { text: TextChoice::Own, ..Settings::TEXT_PRESETS[3].settings };
+        assert_eq!((read(old), of_text.to_fragment().as_str()), ((of_text, vec![]), old));
+        assert!(Task::all().all(Settings::offers));
+        assert_eq!(of_images.search_config(), Some(of_images.convolutional_config().into()));
+        assert_eq!(of_text.search_config(), Some(of_text.recurrent_config().into()));
     }
 
     #[test]

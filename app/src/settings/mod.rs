@@ -12,7 +12,7 @@ use crate::{
     cells::Task,
     messages::{DataChoice, TextChoice},
 };
-use darts_engine::config::{Dropouts, Order, RecurrentConfig, SearchConfig};
+use darts_engine::config::{AnySearchConfig, Dropouts, Order, RecurrentConfig, SearchConfig};
 
 /// The settings of the top bar.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,26 +58,39 @@ const CURVATURE_ROUNDS: usize = 5;
 
 impl Default for Settings {
     fn default() -> Self {
-        Self::for_task(Task::Convolutional)
+        Self::for_task(Task::default())
     }
 }
 
 impl Settings {
     /// The range of the weights' learning rate.
-    pub const fn weight_rate_setting(task: Task) -> RateSetting {
-        match task {
-            Task::Convolutional => RateSetting::WEIGHTS,
-            Task::Recurrent => RateSetting::TEXT_WEIGHTS,
-        }
+    pub fn weight_rate_setting(task: Task) -> RateSetting {
+        if task.of_text() { RateSetting::TEXT_WEIGHTS } else { RateSetting::WEIGHTS }
     }
 
     /// Whether the search learns from the user's own text.
     pub fn uses_own_text(&self) -> bool {
-        self.task == Task::Recurrent && self.text == TextChoice::Own
+        self.task.of_text() && self.text == TextChoice::Own
     }
 
-    /// The engine's configuration, with alphas reported at every step.
-    pub fn search_config(&self) -> SearchConfig {
+    /// The tasks whose searches the page begins, each with its configuration.
+    const CONFIGS: [(Task, fn(&Self) -> AnySearchConfig); 2] = [
+        (Task::CONVOLUTIONAL, |settings| settings.convolutional_config().into()),
+        (Task::RECURRENT, |settings| settings.recurrent_config().into()),
+    ];
+
+    /// Whether the page begins searches of a task; others are shown where they are recorded.
+    pub fn offers(task: Task) -> bool {
+        Self::CONFIGS.iter().any(|(known, _)| *known == task)
+    }
+
+    /// The engine's configuration, with alphas reported at every step; none where the page begins no such search.
+    pub fn search_config(&self) -> Option<AnySearchConfig> {
+        Self::CONFIGS.iter().find(|(task, _)| *task == self.task).map(|(_, config)| config(self))
+    }
+
+    /// The engine's configuration of a convolutional search, with alphas reported at every step.
+    pub fn convolutional_config(&self) -> SearchConfig {
         SearchConfig {
             epochs: self.epochs,
             batch_size: self.batch,

@@ -20,7 +20,7 @@ pub struct Preset {
 
 /// Settings of the smaller presets for images; those of text take no part in such a search.
 const IMAGE_DEFAULTS: Settings = Settings {
-    task: Task::Convolutional,
+    task: Task::CONVOLUTIONAL,
     text: TextChoice::Book,
     words: 1000,
     units: 64,
@@ -39,7 +39,7 @@ const IMAGE_DEFAULTS: Settings = Settings {
     seed: 0,
 };
 /// The same for text.
-const TEXT_DEFAULTS: Settings = Settings { task: Task::Recurrent, weight_rate: 5.0, ..IMAGE_DEFAULTS };
+const TEXT_DEFAULTS: Settings = Settings { task: Task::RECURRENT, weight_rate: 5.0, ..IMAGE_DEFAULTS };
 
 impl Settings {
     /// The sets of settings offered for images.
@@ -96,25 +96,20 @@ impl Settings {
     ];
 
     /// The sets of settings offered for a task.
-    pub const fn presets(task: Task) -> &'static [Preset] {
-        match task {
-            Task::Convolutional => &Self::PRESETS,
-            Task::Recurrent => &Self::TEXT_PRESETS,
-        }
+    pub fn presets(task: Task) -> &'static [Preset] {
+        if task.of_text() { &Self::TEXT_PRESETS } else { &Self::PRESETS }
     }
 
     /// Where a task's settings begin: fit for whatever machine it may be.
-    pub const fn for_task(task: Task) -> Self {
-        match task {
-            Task::Convolutional => Self::PRESETS[1].settings,
-            Task::Recurrent => Self::TEXT_PRESETS[0].settings,
-        }
+    pub fn for_task(task: Task) -> Self {
+        let settings = if task.of_text() { Self::TEXT_PRESETS[0].settings } else { Self::PRESETS[1].settings };
+        Self { task, ..settings }
     }
 
-    /// These settings with a preset's sizes and rates; data, order and seed stay.
+    /// These settings with a preset's sizes and rates; task, data, order and seed stay.
     pub fn with_preset(self, preset: &Preset) -> Self {
-        let Self { data, text, seed, order, curvature, .. } = self;
-        Self { data, text, seed, order, curvature, ..preset.settings }
+        let Self { task, data, text, seed, order, curvature, .. } = self;
+        Self { task, data, text, seed, order, curvature, ..preset.settings }
     }
 
     /// The preset that these settings are, if any.

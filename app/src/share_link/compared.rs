@@ -1,13 +1,10 @@
 //! Cells that are compared with the run's.
 
 use crate::{
-    cells::{Cells, Task},
+    cells::{Cells, Task, published_name, published_names},
     settings::{IntegerSetting, excerpt},
 };
-use darts_engine::space::{
-    PUBLISHED,
-    code::{looks_like_code, looks_like_recurrent_code},
-};
+use darts_engine::space::code::space_of_code;
 
 /// Limit of the cells compared with the run's.
 pub const MAX_COMPARED: usize = 5;
@@ -69,14 +66,13 @@ impl ComparedCells {
         if let Some(seed) = text.strip_prefix("random.") {
             return IntegerSetting::SEED.parse(seed).map(Self::Random);
         }
-        if looks_like_code(text) || looks_like_recurrent_code(text) {
+        if space_of_code(text).is_some() {
             return Cells::from_code(text)
                 .map(Self::Given)
                 .map_err(|error| format!("the share code \u{201c}{}\u{201d} cannot be read: {error}.", excerpt(text)));
         }
-        let known = PUBLISHED.into_iter().find(|name| name.eq_ignore_ascii_case(text)).map(Self::Published);
-        known.ok_or_else(|| {
-            format!("\u{201c}{}\u{201d} is no published cell ({}).", excerpt(text), PUBLISHED.join(", "))
+        published_name(text).map(Self::Published).ok_or_else(|| {
+            format!("\u{201c}{}\u{201d} is no published cell ({}).", excerpt(text), published_names().join(", "))
         })
     }
 }

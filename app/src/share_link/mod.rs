@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! fragment = item { "&" item }             in any order; what is not said stays at its default
-//! item     = "task=" ( "convolutional" | "recurrent" )
-//!          | setting "=" value             batch, epochs, lr, alr, order, seed; of the one task data, images, channels,
-//!                                          cells, curvature; of the other text, words, units, bptt, dropout
+//! item     = "task=" space                the name of a search space, `convolutional` where it is not said
+//!          | setting "=" value             batch, epochs, lr, alr, order, seed; on images data, images, channels, cells,
+//!                                          curvature; on text text, words, units, bptt, dropout
 //!          | "view=" ( "derived" | "relaxed" )
 //!          | "show=" ( "weights" | "alphas" | "change" )
 //!          | "at=" steps                   the moment looked at: steps done, once the run has come so far
-//!          | "cell=" code                  cells of either task, shown where there is no search
+//!          | "cell=" code                  cells of any space, shown where there is no search
 //!          | "beside=" other { "," other } cells compared with it, at most five
 //! other    = the name of a published cell | "random." seed | code
 //! code     = a share code, see `darts_engine::space::code`
@@ -163,7 +163,10 @@ impl ShareLink {
 mod tests {
     use super::*;
     use crate::{cells::Task, import::parse_cells};
-    use darts_engine::space::published;
+
+    fn published(name: &str) -> Cells {
+        Task::CONVOLUTIONAL.published_cells(name).unwrap()
+    }
 
     fn full() -> ShareLink {
         ShareLink {
@@ -172,20 +175,20 @@ mod tests {
                 cells: CellView::Relaxed,
                 heat: HeatView::Change,
                 at: Some(1234),
-                cell: published("DARTS_V1").map(Cells::Convolutional),
+                cell: Some(published("DARTS_V1")),
                 compared: vec![
                     ComparedCells::Published("NASNet"),
                     ComparedCells::Random(7),
-                    ComparedCells::Given(Cells::Convolutional(published("AmoebaNet").unwrap())),
+                    ComparedCells::Given(published("AmoebaNet")),
                 ],
             },
         }
     }
 
     fn recurrent() -> ShareLink {
-        let cell = Task::Recurrent.published_cells("ENAS");
+        let cell = Task::RECURRENT.published_cells("ENAS");
         ShareLink {
-            settings: Settings::for_task(Task::Recurrent),
+            settings: Settings::for_task(Task::RECURRENT),
             view: ViewState {
                 at: Some(3),
                 compared: cell.iter().cloned().map(ComparedCells::Given).collect(),
@@ -204,6 +207,22 @@ mod tests {
         }
     }
 
+    /// Fragments as pages wrote them while there were two tasks.
+    #[test]
+    fn older_fragments_mean_what_they_meant() {
+        let old = "data=cifar10&images=2000&channels=8&cells=5&batch=16&epochs=10&lr=0.025&alr=0.003&seed=12&view=relaxed&show=change&at=1234\
+            &cell=d1.s1s0i0s1i0s1s0i2.m0m1i2m0m0i2i2a0.b103&beside=NASNet,random.7";
+        let (link, problems) = ShareLink::from_fragment(old);
+        let compared = vec![ComparedCells::Published("NASNet"), ComparedCells::Random(7)];
+        assert_eq!((link.to_fragment().as_str(), problems), (old, vec![]));
+        assert_eq!(link, ShareLink { view: ViewState { compared, ..full().view }, ..full() });
+        let old = "task=recurrent&text=book&words=500&units=32&bptt=10&batch=16&epochs=10&lr=5&alr=0.01&seed=0&at=3\
+            &cell=r1.t0t1r1t3t3r3r4r7r8r8r8-2569ab.781f";
+        let (link, problems) = ShareLink::from_fragment(old);
+        assert_eq!((link.to_fragment().as_str(), problems), (old, vec![]));
+        assert_eq!(link, ShareLink { view: ViewState { compared: vec![], ..recurrent().view }, ..recurrent() });
+    }
+
     #[test]
     fn problems_are_reported() {
         let problems = |fragment: &str| ShareLink::from_fragment(fragment).1.join(" ");
@@ -220,14 +239,14 @@ mod tests {
     /// Whatever is done to a fragment or a pasted text, it is read or refused, and what is read can be drawn.
     #[test]
     fn mutated_fragments_and_texts_are_read_or_refused() {
-        let genotype = published("AmoebaNet").unwrap();
+        let cells = published("AmoebaNet");
         let texts = [
             full().to_fragment(),
             recurrent().to_fragment(),
-            genotype.code().unwrap(),
+            cells.code().unwrap(),
             recurrent().view.cell.unwrap().to_python(),
-            genotype.to_python(),
-            serde_json::to_string(&genotype).unwrap(),
+            cells.to_python(),
+            serde_json::to_string(&cells.0).unwrap(),
         ];
         let mut rng = fastrand::Rng::with_seed(3);
         let alphabet: Vec<char> = "abdeimstvx0123459.-,=&#%<>\"'()[]{} \u{e9}\u{1f600}\0".chars().collect();
@@ -248,11 +267,8 @@ mod tests {
             let text: String = text.into_iter().collect();
             let (link, problems) = ShareLink::from_fragment(&text);
             assert!(problems.len() <= 3 && problems.iter().all(|problem| problem.len() < 400));
-            match link.settings.task {
-                Task::Convolutional => link.settings.search_config().check().unwrap(),
-                Task::Recurrent => link.settings.recurrent_config().check().unwrap(),
-            }
-            for task in [Task::Convolutional, Task::Recurrent] {
+            link.settings.search_config().unwrap().check().unwrap();
+            for task in Task::all() {
                 let compared = link.view.compared.iter().filter_map(|other| other.cells(task));
                 for cells in compared.chain(link.view.cell.clone()).chain(parse_cells(&text, task).ok()) {
                     cells.check().unwrap();

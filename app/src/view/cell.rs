@@ -9,8 +9,8 @@ use super::{
 use crate::{browser, page::Page};
 use darts_app::{
     cells::{Cells, Kind, Task},
-    describe::{network_cost, op_cost, strongest_op},
-    names::{cell_title, edge_at, node_number, op_name, state_name},
+    describe::{in_words, network_cost, op_cost, strongest_op},
+    names::{cell_effect, cell_title, edge_at, node_number, op_name, state_name},
     share_link::{CellView, HeatView},
 };
 use leptos::prelude::*;
@@ -19,13 +19,12 @@ use leptos::prelude::*;
 pub fn Cell(kind: Kind) -> impl IntoView {
     let page = page();
     let name = kind.name();
-    let (title, caption) = cell_title(kind);
     let first = kind.place() == 0;
     view! {
         <section class="card cell" id=name aria-labelledby=format!("{name}-title")>
             <header class="card-head">
-                <h2 id=format!("{name}-title")>{title}</h2>
-                <p class="caption">{caption}</p>
+                <h2 id=format!("{name}-title")>{cell_title(kind)}</h2>
+                <p class="caption">{cell_effect(kind)}</p>
                 <div class="tools">
                     {first.then(|| view! { <HeatChoice /> <ViewChoice /> })}
                     <Menu label="Save" hint="Keep these pictures and cells">
@@ -69,15 +68,21 @@ fn graph_caption(page: Page, kind: Kind) -> AnyView {
     }
     let given = page.moment.with(Option::is_none) && page.given.with(Option::is_some);
     match (page.genotype.with(Option::is_some), page.cell_view.get()) {
-        (false, _) if kind == Kind::Recurrent => "Before the search every edge blends all five ops about equally.".into_any(),
-        (false, _) => "Before the search every edge blends all eight ops about equally.".into_any(),
+        (false, _) => {
+            let ops = in_words(kind.op_count());
+            format!("Before the search every edge blends all {ops} ops about equally.").into_any()
+        }
         (true, CellView::Relaxed) => "Every edge with all its ops; a strand is as strong as its op\u{2019}s weight.".into_any(),
         (true, CellView::Derived) if given => "The cells that came with the address or a file.".into_any(),
-        (true, CellView::Derived) if kind == Kind::Recurrent => {
+        (true, CellView::Derived) if kind.task() == Task::RECURRENT => {
             view! { "The " <Term word="derived cell" /> ": each node\u{2019}s strongest edge with its strongest op; " {math::step()} } .into_any()
         }
-        (true, CellView::Derived) if kind == Kind::Normal => {
-            view! { "The " <Term word="derived cell" /> ": each node\u{2019}s two strongest edges, each with its strongest op." }.into_any()
+        (true, CellView::Derived) if kind.place() == 0 => {
+            let edges = match kind.kept_a_node() {
+                1 => "strongest edge with its strongest op".to_owned(),
+                kept => format!("{} strongest edges, each with its strongest op", in_words(kept)),
+            };
+            view! { "The " <Term word="derived cell" /> {format!(": each node\u{2019}s {edges}.")} }.into_any()
         }
         (true, CellView::Derived) => {
             let cost = move || page.genotype.with(|genotype| genotype.as_ref().map(network_cost));
@@ -132,7 +137,7 @@ fn ViewChoice() -> impl IntoView {
 fn SaveCells() -> impl IntoView {
     let page = page();
     type Form = fn(&Cells) -> String;
-    let form = move |label: &'static str, file: &'static str, kind: &'static str, form: Form| {
+    let form = move |label: String, file: &'static str, kind: &'static str, form: Form| {
         view! {
             <button
                 type="button"
@@ -147,11 +152,14 @@ fn SaveCells() -> impl IntoView {
             </button>
         }
     };
-    let recurrent = page.task.get_untracked() == Task::Recurrent;
-    let label = |both, one| if recurrent { one } else { both };
+    let cells = match page.task.get_untracked().kinds().len() {
+        1 => "Cell",
+        2 => "Both cells",
+        _ => "All cells",
+    };
     view! {
-        {form(label("Both cells as JSON", "Cell as JSON"), "genotype.json", "application/json", Cells::to_json)}
-        {form(label("Both cells as Python", "Cell as Python"), "genotype.py", "text/x-python", |cells| cells.to_python() + "\n")}
-        {form(label("Both cells for Graphviz", "Cell for Graphviz"), "genotype.dot", "text/vnd.graphviz", Cells::dot)}
+        {form(format!("{cells} as JSON"), "genotype.json", "application/json", Cells::to_json)}
+        {form(format!("{cells} as Python"), "genotype.py", "text/x-python", |cells| cells.to_python() + "\n")}
+        {form(format!("{cells} for Graphviz"), "genotype.dot", "text/vnd.graphviz", Cells::dot)}
     }
 }

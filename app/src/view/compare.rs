@@ -10,6 +10,7 @@ use darts_app::{
     cells::{Cells, Kind, Task},
     describe::network_cost,
     import::parse_cells,
+    names::{cell_title, short_name},
     share_link::{ComparedCells, MAX_COMPARED, published_title},
 };
 use darts_engine::space::REPORTED_CIFAR10;
@@ -95,8 +96,8 @@ pub fn Compare() -> impl IntoView {
 fn Suggestions() -> impl IntoView {
     let page = page();
     let published = move || {
-        let names = page.task.get().published().iter().filter(|name| name.starts_with("DARTS"));
-        let button = |&name: &&'static str| {
+        let names = page.task.get().published().filter(|name| name.starts_with("DARTS"));
+        let button = |name: &'static str| {
             let press = move |_| add_published(page, name);
             view! { <button type="button" class="button" on:click=press>{published_title(name).to_owned()}</button> }
         };
@@ -115,7 +116,7 @@ fn Suggestions() -> impl IntoView {
 
 /// The paper's report of these cells.
 fn reported(compared: Option<&ComparedCells>, task: Task) -> Option<String> {
-    let Some(ComparedCells::Published(name)) = compared.filter(|_| task == Task::Convolutional) else { return None };
+    let Some(ComparedCells::Published(name)) = compared.filter(|_| task == Task::CONVOLUTIONAL) else { return None };
     let row = REPORTED_CIFAR10.iter().find(|row| row.cell == Some(name))?;
     let deviation = row.deviation.map(|deviation| format!(" \u{b1} {deviation}")).unwrap_or_default();
     Some(format!(
@@ -134,7 +135,7 @@ fn differences(genotype: &Cells, reference: &Cells) -> Option<String> {
         let differ = kept.iter().filter(|one| !of.contains(one)).count();
         format!("{differ} of {}", kept.len())
     };
-    let counts: Vec<String> = genotype.task().kinds().iter().map(|&kind| count(kind)).collect();
+    let counts: Vec<String> = genotype.task().kinds().into_iter().map(count).collect();
     Some(format!("{} ops differ.", counts.join(" and ")))
 }
 
@@ -158,15 +159,12 @@ fn Column(
     let suffix = compared.as_ref().and_then(ComparedCells::code).unwrap_or_default().replace('.', "-");
     let id = format!("still-{file}-{suffix}");
     let tools = view! { <ColumnTools task=task id=id.clone() file=file compared=compared /> };
-    let stills = task
-        .kinds()
-        .iter()
-        .map(|&kind| {
-            let caption = match kind {
-                Kind::Normal => Some("normal"),
-                Kind::Reduce => Some("reduction"),
-                Kind::Recurrent => None,
-            };
+    let kinds = task.kinds();
+    let single = kinds.len() == 1;
+    let stills = kinds
+        .into_iter()
+        .map(|kind| {
+            let caption = (!single).then(|| short_name(kind));
             view! {
                 <figure>
                     {caption.map(|caption| view! { <figcaption>{caption}</figcaption> })}
@@ -192,16 +190,13 @@ fn Column(
 #[component]
 fn ColumnTools(task: Task, id: String, file: String, compared: Option<ComparedCells>) -> impl IntoView {
     let page = page();
-    let pictures = task
-        .kinds()
-        .iter()
+    let kinds = task.kinds();
+    let single = kinds.len() == 1;
+    let pictures = kinds
+        .into_iter()
         .enumerate()
-        .map(|(i, &kind)| {
-            let what = match kind {
-                Kind::Normal => "Normal cell",
-                Kind::Reduce => "Reduction cell",
-                Kind::Recurrent => "Cell",
-            };
+        .map(|(i, kind)| {
+            let what = if single { "Cell".to_owned() } else { cell_title(kind) };
             let selector = format!("#{id} figure:nth-of-type({}) svg", i + 1);
             view! { <SavePicture what=what selector=selector file=format!("{file}-{}", kind.name()) /> }
         })
@@ -243,8 +238,8 @@ fn AddCells(#[prop(into)] full: Signal<bool>) -> impl IntoView {
             <select id="add-cells" aria-label="Add cells" disabled=full on:change=add>
                 <option value="">"Add\u{2026}"</option>
                 {move || {
-                    let names = page.task.get().published().iter();
-                    names.map(|&name| view! { <option value=name>{published_title(name).to_owned()}</option> }).collect_view()
+                    let names = page.task.get().published();
+                    names.map(|name| view! { <option value=name>{published_title(name).to_owned()}</option> }).collect_view()
                 }}
                 <option value="random">"Random cells"</option>
                 <option value="recorded">"A recorded run or a file\u{2026}"</option>

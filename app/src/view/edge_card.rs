@@ -30,7 +30,7 @@ pub fn EdgeCard() -> impl IntoView {
 #[component]
 fn ChosenEdge(kind: Kind, row: Memo<usize>) -> impl IntoView {
     let page = page();
-    let first = kind.place() * kind.edge_count();
+    let first = kind.rows().start;
     let bits = move || {
         page.moment.with(|moment| {
             moment.as_ref().map(|m| format!("{:.3} bits", m.entropy.get(first + row.get()).copied().unwrap_or(0.0)))
@@ -40,7 +40,7 @@ fn ChosenEdge(kind: Kind, row: Memo<usize>) -> impl IntoView {
         true => "Changes go to the search and into its log.",
         false => "Changes are tried out here only.",
     };
-    let ops = kind.task().ops().into_iter().enumerate();
+    let ops = kind.ops().into_iter().enumerate();
     let ops = ops.map(|(index, op)| view! { <OpRow kind=kind row=row index=index op=op /> }).collect_view();
     view! {
         <aside class="chosen-edge" id="edge" aria-label="The chosen edge">

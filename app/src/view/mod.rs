@@ -20,7 +20,6 @@ mod time;
 mod tour;
 
 use crate::page::{Page, RunSource};
-use darts_app::cells::Task;
 use leptos::prelude::*;
 
 fn page() -> Page {
@@ -58,7 +57,7 @@ pub fn App() -> impl IntoView {
                     view! {
                         <div class="cells">
                             {cells}
-                            {(task == Task::Recurrent).then(|| view! { <samples::Samples /> })}
+                            {task.of_text().then(|| view! { <samples::Samples /> })}
                         </div>
                         <curves::Curves task=task />
                     }

@@ -131,9 +131,10 @@ pub fn FileField(
 
 /// Saves a picture of the page in both forms; `selector` finds it.
 #[component]
-pub fn SavePicture(what: &'static str, selector: String, file: String) -> impl IntoView {
+pub fn SavePicture(#[prop(into)] what: String, selector: String, file: String) -> impl IntoView {
     let find = StoredValue::new(move || document().query_selector(&selector).ok().flatten());
     let file = StoredValue::new(file);
+    let [svg, png] = ["SVG", "PNG"].map(|form| format!("{what} as {form}"));
     view! {
         <button
             type="button"
@@ -143,7 +144,7 @@ pub fn SavePicture(what: &'static str, selector: String, file: String) -> impl I
                 }
             }
         >
-            {format!("{what} as SVG")}
+            {svg}
         </button>
         <button
             type="button"
@@ -157,7 +158,7 @@ pub fn SavePicture(what: &'static str, selector: String, file: String) -> impl I
                 }
             }
         >
-            {format!("{what} as PNG")}
+            {png}
         </button>
     }
 }

@@ -35,7 +35,7 @@ fn own_cells(page: Page) -> Option<(String, Cells)> {
 #[component]
 pub fn Training() -> impl IntoView {
     let page = page();
-    let shown = move || page.task.get() == Task::Convolutional && page.genotype.with(Option::is_some);
+    let shown = move || page.task.get() == Task::CONVOLUTIONAL && page.genotype.with(Option::is_some);
     let form = RaceForm::new();
     let sizes = move || {
         page.settings.with(|settings| {
@@ -89,7 +89,7 @@ impl RaceForm {
         let compared = page.compared.get_untracked();
         let rival = compared.into_iter().find(|cells| cells.code().is_some_and(|known| known == code));
         let rival = rival.unwrap_or(ComparedCells::Random(seed));
-        let Some(rival_cells) = rival.cells(Task::Convolutional) else { return };
+        let Some(rival_cells) = rival.cells(Task::CONVOLUTIONAL) else { return };
         let runners = vec![Runner::new(title, cells), Runner::new(rival.title(), rival_cells)];
         page.begin_race(Race { epochs, seed, runners, stopped: false });
     }

@@ -2,7 +2,6 @@
 
 use super::page;
 use darts_app::{
-    cells::Task,
     describe::{grouped, recurrent_counts, recurrent_size, supernet_counts, supernet_size},
     messages::DataChoice,
 };
@@ -15,9 +14,9 @@ const MAX_DRAWN_WORDS: usize = 6;
 #[component]
 pub fn Supernet() -> impl IntoView {
     let page = page();
-    move || match page.task.get() {
-        Task::Convolutional => view! { <CellStack /> }.into_any(),
-        Task::Recurrent => view! { <LanguageModel /> }.into_any(),
+    move || match page.task.get().of_text() {
+        false => view! { <CellStack /> }.into_any(),
+        true => view! { <LanguageModel /> }.into_any(),
     }
 }
 

@@ -5,10 +5,7 @@ use super::{
     parts::{IconButton, Menu, PlayIcon},
 };
 use crate::{browser, page::Page};
-use darts_app::{
-    cells::Task,
-    describe::{self, grouped},
-};
+use darts_app::describe::{self, grouped};
 use leptos::prelude::*;
 
 /// Limit of the epochs that are marked: more cannot be told apart.
@@ -22,7 +19,7 @@ fn steps_now(page: Page) -> usize {
 
 /// The moment looked at, in words.
 fn moment_text(page: Page) -> Option<String> {
-    let epochs = page.run.with(|run| run.started.as_ref().map(|started| started.plan.epochs()))?;
+    let epochs = page.run.with(|run| run.started.as_ref().map(|started| started.epochs()))?;
     let epoch = page.moment.with(|moment| moment.as_ref().map(|moment| moment.epoch + 1))?;
     Some(format!("step {} \u{b7} epoch {} of {}", grouped(steps_now(page)), grouped(epoch), grouped(epochs)))
 }
@@ -117,7 +114,7 @@ impl Marks {
         Self {
             epochs: run.epochs.iter().filter(|_| few).map(|epoch| format!("M{:.1} 9V15", x(epoch.steps))).collect(),
             changes: run.changes.iter().map(|&steps| format!("M{:.1} 0V8", x(steps))).collect(),
-            interventions: run.steered.iter().map(|&(steps, _)| format!("M{:.1} 0V15", x(steps))).collect(),
+            interventions: run.interventions.iter().map(|&(steps, _)| format!("M{:.1} 0V15", x(steps))).collect(),
         }
     }
 }
@@ -163,12 +160,12 @@ fn MomentLabel() -> impl IntoView {
         let now = steps_now(page);
         page.run.with(|run| {
             // The latest by then, if nothing was stepped since.
-            let (_, intervention) = run.steered.iter().rev().find(|(steps, _)| *steps == now)?;
+            let (_, intervention) = run.interventions.iter().rev().find(|(steps, _)| *steps == now)?;
             Some(describe::intervention(intervention))
         })
     };
     let changes = move || {
-        let cells = if page.task.get() == Task::Recurrent { "cell" } else { "cells" };
+        let cells = if page.task.get().kinds().len() == 1 { "cell" } else { "cells" };
         match page.run.with(|run| run.changes.len()) {
             1 if page.narrow.get() => "1 change".into(),
             count if page.narrow.get() => format!("{} changes", grouped(count)),

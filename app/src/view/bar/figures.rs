@@ -2,7 +2,7 @@
 
 use super::{super::page, status::status};
 use crate::page::{EngineState, Page, RunSource};
-use darts_app::{cells::Task, describe::grouped};
+use darts_app::describe::grouped;
 use leptos::prelude::*;
 
 /// Written where there is no figure.
@@ -17,7 +17,7 @@ pub fn Figures() -> impl IntoView {
             .moment
             .with(|moment| moment.as_ref().map(|moment| moment.epoch))
             .filter(|_| page.cursor.get().is_some());
-        run.with(|run| run.started.as_ref().map(|started| (now.unwrap_or(run.epoch) + 1, started.plan.epochs())))
+        run.with(|run| run.started.as_ref().map(|started| (now.unwrap_or(run.epoch) + 1, started.epochs())))
     };
     let steps = move || page.cursor.get().unwrap_or(usize::MAX).min(run.with(|run| run.steps));
     let speed = move || match run.with(|run| run.speed()) {
@@ -47,7 +47,7 @@ pub fn Figures() -> impl IntoView {
             </div>
             <div class="figure">
                 <dt title="Of both halves through the supernet, forward and backward">
-                    {move || if page.task.get() == Task::Recurrent { "Words/s" } else { "Images/s" }}
+                    {move || if page.task.get().of_text() { "Words/s" } else { "Images/s" }}
                 </dt>
                 <dd id="speed">{speed}</dd>
             </div>

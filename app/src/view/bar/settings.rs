@@ -8,7 +8,7 @@ use super::{
 use crate::page::{FilePurpose, RunSource};
 use darts_app::{
     cells::Task,
-    describe::run_settings,
+    describe::{capitalised, run_settings},
     messages::{DataChoice, TextChoice},
     settings::{IntegerSetting, Settings},
 };
@@ -100,11 +100,15 @@ pub fn SettingsForm() -> impl IntoView {
     let own = move || page.source.get() == RunSource::Worker;
     let task = Memo::new(move |_| settings.with(|settings| settings.task));
     let change_task = move |name: String| {
-        if let Some((task, _)) = Task::ALL.into_iter().find(|(_, known)| *known == name) {
+        if let Some(task) = Task::named(&name) {
             page.reset();
             page.switch_task(task);
         }
     };
+    let offered = Task::all()
+        .filter(|task| Settings::offers(*task))
+        .map(|task| view! { <option value=task.name()>{capitalised(task.name())}</option> })
+        .collect_view();
     view! {
         <form class="settings" aria-label="Settings" on:submit=|event| event.prevent_default()>
             <Show when=move || !own()><RunSettings /></Show>
@@ -114,15 +118,14 @@ pub fn SettingsForm() -> impl IntoView {
                     id="task"
                     label="Cells"
                     hint="Cells of a network for images, or the cell of a language model"
-                    value=move || Task::ALL[task.get() as usize].1
+                    value=move || task.get().name()
                     change=change_task
                 >
-                    <option value="convolutional">"Convolutional"</option>
-                    <option value="recurrent">"Recurrent"</option>
+                    {offered}
                 </ChoiceField>
                 {move || match task.get() {
-                    Task::Convolutional => view! { <ImageSettings /> }.into_any(),
-                    Task::Recurrent => view! { <TextSettings /> }.into_any(),
+                    task if task.of_text() => view! { <TextSettings task=task /> }.into_any(),
+                    task => view! { <ImageSettings task=task /> }.into_any(),
                 }}
             </fieldset>
             <LiveSettings />
@@ -158,7 +161,7 @@ fn Presets(task: Task) -> impl IntoView {
 }
 
 #[component]
-fn ImageSettings() -> impl IntoView {
+fn ImageSettings(task: Task) -> impl IntoView {
     let settings = page().settings;
     let choose_data = move |name: String| {
         if let Some(data) = DataChoice::from_name(&name) {
@@ -166,7 +169,7 @@ fn ImageSettings() -> impl IntoView {
         }
     };
     view! {
-        <Presets task=Task::Convolutional />
+        <Presets task=task />
         <ChoiceField id="data" label="Images" value=move || settings.get().data.name() change=choose_data>
             <option value="cifar10">"CIFAR-10"</option>
             <option value="textures">"Generated textures"</option>
@@ -183,7 +186,7 @@ fn ImageSettings() -> impl IntoView {
 }
 
 #[component]
-fn TextSettings() -> impl IntoView {
+fn TextSettings(task: Task) -> impl IntoView {
     let page = page();
     let settings = page.settings;
     let file: NodeRef<html::Input> = NodeRef::new();
@@ -196,7 +199,7 @@ fn TextSettings() -> impl IntoView {
         }
     };
     view! {
-        <Presets task=Task::Recurrent />
+        <Presets task=task />
         <ChoiceField id="text" label="Text" value=move || settings.get().text.name() change=choose_text>
             <option value="book">"The Moonstone"</option>
             <option value="own">{own}</option>

@@ -1,7 +1,7 @@
 //! The page's activity in a few words.
 
 use crate::page::{EngineState, Page, Phase, RunSource};
-use darts_app::{cells::Task, describe::duration, messages::Activity, run::End};
+use darts_app::{describe::duration, messages::Activity, run::End};
 use leptos::prelude::*;
 
 /// Whether this page's engine has a GPU, emulated or not.
@@ -53,7 +53,7 @@ fn loading(page: Page) -> Option<String> {
 fn activity_text(page: Page, phase: Phase, activity: Option<Activity>) -> &'static str {
     match activity {
         None => "Getting ready",
-        Some(Activity::Data) if page.task.get() == Task::Recurrent => "Fetching the text",
+        Some(Activity::Data) if page.task.get().of_text() => "Fetching the text",
         Some(Activity::Data) => "Fetching images",
         Some(Activity::Writing) => "Writing text",
         Some(Activity::Building) => "Building the supernet",

@@ -12,7 +12,7 @@ use crate::{browser, page::Page};
 use darts_app::{
     cells::{Kind, Task},
     chart::PlotSpec,
-    names::short_name,
+    names::{cell_title, short_name},
     run::{Point, Run, perplexity},
 };
 use leptos::prelude::*;
@@ -26,7 +26,7 @@ const WIDE: (f64, f64) = (340.0, 112.0);
 const NARROW: (f64, f64) = (168.0, 112.0);
 
 /// Size of the plots of a card with one for each kind of cell.
-const fn kind_size(task: Task) -> (f64, f64) {
+fn kind_size(task: Task) -> (f64, f64) {
     if task.kinds().len() > 1 { NARROW } else { WIDE }
 }
 
@@ -34,10 +34,10 @@ const fn kind_size(task: Task) -> (f64, f64) {
 fn value_text(page: Page, at: Option<f64>, value: ValueOf, decimals: usize, unit: &str) -> String {
     page.run.with(|run| {
         let point = match at.or_else(|| page.cursor.get().map(|steps| steps as f64)) {
-            Some(step) => run.point_at(step).copied(),
-            None => run.last,
+            Some(step) => run.point_at(step),
+            None => run.last.as_ref(),
         };
-        point.map_or("\u{2013}".into(), |p| format!("{:.decimals$}{unit}", value(&p)))
+        point.map_or("\u{2013}".into(), |p| format!("{:.decimals$}{unit}", value(p)))
     })
 }
 
@@ -86,8 +86,9 @@ fn SaveCsv(label: &'static str, file: &'static str, text: fn(&Run) -> String) ->
 #[component]
 pub fn LossCard(task: Task, at: RwSignal<Option<f64>>) -> impl IntoView {
     let page = page();
-    let (train, valid): (ValueOf, ValueOf) = (|p| p.weights.loss, |p| p.alphas.loss);
-    let empty = if task == Task::Recurrent { (5.0, 7.0) } else { (1.5, 2.5) };
+    let (train, valid): (ValueOf, ValueOf) = (|p| p.train.loss, |p| p.valid.loss);
+    let of_text = task.of_text();
+    let empty = if of_text { (5.0, 7.0) } else { (1.5, 2.5) };
     let spec = PlotSpec { empty, limits: (0.0, f64::INFINITY), min_span: 0.2, smooth: true, size: WIDE };
     let pointed = move || {
         page.run.with(|run| {
@@ -95,14 +96,8 @@ pub fn LossCard(task: Task, at: RwSignal<Option<f64>>) -> impl IntoView {
             step.map(|step| format!(" Step {step:.0}."))
         })
     };
-    let validation = match task {
-        Task::Convolutional => "validation half",
-        Task::Recurrent => "validation text",
-    };
-    let (second, id) = match task {
-        Task::Convolutional => ("Accuracy", "accuracy"),
-        Task::Recurrent => ("Perplexity", "perplexity"),
-    };
+    let validation = if of_text { "validation text" } else { "validation half" };
+    let (second, id) = if of_text { ("Perplexity", "perplexity") } else { ("Accuracy", "accuracy") };
     view! {
         <section class="card" id="loss" aria-labelledby="loss-title">
             <header class="card-head">
@@ -130,7 +125,9 @@ pub fn LossCard(task: Task, at: RwSignal<Option<f64>>) -> impl IntoView {
 
 #[component]
 pub fn AccuracyCard(at: RwSignal<Option<f64>>) -> impl IntoView {
-    let (train, valid): (ValueOf, ValueOf) = (|p| 100.0 * p.weights.accuracy, |p| 100.0 * p.alphas.accuracy);
+    // What is not there leaves a gap in the line.
+    let (train, valid): (ValueOf, ValueOf) =
+        (|p| 100.0 * p.train.accuracy.unwrap_or(f32::NAN), |p| 100.0 * p.valid.accuracy.unwrap_or(f32::NAN));
     let spec = PlotSpec { empty: (0.0, 100.0), limits: (0.0, 100.0), min_span: 20.0, smooth: true, size: WIDE };
     view! {
         <section class="card" id="accuracy" aria-labelledby="accuracy-title">
@@ -154,8 +151,8 @@ pub fn AccuracyCard(at: RwSignal<Option<f64>>) -> impl IntoView {
 pub fn PerplexityCard(at: RwSignal<Option<f64>>) -> impl IntoView {
     let page = page();
     let latest = move || {
-        let last = page.run.with(|run| run.epochs.iter().rev().find_map(|epoch| epoch.valid));
-        last.map(|loss| format!("whole text {:.1}", perplexity(loss)))
+        let last = page.run.with(|run| run.epochs.iter().rev().find_map(|epoch| epoch.evaluation));
+        last.map(|measure| format!("whole text {:.1}", perplexity(measure.loss)))
     };
     let limits = (0.0, f64::INFINITY);
     let spec = PlotSpec { empty: (0.0, 500.0), limits, min_span: 10.0, smooth: false, size: WIDE };
@@ -168,7 +165,7 @@ pub fn PerplexityCard(at: RwSignal<Option<f64>>) -> impl IntoView {
             <Plot
                 label="Perplexity of the validation text after each epoch".into()
                 lines=vec![Line::plain("alphas")]
-                columns=of_epochs(|epoch| epoch.valid.map(perplexity))
+                columns=of_epochs(|epoch| epoch.evaluation.map(|measure| perplexity(measure.loss)))
                 spec=spec
                 at=at
             />
@@ -189,13 +186,14 @@ fn KindPlots(
     spec: PlotSpec,
     at: RwSignal<Option<f64>>,
 ) -> impl IntoView {
-    let plots = task
-        .kinds()
-        .iter()
-        .map(|&kind| {
+    let kinds = task.kinds();
+    let single = kinds.len() == 1;
+    let plots = kinds
+        .into_iter()
+        .map(|kind| {
             view! {
                 <figure>
-                    {(task == Task::Convolutional).then(|| view! { <figcaption>{short_name(kind)}</figcaption> })}
+                    {(!single).then(|| view! { <figcaption>{short_name(kind)}</figcaption> })}
                     <Plot
                         label=format!("{what} of the {} cell", short_name(kind))
                         lines=lines(kind)
@@ -207,20 +205,21 @@ fn KindPlots(
             }
         })
         .collect_view();
-    view! { <div class=if task == Task::Convolutional { "pair" } else { "single" }>{plots}</div> }
+    view! { <div class=if single { "single" } else { "pair" }>{plots}</div> }
 }
 
 /// Saves the plots of the card with this id.
 #[component]
 fn SaveKindPlots(task: Task, id: &'static str) -> impl IntoView {
-    let kinds = task.kinds().iter().enumerate();
+    let kinds = task.kinds();
+    let single = kinds.len() == 1;
     kinds
-        .map(|(i, &kind)| {
-            let (label, selector) = match kind {
-                Kind::Normal => ("Normal", format!("#{id} figure:nth-of-type({}) svg.plot", i + 1)),
-                Kind::Reduce => ("Reduction", format!("#{id} figure:nth-of-type({}) svg.plot", i + 1)),
-                Kind::Recurrent => ("Picture", format!("#{id} svg.plot")),
-            };
+        .into_iter()
+        .enumerate()
+        .map(|(i, kind)| {
+            let label =
+                if single { "Picture".to_owned() } else { cell_title(kind).trim_end_matches(" cell").to_owned() };
+            let selector = format!("#{id} figure:nth-of-type({}) svg.plot", i + 1);
             view! { <SavePicture what=label selector=selector file=format!("{id}-{}", kind.name()) /> }
         })
         .collect_view()
@@ -228,13 +227,12 @@ fn SaveKindPlots(task: Task, id: &'static str) -> impl IntoView {
 
 #[component]
 pub fn SharesCard(task: Task, at: RwSignal<Option<f64>>) -> impl IntoView {
-    let empty = if task == Task::Recurrent { (0.15, 0.25) } else { (0.1, 0.15) };
+    let even = 1.0 / task.kinds()[0].op_count() as f64;
+    let empty = if task.of_text() { (0.15, 0.25) } else { (0.1, 0.15) };
     let spec = PlotSpec { empty, limits: (0.0, 1.0), min_span: 0.01, smooth: false, size: kind_size(task) };
-    let caption = match task {
-        Task::Convolutional => {
-            view! { "Mean weight over the edges; even is 0.125. Thick: " <Term word="skip" /> ", which leads to " <Term word="collapse" /> "." }.into_any()
-        }
-        Task::Recurrent => view! { "Mean weight over the edges; even is 0.2. Thick: identity, which adds no non-linearity." }.into_any(),
+    let thick = match task.of_text() {
+        false => view! { <Term word="skip" /> ", which leads to " <Term word="collapse" /> "." }.into_any(),
+        true => "identity, which adds no non-linearity.".into_any(),
     };
     view! {
         <section class="card" id="shares" aria-labelledby="shares-title">
@@ -244,7 +242,7 @@ pub fn SharesCard(task: Task, at: RwSignal<Option<f64>>) -> impl IntoView {
                 <Menu label="Save" hint="Keep these pictures"><SaveKindPlots task=task id="shares" /></Menu>
             </header>
             <KindPlots task=task what="Mean weight of each op" lines=share_lines columns=of_shares spec=spec at=at />
-            <p class="caption">{caption}</p>
+            <p class="caption">{format!("Mean weight over the edges; even is {even}. Thick: ")} {thick}</p>
         </section>
     }
 }
@@ -254,7 +252,7 @@ fn share_lines(kind: Kind) -> Vec<Line> {
         let skip = if op.skips() { " skip" } else { "" };
         Line { class: format!("op-{}{skip}", op.colour()), op: Some(index), edge: None }
     };
-    kind.task().ops().into_iter().enumerate().map(line).collect()
+    kind.ops().into_iter().enumerate().map(line).collect()
 }
 
 /// Number of skip connections in the derived cells, with a warning where they have collapsed.
@@ -268,10 +266,13 @@ fn SkipCount(task: Task) -> impl IntoView {
         let counts = skips()?;
         let text = counts.iter().map(usize::to_string).collect::<Vec<_>>().join(" + ");
         // Cells of more than two skips are what the literature calls collapsed (DARTS+, Liang et al., 2019).
-        let collapsed = task == Task::Convolutional && counts[0] > 2;
+        let collapsed = task == Task::CONVOLUTIONAL && counts[0] > 2;
         let class = if collapsed { "now collapse" } else { "now" };
         let warning = if collapsed { "collapse: " } else { "" };
-        let what = if task == Task::Recurrent { "of 8 identity" } else { "skips kept" };
+        let what = match task.of_text() {
+            false => "skips kept".to_owned(),
+            true => format!("of {} identity", task.kinds().iter().map(|kind| kind.nodes()).sum::<usize>()),
+        };
         Some(view! { <p class=class id="skips">{format!("{warning}{text} {what}")}</p> })
     }
 }

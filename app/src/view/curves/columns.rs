@@ -25,7 +25,7 @@ pub fn of_shares(kind: Kind) -> ColumnsOf {
         let points = run.series.points();
         // As many as are drawn; each is smooth by itself.
         let some = || points.iter().rev().step_by(points.len().div_ceil(MAX_POINTS).max(1)).rev();
-        let column = |op: usize| some().map(|point| f64::from(point.shares[kind.place()][op])).collect();
+        let column = |op: usize| some().map(|point| f64::from(point.share(kind, op))).collect();
         (some().map(|point| f64::from(point.step)).collect(), (0..kind.op_count()).map(column).collect())
     })
 }
@@ -34,7 +34,7 @@ pub fn of_shares(kind: Kind) -> ColumnsOf {
 pub fn of_entropy(kind: Kind) -> ColumnsOf {
     Arc::new(move |run| {
         let frames = run.frames.all();
-        let (first, count) = (kind.place() * kind.edge_count(), kind.edge_count());
+        let (first, count) = (kind.rows().start, kind.edge_count());
         let some = || frames.iter().rev().step_by(frames.len().div_ceil(MAX_POINTS).max(1)).rev();
         let bits =
             |edge: usize| some().map(move |frame| f64::from(frame.entropy.get(first + edge).copied().unwrap_or(0.0)));

@@ -20,9 +20,9 @@ pub fn Curves(task: Task) -> impl IntoView {
     view! {
         <div class="curves">
             <LossCard task=task at=at />
-            {match task {
-                Task::Convolutional => view! { <AccuracyCard at=at /> }.into_any(),
-                Task::Recurrent => view! { <PerplexityCard at=at /> }.into_any(),
+            {match task.of_text() {
+                false => view! { <AccuracyCard at=at /> }.into_any(),
+                true => view! { <PerplexityCard at=at /> }.into_any(),
             }}
             <SharesCard task=task at=at />
             <EntropyCard task=task at=at />

@@ -21,43 +21,40 @@ thread_local! {
 
 /// Size of the drawing of a kind of cell.
 const fn canvas(kind: Kind, direction: Direction) -> (f32, f32) {
-    match (kind, direction) {
-        (Kind::Recurrent, Direction::Right) => (560.0, 560.0),
-        (Kind::Recurrent, Direction::Down) => (360.0, 480.0),
+    match (kind.is_deep(), direction) {
+        (true, Direction::Right) => (560.0, 560.0),
+        (true, Direction::Down) => (360.0, 480.0),
         (_, Direction::Right) => (640.0, 262.0),
         (_, Direction::Down) => (360.0, 430.0),
     }
 }
 
-/// The direction of the connectors. Recurrent cells are deep, so that theirs always run down.
+/// The direction of the connectors; those of deep cells always run down.
 pub const fn flow(kind: Kind, direction: Direction) -> Direction {
-    match kind {
-        Kind::Normal | Kind::Reduce => direction,
-        Kind::Recurrent => Direction::Down,
-    }
+    if kind.is_deep() { Direction::Down } else { direction }
 }
 
 pub const fn sizes(kind: Kind, direction: Direction) -> BoxSizes {
-    match (kind, direction) {
-        (Kind::Recurrent, _) => BoxSizes { terminal: (46.0, 26.0), node: (24.0, 24.0), op: (58.0, 19.0) },
+    match (kind.is_deep(), direction) {
+        (true, _) => BoxSizes { terminal: (46.0, 26.0), node: (24.0, 24.0), op: (58.0, 19.0) },
         (_, Direction::Right) => BoxSizes { terminal: (42.0, 26.0), node: (26.0, 26.0), op: (64.0, 20.0) },
         (_, Direction::Down) => BoxSizes { terminal: (46.0, 26.0), node: (26.0, 26.0), op: (36.0, 30.0) },
     }
 }
 
 const fn derived_spacing(kind: Kind, direction: Direction) -> Spacing {
-    match (kind, direction) {
-        (Kind::Recurrent, Direction::Right) => Spacing { length: 554.0, gap: (9.0, 64.0), between: 22.0 },
-        (Kind::Recurrent, Direction::Down) => Spacing { length: 474.0, gap: (9.0, 44.0), between: 8.0 },
+    match (kind.is_deep(), direction) {
+        (true, Direction::Right) => Spacing { length: 554.0, gap: (9.0, 64.0), between: 22.0 },
+        (true, Direction::Down) => Spacing { length: 474.0, gap: (9.0, 44.0), between: 8.0 },
         (_, Direction::Right) => Spacing { length: 634.0, gap: (12.0, 68.0), between: 13.0 },
         (_, Direction::Down) => Spacing { length: 424.0, gap: (12.0, 34.0), between: 7.0 },
     }
 }
 
 const fn relaxed_spacing(kind: Kind, direction: Direction) -> Spacing {
-    match (kind, direction) {
-        (Kind::Recurrent, Direction::Right) => Spacing { length: 554.0, gap: (20.0, 32.0), between: 9.0 },
-        (Kind::Recurrent, Direction::Down) => Spacing { length: 474.0, gap: (16.0, 32.0), between: 6.0 },
+    match (kind.is_deep(), direction) {
+        (true, Direction::Right) => Spacing { length: 554.0, gap: (20.0, 32.0), between: 9.0 },
+        (true, Direction::Down) => Spacing { length: 474.0, gap: (16.0, 32.0), between: 6.0 },
         (_, Direction::Right) => Spacing { length: 600.0, gap: (40.0, 84.0), between: 10.0 },
         (_, Direction::Down) => Spacing { length: 424.0, gap: (40.0, 60.0), between: 10.0 },
     }

@@ -55,7 +55,7 @@ fn RelaxedEdge(
     edge: Edge,
 ) -> impl IntoView {
     let page = page();
-    let ops = kind.task().ops();
+    let ops = kind.ops();
     let count = ops.len();
     let strands = ops
         .into_iter()

@@ -4,6 +4,7 @@ use super::geometry::{shift, sizes};
 use darts_app::{
     cells::Kind,
     drawing::{Direction, Position},
+    names::{state_name, terminal_symbol},
 };
 use leptos::prelude::*;
 
@@ -40,14 +41,14 @@ fn StateBox(
     let place = move || shift(centres.with(|centres| centres.get(state).copied()), kind, direction.get());
     let name = match terminal {
         true => {
-            let (letter, index) = terminal_name(kind, state, last);
+            let (letter, index) = terminal_symbol(kind, state);
             view! {
                 <tspan class="var">{letter}</tspan>
                 <tspan class="sub" dy="3">{index}</tspan>
             }
             .into_any()
         }
-        false => (state - 2).to_string().into_any(),
+        false => state_name(kind, state - kind.fixed_connectors()).into_any(),
     };
     view! {
         <g class=if terminal { "state terminal" } else { "state node" } style:transform=place>
@@ -60,17 +61,5 @@ fn StateBox(
             />
             <text y="4.5">{name}</text>
         </g>
-    }
-}
-
-/// Letter and index of an input or the output.
-const fn terminal_name(kind: Kind, state: usize, last: bool) -> (&'static str, &'static str) {
-    match (kind, state) {
-        (Kind::Recurrent, 0) => ("x", "t"),
-        (Kind::Recurrent, 1) => ("h", "t\u{2212}1"),
-        (Kind::Recurrent, _) if last => ("h", "t"),
-        (_, 0) => ("c", "k\u{2212}2"),
-        (_, 1) => ("c", "k\u{2212}1"),
-        _ => ("c", "k"),
     }
 }

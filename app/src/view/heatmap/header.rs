@@ -9,7 +9,7 @@ use leptos::prelude::*;
 
 #[component]
 pub fn Header(kind: Kind) -> impl IntoView {
-    let ops = kind.task().ops().into_iter().enumerate();
+    let ops = kind.ops().into_iter().enumerate();
     let columns = ops.map(|(index, op)| view! { <ColumnHead kind=kind index=index op=op /> }).collect_view();
     view! { <g role="presentation">{columns}</g> }
 }

@@ -6,7 +6,7 @@ use darts_app::{
     cells::Kind,
     describe::strongest_op,
     heat::HeatValues,
-    names::{edge_text, node_number, state_name},
+    names::{edge_text, input_symbol, node_number, state_name},
 };
 use darts_engine::space::Edge;
 use leptos::prelude::*;
@@ -40,7 +40,7 @@ pub fn Row(kind: Kind, row: usize, edge: Edge, values: Memo<Option<HeatValues>>,
     let ring = move || {
         let op = kept.with(|kept| kept[row])?;
         let (x, width) = square(kind, op);
-        let colour = kind.task().ops().get(op).map_or(op, |op| op.colour());
+        let colour = kind.ops().get(op).map_or(op, |op| op.colour());
         let class = format!("ring op-{colour}");
         Some(view! { <rect x=x y=top + 1.0 width=width height=ROW - 2.0 class=class /> })
     };
@@ -66,7 +66,7 @@ pub fn Row(kind: Kind, row: usize, edge: Edge, values: Memo<Option<HeatValues>>,
 /// The edge, its strongest op and the one that it keeps; it begins as it is written on the row, so that users who speak to the
 /// page can name what they see.
 fn row_label(page: Page, kind: Kind, row: usize, edge: Edge, kept: KeptOps) -> String {
-    let kept = kept.with(|kept| kept[row]).map(|op| format!(", kept with {}", kind.task().ops()[op].name()));
+    let kept = kept.with(|kept| kept[row]).map(|op| format!(", kept with {}", kind.ops()[op].name()));
     format!(
         "{}: {}{}",
         edge_text(kind, edge.state, edge.node),
@@ -75,17 +75,18 @@ fn row_label(page: Page, kind: Kind, row: usize, edge: Edge, kept: KeptOps) -> S
     )
 }
 
-/// The edge as it is written: inputs of convolutional cells as in the paper, `c` with an index.
+/// The edge as it is written: inputs as in the paper, a letter with an index.
 #[component]
 fn RowName(kind: Kind, edge: Edge, top: f32) -> impl IntoView {
-    let indexed = kind.convolutional().is_some() && edge.state < 2;
-    let state = match indexed {
-        true => view! {
-            <tspan class="var">"c"</tspan>
-            <tspan class="sub" dy="3">{if edge.state == 0 { "k\u{2212}2" } else { "k\u{2212}1" }}</tspan>
+    let symbol = input_symbol(kind, edge.state);
+    let indexed = symbol.is_some();
+    let state = match symbol {
+        Some((letter, index)) => view! {
+            <tspan class="var">{letter}</tspan>
+            <tspan class="sub" dy="3">{index}</tspan>
         }
         .into_any(),
-        false => state_name(kind, edge.state).into_any(),
+        None => state_name(kind, edge.state).into_any(),
     };
     view! {
         <text x=LEFT - 8.0 y=top + 11.5 class="row-label">
