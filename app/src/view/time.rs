@@ -11,7 +11,7 @@ use darts_app::{
 };
 use leptos::prelude::*;
 
-/// Limit of the epochs that are marked: more cannot be told apart.
+/// Limit of the epochs that are marked: more cannot be distinguished.
 const MAX_EPOCH_MARKS: usize = 120;
 
 /// The moment looked at, in steps done.
