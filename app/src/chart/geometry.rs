@@ -117,7 +117,7 @@ impl PlotGeometry {
         };
         let all = |values: &[Vec<f64>]| values.iter().map(|v| trace(v)).collect();
         let (width, _) = spec.size;
-        // More verticals than can be told apart are none.
+        // None where they would be too close to distinguish.
         let few = epochs.len() as f64 <= (width - LEFT - RIGHT) / 4.0;
         let axes = Axes {
             x: Some(x),

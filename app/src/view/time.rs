@@ -8,7 +8,7 @@ use crate::{browser, page::Page};
 use darts_app::describe::{self, grouped};
 use leptos::prelude::*;
 
-/// Limit of the epochs that are marked: more cannot be told apart.
+/// Limit of the epochs that are marked: more cannot be distinguished.
 const MAX_EPOCH_MARKS: usize = 120;
 
 /// The moment looked at, in steps done.

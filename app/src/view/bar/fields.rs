@@ -70,10 +70,21 @@ pub fn ChoiceField(
 /// A whole-number setting and how its field is labelled.
 #[derive(Clone, Copy)]
 pub struct NumberSpec {
-    pub label: &'static str,
-    pub hint: &'static str,
-    pub setting: IntegerSetting,
-    pub get: fn(&Settings) -> u64,
+    label: &'static str,
+    hint: &'static str,
+    setting: IntegerSetting,
+    get: fn(&Settings) -> u64,
+}
+
+impl NumberSpec {
+    pub const fn new(
+        label: &'static str,
+        hint: &'static str,
+        setting: IntegerSetting,
+        get: fn(&Settings) -> u64,
+    ) -> Self {
+        Self { label, hint, setting, get }
+    }
 }
 
 #[component]

@@ -15,81 +15,45 @@ use darts_app::{
 use leptos::{html, prelude::*};
 
 const IMAGE_NUMBERS: [NumberSpec; 6] = [
-    NumberSpec {
-        label: "How many",
-        hint: "Training images; one half trains the weights, the other the alphas",
-        setting: IntegerSetting::IMAGES,
-        get: |s| s.images as u64,
-    },
-    NumberSpec {
-        label: "Channels",
-        hint: "Channels of the first cell; they double at each reduction",
-        setting: IntegerSetting::CHANNELS,
-        get: |s| s.channels as u64,
-    },
-    NumberSpec {
-        label: "Layers",
-        hint: "Cells of the supernet; those at one and two thirds reduce",
-        setting: IntegerSetting::CELLS,
-        get: |s| s.cells as u64,
-    },
-    NumberSpec {
-        label: "Batch",
-        hint: "Images of a minibatch",
-        setting: IntegerSetting::BATCH,
-        get: |s| s.batch as u64,
-    },
-    NumberSpec {
-        label: "Epochs",
-        hint: "Passes over the weight half",
-        setting: IntegerSetting::EPOCHS,
-        get: |s| s.epochs as u64,
-    },
-    NumberSpec {
-        label: "Seed",
-        hint: "Fixes initial weights and alphas, the split, the order and the augmentation",
-        setting: IntegerSetting::SEED,
-        get: |s| s.seed,
-    },
+    NumberSpec::new(
+        "How many",
+        "Training images; one half trains the weights, the other the alphas",
+        IntegerSetting::IMAGES,
+        |s| s.images as u64,
+    ),
+    NumberSpec::new(
+        "Channels",
+        "Channels of the first cell; they double at each reduction",
+        IntegerSetting::CHANNELS,
+        |s| s.channels as u64,
+    ),
+    NumberSpec::new(
+        "Layers",
+        "Cells of the supernet; those at one and two thirds reduce",
+        IntegerSetting::CELLS,
+        |s| s.cells as u64,
+    ),
+    NumberSpec::new("Batch", "Images of a minibatch", IntegerSetting::BATCH, |s| s.batch as u64),
+    NumberSpec::new("Epochs", "Passes over the weight half", IntegerSetting::EPOCHS, |s| s.epochs as u64),
+    NumberSpec::new(
+        "Seed",
+        "Fixes initial weights and alphas, the split, the order and the augmentation",
+        IntegerSetting::SEED,
+        |s| s.seed,
+    ),
 ];
 
 const TEXT_NUMBERS: [NumberSpec; 6] = [
-    NumberSpec {
-        label: "Words",
-        hint: "The most words of the vocabulary; rarer ones become one",
-        setting: IntegerSetting::WORDS,
-        get: |s| s.words as u64,
-    },
-    NumberSpec {
-        label: "Units",
-        hint: "The length of word vectors and of the state",
-        setting: IntegerSetting::UNITS,
-        get: |s| s.units as u64,
-    },
-    NumberSpec {
-        label: "Back",
-        hint: "Words that gradients go back through",
-        setting: IntegerSetting::BPTT,
-        get: |s| s.bptt as u64,
-    },
-    NumberSpec {
-        label: "Columns",
-        hint: "Columns that the text is cut into: a minibatch",
-        setting: IntegerSetting::COLUMNS,
-        get: |s| s.batch as u64,
-    },
-    NumberSpec {
-        label: "Epochs",
-        hint: "Passes over the training text",
-        setting: IntegerSetting::EPOCHS,
-        get: |s| s.epochs as u64,
-    },
-    NumberSpec {
-        label: "Seed",
-        hint: "Fixes initial weights and alphas, and what is dropped",
-        setting: IntegerSetting::SEED,
-        get: |s| s.seed,
-    },
+    NumberSpec::new("Words", "The most words of the vocabulary; rarer ones become one", IntegerSetting::WORDS, |s| {
+        s.words as u64
+    }),
+    NumberSpec::new("Units", "The length of word vectors and of the state", IntegerSetting::UNITS, |s| s.units as u64),
+    NumberSpec::new("Back", "Words that gradients go back through", IntegerSetting::BPTT, |s| s.bptt as u64),
+    NumberSpec::new("Columns", "Columns that the text is cut into: a minibatch", IntegerSetting::COLUMNS, |s| {
+        s.batch as u64
+    }),
+    NumberSpec::new("Epochs", "Passes over the training text", IntegerSetting::EPOCHS, |s| s.epochs as u64),
+    NumberSpec::new("Seed", "Fixes initial weights and alphas, and what is dropped", IntegerSetting::SEED, |s| s.seed),
 ];
 
 #[component]

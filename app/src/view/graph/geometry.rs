@@ -1,4 +1,4 @@
-//! Sizes of the drawing of a cell, and drawings that are kept.
+//! Sizes of the drawing of a cell, and a cache of drawings.
 //!
 //! `direction` is that of graphs on the page; the connectors of a drawing run along its [`flow`].
 
@@ -10,13 +10,13 @@ use std::{cell::RefCell, collections::HashMap};
 
 /// Distance between the strands of a relaxed edge.
 pub const STRAND: f32 = 2.6;
-/// Limit of the drawings that are kept, so that going back and forth in time does not place cells again.
-const MAX_KEPT: usize = 512;
+/// Limit of the cached drawings, so that going back and forth in time does not place cells again.
+const MAX_CACHED: usize = 512;
 
 type Key = (Cells, Kind, bool);
 
 thread_local! {
-    static KEPT: RefCell<HashMap<Key, DerivedCell>> = RefCell::new(HashMap::new());
+    static CACHE: RefCell<HashMap<Key, DerivedCell>> = RefCell::new(HashMap::new());
 }
 
 /// Size of the drawing of a kind of cell.
@@ -63,15 +63,15 @@ const fn relaxed_spacing(kind: Kind, direction: Direction) -> Spacing {
 /// The drawing of a derived cell, anew or from memory.
 pub fn draw_derived(cells: Cells, kind: Kind, direction: Direction) -> DerivedCell {
     let key = (cells, kind, direction == Direction::Down);
-    KEPT.with_borrow_mut(|kept| {
-        if kept.len() >= MAX_KEPT {
-            kept.clear();
+    CACHE.with_borrow_mut(|cache| {
+        if cache.len() >= MAX_CACHED {
+            cache.clear();
         }
         let draw = |(cells, ..): &Key| {
             let spacing = derived_spacing(kind, direction);
             place_derived(cells, kind, sizes(kind, direction), spacing, flow(kind, direction))
         };
-        kept.entry(key.clone()).or_insert_with(|| draw(&key)).clone()
+        cache.entry(key.clone()).or_insert_with(|| draw(&key)).clone()
     })
 }
 
