@@ -1,4 +1,4 @@
-# `make explore` shows the page, `make test` tests everything; `make help` tells the rest.
+# `make explore` shows the page, `make test` tests everything; `make help` lists the rest.
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/darts
 # Builds lie outside of the checkout: a cold one takes half an hour, as all of Burn is built twice, and a fresh clone
@@ -15,22 +15,22 @@ ALONE := $(if $(shell command -v flock),flock $(CARGO_TARGET_DIR)/page.lock)
 
 .PHONY: help explore setup test fuzz darts bench
 
-help: ## Tell what there is to make
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-explore: ## Set up, fetch the data, build the page and serve it on 127.0.0.1:8080 (or PORT)
+explore: ## Install what is missing, fetch the data, build the page and serve it on 127.0.0.1:8080 (or PORT)
 	@$(STAGE) 'set-up' .ci/setup page
 	@$(STAGE) 'the darts binary' cargo build --release --bin darts
 	@$(STAGE) 'real data' .ci/data $(DARTS) || \
 	  echo 'WITHOUT REAL DATA: the page will search on generated textures instead of CIFAR-10.'
 	@.ci/explore $(DARTS)
 
-setup: ## Install what is missing for all of this, and fetch the data
+setup: ## Install everything that is missing, and fetch the data
 	@$(STAGE) 'set-up' .ci/setup
 	@$(STAGE) 'the darts binary' cargo build --release --bin darts
 	@$(STAGE) 'real data' .ci/data $(DARTS)
 
-darts: ## Build the darts binary and tell where it is
+darts: ## Build the darts binary and print its path
 	@cargo build --release --bin darts
 	@echo $(DARTS)
 
@@ -38,7 +38,7 @@ bench: ## Measure search steps on this machine
 	@cargo build --release --bin darts
 	@$(DARTS) bench step
 
-# What can be guided by coverage is, in a build of its own; what needs all of the engine is mutated at random.
+# Readers are fuzzed guided by coverage, in a build of its own; what needs the whole engine is mutated at random.
 FUZZ := cargo fuzz run --fuzz-dir tests/fuzz --sanitizer none
 TARGETS := $(basename $(notdir $(wildcard tests/fuzz/fuzz_targets/*.rs)))
 SECONDS := 60
@@ -60,9 +60,10 @@ fuzz: ## Fuzz each thing that is read for SECONDS (60), and kill small runs KILL
 test: ## Set up, then check, test and build everything, and try the page in Chromium
 	@$(STAGE) 'set-up' .ci/setup
 	@$(STAGE) 'format' cargo fmt --all --check
+	@$(STAGE) 'spelling' npm run --silent spelling --prefix tests/browser
 	@$(STAGE) 'the darts binary' cargo build --release
 	@$(STAGE) 'real data' .ci/data $(DARTS) || \
-	  echo 'WITHOUT REAL DATA: what is tested on it will fail.'
+	  echo 'WITHOUT REAL DATA: tests on real data will fail.'
 	@$(STAGE) 'tests' cargo test --release
 	@$(STAGE) 'tests of the page' cargo test --release --package darts-app --lib
 	@$(STAGE) 'page' $(ALONE) trunk build

@@ -348,7 +348,7 @@ fn recurrent_cells_are_shown_drawn_and_passed_on() {
         String::from_utf8(output.stdout).unwrap()
     };
     let shown = text(&["genotype", "show", "DARTS_V2", "--recurrent"]);
-    assert!(shown.starts_with("recurrent cell\n  node 1  = sigmoid  of first state\n"), "{shown}");
+    assert!(shown.starts_with("recurrent cell\n  node 1  = sigmoid   of first state\n"), "{shown}");
     assert_ne!(shown, text(&["genotype", "show", "DARTS_V2"]));
     let code = text(&["genotype", "code", "DARTS_V2", "--recurrent"]);
     assert_eq!(text(&["genotype", "decode", code.trim()]), shown);

@@ -122,7 +122,12 @@ fn search_parity(name: &str, order: Order, kernels: Kernels, device: &Device) {
             // Before the first weight step, with the alphas after the first architecture step.
             let mut probe = search.clone();
             probe.architecture_step(&config, config.learning_rate, &train, &valid);
-            let pass = probe.network().pass(&probe.weights, &probe.alphas, &train, darts_engine::model::Wrt::WEIGHTS);
+            let pass = probe.network().pass(
+                &probe.weights,
+                &probe.alphas,
+                &train,
+                darts_engine::model::GradientTargets::WEIGHTS,
+            );
             let gradient = read(pass.weight_gradient.unwrap());
             let layout = probe.network().layout();
             let expected = layout.pack(|p| Some(golden.values(&format!("step0.grad.{p}")).to_vec())).unwrap();

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use darts_engine::{
     config::{Kernels, Order, Penalties, RecurrentConfig},
     data::Window,
-    model::{Masks, Passage, TextBatch, Wrt},
+    model::{GradientTargets, Masks, Passage, TextBatch},
     network::RecurrentNet,
     search::Bilevel,
     space::{Alphas, Genotype, RECURRENT, RECURRENT_CANDIDATES, recurrent_parameters},
@@ -174,7 +174,7 @@ fn search_parity(name: &str, order: Order, kernels: Kernels, device: &Device) {
         let expected = golden.values(&format!("step{step}.log_prob"));
         assert_close(&what("log-probabilities"), &read(log_probabilities), expected, NETWORK_TOLERANCE);
         if step == 0 {
-            let pass = net.pass(&search.weights, Some(&search.alphas), &penalised, Wrt::WEIGHTS);
+            let pass = net.pass(&search.weights, Some(&search.alphas), &penalised, GradientTargets::WEIGHTS);
             let expected = read(flat("step0.grad"));
             let gradient = read(pass.weight_gradient.unwrap());
             assert_close(&what("weight gradient"), &gradient, &expected, NETWORK_TOLERANCE);

@@ -4,7 +4,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use darts_engine::{
     config::Kernels,
     device::Tuning,
-    model::{Minibatch, Supernet, Wrt},
+    model::{GradientTargets, Minibatch, Supernet},
     space::CellKind::{self, Normal, Reduce},
 };
 use darts_tests::*;
@@ -94,7 +94,7 @@ fn compare_by(
     let alphas = Tensor::from_data(TensorData::new(random(28 * 8), [28, 8]), device);
     let weights = fused.layout().init(3, device);
     let batch = Minibatch { images, labels };
-    let expected = reference.pass(&weights, &alphas, &batch, Wrt::BOTH);
+    let expected = reference.pass(&weights, &alphas, &batch, GradientTargets::BOTH);
     let expected_loss = read(expected.loss);
     let expected_logits = read(expected.logits);
     let expected_weights = read(expected.weight_gradient.unwrap());
@@ -107,7 +107,7 @@ fn compare_by(
     let mut wrong = Vec::new();
     for attempt in 0..40 {
         let moved = if attempt == 0 { weights.clone() } else { moved_by_rounding(&weights, attempt) };
-        let found = fused.pass(&moved, &alphas, &batch, Wrt::BOTH);
+        let found = fused.pass(&moved, &alphas, &batch, GradientTargets::BOTH);
         assert_close(&what("loss"), &read(found.loss), &expected_loss, TOLERANCE);
         assert_close(&what("logits"), &read(found.logits), &expected_logits, TOLERANCE);
         let found_weights = read(found.weight_gradient.unwrap());
@@ -147,9 +147,9 @@ fn finite_differences(device: &Device) {
     let batch = random_batch(5, 6, [8, 8], device);
     let weights = net.layout().init(3, device);
     let alphas = random_tensor(9, &[28, 8], device);
-    let found = net.pass(&weights, &alphas, &batch, Wrt::BOTH);
+    let found = net.pass(&weights, &alphas, &batch, GradientTargets::BOTH);
     let loss = |weights: &Tensor<1>, alphas: &Tensor<2>| {
-        let wrt = Wrt { weights: false, alphas: false };
+        let wrt = GradientTargets { weights: false, alphas: false };
         f64::from(read(net.pass(weights, alphas, &batch, wrt).loss)[0])
     };
     // Along the gradient itself the loss changes by its squared norm; along any other direction by their product. Kinks of
@@ -211,7 +211,7 @@ fn same_bits(device: &Device) {
         values.extend(pass.alpha_gradient.map(read).unwrap_or_default());
         values.into_iter().map(f32::to_bits).collect::<Vec<_>>()
     };
-    for wrt in [Wrt::BOTH, Wrt::ALPHAS, Wrt::WEIGHTS] {
+    for wrt in [GradientTargets::BOTH, GradientTargets::ALPHAS, GradientTargets::WEIGHTS] {
         let first = bits(wrt);
         for _ in 0..4 {
             let again = bits(wrt);

@@ -5,7 +5,7 @@ use darts_engine::{
     config::{Dropouts, Kernels, Penalties},
     data::Window,
     device::Compute,
-    model::{Passage, RecurrentPass, RunningStatistics, TextBatch, Wrt},
+    model::{GradientTargets, Passage, RecurrentPass, RunningStatistics, TextBatch},
     network::RecurrentNet,
     space::{Genotype, Op, RECURRENT},
 };
@@ -55,7 +55,7 @@ impl Case {
         Window { tokens: words(), targets: words(), length, batch_size: batch }
     }
 
-    fn pass(&self, kernels: Kernels, attempt: u64, device: &Device, wrt: Wrt) -> RecurrentPass {
+    fn pass(&self, kernels: Kernels, attempt: u64, device: &Device, wrt: GradientTargets) -> RecurrentPass {
         let &Case { units, batch, dropouts, .. } = self;
         let net = self.net(kernels);
         let weights = self.weights(&net, device);
@@ -110,7 +110,7 @@ fn compare(case: Case) {
 fn compare_on(name: &str, device: &Device, case: &Case) {
     let &Case { units, length, batch, .. } = case;
     let what = |part: &str| format!("{name}, {units} units, {length} words, minibatch of {batch}: {part}");
-    let expected = case.pass(Kernels::Reference, 0, &Compute::cpu().device, Wrt::BOTH);
+    let expected = case.pass(Kernels::Reference, 0, &Compute::cpu().device, GradientTargets::BOTH);
     let [expected_weights, expected_nll, expected_loss] =
         [expected.weight_gradient.unwrap(), expected.nll, expected.loss].map(read);
     let expected_alphas = expected.alpha_gradient.map(read);
@@ -119,7 +119,7 @@ fn compare_on(name: &str, device: &Device, case: &Case) {
     // the kernels of convolutional cells.
     let mut wrong = Vec::new();
     for attempt in 0..20 {
-        let found = case.pass(Kernels::Fused, attempt, device, Wrt::BOTH);
+        let found = case.pass(Kernels::Fused, attempt, device, GradientTargets::BOTH);
         assert_close(&what("likelihood"), &read(found.nll), &expected_nll, TOLERANCE);
         assert_close(&what("loss"), &read(found.loss), &expected_loss, TOLERANCE);
         assert_close(&what("state"), &read(found.hidden), &read(expected.hidden.clone()), TOLERANCE);
@@ -217,7 +217,7 @@ fn the_same_pass_gives_the_same_bits() {
         for genotype in [None, Some(many_nodes())] {
             let case = Case { genotype, ..case(7, 3, 5, SOME) };
             let pass = || {
-                let pass = case.pass(Kernels::Fused, 0, &device, Wrt::BOTH);
+                let pass = case.pass(Kernels::Fused, 0, &device, GradientTargets::BOTH);
                 let mut values = read(pass.weight_gradient.unwrap());
                 values.extend(pass.alpha_gradient.map(read).unwrap_or_default());
                 values.into_iter().map(f32::to_bits).collect::<Vec<_>>()

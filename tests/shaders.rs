@@ -12,7 +12,7 @@ use darts_engine::{
     data::Window,
     device::Tuning,
     kernels::{SHADERS, ceilings, end_sources, start_sources},
-    model::{Masks, Minibatch, Passage, RunningStatistics, Supernet, TextBatch, Wrt},
+    model::{GradientTargets, Masks, Minibatch, Passage, RunningStatistics, Supernet, TextBatch},
     network::{Network, RecurrentNet},
     search::Bilevel,
     space::{
@@ -93,12 +93,12 @@ fn recurrent() {
     };
     let weights = net.layout().init(3, &device);
     let alphas = Tensor::from_data(TensorData::zeros::<f32, _>(net.alpha_shape()), &device);
-    read(net.pass(&weights, Some(&alphas), &passage, Wrt::BOTH).loss);
+    read(net.pass(&weights, Some(&alphas), &passage, GradientTargets::BOTH).loss);
     let statistics = RunningStatistics::new(6, &device);
     read(net.evaluate(&weights, Some((&alphas, &statistics)), &passage.text, &passage.hidden).0);
     let net = RecurrentNet::derived(RECURRENT.published("DARTS_V2").unwrap(), 5, 6).on(Kernels::Fused);
     let weights = net.layout().init(3, &device);
-    read(net.pass(&weights, None, &passage, Wrt::WEIGHTS).loss);
+    read(net.pass(&weights, None, &passage, GradientTargets::WEIGHTS).loss);
 }
 
 fn pass(tuning: Tuning, channels: usize, kinds: &[CellKind], batch: usize, [height, width]: [usize; 2]) {
@@ -108,7 +108,7 @@ fn pass(tuning: Tuning, channels: usize, kinds: &[CellKind], batch: usize, [heig
     let labels = Tensor::<1, Int>::from_data(TensorData::zeros::<i32, _>([batch]), &device);
     let weights = net.layout().init(3, &device);
     let alphas = Tensor::from_data(TensorData::zeros::<f32, _>(net.alpha_shape()), &device);
-    for wrt in [Wrt::WEIGHTS, Wrt::ALPHAS] {
+    for wrt in [GradientTargets::WEIGHTS, GradientTargets::ALPHAS] {
         read(net.pass(&weights, &alphas, &Minibatch { images: images.clone(), labels: labels.clone() }, wrt).loss);
     }
 }

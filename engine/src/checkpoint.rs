@@ -27,9 +27,9 @@ const METADATA: &str = "run";
 /// Bytes of a safetensors header beyond which none is read: many times what a run has.
 const HEADER_BYTES: u64 = 1 << 20;
 /// Bytes of a checkpoint beyond which none is read: weights as large as a device takes, with what four optimisers keep.
-pub const MOST_BYTES: u64 = 5 * (128 << 20) + (2 << 20);
+pub const MAX_BYTES: u64 = 5 * (128 << 20) + (2 << 20);
 /// Seconds beyond which a run is not believed: thirty thousand years.
-const MOST_SECONDS: f64 = 1e12;
+const MAX_SECONDS: f64 = 1e12;
 
 /// Why a checkpoint cannot be read, or is not of the run it should be of. Each message continues the file's name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -187,7 +187,7 @@ pub(crate) mod exactly {
 
 /// Fails unless times read from a checkpoint can be times.
 pub(crate) fn check_seconds(times: [f64; 2]) -> Result<(), CheckpointError> {
-    match times.into_iter().find(|seconds| !(0.0..MOST_SECONDS).contains(seconds)) {
+    match times.into_iter().find(|seconds| !(0.0..MAX_SECONDS).contains(seconds)) {
         Some(seconds) => Err(CheckpointError::Progress { what: "a time in seconds", value: seconds.to_string() }),
         None => Ok(()),
     }

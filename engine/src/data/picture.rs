@@ -14,7 +14,7 @@ use zune_jpeg::{
 };
 
 /// Pixels beyond which a picture is not decoded: many times what a camera takes.
-const MOST_PIXELS: usize = 100_000_000;
+const MAX_PIXELS: usize = 100_000_000;
 /// Tries to place a crop of random area and shape before the middle is taken.
 const CROP_TRIES: usize = 10;
 
@@ -135,9 +135,7 @@ pub fn read_picture(bytes: &[u8], side: usize) -> Result<Vec<u8>, String> {
 
 fn check_size(width: usize, height: usize) -> Result<(), String> {
     match width * height {
-        pixels if pixels > MOST_PIXELS => {
-            Err(format!("is {width}x{height}, and at most {MOST_PIXELS} pixels are read"))
-        }
+        pixels if pixels > MAX_PIXELS => Err(format!("is {width}x{height}, and at most {MAX_PIXELS} pixels are read")),
         _ => Ok(()),
     }
 }

@@ -25,14 +25,14 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 /// What a backward pass is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wrt {
+pub struct GradientTargets {
     /// Gradients of the weights.
     pub weights: bool,
     /// Gradients of the alphas.
     pub alphas: bool,
 }
 
-impl Wrt {
+impl GradientTargets {
     /// Nothing: a forward pass.
     pub const NOTHING: Self = Self { weights: false, alphas: false };
     /// Weights only: a weight step.
@@ -149,7 +149,7 @@ impl Supernet {
     /// Forward and backward pass in training mode: BatchNorm uses the minibatch's own statistics.
     ///
     /// `weights` is the flat vector, `alphas` is [28, 8], normal cells first; neither needs to be on an autodiff device.
-    pub fn pass(&self, weights: &Tensor<1>, alphas: &Tensor<2>, batch: &Minibatch, wrt: Wrt) -> Pass {
+    pub fn pass(&self, weights: &Tensor<1>, alphas: &Tensor<2>, batch: &Minibatch, wrt: GradientTargets) -> Pass {
         let leaves = match self.kernels {
             Kernels::Reference => self.layout.leaves(weights, wrt.weights),
             Kernels::Fused => self.packed.leaves(weights, wrt.weights),

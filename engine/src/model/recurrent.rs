@@ -4,7 +4,7 @@
 pub use crate::config::{Dropouts, Penalties};
 use crate::{
     config::Kernels,
-    model::{Leaves, Wrt, plain::BATCH_NORM_EPSILON},
+    model::{GradientTargets, Leaves, plain::BATCH_NORM_EPSILON},
 };
 use crate::{
     data::Window,
@@ -194,7 +194,13 @@ impl RecurrentNet {
     ///
     /// `weights` is the flat vector and `alphas` [36, 5] belongs to a relaxed cell; neither needs to be on an autodiff
     /// device.
-    pub fn pass(&self, weights: &Tensor<1>, alphas: Option<&Tensor<2>>, passage: &Passage, wrt: Wrt) -> RecurrentPass {
+    pub fn pass(
+        &self,
+        weights: &Tensor<1>,
+        alphas: Option<&Tensor<2>>,
+        passage: &Passage,
+        wrt: GradientTargets,
+    ) -> RecurrentPass {
         let Passage { text, hidden, masks, penalties } = passage;
         let leaves = self.layout.leaves(weights, wrt.weights);
         let alpha_leaf = alphas.map(|alphas| {

@@ -5,7 +5,7 @@ use super::{
     files::{UNFINISHED, name, write_new},
 };
 use crate::{
-    checkpoint::{Checkpoint, CheckpointError, LogMark, MOST_BYTES, State},
+    checkpoint::{Checkpoint, CheckpointError, LogMark, MAX_BYTES, State},
     event::Event,
 };
 use sha2::{Digest, Sha256};
@@ -231,10 +231,10 @@ fn remove(path: &Path) -> Result<(), RunError> {
 fn read(path: &Path) -> Result<Checkpoint, RunError> {
     let file = name(path);
     let mut bytes = Vec::new();
-    match File::open(path).and_then(|opened| opened.take(MOST_BYTES + 1).read_to_end(&mut bytes)) {
+    match File::open(path).and_then(|opened| opened.take(MAX_BYTES + 1).read_to_end(&mut bytes)) {
         Err(source) => Err(RunError::Read { file, source }),
-        Ok(_) if bytes.len() as u64 > MOST_BYTES => {
-            Err(RunError::Format { file, problem: format!("has more than {MOST_BYTES} bytes") })
+        Ok(_) if bytes.len() as u64 > MAX_BYTES => {
+            Err(RunError::Format { file, problem: format!("has more than {MAX_BYTES} bytes") })
         }
         Ok(_) => Checkpoint::from_bytes(&bytes).map_err(|source| RunError::Checkpoint { file, source }),
     }

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     checkpoint::{CheckpointError, State},
     config::{Order, SearchBasics, SearchSettings},
-    model::Wrt,
+    model::GradientTargets,
 };
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
@@ -147,7 +147,7 @@ impl<N: SearchNetwork> Bilevel<N> {
     ) -> N::Pass {
         let basics = config.basics();
         match basics.order {
-            Order::First => self.network.pass(&self.weights, &self.alphas, valid, Wrt::ALPHAS),
+            Order::First => self.network.pass(&self.weights, &self.alphas, valid, GradientTargets::ALPHAS),
             Order::Second => self.unrolled_pass(&basics, learning_rate, train, valid),
         }
     }
@@ -176,7 +176,7 @@ impl<N: SearchNetwork> Bilevel<N> {
         learning_rate: f64,
         train: &N::Batch,
     ) -> (N::Pass, Tensor<1>) {
-        let mut pass = self.network.pass(&self.weights, &self.alphas, train, Wrt::WEIGHTS);
+        let mut pass = self.network.pass(&self.weights, &self.alphas, train, GradientTargets::WEIGHTS);
         let gradient = pass.take_weight_gradient().expect("a weight pass has a weight gradient");
         let SearchBasics { momentum, weight_decay, grad_clip, .. } = config.basics();
         let sgd = Sgd { momentum, weight_decay, grad_clip };
@@ -199,7 +199,8 @@ impl<N: SearchNetwork> Bilevel<N> {
             Some(by) => vector * by.clone(),
             None => vector,
         };
-        let gradient = self.network.pass(&self.weights, &self.alphas, train, Wrt::WEIGHTS).take_weight_gradient();
+        let gradient =
+            self.network.pass(&self.weights, &self.alphas, train, GradientTargets::WEIGHTS).take_weight_gradient();
         let gradient = gradient.expect("a weight pass has a weight gradient");
         let coefficient = clip(&gradient);
         let gradient = scaled(gradient, &coefficient);
@@ -209,7 +210,7 @@ impl<N: SearchNetwork> Bilevel<N> {
         };
         let direction = gradient + self.weights.clone() * basics.weight_decay;
         let unrolled = self.unrolled_weights(direction * learning_rate, departures.kept_weights);
-        let mut pass = self.network.pass(&unrolled, &self.alphas, valid, Wrt::BOTH);
+        let mut pass = self.network.pass(&unrolled, &self.alphas, valid, GradientTargets::BOTH);
         drop(unrolled);
         let vector = pass.take_weight_gradient().expect("a pass for both has a weight gradient");
         let by = clip(&vector);
@@ -241,7 +242,7 @@ impl<N: SearchNetwork> Bilevel<N> {
     }
 
     fn alpha_gradient_at(&self, weights: &Tensor<1>, alphas: &Tensor<2>, batch: &N::Batch) -> Tensor<2> {
-        let pass = self.network.pass(weights, alphas, batch, Wrt::ALPHAS);
+        let pass = self.network.pass(weights, alphas, batch, GradientTargets::ALPHAS);
         pass.alpha_gradient().expect("an architecture pass has an alpha gradient").clone()
     }
 

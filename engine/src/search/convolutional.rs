@@ -10,7 +10,7 @@ use crate::{
     device::{Compute, read},
     error::{Error, Sizes},
     event::Measure,
-    model::{Minibatch, Pass, Supernet, Wrt},
+    model::{GradientTargets, Minibatch, Pass, Supernet},
     network::Layout,
     space::{CONVOLUTIONAL, Convolutional, Space},
 };
@@ -108,7 +108,7 @@ impl SearchNetwork for Supernet {
         self.kernels()
     }
 
-    fn pass(&self, weights: &Tensor<1>, alphas: &Tensor<2>, batch: &Minibatch, wrt: Wrt) -> Pass {
+    fn pass(&self, weights: &Tensor<1>, alphas: &Tensor<2>, batch: &Minibatch, wrt: GradientTargets) -> Pass {
         self.pass(weights, alphas, batch, wrt)
     }
 

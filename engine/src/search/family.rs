@@ -8,7 +8,7 @@ use crate::{
     device::Compute,
     error::{Error, Sizes},
     event::Measure,
-    model::Wrt,
+    model::GradientTargets,
     network::Layout,
     space::Space,
 };
@@ -95,7 +95,7 @@ pub trait SearchNetwork: Clone + Debug {
     fn kernels(&self) -> Kernels;
 
     /// Forward and backward pass in training mode, at `weights` (flat) and `alphas` [edges, ops].
-    fn pass(&self, weights: &Tensor<1>, alphas: &Tensor<2>, batch: &Self::Batch, wrt: Wrt) -> Self::Pass;
+    fn pass(&self, weights: &Tensor<1>, alphas: &Tensor<2>, batch: &Self::Batch, wrt: GradientTargets) -> Self::Pass;
 
     /// Statistics before the first step.
     fn statistics(&self, device: &Device) -> Self::Statistics;

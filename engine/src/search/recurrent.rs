@@ -11,7 +11,7 @@ use crate::{
     device::Compute,
     error::{Error, Sizes},
     event::{Event, Measure},
-    model::{Masks, Passage, RecurrentPass, RunningStatistics, TextBatch, Wrt},
+    model::{GradientTargets, Masks, Passage, RecurrentPass, RunningStatistics, TextBatch},
     network::{Layout, RecurrentNet},
     space::{RECURRENT, Recurrent, Space},
 };
@@ -82,7 +82,7 @@ impl SearchNetwork for RecurrentNet {
         self.kernels()
     }
 
-    fn pass(&self, weights: &Tensor<1>, alphas: &Tensor<2>, passage: &Passage, wrt: Wrt) -> RecurrentPass {
+    fn pass(&self, weights: &Tensor<1>, alphas: &Tensor<2>, passage: &Passage, wrt: GradientTargets) -> RecurrentPass {
         self.pass(weights, Some(alphas), passage, wrt)
     }
 

@@ -242,7 +242,12 @@ impl<F: Family> Search<F> {
         let (mut bilevel, rate) = (self.bilevel.clone(), self.config.basics().learning_rate);
         let rehearsal = cubecl::dry_run::DryRun::new();
         match part {
-            0 => drop(bilevel.network().pass(&bilevel.weights, &bilevel.alphas, &train, crate::model::Wrt::NOTHING)),
+            0 => drop(bilevel.network().pass(
+                &bilevel.weights,
+                &bilevel.alphas,
+                &train,
+                crate::model::GradientTargets::NOTHING,
+            )),
             1 => drop(bilevel.architecture_step(&self.config, rate, &train, &valid)),
             _ => drop(bilevel.weight_step(&self.config, rate, &train)),
         }

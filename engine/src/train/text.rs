@@ -8,7 +8,7 @@ use crate::{
     device::{Compute, read},
     error::{Error, Sizes},
     event::{Event, Measure, TestResult},
-    model::{Passage, TextBatch, Wrt},
+    model::{GradientTargets, Passage, TextBatch},
     network::RecurrentNet,
     search::{
         EVALUATION_BATCH, Sgd, check_device, check_place, check_sums, evaluate_text, standard_normal, step_rng,
@@ -210,7 +210,7 @@ impl Trainee for TextTrainee {
         let masks = config.dropouts.draw(&window, vocabulary, units, &mut rng, &compute.device);
         let text = TextBatch::upload(&window, &compute.device);
         let passage = Passage { text, hidden: self.hidden.clone(), masks, penalties: config.penalties };
-        let mut pass = self.net.pass(&self.weights, None, &passage, Wrt::WEIGHTS);
+        let mut pass = self.net.pass(&self.weights, None, &passage, GradientTargets::WEIGHTS);
         let gradient = pass.weight_gradient.take().expect("a weight pass has a weight gradient");
         let &TextTrainConfig { weight_decay, grad_clip, kernels, .. } = config;
         let sgd = Sgd { momentum: 0.0, weight_decay, grad_clip };

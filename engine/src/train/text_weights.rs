@@ -11,8 +11,8 @@ const ENCODER: &str = "encoder.weight";
 /// The same values where the decoder has them.
 const DECODER: &str = "decoder.weight";
 /// Words and units beyond which a file is not believed.
-const MOST_WORDS: usize = 10_000_000;
-const MOST_UNITS: usize = 10_000;
+const MAX_WORDS: usize = 10_000_000;
+const MAX_UNITS: usize = 10_000;
 
 /// A trained language model on the host: all that a weights file holds.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ impl TextWeights {
             let (name, found) = (ENCODER.to_owned(), encoder.shape().to_vec());
             return Err(WeightsError::Rank { name, found });
         };
-        if vocabulary > MOST_WORDS || hidden > MOST_UNITS {
+        if vocabulary > MAX_WORDS || hidden > MAX_UNITS {
             return Err(WeightsError::TextSize { vocabulary, hidden });
         }
         let net = RecurrentNet::derived(genotype.clone(), vocabulary, hidden);

@@ -4,7 +4,7 @@ use crate::kernels::cpu::{
     blocks::{LANES, Vector, ZERO, fused, map, sum_of},
     chunks, vectors,
 };
-use crate::model::plain::BATCH_NORM_EPSILON;
+use crate::kernels::plain::BATCH_NORM_EPSILON;
 
 /// Mean and 1 / sqrt(variance + epsilon) of each channel, in blocks.
 #[derive(Clone, Debug)]

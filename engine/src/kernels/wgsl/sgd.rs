@@ -7,7 +7,7 @@ use burn::backend::wgpu::CubeTensor;
 /// Threads that share the sum of squares.
 const CHUNKS: usize = 1024;
 /// Threads that take the weights in turns.
-const MOST_THREADS: usize = 1 << 20;
+const MAX_THREADS: usize = 1 << 20;
 
 /// The next weights and momentum, and the norm [1] of the gradient before clipping, from contiguous weights, momentum and
 /// gradient.
@@ -35,7 +35,7 @@ pub(super) fn sgd_step(
         chunks + 1,
     );
     let (next_weights, next_momentum) = (empty(total), empty(total));
-    let threads = total.min(MOST_THREADS);
+    let threads = total.min(MAX_THREADS);
     Launch::new(1, &["optimizer/sgd"])
         .set(&[("TOTAL", total), ("THREADS", threads)])
         .set_float("CLIP", step.grad_clip)

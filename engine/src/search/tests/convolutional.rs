@@ -6,7 +6,7 @@ use crate::{
     error::Error,
     event::Event,
     intervention::{Intervention, InterventionError, PRUNED},
-    model::Wrt,
+    model::GradientTargets,
     search::{Bilevel, ConvSearch, Stream, accuracy, lanczos::largest_eigenvalue, sgd::norm, supernet_for},
     space::{CONVOLUTIONAL, CellName, Op},
 };
@@ -138,7 +138,7 @@ fn the_curvature_is_reported_and_changes_nothing() {
     let step = 0.1;
     let [below, at, above] = [-step, 0.0, step].map(|offset| {
         let moved = alphas.clone() + vector.clone().reshape(alphas.dims()) * offset;
-        let pass = search.bilevel().network().pass(weights, &moved, &batch, Wrt::ALPHAS);
+        let pass = search.bilevel().network().pass(weights, &moved, &batch, GradientTargets::ALPHAS);
         floats(pass.loss.into_data())[0]
     });
     let bend = (above - 2.0 * at + below) / (step * step);
