@@ -56,6 +56,9 @@ pub struct Settings {
 /// Products with the Hessian that the page measures the curvature with.
 const CURVATURE_ROUNDS: usize = 5;
 
+/// Makes a configuration of settings.
+type ConfigOf = fn(&Settings) -> AnySearchConfig;
+
 impl Default for Settings {
     fn default() -> Self {
         Self::for_task(Task::default())
@@ -74,7 +77,7 @@ impl Settings {
     }
 
     /// The tasks whose searches the page begins, each with its configuration.
-    const CONFIGS: [(Task, fn(&Self) -> AnySearchConfig); 2] = [
+    const CONFIGS: [(Task, ConfigOf); 2] = [
         (Task::CONVOLUTIONAL, |settings| settings.convolutional_config().into()),
         (Task::RECURRENT, |settings| settings.recurrent_config().into()),
     ];
