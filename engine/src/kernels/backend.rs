@@ -10,24 +10,24 @@ use burn::backend::{
 use std::fmt::Debug;
 
 /// Everything that a backward pass needs of its forward pass, the inputs included.
-pub(crate) trait Memory: Clone + Debug + Send + 'static {}
+pub(crate) trait Saved: Clone + Debug + Send + 'static {}
 
-impl<T: Clone + Debug + Send + 'static> Memory for T {}
+impl<T: Clone + Debug + Send + 'static> Saved for T {}
 
 /// Gradients of an op's inputs, in their order, those that were requested and exist.
 pub(crate) type InputGradients<B, const N: usize> = [Option<FloatTensor<B>>; N];
 
 /// Kernels of the fused ops, for a backend without autodiff.
 ///
-/// A forward pass returns its output and a memory. The backward pass takes that memory, the gradient of the output, and for
+/// A forward pass returns its output and what it saved. The backward pass takes that, the gradient of the output, and for
 /// each input whether its gradient is requested.
 pub(crate) trait FusedKernels: Backend {
-    type RelaxedCellMemory: Memory;
-    type ConvNormMemory: Memory;
-    type RecurrentMemory: Memory;
-    type LikelihoodMemory: Memory;
-    type MatrixProductMemory: Memory;
-    type WordEmbeddingMemory: Memory;
+    type SavedRelaxedCell: Saved;
+    type SavedConvNorm: Saved;
+    type SavedRecurrent: Saved;
+    type SavedLikelihood: Saved;
+    type SavedMatrixProduct: Saved;
+    type SavedWordEmbedding: Saved;
 
     /// Output [batch, 4 channels, height, width] of a relaxed cell.
     fn relaxed_cell_forward(
@@ -35,11 +35,11 @@ pub(crate) trait FusedKernels: Backend {
         inputs: [FloatTensor<Self>; 2],
         parameters: FloatTensor<Self>,
         op_weights: FloatTensor<Self>,
-    ) -> (FloatTensor<Self>, Self::RelaxedCellMemory);
+    ) -> (FloatTensor<Self>, Self::SavedRelaxedCell);
 
     /// Gradients of both inputs, the parameters and the op weights.
     fn relaxed_cell_backward(
-        memory: Self::RelaxedCellMemory,
+        saved: Self::SavedRelaxedCell,
         gradient: FloatTensor<Self>,
         requested: [bool; 4],
     ) -> InputGradients<Self, 4>;
@@ -50,11 +50,11 @@ pub(crate) trait FusedKernels: Backend {
         plan: ConvNormPlan,
         input: FloatTensor<Self>,
         parameters: FloatTensor<Self>,
-    ) -> (FloatTensor<Self>, Vec<FloatTensor<Self>>, Self::ConvNormMemory);
+    ) -> (FloatTensor<Self>, Vec<FloatTensor<Self>>, Self::SavedConvNorm);
 
     /// Gradients of the input and the parameters.
     fn conv_norm_backward(
-        memory: Self::ConvNormMemory,
+        saved: Self::SavedConvNorm,
         gradient: FloatTensor<Self>,
         requested: [bool; 2],
     ) -> InputGradients<Self, 2>;
@@ -72,11 +72,11 @@ pub(crate) trait FusedKernels: Backend {
     fn recurrent_forward(
         plan: RecurrentPlan,
         window: RecurrentWindow<Self>,
-    ) -> (FloatTensor<Self>, Option<FloatTensor<Self>>, Self::RecurrentMemory);
+    ) -> (FloatTensor<Self>, Option<FloatTensor<Self>>, Self::SavedRecurrent);
 
     /// Gradients of the inputs, the matrices and the op weights.
     fn recurrent_backward(
-        memory: Self::RecurrentMemory,
+        saved: Self::SavedRecurrent,
         gradient: FloatTensor<Self>,
         requested: [bool; 3],
     ) -> InputGradients<Self, 3>;
@@ -97,7 +97,7 @@ pub(crate) trait FusedKernels: Backend {
         bias: FloatTensor<Self>,
         targets: IntTensor<Self>,
         requested: [bool; 3],
-    ) -> (FloatTensor<Self>, Self::LikelihoodMemory);
+    ) -> (FloatTensor<Self>, Self::SavedLikelihood);
 
     /// Mean cross-entropy [1] of a linear classifier and its scores [rows, classes], see [`crate::ops::classifier`].
     fn classifier_forward(
@@ -107,11 +107,11 @@ pub(crate) trait FusedKernels: Backend {
         bias: FloatTensor<Self>,
         labels: IntTensor<Self>,
         requested: [bool; 3],
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, Self::LikelihoodMemory);
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, Self::SavedLikelihood);
 
     /// Gradients of the outputs, the word vectors and the bias, or of what a classifier has instead.
     fn likelihood_backward(
-        memory: Self::LikelihoodMemory,
+        saved: Self::SavedLikelihood,
         gradient: FloatTensor<Self>,
         requested: [bool; 3],
     ) -> InputGradients<Self, 3>;
@@ -121,11 +121,11 @@ pub(crate) trait FusedKernels: Backend {
         tuning: Tuning,
         a: FloatTensor<Self>,
         b: FloatTensor<Self>,
-    ) -> (FloatTensor<Self>, Self::MatrixProductMemory);
+    ) -> (FloatTensor<Self>, Self::SavedMatrixProduct);
 
     /// Gradients of both matrices.
     fn matrix_product_backward(
-        memory: Self::MatrixProductMemory,
+        saved: Self::SavedMatrixProduct,
         gradient: FloatTensor<Self>,
         requested: [bool; 2],
     ) -> InputGradients<Self, 2>;
@@ -134,10 +134,10 @@ pub(crate) trait FusedKernels: Backend {
     fn word_embedding_forward(
         vectors: FloatTensor<Self>,
         words: WordPlaces<Self>,
-    ) -> (FloatTensor<Self>, Self::WordEmbeddingMemory);
+    ) -> (FloatTensor<Self>, Self::SavedWordEmbedding);
 
     /// Gradient of the vectors of all words.
-    fn word_embedding_backward(memory: Self::WordEmbeddingMemory, gradient: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn word_embedding_backward(saved: Self::SavedWordEmbedding, gradient: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// The next weights and momentum, and the gradient's norm [1] before clipping.
     fn sgd_step(

@@ -77,9 +77,9 @@ impl<B: FusedKernels, C: CheckpointStrategy> ConvNormOp for Autodiff<B, C> {
         parameters: FloatTensor<Self>,
     ) -> (FloatTensor<Self>, Vec<FloatTensor<Self>>) {
         let inputs = [&input, &parameters].map(|tensor| tensor.node());
-        let (output, statistics, memory) =
+        let (output, statistics, saved) =
             B::conv_norm_forward(plan, input.into_primitive(), parameters.into_primitive());
-        let output = record::<B, C, _, 2>(ConvNorm, inputs, output, memory);
+        let output = record::<B, C, _, 2>(ConvNorm, inputs, output, saved);
         (output, statistics.into_iter().map(<Self as AutodiffBackend>::from_inner).collect())
     }
 }
@@ -113,7 +113,7 @@ impl<B: FusedKernels> ConvNormEvaluation for B {
 struct ConvNorm;
 
 impl<B: FusedKernels> Backward<B, 2> for ConvNorm {
-    type State = B::ConvNormMemory;
+    type State = B::SavedConvNorm;
 
     fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
         run_backward::<B, _, 2>(ops, gradients, B::conv_norm_backward);

@@ -41,8 +41,8 @@ impl<B: FusedKernels, C: CheckpointStrategy> EmbeddingOp for Autodiff<B, C> {
         let input = vectors.node();
         let WordPlaces { tokens, places, distinct } = words;
         let words = WordPlaces { tokens, places: places.into_primitive(), distinct };
-        let (found, memory) = B::word_embedding_forward(vectors.into_primitive(), words);
-        record::<B, C, _, 1>(Embedding, [input], found, memory)
+        let (found, saved) = B::word_embedding_forward(vectors.into_primitive(), words);
+        record::<B, C, _, 1>(Embedding, [input], found, saved)
     }
 }
 
@@ -50,11 +50,11 @@ impl<B: FusedKernels, C: CheckpointStrategy> EmbeddingOp for Autodiff<B, C> {
 struct Embedding;
 
 impl<B: FusedKernels> Backward<B, 1> for Embedding {
-    type State = B::WordEmbeddingMemory;
+    type State = B::SavedWordEmbedding;
 
     fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        run_backward::<B, _, 1>(ops, gradients, |memory, gradient, _| {
-            [Some(B::word_embedding_backward(memory, gradient))]
+        run_backward::<B, _, 1>(ops, gradients, |saved, gradient, _| {
+            [Some(B::word_embedding_backward(saved, gradient))]
         });
     }
 }

@@ -105,8 +105,8 @@ impl<B: FusedKernels, C: CheckpointStrategy> LikelihoodOp for Autodiff<B, C> {
         let requested = inputs.each_ref().map(|tensor| tensor.is_tracked());
         let nodes = inputs.each_ref().map(|tensor| tensor.node());
         let [outputs, word_vectors, bias] = inputs.map(|tensor| tensor.into_primitive());
-        let (loss, memory) = B::likelihood_forward(plan, outputs, word_vectors, bias, targets, requested);
-        record::<B, C, _, 3>(Likelihood, nodes, loss, memory)
+        let (loss, saved) = B::likelihood_forward(plan, outputs, word_vectors, bias, targets, requested);
+        record::<B, C, _, 3>(Likelihood, nodes, loss, saved)
     }
 
     fn classifier(
@@ -120,8 +120,8 @@ impl<B: FusedKernels, C: CheckpointStrategy> LikelihoodOp for Autodiff<B, C> {
         let requested = inputs.each_ref().map(|tensor| tensor.is_tracked());
         let nodes = inputs.each_ref().map(|tensor| tensor.node());
         let [rows, weight, bias] = inputs.map(|tensor| tensor.into_primitive());
-        let (loss, scores, memory) = B::classifier_forward(tuning, rows, weight, bias, labels, requested);
-        let loss = record::<B, C, _, 3>(Likelihood, nodes, loss, memory);
+        let (loss, scores, saved) = B::classifier_forward(tuning, rows, weight, bias, labels, requested);
+        let loss = record::<B, C, _, 3>(Likelihood, nodes, loss, saved);
         (loss, <Self as AutodiffBackend>::from_inner(scores))
     }
 }
@@ -130,7 +130,7 @@ impl<B: FusedKernels, C: CheckpointStrategy> LikelihoodOp for Autodiff<B, C> {
 struct Likelihood;
 
 impl<B: FusedKernels> Backward<B, 3> for Likelihood {
-    type State = B::LikelihoodMemory;
+    type State = B::SavedLikelihood;
 
     fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
         run_backward::<B, _, 3>(ops, gradients, B::likelihood_backward);

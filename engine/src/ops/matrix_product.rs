@@ -36,8 +36,8 @@ impl<B: FusedKernels> MatrixProductOp for B {
 impl<B: FusedKernels, C: CheckpointStrategy> MatrixProductOp for Autodiff<B, C> {
     fn matrix_product(tuning: Tuning, a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
         let inputs = [&a, &b].map(|tensor| tensor.node());
-        let (product, memory) = B::matrix_product_forward(tuning, a.into_primitive(), b.into_primitive());
-        record::<B, C, _, 2>(MatrixProduct, inputs, product, memory)
+        let (product, saved) = B::matrix_product_forward(tuning, a.into_primitive(), b.into_primitive());
+        record::<B, C, _, 2>(MatrixProduct, inputs, product, saved)
     }
 }
 
@@ -45,7 +45,7 @@ impl<B: FusedKernels, C: CheckpointStrategy> MatrixProductOp for Autodiff<B, C> 
 struct MatrixProduct;
 
 impl<B: FusedKernels> Backward<B, 2> for MatrixProduct {
-    type State = B::MatrixProductMemory;
+    type State = B::SavedMatrixProduct;
 
     fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
         run_backward::<B, _, 2>(ops, gradients, B::matrix_product_backward);

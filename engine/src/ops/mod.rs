@@ -37,21 +37,21 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 
-/// An op's output in the autodiff graph: with `node` behind it, which has `memory` for its backward pass, where a gradient is
+/// An op's output in the autodiff graph: with `node` behind it, which has what is `saved` for its backward pass, where a gradient is
 /// to go to one of the `inputs`.
 fn record<B: Backend, C: CheckpointStrategy, Op: Backward<B, N>, const N: usize>(
     node: Op,
     inputs: [NodeGuard; N],
     output: FloatTensor<B>,
-    memory: Op::State,
+    saved: Op::State,
 ) -> FloatTensor<Autodiff<B, C>> {
     match node.prepare::<C>(inputs).compute_bound().stateful() {
-        OpsKind::Tracked(prep) => prep.finish(memory, output),
+        OpsKind::Tracked(prep) => prep.finish(saved, output),
         OpsKind::UnTracked(prep) => prep.finish(output),
     }
 }
 
-/// Runs the backward pass of a node by `kernel`, which takes the memory, the gradient of the output and the requested
+/// Runs the backward pass of a node by `kernel`, which takes what is saved, the gradient of the output and the requested
 /// gradients of the inputs.
 fn run_backward<B: Backend, M, const N: usize>(
     ops: Ops<M, N>,

@@ -112,8 +112,8 @@ impl<B: FusedKernels, C: CheckpointStrategy> RecurrentCellOp for Autodiff<B, C> 
             hidden: hidden.into_primitive(),
             mask: mask.into_primitive(),
         };
-        let (outputs, moments, memory) = B::recurrent_forward(plan, window);
-        let outputs = record::<B, C, _, 3>(RecurrentCell, nodes, outputs, memory);
+        let (outputs, moments, saved) = B::recurrent_forward(plan, window);
+        let outputs = record::<B, C, _, 3>(RecurrentCell, nodes, outputs, saved);
         (outputs, moments.map(<Self as AutodiffBackend>::from_inner))
     }
 }
@@ -141,7 +141,7 @@ impl<B: FusedKernels> RecurrentCellEvaluation for B {
 struct RecurrentCell;
 
 impl<B: FusedKernels> Backward<B, 3> for RecurrentCell {
-    type State = B::RecurrentMemory;
+    type State = B::SavedRecurrent;
 
     fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
         run_backward::<B, _, 3>(ops, gradients, B::recurrent_backward);

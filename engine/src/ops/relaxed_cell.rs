@@ -64,8 +64,8 @@ impl<B: FusedKernels, C: CheckpointStrategy> RelaxedCellOp for Autodiff<B, C> {
     ) -> FloatTensor<Self> {
         let inputs = [&s0, &s1, &parameters, &op_weights].map(|tensor| tensor.node());
         let [s0, s1, parameters, op_weights] = [s0, s1, parameters, op_weights].map(|tensor| tensor.into_primitive());
-        let (output, memory) = B::relaxed_cell_forward(plan, [s0, s1], parameters, op_weights);
-        record::<B, C, _, 4>(RelaxedCell, inputs, output, memory)
+        let (output, saved) = B::relaxed_cell_forward(plan, [s0, s1], parameters, op_weights);
+        record::<B, C, _, 4>(RelaxedCell, inputs, output, saved)
     }
 }
 
@@ -73,7 +73,7 @@ impl<B: FusedKernels, C: CheckpointStrategy> RelaxedCellOp for Autodiff<B, C> {
 struct RelaxedCell;
 
 impl<B: FusedKernels> Backward<B, 4> for RelaxedCell {
-    type State = B::RelaxedCellMemory;
+    type State = B::SavedRelaxedCell;
 
     fn backward(self, ops: Ops<Self::State, 4>, gradients: &mut Gradients, _: &mut Checkpointer) {
         run_backward::<B, _, 4>(ops, gradients, B::relaxed_cell_backward);

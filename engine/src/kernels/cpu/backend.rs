@@ -6,12 +6,12 @@ use crate::kernels::{
     WordPlaces,
     cpu::{
         among_workers,
-        cell::{Cell, CellMemory},
-        conv_norm::{LayerMemory, Layers},
+        cell::{Cell, SavedCell},
+        conv_norm::{Layers, SavedLayer},
         likelihood, put, recurrent, values,
     },
     plain,
-    wgsl::cell::Wanted,
+    plan::Requested,
 };
 use burn::{
     backend::{
@@ -24,20 +24,20 @@ use burn::{
 };
 
 #[derive(Clone, Debug)]
-pub(crate) struct RelaxedCellMemory {
+pub(crate) struct SavedRelaxedCell {
     plan: CellPlan,
     inputs: [FlexTensor; 2],
     parameters: FlexTensor,
     op_weights: FlexTensor,
-    memory: CellMemory,
+    saved: SavedCell,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct ConvNormMemory {
+pub(crate) struct SavedConvNorm {
     plan: ConvNormPlan,
     input: FlexTensor,
     parameters: FlexTensor,
-    layers: Vec<LayerMemory>,
+    layers: Vec<SavedLayer>,
 }
 
 /// Words whose vectors were taken, and the shape of all vectors.
@@ -63,47 +63,47 @@ fn primitive<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
 }
 
 impl FusedKernels for Flex {
-    type RelaxedCellMemory = RelaxedCellMemory;
-    type ConvNormMemory = ConvNormMemory;
-    type RecurrentMemory = recurrent::Memory;
+    type SavedRelaxedCell = SavedRelaxedCell;
+    type SavedConvNorm = SavedConvNorm;
+    type SavedRecurrent = recurrent::Saved;
     /// The gradients of the loss, where requested: those of a number are known but for a factor.
-    type LikelihoodMemory = [Option<FlexTensor>; 3];
-    type MatrixProductMemory = [FlexTensor; 2];
-    type WordEmbeddingMemory = Words;
+    type SavedLikelihood = [Option<FlexTensor>; 3];
+    type SavedMatrixProduct = [FlexTensor; 2];
+    type SavedWordEmbedding = Words;
 
     fn relaxed_cell_forward(
         plan: CellPlan,
         inputs: [FlexTensor; 2],
         parameters: FlexTensor,
         op_weights: FlexTensor,
-    ) -> (FlexTensor, RelaxedCellMemory) {
+    ) -> (FlexTensor, SavedRelaxedCell) {
         let inputs = inputs.map(|tensor| tensor.to_contiguous());
         let [parameters, op_weights] = [parameters, op_weights].map(|tensor| tensor.to_contiguous());
-        let (output, memory) = among_workers(|| {
+        let (output, saved) = among_workers(|| {
             Cell::new(&plan, values(&parameters), values(&op_weights)).forward(inputs.each_ref().map(values))
         });
         let output = put(output, plan.output());
-        (output, RelaxedCellMemory { plan, inputs, parameters, op_weights, memory })
+        (output, SavedRelaxedCell { plan, inputs, parameters, op_weights, saved })
     }
 
     fn relaxed_cell_backward(
-        memory: RelaxedCellMemory,
+        saved: SavedRelaxedCell,
         gradient: FlexTensor,
         [s0_requested, s1_requested, parameters_requested, _]: [bool; 4],
     ) -> InputGradients<Self, 4> {
         let gradient = gradient.to_contiguous();
-        let RelaxedCellMemory { plan, inputs, parameters, op_weights, memory } = memory;
-        let requested = Wanted { inputs: [s0_requested, s1_requested], parameters: parameters_requested };
+        let SavedRelaxedCell { plan, inputs, parameters, op_weights, saved } = saved;
+        let requested = Requested { inputs: [s0_requested, s1_requested], parameters: parameters_requested };
         let found = among_workers(|| {
             let cell = Cell::new(&plan, values(&parameters), values(&op_weights));
-            cell.backward(requested, inputs.each_ref().map(values), memory, values(&gradient))
+            cell.backward(requested, inputs.each_ref().map(values), saved, values(&gradient))
         });
         let [of_s0, of_s1] = found.inputs;
         [
             of_s0.map(|found| put_like(&inputs[0], found)),
             of_s1.map(|found| put_like(&inputs[1], found)),
             found.parameters.map(|found| put_like(&parameters, found)),
-            Some(put_like(&op_weights, found.mixing)),
+            Some(put_like(&op_weights, found.op_weights)),
         ]
     }
 
@@ -111,7 +111,7 @@ impl FusedKernels for Flex {
         plan: ConvNormPlan,
         input: FlexTensor,
         parameters: FlexTensor,
-    ) -> (FlexTensor, Vec<FlexTensor>, ConvNormMemory) {
+    ) -> (FlexTensor, Vec<FlexTensor>, SavedConvNorm) {
         let [input, parameters] = [input, parameters].map(|tensor| tensor.to_contiguous());
         let (output, layers, statistics) =
             among_workers(|| Layers::new(&plan, values(&parameters)).forward(values(&input), None));
@@ -120,16 +120,16 @@ impl FusedKernels for Flex {
             put(found, [length])
         });
         let (output, statistics) = (put(output, plan.output()), statistics.collect());
-        (output, statistics, ConvNormMemory { plan, input, parameters, layers })
+        (output, statistics, SavedConvNorm { plan, input, parameters, layers })
     }
 
     fn conv_norm_backward(
-        memory: ConvNormMemory,
+        saved: SavedConvNorm,
         gradient: FlexTensor,
         [input_requested, _]: [bool; 2],
     ) -> InputGradients<Self, 2> {
         let gradient = gradient.to_contiguous();
-        let ConvNormMemory { plan, input, parameters, layers } = memory;
+        let SavedConvNorm { plan, input, parameters, layers } = saved;
         let (of_input, of_parameters) = among_workers(|| {
             let all = Layers::new(&plan, values(&parameters));
             all.backward(values(&input), layers, values(&gradient), input_requested)
@@ -154,16 +154,16 @@ impl FusedKernels for Flex {
     fn recurrent_forward(
         plan: RecurrentPlan,
         window: RecurrentWindow<Self>,
-    ) -> (FlexTensor, Option<FlexTensor>, recurrent::Memory) {
+    ) -> (FlexTensor, Option<FlexTensor>, recurrent::Saved) {
         recurrent::forward(plan, window, None)
     }
 
     fn recurrent_backward(
-        memory: recurrent::Memory,
+        saved: recurrent::Saved,
         gradient: FlexTensor,
         requested: [bool; 3],
     ) -> InputGradients<Self, 3> {
-        memory.backward(&gradient.to_contiguous(), requested)
+        saved.backward(&gradient.to_contiguous(), requested)
     }
 
     fn recurrent_evaluate(plan: RecurrentPlan, window: RecurrentWindow<Self>, running: FlexTensor) -> FlexTensor {
@@ -202,20 +202,20 @@ impl FusedKernels for Flex {
             return (found, scores, [None, None, None]);
         }
         let mut gradients = loss.backward();
-        let memory = [
+        let saved = [
             rows.grad_remove(&mut gradients).map(primitive),
             weight.grad_remove(&mut gradients).map(primitive),
             bias.grad_remove(&mut gradients).map(primitive),
         ];
-        (found, scores, memory)
+        (found, scores, saved)
     }
 
     fn likelihood_backward(
-        memory: [Option<FlexTensor>; 3],
+        saved: [Option<FlexTensor>; 3],
         gradient: FlexTensor,
         _: [bool; 3],
     ) -> InputGradients<Self, 3> {
-        memory.map(|found| {
+        saved.map(|found| {
             found.map(|found| {
                 let factor = gradient.reshape(vec![1; found.layout().num_dims()].into());
                 Self::float_mul(found, factor)
@@ -239,8 +239,8 @@ impl FusedKernels for Flex {
     }
 
     fn word_embedding_forward(vectors: FlexTensor, words: WordPlaces<Self>) -> (FlexTensor, Words) {
-        let memory = Words { tokens: words.tokens.clone(), shape: vectors.layout().shape().clone() };
-        (Self::float_select(vectors, 0, words.tokens), memory)
+        let saved = Words { tokens: words.tokens.clone(), shape: vectors.layout().shape().clone() };
+        (Self::float_select(vectors, 0, words.tokens), saved)
     }
 
     fn word_embedding_backward(Words { tokens, shape }: Words, gradient: FlexTensor) -> FlexTensor {

@@ -19,7 +19,7 @@ use crate::kernels::{
 
 /// What the backward pass needs of a layer.
 #[derive(Clone, Debug)]
-pub(super) struct LayerMemory {
+pub(super) struct SavedLayer {
     /// Outputs of the convolution [image, blocks, pixels].
     values: Buffer,
     norm: Norm,
@@ -40,10 +40,10 @@ impl<'a> Layers<'a> {
 
     /// The output [batch, channels, height, width], what the backward pass needs, and the means and unbiased variances
     /// [2 channels] that each BatchNorm found; `running` ones are used instead where they are given.
-    pub fn forward(&self, input: &[f32], running: Option<&[&[f32]]>) -> (Vec<f32>, Vec<LayerMemory>, Vec<Vec<f32>>) {
-        let (mut memory, mut statistics): (Vec<LayerMemory>, Vec<Vec<f32>>) = (Vec::new(), Vec::new());
+    pub fn forward(&self, input: &[f32], running: Option<&[&[f32]]>) -> (Vec<f32>, Vec<SavedLayer>, Vec<Vec<f32>>) {
+        let (mut saved, mut statistics): (Vec<SavedLayer>, Vec<Vec<f32>>) = (Vec::new(), Vec::new());
         for (i, layer) in self.plan.layers.iter().enumerate() {
-            let (values, moments) = self.convolve(i, &self.input(i, input, memory.last()), running.is_none());
+            let (values, moments) = self.convolve(i, &self.input(i, input, saved.last()), running.is_none());
             let norm = match (running, moments) {
                 (None, Some(moments)) => {
                     let (mean, variance) = moments.total(self.plane(i));
@@ -56,33 +56,33 @@ impl<'a> Layers<'a> {
                     Norm::new(&in_blocks(mean), &in_blocks(variance))
                 }
             };
-            memory.push(LayerMemory { values, norm });
+            saved.push(SavedLayer { values, norm });
         }
-        (self.output(&memory), memory, statistics)
+        (self.output(&saved), saved, statistics)
     }
 
-    /// Gradients of the input, where wanted, and of the parameters, from that of the output.
+    /// Gradients of the input, where requested, and of the parameters, from that of the output.
     pub fn backward(
         &self,
         input: &[f32],
-        mut memory: Vec<LayerMemory>,
+        mut saved: Vec<SavedLayer>,
         output_gradient: &[f32],
-        wants_input: bool,
+        input_requested: bool,
     ) -> (Option<Vec<f32>>, Vec<f32>) {
         let mut parameters = vec![0.0; self.plan.parameters];
-        let (mut gradient, mut gradient_sums) = self.output_gradients(output_gradient, &memory);
-        while let Some(LayerMemory { values, norm }) = memory.pop() {
-            let i = memory.len();
+        let (mut gradient, mut gradient_sums) = self.output_gradients(output_gradient, &saved);
+        while let Some(SavedLayer { values, norm }) = saved.pop() {
+            let i = saved.len();
             let map = self.gamma_beta_gradients(i, &norm, &gradient_sums, &mut parameters);
             let outputs = OutputGradients { gradient: &gradient, values: &values, map: &map };
-            match self.input(i, input, memory.last()) {
+            match self.input(i, input, saved.last()) {
                 Input::Inner(inner) => {
                     let (found, of_inner, inner_sums) = self.inner_gradients(i, &inner, outputs);
                     self.unpack(i, &found, &mut parameters);
                     (gradient, gradient_sums) = (of_inner, inner_sums);
                 }
                 Input::Outer { reader, pictures } => {
-                    let (found, of_input) = self.first_gradients(reader, pictures, outputs, wants_input);
+                    let (found, of_input) = self.first_gradients(reader, pictures, outputs, input_requested);
                     self.unpack(i, &found, &mut parameters);
                     return (of_input, parameters);
                 }
@@ -146,10 +146,10 @@ impl<'a> Layers<'a> {
     }
 
     /// What a layer reads: the pictures from outside, or those of the layer before.
-    fn input<'b>(&self, layer: usize, pictures: &'b [f32], before: Option<&'b LayerMemory>) -> Input<'b> {
+    fn input<'b>(&self, layer: usize, pictures: &'b [f32], before: Option<&'b SavedLayer>) -> Input<'b> {
         match before {
             None => Input::Outer { reader: self.reader(), pictures },
-            Some(LayerMemory { values, norm }) => Input::Inner(InnerInput {
+            Some(SavedLayer { values, norm }) => Input::Inner(InnerInput {
                 values,
                 scale_shift: self.scale_shift(layer - 1, norm),
                 blocks: blocks(self.plan.layers[layer].channels_in),
@@ -198,13 +198,13 @@ impl<'a> Layers<'a> {
     }
 
     /// The output [batch, channels, height, width].
-    fn output(&self, memory: &[LayerMemory]) -> Vec<f32> {
+    fn output(&self, saved: &[SavedLayer]) -> Vec<f32> {
         let (images, last) = (self.plan.batch, self.last());
         let group = groups(images);
         let (plane, vectors, floats) = (self.plane(last), self.vectors(last), self.output_floats());
-        let [scale, shift] = self.scale_shift(last, &memory[last].norm);
+        let [scale, shift] = self.scale_shift(last, &saved[last].norm);
         let mut output = vec![0.0; images * floats];
-        let items = memory[last].values.chunks(group * vectors).zip(output.chunks_mut(group * floats));
+        let items = saved[last].values.chunks(group * vectors).zip(output.chunks_mut(group * floats));
         in_groups(images * vectors, items, |_, (values, output)| {
             let mut normalised = vec![ZERO; vectors];
             for (values, output) in values.chunks_exact(vectors).zip(output.chunks_exact_mut(floats)) {
@@ -217,7 +217,7 @@ impl<'a> Layers<'a> {
 
     /// The gradient of the output in blocks [image, blocks, pixels], and for each image the sums of its channels and of their
     /// products with the values [image, 2, blocks].
-    fn output_gradients(&self, output_gradient: &[f32], memory: &[LayerMemory]) -> (Buffer, Vec<Vector>) {
+    fn output_gradients(&self, output_gradient: &[f32], saved: &[SavedLayer]) -> (Buffer, Vec<Vector>) {
         let (images, last) = (self.plan.batch, self.last());
         let group = groups(images);
         let (plane, vectors, floats) = (self.plane(last), self.vectors(last), self.output_floats());
@@ -230,7 +230,7 @@ impl<'a> Layers<'a> {
             for (j, (gradient, found)) in pictures.enumerate() {
                 let image = g * group + j;
                 to_blocks(&output_gradient[image * floats..][..floats], plane, gradient);
-                let values = &memory[last].values[image * vectors..][..vectors];
+                let values = &saved[last].values[image * vectors..][..vectors];
                 sum_gradient(gradient, values, plane, found);
             }
         });
@@ -260,19 +260,19 @@ impl<'a> Layers<'a> {
         map
     }
 
-    /// Gradients of the weights of the first layer, and of its input, where wanted.
+    /// Gradients of the weights of the first layer, and of its input, where requested.
     fn first_gradients(
         &self,
         reader: Reader,
         pictures: &[f32],
         outputs: OutputGradients,
-        wants_input: bool,
+        input_requested: bool,
     ) -> (WeightGradient, Option<Vec<f32>>) {
         let images = self.plan.batch;
         let group = groups(images);
         let (plane, vectors, floats) = (self.plane(0), self.vectors(0), reader.floats());
         let convolution = &self.convolutions[0];
-        let mut of_input = vec![0.0; if wants_input { pictures.len() } else { 0 }];
+        let mut of_input = vec![0.0; if input_requested { pictures.len() } else { 0 }];
         let items =
             outputs.gradient.chunks(group * vectors).zip(chunks(&mut of_input, group * floats, images.div_ceil(group)));
         let found = in_groups(images * vectors, items, |g, (gradient, of_input)| {
@@ -284,16 +284,16 @@ impl<'a> Layers<'a> {
                 outputs.apply(image, gradient, plane, &mut value);
                 reader.read(&pictures[image * floats..][..floats], &mut read);
                 of_source.fill(ZERO);
-                let wanted = wants_input.then_some(&mut of_source[..]);
+                let requested = input_requested.then_some(&mut of_source[..]);
                 let size = self.size(0);
-                convolution.backward(&value, &read.source, size, &mut scratch, found.first_mut(), wanted);
-                if wants_input {
+                convolution.backward(&value, &read.source, size, &mut scratch, found.first_mut(), requested);
+                if input_requested {
                     reader.write_gradient(&mut read, &of_source, &mut of_input[j * floats..][..floats]);
                 }
             }
             found
         });
-        (add_up(found).remove(0), wants_input.then_some(of_input))
+        (add_up(found).remove(0), input_requested.then_some(of_input))
     }
 
     /// Gradients of the weights of a later layer, and of the normalised values that it reads [image, blocks, pixels], with for each

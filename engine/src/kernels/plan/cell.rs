@@ -108,6 +108,13 @@ impl CellPlan {
     }
 }
 
+/// Gradients of a cell that are requested beside those of the op weights.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::kernels) struct Requested {
+    pub inputs: [bool; 2],
+    pub parameters: bool,
+}
+
 /// The first edge of a node, which starts at state 0; those from states 1 to node + 1 follow.
 pub(in crate::kernels) fn first_edge(node: usize) -> usize {
     node * (node + 3) / 2

@@ -7,7 +7,7 @@ mod recurrent;
 mod sgd;
 
 pub(crate) use cell::CellPlan;
-pub(in crate::kernels) use cell::{DEPTHWISE, SEPARABLE, first_edge};
+pub(in crate::kernels) use cell::{DEPTHWISE, Requested, SEPARABLE, first_edge};
 pub(crate) use conv_norm::ConvNormPlan;
 pub(in crate::kernels) use conv_norm::{Layer, NEIGHBOURS, Source};
 pub(crate) use likelihood::LikelihoodPlan;

@@ -4,11 +4,8 @@ use crate::device::Tuning;
 use crate::kernels::{
     CellPlan, ConvNormPlan, FusedKernels, InputGradients, LikelihoodPlan, RecurrentPlan, RecurrentWindow, SgdStep,
     WordPlaces,
-    wgsl::{
-        cell::{CellMemory, Wanted},
-        conv_norm::LayerMemory,
-        language, recurrent, sgd,
-    },
+    plan::Requested,
+    wgsl::{cell::SavedCell, conv_norm::SavedLayer, language, recurrent, sgd},
 };
 use burn::{
     backend::{
@@ -31,58 +28,58 @@ pub(super) fn indices(tensor: CubeTensor) -> CubeTensor {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct RelaxedCellMemory {
+pub(crate) struct SavedRelaxedCell {
     plan: CellPlan,
     inputs: [CubeTensor; 2],
     parameters: CubeTensor,
     op_weights: CubeTensor,
-    memory: CellMemory,
+    saved: SavedCell,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct ConvNormMemory {
+pub(crate) struct SavedConvNorm {
     plan: ConvNormPlan,
     input: CubeTensor,
     parameters: CubeTensor,
-    layers: Vec<LayerMemory>,
+    layers: Vec<SavedLayer>,
 }
 
 impl FusedKernels for CubeBackend {
-    type RelaxedCellMemory = RelaxedCellMemory;
-    type ConvNormMemory = ConvNormMemory;
-    type RecurrentMemory = recurrent::Memory;
-    type LikelihoodMemory = language::Decoder;
-    type MatrixProductMemory = language::Factors;
-    type WordEmbeddingMemory = language::Words;
+    type SavedRelaxedCell = SavedRelaxedCell;
+    type SavedConvNorm = SavedConvNorm;
+    type SavedRecurrent = recurrent::Saved;
+    type SavedLikelihood = language::Decoder;
+    type SavedMatrixProduct = language::Factors;
+    type SavedWordEmbedding = language::Words;
 
     fn relaxed_cell_forward(
         plan: CellPlan,
         inputs: [CubeTensor; 2],
         parameters: CubeTensor,
         op_weights: CubeTensor,
-    ) -> (CubeTensor, RelaxedCellMemory) {
+    ) -> (CubeTensor, SavedRelaxedCell) {
         let [s0, s1] = inputs.map(into_contiguous);
         let [parameters, op_weights] = [parameters, op_weights].map(into_contiguous);
         let inputs = [&s0.handle, &s1.handle];
-        let (output, memory) = plan.forward(&s0.client, inputs, &parameters.handle, &op_weights.handle);
+        let (output, saved) = plan.forward(&s0.client, inputs, &parameters.handle, &op_weights.handle);
         let output = wrap(&s0, output, plan.output());
-        (output, RelaxedCellMemory { plan, inputs: [s0, s1], parameters, op_weights, memory })
+        (output, SavedRelaxedCell { plan, inputs: [s0, s1], parameters, op_weights, saved })
     }
 
     fn relaxed_cell_backward(
-        memory: RelaxedCellMemory,
+        saved: SavedRelaxedCell,
         gradient: CubeTensor,
         [s0_requested, s1_requested, parameters_requested, _]: [bool; 4],
     ) -> InputGradients<Self, 4> {
         let gradient = into_contiguous(gradient);
-        let RelaxedCellMemory { plan, inputs: [s0, s1], parameters, op_weights, memory } = memory;
+        let SavedRelaxedCell { plan, inputs: [s0, s1], parameters, op_weights, saved } = saved;
         let found = plan.backward(
             &gradient.client,
-            Wanted { inputs: [s0_requested, s1_requested], parameters: parameters_requested },
+            Requested { inputs: [s0_requested, s1_requested], parameters: parameters_requested },
             [&s0.handle, &s1.handle],
             &parameters.handle,
             &op_weights.handle,
-            memory,
+            saved,
             &gradient.handle,
         );
         let [of_s0, of_s1] = found.inputs;
@@ -90,7 +87,7 @@ impl FusedKernels for CubeBackend {
             of_s0.map(|found| wrap(&s0, found, s0.meta.shape().clone())),
             of_s1.map(|found| wrap(&s1, found, s1.meta.shape().clone())),
             found.parameters.map(|found| wrap(&parameters, found, parameters.meta.shape().clone())),
-            Some(wrap(&op_weights, found.mixing, op_weights.meta.shape().clone())),
+            Some(wrap(&op_weights, found.op_weights, op_weights.meta.shape().clone())),
         ]
     }
 
@@ -98,22 +95,22 @@ impl FusedKernels for CubeBackend {
         plan: ConvNormPlan,
         input: CubeTensor,
         parameters: CubeTensor,
-    ) -> (CubeTensor, Vec<CubeTensor>, ConvNormMemory) {
+    ) -> (CubeTensor, Vec<CubeTensor>, SavedConvNorm) {
         let [input, parameters] = [input, parameters].map(into_contiguous);
         let (output, layers, found) = plan.forward(&parameters.client, &input.handle, &parameters.handle, None);
         let statistics = plan.statistics().zip(found).map(|(length, handle)| wrap(&parameters, handle, [length]));
         let statistics = statistics.collect();
         let output = wrap(&parameters, output, plan.output());
-        (output, statistics, ConvNormMemory { plan, input, parameters, layers })
+        (output, statistics, SavedConvNorm { plan, input, parameters, layers })
     }
 
     fn conv_norm_backward(
-        memory: ConvNormMemory,
+        saved: SavedConvNorm,
         gradient: CubeTensor,
         [input_requested, _]: [bool; 2],
     ) -> InputGradients<Self, 2> {
         let gradient = into_contiguous(gradient);
-        let ConvNormMemory { plan, input, parameters, layers } = memory;
+        let SavedConvNorm { plan, input, parameters, layers } = saved;
         let (of_input, of_parameters) =
             plan.backward(&gradient.client, &parameters.handle, layers, &gradient.handle, input_requested);
         [
@@ -137,16 +134,16 @@ impl FusedKernels for CubeBackend {
     fn recurrent_forward(
         plan: RecurrentPlan,
         window: RecurrentWindow<Self>,
-    ) -> (CubeTensor, Option<CubeTensor>, recurrent::Memory) {
+    ) -> (CubeTensor, Option<CubeTensor>, recurrent::Saved) {
         recurrent::forward(plan, window, None)
     }
 
     fn recurrent_backward(
-        memory: recurrent::Memory,
+        saved: recurrent::Saved,
         gradient: CubeTensor,
         requested: [bool; 3],
     ) -> InputGradients<Self, 3> {
-        memory.backward(gradient, requested)
+        saved.backward(gradient, requested)
     }
 
     fn recurrent_evaluate(plan: RecurrentPlan, window: RecurrentWindow<Self>, running: CubeTensor) -> CubeTensor {
@@ -181,18 +178,18 @@ impl FusedKernels for CubeBackend {
         let (count, classes) = (classifier[0].meta.shape()[0], classifier[1].meta.shape()[0]);
         let plan = LikelihoodPlan { tuning, rows_at_once: Some(count), keep_scores: true };
         let bias = Tensor::<1>::from_primitive::<Self>(classifier[2].clone());
-        let (loss, memory) = language::likelihood(plan, classifier, labels);
-        let scores = Tensor::<2>::from_primitive::<Self>(memory.all_scores());
+        let (loss, saved) = language::likelihood(plan, classifier, labels);
+        let scores = Tensor::<2>::from_primitive::<Self>(saved.all_scores());
         let scores = scores + bias.reshape([1, classes]);
-        (loss, scores.try_into_primitive::<Self>().expect("a tensor on the same backend"), memory)
+        (loss, scores.try_into_primitive::<Self>().expect("a tensor on the same backend"), saved)
     }
 
     fn likelihood_backward(
-        memory: language::Decoder,
+        saved: language::Decoder,
         gradient: CubeTensor,
         requested: [bool; 3],
     ) -> InputGradients<Self, 3> {
-        memory.backward(gradient, requested)
+        saved.backward(gradient, requested)
     }
 
     fn matrix_product_forward(tuning: Tuning, a: CubeTensor, b: CubeTensor) -> (CubeTensor, language::Factors) {
@@ -201,19 +198,19 @@ impl FusedKernels for CubeBackend {
     }
 
     fn matrix_product_backward(
-        memory: language::Factors,
+        saved: language::Factors,
         gradient: CubeTensor,
         requested: [bool; 2],
     ) -> InputGradients<Self, 2> {
-        memory.backward(gradient, requested)
+        saved.backward(gradient, requested)
     }
 
     fn word_embedding_forward(vectors: CubeTensor, words: WordPlaces<Self>) -> (CubeTensor, language::Words) {
         language::embedding(vectors, words)
     }
 
-    fn word_embedding_backward(memory: language::Words, gradient: CubeTensor) -> CubeTensor {
-        memory.backward(gradient)
+    fn word_embedding_backward(saved: language::Words, gradient: CubeTensor) -> CubeTensor {
+        saved.backward(gradient)
     }
 
     fn sgd_step(

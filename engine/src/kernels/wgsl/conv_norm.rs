@@ -17,7 +17,7 @@ const CHUNKS: usize = 64;
 
 /// What the backward pass of a layer needs of the forward pass.
 #[derive(Clone, Debug)]
-pub(crate) struct LayerMemory {
+pub(crate) struct SavedLayer {
     input: Handle,
     /// Outputs of the convolution.
     values: Handle,
@@ -27,14 +27,14 @@ pub(crate) struct LayerMemory {
 
 impl ConvNormPlan {
     /// The forward pass: the output, what the backward pass needs, and the means and unbiased variances that each BatchNorm
-    /// found. With `running` ones BatchNorm uses those, finds none and keeps no memory.
+    /// found. With `running` ones BatchNorm uses those, finds none and saves nothing.
     pub fn forward(
         &self,
         client: &Client,
         input: &Handle,
         parameters: &Handle,
         running: Option<&[Handle]>,
-    ) -> (Handle, Vec<LayerMemory>, Vec<Handle>) {
+    ) -> (Handle, Vec<SavedLayer>, Vec<Handle>) {
         let mut x = input.clone();
         let (mut memories, mut statistics) = (Vec::new(), Vec::new());
         for (i, layer) in self.on_device(client, parameters).enumerate() {
@@ -42,7 +42,7 @@ impl ConvNormPlan {
             let (scale_shift, found) = layer.gamma_beta(&norm, running.map(|running| &running[i]));
             let output = layer.normalise(&values, &scale_shift);
             if let Some(found) = found {
-                memories.push(LayerMemory { input: x, values, norm });
+                memories.push(SavedLayer { input: x, values, norm });
                 statistics.push(found);
             }
             x = output;
@@ -50,21 +50,21 @@ impl ConvNormPlan {
         (x, memories, statistics)
     }
 
-    /// The backward pass: gradients of the input, where wanted and there is one, and of the parameters.
+    /// The backward pass: gradients of the input, where requested and there is one, and of the parameters.
     pub fn backward(
         &self,
         client: &Client,
         parameters: &Handle,
-        memories: Vec<LayerMemory>,
+        memories: Vec<SavedLayer>,
         output_gradient: &Handle,
-        wants_input: bool,
+        input_requested: bool,
     ) -> (Option<Handle>, Handle) {
         let result = client.empty(4 * self.parameters);
         let mut gradient = Some(output_gradient.clone());
         let layers: Vec<_> = self.on_device(client, parameters).zip(memories).collect();
-        for (i, (layer, memory)) in layers.into_iter().enumerate().rev() {
+        for (i, (layer, saved)) in layers.into_iter().enumerate().rev() {
             let of_output = gradient.expect("each layer but the first hands one on");
-            gradient = layer.backward(memory, &of_output, &result, i > 0 || wants_input);
+            gradient = layer.backward(saved, &of_output, &result, i > 0 || input_requested);
         }
         (gradient, result)
     }
@@ -225,15 +225,15 @@ impl DeviceLayer<'_> {
         output
     }
 
-    /// Writes the gradients of the parameters to `result`; the gradient of the input, where wanted and there is one.
+    /// Writes the gradients of the parameters to `result`; the gradient of the input, where requested and there is one.
     fn backward(
         &self,
-        memory: LayerMemory,
+        saved: SavedLayer,
         output_gradient: &Handle,
         result: &Handle,
-        wants_input: bool,
+        input_requested: bool,
     ) -> Option<Handle> {
-        let LayerMemory { input, values, norm } = memory;
+        let SavedLayer { input, values, norm } = saved;
         let coefficients = self.batch_norm_gradient([&values, &norm], output_gradient, result);
         // What the convolution read is computed once more rather than kept: it is cheap, and half of all that would be kept.
         let (source, phases) = self.source(&input);
@@ -249,7 +249,7 @@ impl DeviceLayer<'_> {
             parameters: self.parameters,
             weights,
             parameter_gradients: Some(result),
-            input_requested: self.layer.source != Source::Neighbourhoods && (wants_input || is_depthwise),
+            input_requested: self.layer.source != Source::Neighbourhoods && (input_requested || is_depthwise),
         };
         let gradient = convolution.backward(self.client, backward)?;
         drop((source, values));
@@ -260,7 +260,7 @@ impl DeviceLayer<'_> {
             Source::Depthwise { k, dilation, weights, .. } => {
                 let of = Depthwise { k, dilation, weights };
                 self.depthwise_weight_gradient(of, &input, phases.as_ref(), &gradient, result);
-                wants_input.then(|| self.depthwise_input_gradient(of, &input, phases, &gradient))
+                input_requested.then(|| self.depthwise_input_gradient(of, &input, phases, &gradient))
             }
             Source::Relu | Source::Neighbourhoods => Some(gradient),
         }

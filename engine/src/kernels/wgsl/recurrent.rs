@@ -36,7 +36,7 @@ pub(super) fn forward(
     plan: RecurrentPlan,
     window: RecurrentWindow<CubeBackend>,
     running: Option<CubeTensor>,
-) -> (CubeTensor, Option<CubeTensor>, Memory) {
+) -> (CubeTensor, Option<CubeTensor>, Saved) {
     let RecurrentWindow { inputs, matrices, op_weights, hidden, mask } = window;
     // On a GPU neighbours are the elements of a minibatch.
     let [hidden, mask] = [hidden, mask].map(|tensor| into_contiguous(CubeBackend::float_transpose(tensor)));
@@ -54,7 +54,7 @@ pub(super) fn forward(
         .then(|| wrap(&inputs, kept.moments.clone(), [plan.length, plan.cell.states(), 2, plan.units]));
     let output = wrap(&inputs, output, [plan.length, plan.units, plan.batch]);
     let result = CubeBackend::float_swap_dims(output.clone(), 1, 2);
-    (result, moments, Memory { plan, inputs, op_weights, hidden, mask, output, kept })
+    (result, moments, Saved { plan, inputs, op_weights, hidden, mask, output, kept })
 }
 
 /// Floats of the largest buffer that a window of a cell takes, relaxed unless it is given; none where the kernels do not
@@ -237,7 +237,7 @@ impl RecurrentPlan {
     fn backward<'a>(
         &'a self,
         client: &'a Client,
-        memory: &'a Memory,
+        saved: &'a Saved,
         output_gradient: &'a Handle,
         matrices_requested: bool,
     ) -> Backward<'a> {
@@ -246,7 +246,7 @@ impl RecurrentPlan {
         Backward {
             plan: self,
             client,
-            memory,
+            saved,
             output_gradient,
             gradients: empty((self.cell.shared() + 2) * self.state()),
             gates: empty(self.gates()),
@@ -260,7 +260,7 @@ impl RecurrentPlan {
 struct Backward<'a> {
     plan: &'a RecurrentPlan,
     client: &'a Client,
-    memory: &'a Memory,
+    saved: &'a Saved,
     output_gradient: &'a Handle,
     /// Gradients of a word's states, then the output's share and that of the state before [states + 2, units, batch].
     gradients: Handle,
@@ -317,7 +317,7 @@ impl Backward<'_> {
             .at(self.plan.launch(&["recurrent/output_gradient"], row), row)
             .set(&[("SHARED", cell.shared()), ("NODES", cell.nodes())])
             .set_float("SHARE", cell.share());
-        let Memory { mask, kept, .. } = self.memory;
+        let Saved { mask, kept, .. } = self.saved;
         let buffers = [&self.gradients, &self.gates, &kept.packed, &mask.handle, self.output_gradient];
         self.plan.run(launch, self.client, &buffers, 6 * state + matrix);
     }
@@ -343,7 +343,7 @@ impl Backward<'_> {
         let [_, edges, _] = cell.reads(node);
         let later = (node + 1..=cell.nodes()).filter(|&later| cell.read_by(node, later)).count();
         let moved = (6 * edges + 2 * later + 4) * state + (1 + later) * matrix;
-        let Memory { mask, op_weights, kept, .. } = self.memory;
+        let Saved { mask, op_weights, kept, .. } = self.saved;
         let Kept { packed, states, moments } = kept;
         let tensors = [states, packed, &mask.handle, moments, &op_weights.handle];
         let buffers = [&tensors[..], &[&self.gradients, &self.gates, &self.partial]].concat();
@@ -368,7 +368,7 @@ impl Backward<'_> {
             ("BEFORE", at),
         ]);
         let moved = (2 * cell.nodes() + 10) * state + cell.states() * matrix;
-        let Memory { mask, inputs, kept, .. } = self.memory;
+        let Saved { mask, inputs, kept, .. } = self.saved;
         let Kept { packed, states, moments } = kept;
         let tensors = [states, packed, &mask.handle, moments, &inputs.handle, before];
         let buffers = [&tensors[..], &[&self.gradients, &self.gates]].concat();
@@ -385,20 +385,20 @@ impl Backward<'_> {
         let launch = self.plan.launch(&["recurrent/graph", "recurrent/weight_gradient"], row);
         let launch =
             self.at(launch, row).set(&[("BEFORE", at), ("COLUMN_TILES", columns), ("LOW", low), ("HIGH", high)]);
-        let buffers = [&self.memory.kept.states, before, &self.memory.mask.handle, &self.gates, result];
+        let buffers = [&self.saved.kept.states, before, &self.saved.mask.handle, &self.gates, result];
         let moved = (cell.states() + 2 + 2 * (cell.edges() + 1)) * state + 2 * cell.states() * matrix;
         launch.run(self.client, self.plan.tiles() * columns, [cell.states(), 1], &buffers, moved);
     }
 
     /// The state before a word, and where it lies.
     fn before(&self, row: usize) -> (&Handle, usize) {
-        self.plan.before(row, &self.memory.hidden.handle, &self.memory.output.handle)
+        self.plan.before(row, &self.saved.hidden.handle, &self.saved.output.handle)
     }
 }
 
 /// What the backward pass needs of the forward pass.
 #[derive(Clone, Debug)]
-pub(crate) struct Memory {
+pub(crate) struct Saved {
     plan: RecurrentPlan,
     inputs: CubeTensor,
     op_weights: CubeTensor,
@@ -408,7 +408,7 @@ pub(crate) struct Memory {
     kept: Kept,
 }
 
-impl Memory {
+impl Saved {
     /// Gradients of the inputs, the matrices and the op weights.
     pub fn backward(self, gradient: CubeTensor, requested: [bool; 3]) -> [Option<CubeTensor>; 3] {
         let gradient = into_contiguous(CubeBackend::float_swap_dims(gradient, 1, 2));

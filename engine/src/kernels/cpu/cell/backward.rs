@@ -6,22 +6,21 @@ use crate::kernels::{
         blocks::{LANES, Vector, ZERO, mask, pad_scale_shift_relu, padded, sums, sums_of_products, to_blocks},
         buffer::Buffer,
         cell::{
-            Cell, CellMemory, EdgeMaps, Gradients, OPS, Outgoing, Place, STATES, Term, edge, read_back::ReadBack,
+            Cell, EdgeMaps, Gradients, OPS, Outgoing, Place, STATES, SavedCell, Term, edge, read_back::ReadBack,
             readers,
         },
         chunks,
         convolution::{Convolution, Scratch, WeightGradient, add_up},
         groups, in_groups,
     },
-    plan::SEPARABLE,
-    wgsl::cell::Wanted,
+    plan::{Requested, SEPARABLE},
 };
 use crate::space::{EDGES, NODES};
 
 /// A backward pass under way.
 pub(super) struct Backward<'a> {
     pub cell: &'a Cell<'a>,
-    wanted: Wanted,
+    requested: Requested,
     output_gradient: &'a [f32],
     /// Gradients of the states, as far as they are known.
     pub states: Vec<Buffer>,
@@ -32,47 +31,47 @@ pub(super) struct Backward<'a> {
 }
 
 impl Cell<'_> {
-    /// Gradients of what is wanted, from that of the output [batch, 4 channels, height, width].
+    /// Gradients of what is requested, from that of the output [batch, 4 channels, height, width].
     pub fn backward(
         &self,
-        wanted: Wanted,
+        requested: Requested,
         inputs: [&[f32]; 2],
-        mut memory: CellMemory,
+        mut saved: SavedCell,
         output_gradient: &[f32],
     ) -> Gradients {
         let mut pass = Backward {
             cell: self,
-            wanted,
+            requested,
             output_gradient,
             states: (0..STATES).map(|_| Buffer::new(0)).collect(),
             maps: vec![EdgeMaps::default(); EDGES],
-            parameters: wanted.parameters.then(|| vec![0.0; self.parameters.len()]),
+            parameters: requested.parameters.then(|| vec![0.0; self.parameters.len()]),
             op_weights: vec![0.0; EDGES * OPS],
         };
         let mut of_inputs = [None, None];
-        for state in (0..STATES).rev().filter(|&state| is_needed(state, wanted)) {
-            let sums = pass.state(state, &memory);
+        for state in (0..STATES).rev().filter(|&state| is_needed(state, requested)) {
+            let sums = pass.state(state, &saved);
             match state.checked_sub(2) {
                 Some(node) => {
-                    pass.node(node, &memory, &sums);
-                    pass.second_convolutions(node, &mut memory);
+                    pass.node(node, &saved, &sums);
+                    pass.second_convolutions(node, &mut saved);
                 }
-                None => of_inputs[state] = pass.preprocessing(state, inputs[state], &memory, &sums),
+                None => of_inputs[state] = pass.preprocessing(state, inputs[state], &saved, &sums),
             }
         }
-        Gradients { inputs: of_inputs, parameters: pass.parameters, mixing: pass.op_weights }
+        Gradients { inputs: of_inputs, parameters: pass.parameters, op_weights: pass.op_weights }
     }
 }
 
 /// Whether the gradient of a state is of use.
-fn is_needed(state: usize, wanted: Wanted) -> bool {
-    state >= 2 || wanted.parameters || wanted.inputs[state]
+fn is_needed(state: usize, requested: Requested) -> bool {
+    state >= 2 || requested.parameters || requested.inputs[state]
 }
 
 impl Backward<'_> {
     /// Computes the gradient of a state; the sums of its channels, and those of its products with all that the state is made of:
     /// [1 + terms, blocks].
-    fn state(&mut self, state: usize, memory: &CellMemory) -> Vec<[f64; LANES]> {
+    fn state(&mut self, state: usize, saved: &SavedCell) -> Vec<[f64; LANES]> {
         let cell = self.cell;
         let (images, vectors) = (cell.images(), cell.state(state));
         let terms = state.checked_sub(2).map(|node| cell.terms(node)).unwrap_or_default();
@@ -85,7 +84,7 @@ impl Backward<'_> {
         let pass = &*self;
         let found = in_groups(images * vectors * cell.branches(state), items, |g, (gradient, along)| {
             let mut found = if is_read { pass.no_gradients(state) } else { Vec::new() };
-            let mut read_back = is_read.then(|| ReadBack::new(pass, state, memory));
+            let mut read_back = is_read.then(|| ReadBack::new(pass, state, saved));
             let pictures = gradient.chunks_exact_mut(vectors).zip(along.chunks_exact_mut(width));
             for (i, (gradient, along)) in pictures.enumerate() {
                 let image = g * group + i;
@@ -93,11 +92,11 @@ impl Backward<'_> {
                 if let Some(read_back) = &mut read_back {
                     read_back.image(image, gradient, &mut found);
                 }
-                pass.sum_products(state, &terms, memory, image, gradient, along);
+                pass.sum_products(state, &terms, saved, image, gradient, along);
             }
             found
         });
-        if self.wanted.parameters && is_read {
+        if self.requested.parameters && is_read {
             self.unpack_first(state, &add_up(found));
         }
         self.states[state] = gradient;
@@ -121,7 +120,7 @@ impl Backward<'_> {
         &self,
         state: usize,
         terms: &[Term],
-        memory: &CellMemory,
+        saved: &SavedCell,
         image: usize,
         gradient: &[Vector],
         along: &mut [Vector],
@@ -130,19 +129,19 @@ impl Backward<'_> {
         let (of_gradient, of_products) = along.split_at_mut(cell.blocks());
         sums(gradient, plane, of_gradient);
         if state < 2 {
-            let own = &memory.states[state][image * gradient.len()..][..gradient.len()];
+            let own = &saved.states[state][image * gradient.len()..][..gradient.len()];
             sums_of_products(gradient, own, plane, of_products);
         }
         for (term, of_products) in terms.iter().zip(of_products.chunks_exact_mut(cell.blocks())) {
             let place = cell.place(state - 2, *term, image);
-            sums_of_products(gradient, &memory.values(*term)[place], plane, of_products);
+            sums_of_products(gradient, &saved.values(*term)[place], plane, of_products);
         }
     }
 
-    /// No gradients yet of the weights of the first convolutions on the edges out of a state, if they are wanted.
+    /// No gradients yet of the weights of the first convolutions on the edges out of a state, if they are requested.
     fn no_gradients(&self, state: usize) -> Vec<WeightGradient> {
         let edges = readers(state).map(|reader| &self.cell.edges[edge(state, reader)]);
-        match self.wanted.parameters {
+        match self.requested.parameters {
             true => edges.flat_map(|edge| edge.first.iter().map(Convolution::no_gradient)).collect(),
             false => Vec::new(),
         }
@@ -171,7 +170,7 @@ impl Backward<'_> {
 
     /// Computes the gradients of a node's op weights, and how its terms get their gradients, from the sums of its gradient and of
     /// its products with the terms.
-    fn node(&mut self, node: usize, memory: &CellMemory, along: &[[f64; LANES]]) {
+    fn node(&mut self, node: usize, saved: &SavedCell, along: &[[f64; LANES]]) {
         let cell = self.cell;
         let count = cell.images() * cell.plane();
         let (sums, products) = along.split_at(cell.blocks());
@@ -180,7 +179,7 @@ impl Backward<'_> {
             let weight = cell.weight(node, term);
             let of_weight = &mut self.op_weights[edge * OPS + term.op];
             let all = |values: &[[f64; LANES]]| values.iter().flatten().sum::<f64>() as f32;
-            let Some(norm) = memory.norm(cell, node, term) else {
+            let Some(norm) = saved.norm(cell, node, term) else {
                 *of_weight = all(products);
                 self.maps[edge].skip = weight;
                 continue;
@@ -203,24 +202,24 @@ impl Backward<'_> {
 
     /// Goes back through the second convolutions of the separable ops into a node: leaves the gradient of what the first BatchNorm
     /// gives where their outputs were.
-    fn second_convolutions(&mut self, node: usize, memory: &mut CellMemory) {
+    fn second_convolutions(&mut self, node: usize, saved: &mut SavedCell) {
         let cell = self.cell;
         let (images, vectors) = (cell.images(), cell.node());
-        let states: Vec<usize> = (0..node + 2).filter(|&state| is_needed(state, self.wanted)).collect();
+        let states: Vec<usize> = (0..node + 2).filter(|&state| is_needed(state, self.requested)).collect();
         if states.is_empty() {
             return;
         }
         let width = states.len() * SEPARABLE * 2 * cell.blocks();
         let group = groups(images);
         let mut along = vec![ZERO; images * width];
-        let norms = states.iter().map(|&state| (state, &memory.outgoing[state].first_norms));
+        let norms = states.iter().map(|&state| (state, &saved.outgoing[state].first_norms));
         let inner: Vec<_> = norms.map(|(state, norms)| cell.inner_scale_shifts(state, norms)).collect();
-        let outgoing = memory.outgoing.iter_mut().enumerate().filter(|(state, _)| states.contains(state));
+        let outgoing = saved.outgoing.iter_mut().enumerate().filter(|(state, _)| states.contains(state));
         let parts = second_parts(cell, node, outgoing.zip(&inner));
         let items = parts.into_iter().zip(along.chunks_mut(group * width));
         let pass = &*self;
         let found = in_groups(images * states.len() * SEPARABLE * vectors, items, |g, (mut parts, along)| {
-            let mut found: Vec<WeightGradient> = match pass.wanted.parameters {
+            let mut found: Vec<WeightGradient> = match pass.requested.parameters {
                 true => parts.iter().flat_map(|part| part.convolutions.iter().map(Convolution::no_gradient)).collect(),
                 false => Vec::new(),
             };
@@ -243,12 +242,12 @@ impl Backward<'_> {
         for (index, along) in totals.chunks_exact(2 * cell.blocks()).enumerate() {
             let (state, op) = (states[index / SEPARABLE], index % SEPARABLE);
             let reader = node - readers(state).start;
-            let norm = &memory.outgoing[state].first_norms[reader * cell.branches(state) + op];
+            let norm = &saved.outgoing[state].first_norms[reader * cell.branches(state) + op];
             let (sums, products) = along.split_at(cell.blocks());
             let (_, map) = norm.backward(sums, products, images * cell.plane(), |_, _| 1.0);
             self.maps[edge(state, node)].first[op] = map;
         }
-        if self.wanted.parameters {
+        if self.requested.parameters {
             self.unpack_second(node, &states, &add_up(found));
         }
     }
@@ -267,41 +266,41 @@ impl Backward<'_> {
     }
 
     /// Goes back through the convolution that preprocesses an input of the cell, from the sums of the state's gradient and of its
-    /// products with the state: the gradient of the input, where wanted.
+    /// products with the state: the gradient of the input, where requested.
     fn preprocessing(
         &mut self,
         which: usize,
         input: &[f32],
-        memory: &CellMemory,
+        saved: &SavedCell,
         along: &[[f64; LANES]],
     ) -> Option<Vec<f32>> {
-        let (cell, wanted) = (self.cell, self.wanted);
+        let (cell, requested) = (self.cell, self.requested);
         let (images, blocks, plane) = (cell.images(), cell.blocks(), cell.plane_of(which));
         let (sums, products) = along.split_at(blocks);
         // The state is normalised already; its BatchNorm's own scale is what weighs it.
-        let scale = &memory.inputs[which].scale;
+        let scale = &saved.inputs[which].scale;
         let (_, map) = Norm::identity(blocks).backward(sums, products, images * plane, |block, l| scale[block][l]);
         let reader = cell.reader(which);
         let convolution = &cell.inputs[which];
         let of_state = &self.states[which];
         let floats = reader.floats();
-        let mut of_input = vec![0.0; if wanted.inputs[which] { images * floats } else { 0 }];
+        let mut of_input = vec![0.0; if requested.inputs[which] { images * floats } else { 0 }];
         let group = groups(images);
         let items = chunks(&mut of_input, group * floats, images.div_ceil(group));
         let found = in_groups(images * blocks * plane, items, |g, of_input| {
-            let mut found: Vec<_> = wanted.parameters.then(|| convolution.no_gradient()).into_iter().collect();
+            let mut found: Vec<_> = requested.parameters.then(|| convolution.no_gradient()).into_iter().collect();
             let (mut read, mut of_read) = (reader.memory(), reader.gradient());
             let mut value = vec![ZERO; blocks * plane];
             let mut scratch = Scratch::new(0, [0, 0]);
             let first = g * group;
             for image in first..(first + group).min(images) {
                 let own = image * blocks * plane..(image + 1) * blocks * plane;
-                map.apply(&of_state[own.clone()], &memory.states[which][own], plane, &mut value);
+                map.apply(&of_state[own.clone()], &saved.states[which][own], plane, &mut value);
                 reader.read(&input[image * floats..][..floats], &mut read);
-                let of_source = wanted.inputs[which].then_some(&mut of_read[..]);
+                let of_source = requested.inputs[which].then_some(&mut of_read[..]);
                 let of_weights = found.first_mut();
                 convolution.backward(&value, &read.source, cell.size(which), &mut scratch, of_weights, of_source);
-                if wanted.inputs[which] {
+                if requested.inputs[which] {
                     let of_input = &mut of_input[(image - first) * floats..][..floats];
                     reader.write_gradient(&mut read, &of_read, of_input);
                 }
@@ -313,7 +312,7 @@ impl Backward<'_> {
             let at = cell.plan.preprocess[which];
             parameters[at..at + pointwise.len()].copy_from_slice(&pointwise);
         }
-        wanted.inputs[which].then_some(of_input)
+        requested.inputs[which].then_some(of_input)
     }
 }
 

@@ -4,7 +4,7 @@ use crate::kernels::cpu::{
     batch_norm::{GroupMoments, ImageMoments, Norm},
     blocks::{LANES, Vector, ZERO, add, from_blocks, map, pad_relu, pad_scale_shift_relu, padded, scale_shift},
     buffer::Buffer,
-    cell::{Cell, CellMemory, FACTORIZED_REDUCE, Outgoing, STATES, Term, edge, readers},
+    cell::{Cell, FACTORIZED_REDUCE, Outgoing, STATES, SavedCell, Term, edge, readers},
     chunks,
     convolution::Scratch,
     factorized_reduce::reduce,
@@ -22,22 +22,22 @@ struct NodeSum {
 
 impl Cell<'_> {
     /// The output [batch, 4 channels, height, width] and what the backward pass needs.
-    pub fn forward(&self, inputs: [&[f32]; 2]) -> (Vec<f32>, CellMemory) {
-        let mut memory = CellMemory { states: Vec::new(), inputs: Vec::new(), outgoing: Vec::new() };
+    pub fn forward(&self, inputs: [&[f32]; 2]) -> (Vec<f32>, SavedCell) {
+        let mut saved = SavedCell { states: Vec::new(), inputs: Vec::new(), outgoing: Vec::new() };
         let mut output = vec![0.0; self.images() * NODES * self.node_floats()];
         for state in 0..STATES {
             let mut values = Buffer::new(self.images() * self.state(state));
             if let Some(input) = inputs.get(state) {
-                memory.inputs.push(self.preprocess(state, input, &mut values));
+                saved.inputs.push(self.preprocess(state, input, &mut values));
             }
-            let outgoing = self.finish_state(state, &memory, &mut values, &mut output);
-            memory.states.push(values);
+            let outgoing = self.finish_state(state, &saved, &mut values, &mut output);
+            saved.states.push(values);
             if let Some(mut outgoing) = outgoing {
                 self.second_convolutions(state, &mut outgoing);
-                memory.outgoing.push(outgoing);
+                saved.outgoing.push(outgoing);
             }
         }
-        (output, memory)
+        (output, saved)
     }
 
     /// Writes an input of the cell, convolved but not normalised yet; its BatchNorm.
@@ -67,7 +67,7 @@ impl Cell<'_> {
     fn finish_state(
         &self,
         state: usize,
-        memory: &CellMemory,
+        saved: &SavedCell,
         values: &mut [Vector],
         output: &mut [f32],
     ) -> Option<Outgoing> {
@@ -83,7 +83,7 @@ impl Cell<'_> {
             pool_norms: Vec::new(),
         };
         let mut moments = ImageMoments::new(images, (convolutions + pools) * self.blocks());
-        let sum = state.checked_sub(2).map(|node| self.node_sum(node, memory));
+        let sum = state.checked_sub(2).map(|node| self.node_sum(node, saved));
         let group = groups(images);
         let count = images.div_ceil(group);
         let items = chunks(values, group * self.state(state), count)
@@ -94,11 +94,11 @@ impl Cell<'_> {
         let vectors = images * self.state(state) * self.branches(state);
         in_groups(vectors, items, |g, ((((values, first), pools_of), mut moments), output)| {
             let mut reading = ReadState::new(self, state);
-            let input = memory.inputs.get(state).map(|norm| norm.scale_shift(1.0)).unwrap_or_default();
+            let input = saved.inputs.get(state).map(|norm| norm.scale_shift(1.0)).unwrap_or_default();
             for (i, values) in values.chunks_exact_mut(self.state(state)).enumerate() {
                 match &sum {
                     Some(sum) => {
-                        self.add_up(sum, state - 2, memory, g * group + i, values);
+                        self.add_up(sum, state - 2, saved, g * group + i, values);
                         let output = &mut output[(i * NODES + state - 2) * self.node_floats()..];
                         from_blocks(values, self.plane(), &mut output[..self.node_floats()]);
                     }
@@ -158,11 +158,11 @@ impl Cell<'_> {
     }
 
     /// The scale of each term of a node, and what is added to their sum.
-    fn node_sum(&self, node: usize, memory: &CellMemory) -> NodeSum {
+    fn node_sum(&self, node: usize, saved: &SavedCell) -> NodeSum {
         let mut sum = NodeSum { terms: Vec::new(), shift: vec![ZERO; self.blocks()] };
         for term in self.terms(node) {
             let weight = self.weight(node, term);
-            let scale = match memory.norm(self, node, term) {
+            let scale = match saved.norm(self, node, term) {
                 None => vec![[weight; LANES]; self.blocks()],
                 Some(norm) => {
                     let [scale, shift] = norm.scale_shift(weight);
@@ -178,13 +178,13 @@ impl Cell<'_> {
     }
 
     /// Computes a node's values of an image.
-    fn add_up(&self, sum: &NodeSum, node: usize, memory: &CellMemory, image: usize, values: &mut [Vector]) {
+    fn add_up(&self, sum: &NodeSum, node: usize, saved: &SavedCell, image: usize, values: &mut [Vector]) {
         let plane = self.plane();
         for (block, values) in values.chunks_exact_mut(plane).enumerate() {
             values.fill(sum.shift[block]);
             for (term, scale) in &sum.terms {
                 let at = self.place(node, *term, image).start + block * plane;
-                add(&memory.values(*term)[at..at + plane], &scale[block..=block], plane, values);
+                add(&saved.values(*term)[at..at + plane], &scale[block..=block], plane, values);
             }
         }
     }

@@ -36,7 +36,7 @@ const FACTORIZED_REDUCE: usize = DEPTHWISE.len();
 
 /// What the backward pass needs of the forward pass; pictures are in blocks.
 #[derive(Clone, Debug)]
-pub(super) struct CellMemory {
+pub(super) struct SavedCell {
     /// [state][image, blocks, pixels].
     states: Vec<Buffer>,
     /// BatchNorms of both preprocessed inputs.
@@ -104,12 +104,12 @@ pub(super) struct Cell<'a> {
     inputs: [Convolution; 2],
 }
 
-/// Gradients of a cell, those that were wanted.
+/// Gradients of a cell, those that were requested.
 pub(super) struct Gradients {
     pub inputs: [Option<Vec<f32>>; 2],
     pub parameters: Option<Vec<f32>>,
     /// Of the op weights [edges, ops].
-    pub mixing: Vec<f32>,
+    pub op_weights: Vec<f32>,
 }
 
 /// The number of the edge from a state to a node.
@@ -299,7 +299,7 @@ impl<'a> Cell<'a> {
     }
 }
 
-impl CellMemory {
+impl SavedCell {
     /// What a term is a part of.
     fn values(&self, term: Term) -> &[Vector] {
         match term.place {

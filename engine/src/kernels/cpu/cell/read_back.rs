@@ -3,7 +3,7 @@
 use crate::kernels::cpu::{
     batch_norm::GradientMap,
     blocks::{LANES, Vector, ZERO, add, mask, pad_relu, padded},
-    cell::{CellMemory, FACTORIZED_REDUCE, Outgoing, backward::Backward, edge, readers},
+    cell::{FACTORIZED_REDUCE, Outgoing, SavedCell, backward::Backward, edge, readers},
     convolution::{Scratch, WeightGradient},
     factorized_reduce::{reduce, reduce_gradient},
     pooling::pool_gradients,
@@ -31,15 +31,15 @@ pub(super) struct ReadBack<'a> {
 }
 
 impl<'a> ReadBack<'a> {
-    pub fn new(pass: &'a Backward<'a>, state: usize, memory: &'a CellMemory) -> Self {
+    pub fn new(pass: &'a Backward<'a>, state: usize, saved: &'a SavedCell) -> Self {
         let cell = pass.cell;
         let (blocks, size, node) = (cell.blocks(), cell.size(state), cell.node());
         let reduced = if cell.branches(state) > FACTORIZED_REDUCE { 2 * node } else { 0 };
         Self {
             pass,
             state,
-            values: &memory.states[state],
-            outgoing: &memory.outgoing[state],
+            values: &saved.states[state],
+            outgoing: &saved.outgoing[state],
             ones: vec![[1.0; LANES]; blocks],
             x: vec![ZERO; blocks * padded(size)],
             reduced: vec![ZERO; reduced],

@@ -33,7 +33,7 @@ pub(super) fn forward(
     plan: RecurrentPlan,
     window: RecurrentWindow<Flex>,
     running: Option<FlexTensor>,
-) -> (FlexTensor, Option<FlexTensor>, Memory) {
+) -> (FlexTensor, Option<FlexTensor>, Saved) {
     let RecurrentWindow { inputs, matrices, op_weights, hidden, mask } = window;
     let [inputs, matrices, op_weights] = [inputs, matrices, op_weights].map(|tensor| tensor.to_contiguous());
     let [hidden, mask] = [hidden, mask].map(|tensor| tensor.to_contiguous());
@@ -45,7 +45,7 @@ pub(super) fn forward(
     let moments = (window.plan.cell.is_relaxed() && running.is_none())
         .then(|| put(kept.moments.clone(), [length, window.plan.cell.states(), 2, units]));
     let output = put(output, [length, batch, units]);
-    (output.clone(), moments, Memory { window, output, kept })
+    (output.clone(), moments, Saved { window, output, kept })
 }
 
 /// Each edge's weights of the ops other than zero, out of those of all ops.
@@ -281,13 +281,13 @@ fn add_scaled(sums: &mut [f32], values: &[f32], scale: f32) {
 
 /// What the backward pass needs of the forward pass.
 #[derive(Clone, Debug)]
-pub(crate) struct Memory {
+pub(crate) struct Saved {
     window: Window,
     output: FlexTensor,
     kept: Kept,
 }
 
-impl Memory {
+impl Saved {
     /// Gradients of the inputs, the matrices and the op weights.
     pub fn backward(self, gradient: &FlexTensor, requested: [bool; 3]) -> [Option<FlexTensor>; 3] {
         let Self { window, output, kept } = self;

@@ -1,11 +1,11 @@
 //! The backward pass of a cell.
 
 use crate::kernels::{
-    plan::{DEPTHWISE, SEPARABLE},
+    plan::{DEPTHWISE, Requested, SEPARABLE},
     wgsl::{
         batch_norm::ChannelSums,
         cell::{
-            Cell, CellGradients, CellMemory, Pools, SavedNode, Wanted,
+            Cell, CellGradients, Pools, SavedCell, SavedNode,
             first_convolutions::{FirstBackward, FirstOutput},
             pooling::PoolBackward,
         },
@@ -41,22 +41,22 @@ struct Backward<'a> {
 }
 
 impl Cell<'_> {
-    /// Gradients of what is wanted, from that of the output [batch, 4 channels, height, width].
+    /// Gradients of what is requested, from that of the output [batch, 4 channels, height, width].
     pub(super) fn backward(
         self,
-        wanted: Wanted,
+        requested: Requested,
         inputs: [&Handle; 2],
-        memory: CellMemory,
+        saved: SavedCell,
         output_gradient: &Handle,
     ) -> CellGradients {
-        let CellMemory { phases, states, pools, input_norms, mut nodes } = memory;
+        let SavedCell { phases, states, pools, input_norms, mut nodes } = saved;
         let c = self.channels();
         let state_gradients = self.empty(self.states());
         let parameter_gradients = self.empty(self.plan.parameters);
         let op_weight_gradients = self.empty(EDGES * 8);
         let pass = Backward {
             cell: self,
-            with_parameters: wanted.parameters,
+            with_parameters: requested.parameters,
             states,
             pools,
             state_gradients,
@@ -83,10 +83,10 @@ impl Cell<'_> {
         pass.op_weights(&op_weight_gradients);
         let inputs = [0, 1].map(|which| {
             let buffers = [&pass.states, &pass.state_gradients, &input_norms[which], &pass.parameter_gradients];
-            self.preprocess_gradient(which, wanted, inputs[which], buffers)
+            self.preprocess_gradient(which, requested, inputs[which], buffers)
         });
-        let parameters = wanted.parameters.then_some(pass.parameter_gradients);
-        CellGradients { inputs, parameters, mixing: op_weight_gradients }
+        let parameters = requested.parameters.then_some(pass.parameter_gradients);
+        CellGradients { inputs, parameters, op_weights: op_weight_gradients }
     }
 }
 

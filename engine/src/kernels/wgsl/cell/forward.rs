@@ -3,7 +3,7 @@
 use crate::kernels::{
     plan::{DEPTHWISE, SEPARABLE, first_edge},
     wgsl::{
-        cell::{Cell, CellMemory, Pools, SavedNode, first_convolutions::FirstOutput},
+        cell::{Cell, Pools, SavedCell, SavedNode, first_convolutions::FirstOutput},
         factorized_reduce::ReducedPictures,
         joined::Joined,
         launch::tile,
@@ -35,7 +35,7 @@ struct BranchValues {
 
 impl Cell<'_> {
     /// Output [batch, 4 channels, height, width] and what the backward pass needs.
-    pub(super) fn forward(self, inputs: [&Handle; 2]) -> (Handle, CellMemory) {
+    pub(super) fn forward(self, inputs: [&Handle; 2]) -> (Handle, SavedCell) {
         let c = self.channels();
         let states = self.empty(self.states());
         let input_norms = [0, 1].map(|which| self.preprocess(which, inputs[which], &states));
@@ -56,7 +56,7 @@ impl Cell<'_> {
             }
         }
         let Forward { states, phases, pools, output, .. } = pass;
-        (output, CellMemory { phases, states, pools, input_norms, nodes })
+        (output, SavedCell { phases, states, pools, input_norms, nodes })
     }
 
     /// The inputs of a reduction cell in phases, and the weights that read all four.

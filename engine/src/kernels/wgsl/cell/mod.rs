@@ -12,7 +12,7 @@ mod pooling;
 mod preprocess;
 
 use crate::kernels::{
-    plan::{CellPlan, DEPTHWISE, first_edge},
+    plan::{CellPlan, DEPTHWISE, Requested, first_edge},
     wgsl::{
         launch::Launch,
         pictures::Pictures,
@@ -24,7 +24,7 @@ use cubecl::{prelude::Client, server::Handle};
 
 /// What the backward pass of a cell needs of the forward pass.
 #[derive(Clone, Debug)]
-pub(crate) struct CellMemory {
+pub(crate) struct SavedCell {
     phases: Option<Phases>,
     states: Handle,
     pools: Pools,
@@ -57,19 +57,12 @@ struct SavedNode {
     statistics: Handle,
 }
 
-/// What a backward pass is wanted for beside the op weights.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Wanted {
-    pub inputs: [bool; 2],
-    pub parameters: bool,
-}
-
-/// Gradients of a cell, those that were wanted.
+/// Gradients of a cell, those that were requested.
 pub(crate) struct CellGradients {
     pub inputs: [Option<Handle>; 2],
     pub parameters: Option<Handle>,
     /// Of the op weights [14, 8].
-    pub mixing: Handle,
+    pub op_weights: Handle,
 }
 
 impl CellPlan {
@@ -80,7 +73,7 @@ impl CellPlan {
         inputs: [&Handle; 2],
         parameters: &Handle,
         op_weights: &Handle,
-    ) -> (Handle, CellMemory) {
+    ) -> (Handle, SavedCell) {
         Cell::new(self, client, parameters, op_weights).forward(inputs)
     }
 
@@ -89,14 +82,14 @@ impl CellPlan {
     pub fn backward(
         &self,
         client: &Client,
-        wanted: Wanted,
+        requested: Requested,
         inputs: [&Handle; 2],
         parameters: &Handle,
         op_weights: &Handle,
-        memory: CellMemory,
+        saved: SavedCell,
         output_gradient: &Handle,
     ) -> CellGradients {
-        Cell::new(self, client, parameters, op_weights).backward(wanted, inputs, memory, output_gradient)
+        Cell::new(self, client, parameters, op_weights).backward(requested, inputs, saved, output_gradient)
     }
 }
 

@@ -1,8 +1,9 @@
 //! Preprocessing of a cell's inputs: ReLU, a pointwise convolution or a factorized reduce, and BatchNorm.
 
+use crate::kernels::plan::Requested;
 use crate::kernels::wgsl::{
     batch_norm::ChannelSums,
-    cell::{Cell, Wanted},
+    cell::Cell,
     launch::Launch,
     pictures::Pictures,
     pointwise::{NormedGradient, Pointwise, PointwiseBackward},
@@ -42,15 +43,15 @@ impl Cell<'_> {
         norm
     }
 
-    /// Writes the wanted gradients of the convolution's weights; the gradient of the input, where wanted.
+    /// Writes the requested gradients of the convolution's weights; the gradient of the input, where requested.
     pub(super) fn preprocess_gradient(
         &self,
         which: usize,
-        wanted: Wanted,
+        requested: Requested,
         input: &Handle,
         [states, gradients, norm, parameter_gradients]: [&Handle; 4],
     ) -> Option<Handle> {
-        if !wanted.parameters && !wanted.inputs[which] {
+        if !requested.parameters && !requested.inputs[which] {
             return None;
         }
         let pictures = self.input_pictures();
@@ -65,14 +66,14 @@ impl Cell<'_> {
             .run(self.client, c * chunks, [1, 1], &[states, gradients, &partial], 2 * self.input());
         let sums = ChannelSums { partial: &partial, channels: c, parts: chunks, count: pictures.pixels(1) };
         let coefficients = sums.gradient(self.client, norm, true);
-        let source = (groups == 1 || wanted.parameters).then(|| self.preprocessing_source(which, input));
+        let source = (groups == 1 || requested.parameters).then(|| self.preprocessing_source(which, input));
         let backward = PointwiseBackward {
             gradient: NormedGradient { gradient: (gradients, at), value: (states, at), coefficients: &coefficients },
             source: source.as_ref(),
             parameters: self.parameters,
             weights,
-            parameter_gradients: wanted.parameters.then_some(parameter_gradients),
-            input_requested: wanted.inputs[which],
+            parameter_gradients: requested.parameters.then_some(parameter_gradients),
+            input_requested: requested.inputs[which],
         };
         let result = convolution.backward(self.client, backward)?;
         Some(match groups {
