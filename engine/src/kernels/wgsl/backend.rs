@@ -5,7 +5,11 @@ use crate::kernels::{
     CellPlan, ConvNormPlan, FusedKernels, InputGradients, LikelihoodPlan, RecurrentPlan, RecurrentWindow, SgdStep,
     WordPlaces,
     plan::Requested,
-    wgsl::{cell::SavedCell, conv_norm::SavedLayer, language, recurrent, sgd},
+    wgsl::{
+        cell::{Cell, SavedCell},
+        conv_norm::SavedLayer,
+        language, recurrent, sgd,
+    },
 };
 use burn::{
     backend::{
@@ -60,8 +64,8 @@ impl FusedKernels for CubeBackend {
     ) -> (CubeTensor, SavedRelaxedCell) {
         let [s0, s1] = inputs.map(into_contiguous);
         let [parameters, op_weights] = [parameters, op_weights].map(into_contiguous);
-        let inputs = [&s0.handle, &s1.handle];
-        let (output, saved) = plan.forward(&s0.client, inputs, &parameters.handle, &op_weights.handle);
+        let cell = Cell::new(&plan, &s0.client, &parameters.handle, &op_weights.handle);
+        let (output, saved) = cell.forward([&s0.handle, &s1.handle]);
         let output = wrap(&s0, output, plan.output());
         (output, SavedRelaxedCell { plan, inputs: [s0, s1], parameters, op_weights, saved })
     }
@@ -73,15 +77,9 @@ impl FusedKernels for CubeBackend {
     ) -> InputGradients<Self, 4> {
         let gradient = into_contiguous(gradient);
         let SavedRelaxedCell { plan, inputs: [s0, s1], parameters, op_weights, saved } = saved;
-        let found = plan.backward(
-            &gradient.client,
-            Requested { inputs: [s0_requested, s1_requested], parameters: parameters_requested },
-            [&s0.handle, &s1.handle],
-            &parameters.handle,
-            &op_weights.handle,
-            saved,
-            &gradient.handle,
-        );
+        let requested = Requested { inputs: [s0_requested, s1_requested], parameters: parameters_requested };
+        let cell = Cell::new(&plan, &gradient.client, &parameters.handle, &op_weights.handle);
+        let found = cell.backward(requested, [&s0.handle, &s1.handle], saved, &gradient.handle);
         let [of_s0, of_s1] = found.inputs;
         [
             of_s0.map(|found| wrap(&s0, found, s0.meta.shape().clone())),

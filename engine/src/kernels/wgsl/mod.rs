@@ -10,7 +10,7 @@
 mod backend;
 mod batch_norm;
 mod ceiling;
-pub(super) mod cell;
+mod cell;
 mod conv_norm;
 mod depthwise;
 mod factorized_reduce;

@@ -42,7 +42,7 @@ struct Backward<'a> {
 
 impl Cell<'_> {
     /// Gradients of what is requested, from that of the output [batch, 4 channels, height, width].
-    pub(super) fn backward(
+    pub fn backward(
         self,
         requested: Requested,
         inputs: [&Handle; 2],

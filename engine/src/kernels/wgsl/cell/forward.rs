@@ -35,7 +35,7 @@ struct BranchValues {
 
 impl Cell<'_> {
     /// Output [batch, 4 channels, height, width] and what the backward pass needs.
-    pub(super) fn forward(self, inputs: [&Handle; 2]) -> (Handle, SavedCell) {
+    pub fn forward(self, inputs: [&Handle; 2]) -> (Handle, SavedCell) {
         let c = self.channels();
         let states = self.empty(self.states());
         let input_norms = [0, 1].map(|which| self.preprocess(which, inputs[which], &states));

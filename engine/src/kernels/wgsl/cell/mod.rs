@@ -12,7 +12,7 @@ mod pooling;
 mod preprocess;
 
 use crate::kernels::{
-    plan::{CellPlan, DEPTHWISE, Requested, first_edge},
+    plan::{CellPlan, DEPTHWISE, first_edge},
     wgsl::{
         launch::Launch,
         pictures::Pictures,
@@ -24,7 +24,7 @@ use cubecl::{prelude::Client, server::Handle};
 
 /// What the backward pass of a cell needs of the forward pass.
 #[derive(Clone, Debug)]
-pub(crate) struct SavedCell {
+pub(super) struct SavedCell {
     phases: Option<Phases>,
     states: Handle,
     pools: Pools,
@@ -58,44 +58,16 @@ struct SavedNode {
 }
 
 /// Gradients of a cell, those that were requested.
-pub(crate) struct CellGradients {
+pub(super) struct CellGradients {
     pub inputs: [Option<Handle>; 2],
     pub parameters: Option<Handle>,
     /// Of the op weights [14, 8].
     pub op_weights: Handle,
 }
 
-impl CellPlan {
-    /// The forward pass: output [batch, 4 channels, height, width] and what the backward pass needs.
-    pub fn forward(
-        &self,
-        client: &Client,
-        inputs: [&Handle; 2],
-        parameters: &Handle,
-        op_weights: &Handle,
-    ) -> (Handle, SavedCell) {
-        Cell::new(self, client, parameters, op_weights).forward(inputs)
-    }
-
-    /// The backward pass: gradients of both inputs, the parameters and the op weights.
-    #[allow(clippy::too_many_arguments)]
-    pub fn backward(
-        &self,
-        client: &Client,
-        requested: Requested,
-        inputs: [&Handle; 2],
-        parameters: &Handle,
-        op_weights: &Handle,
-        saved: SavedCell,
-        output_gradient: &Handle,
-    ) -> CellGradients {
-        Cell::new(self, client, parameters, op_weights).backward(requested, inputs, saved, output_gradient)
-    }
-}
-
 /// A cell with its parameters on a device.
 #[derive(Clone, Copy)]
-struct Cell<'a> {
+pub(super) struct Cell<'a> {
     client: &'a Client,
     plan: &'a CellPlan,
     /// The pictures of a node.
@@ -106,7 +78,7 @@ struct Cell<'a> {
 }
 
 impl<'a> Cell<'a> {
-    fn new(plan: &'a CellPlan, client: &'a Client, parameters: &'a Handle, op_weights: &'a Handle) -> Self {
+    pub fn new(plan: &'a CellPlan, client: &'a Client, parameters: &'a Handle, op_weights: &'a Handle) -> Self {
         let pictures = Pictures {
             batch: plan.batch,
             channels: plan.shape.channels,
