@@ -151,7 +151,7 @@ pub(crate) trait FusedKernels: Backend {
 /// Tensors that a window of a recurrent cell of `n` nodes is computed from.
 #[derive(ExtensionType)]
 pub(crate) struct RecurrentWindow<B: Backend> {
-    /// What words add to the gates of the first state [length, batch, 2 units].
+    /// Words' share of the gates of the first state [length, batch, 2 units].
     pub inputs: FloatTensor<B>,
     /// The matrices of the first state and of the nodes, one below the other [(n + 1) units, 2 units].
     pub matrices: FloatTensor<B>,

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// Vectors of pictures. What they hold at first is anything.
+/// Vectors of pictures, whose first contents are arbitrary.
 #[derive(Debug)]
 pub(super) struct Buffer {
     /// As long as what was asked for at least.
@@ -37,6 +37,7 @@ impl Store {
         Some(self.free.remove(best))
     }
 
+    /// Counts vectors as used.
     fn count(&mut self, length: usize) {
         self.used += length;
         self.most = self.most.max(self.used);

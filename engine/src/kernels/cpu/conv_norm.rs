@@ -17,7 +17,7 @@ use crate::kernels::{
     plan::{ConvNormPlan, Layer, NEIGHBOURS, Source},
 };
 
-/// What the backward pass needs of a layer.
+/// Results of a layer that its backward pass needs.
 #[derive(Clone, Debug)]
 pub(super) struct SavedLayer {
     /// Outputs of the convolution [image, blocks, pixels].
@@ -110,6 +110,7 @@ impl<'a> Layers<'a> {
         }
     }
 
+    /// Memory for a pass of one picture through the convolution of a layer.
     fn scratch(&self, layer: usize) -> Scratch {
         match self.plan.layers[layer].source {
             Source::Depthwise { .. } => Scratch::new(blocks(self.plan.layers[layer].channels_in), self.size(layer)),
@@ -133,7 +134,7 @@ impl<'a> Layers<'a> {
         [scale, shift]
     }
 
-    /// What the first layer reads from outside.
+    /// The reader of the first layer.
     fn reader(&self) -> Reader {
         let Layer { source, channels_in: channels, size, .. } = self.plan.layers[0];
         let (reads, stride) = match source {
@@ -145,7 +146,7 @@ impl<'a> Layers<'a> {
         Reader { channels, size: size.map(|length| stride * length), reads }
     }
 
-    /// What a layer reads: the pictures from outside, or those of the layer before.
+    /// The input of a layer: the pictures from outside, or those of the layer before.
     fn input<'b>(&self, layer: usize, pictures: &'b [f32], before: Option<&'b SavedLayer>) -> Input<'b> {
         match before {
             None => Input::Outer { reader: self.reader(), pictures },
@@ -375,7 +376,7 @@ impl OutputGradients<'_> {
     }
 }
 
-/// What a layer's convolution reads.
+/// Input of a layer's convolution.
 enum Input<'a> {
     /// Pictures from outside [batch, channels, height, width].
     Outer { reader: Reader, pictures: &'a [f32] },
@@ -409,10 +410,12 @@ impl InnerInput<'_> {
         vec![ZERO; self.blocks * padded(self.size)]
     }
 
+    /// Values of an image [blocks, pixels].
     fn picture(&self, image: usize) -> &[Vector] {
         &self.values[image * self.vectors()..][..self.vectors()]
     }
 
+    /// Reads an image: its ReLU with a margin.
     fn read(&self, image: usize, output: &mut [Vector]) {
         let [scale, shift] = &self.scale_shift;
         pad_scale_shift_relu(self.picture(image), [scale, shift], self.size, output);
@@ -428,6 +431,7 @@ impl Input<'_> {
         }
     }
 
+    /// Reads an image.
     fn read(&self, image: usize, picture: &mut Picture) {
         match (self, picture) {
             (Self::Outer { reader, pictures }, Picture::Outer(read)) => {
@@ -440,7 +444,7 @@ impl Input<'_> {
 }
 
 impl Picture {
-    /// What the convolution reads.
+    /// Input of the convolution.
     fn source(&self) -> &[Vector] {
         match self {
             Self::Outer(read) => &read.source,

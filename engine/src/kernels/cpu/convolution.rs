@@ -29,6 +29,7 @@ struct Shape {
 }
 
 impl Shape {
+    /// Blocks of all inputs.
     fn input_blocks(self) -> usize {
         blocks(self.inputs) * if self.two_groups { 2 } else { 1 }
     }
@@ -45,7 +46,7 @@ impl Shape {
 
 /// Scratch memory of one picture's pass through convolutions.
 pub(super) struct Scratch {
-    /// What the depthwise convolution gives, and later that one's gradient.
+    /// Output of the depthwise convolution, and later its gradient.
     between: Vec<Vector>,
     /// The same with a margin.
     spread: Vec<Vector>,
@@ -66,6 +67,7 @@ pub(super) struct WeightGradient {
 }
 
 impl WeightGradient {
+    /// Adds another gradient of the same weights.
     pub fn add(&mut self, other: &Self) {
         for (sums, others) in [(&mut self.depthwise, &other.depthwise), (&mut self.pointwise, &other.pointwise)] {
             for (sum, other) in sums.iter_mut().zip(others) {
@@ -99,6 +101,7 @@ impl Convolution {
         Self::of(Shape { inputs, outputs, two_groups: true }, pointwise)
     }
 
+    /// A convolution without depthwise weights.
     fn of(shape: Shape, weights: &[f32]) -> Self {
         let (inputs, outputs) = (shape.input_blocks() * LANES, blocks(shape.outputs) * LANES);
         let mut pointwise = vec![ZERO; outputs / LANES * inputs];
@@ -127,7 +130,7 @@ impl Convolution {
         pointwise(x, &self.pointwise, height * width, output);
     }
 
-    /// What the pointwise convolution reads.
+    /// Input of the pointwise convolution.
     fn between<'a>(&self, x: &'a [Vector], size: [usize; 2], scratch: &'a mut Scratch) -> &'a [Vector] {
         let Some(taps) = self.taps else { return x };
         let [height, width] = taps.output(size);

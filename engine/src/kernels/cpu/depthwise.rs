@@ -17,6 +17,7 @@ pub(super) struct Taps {
 }
 
 impl Taps {
+    /// Number of taps.
     pub fn count(self) -> usize {
         self.k * self.k
     }

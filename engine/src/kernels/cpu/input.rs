@@ -8,7 +8,7 @@ use crate::kernels::{
     plan::NEIGHBOURS,
 };
 
-/// What is read of a picture.
+/// Part of a picture that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reads {
     /// Its ReLU.
@@ -32,7 +32,7 @@ pub(super) struct Reader {
 
 /// A picture that was read.
 pub(super) struct ReadPicture {
-    /// What the convolution reads.
+    /// Input of the convolution.
     pub source: Vec<Vector>,
     /// The picture, or its gradient.
     own: Vec<Vector>,
@@ -40,6 +40,7 @@ pub(super) struct ReadPicture {
 }
 
 impl Reader {
+    /// Pixels of a channel.
     fn plane(&self) -> usize {
         self.size[0] * self.size[1]
     }

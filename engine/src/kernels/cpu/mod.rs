@@ -56,7 +56,7 @@ macro_rules! vectors {
 }
 use vectors;
 
-/// What makes a closure one that is called once.
+/// Held by a closure to make it one that is called once.
 struct Once;
 
 /// Runs `work` by the vectors that suit it: of eight floats rather than sixteen, which took longer where both were to be had.
@@ -90,7 +90,7 @@ fn among_workers<R: Send>(work: impl FnOnce() -> R + Send) -> R {
 const SHARED: usize = 1 << 15;
 
 /// Runs `work` on each item with its number: on all cores, unless these are so few `values` that it takes longer to wake one.
-/// What it gives is in the items' order.
+/// Results are in the order of the items.
 fn on_all_cores<T: Send, R: Send>(
     values: usize,
     items: impl IntoIterator<Item = T>,
@@ -145,6 +145,7 @@ fn exp(x: f32) -> f32 {
     sum * f32::from_bits((rounded.to_bits() << 23).wrapping_add(1f32.to_bits()))
 }
 
+/// 1 / (1 + e^-x).
 #[inline(always)]
 fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))

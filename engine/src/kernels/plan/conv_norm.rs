@@ -3,7 +3,7 @@ use crate::{device::Tuning, space::Op};
 /// Pixels of a 3 x 3 neighbourhood.
 pub(in crate::kernels) const NEIGHBOURS: usize = 9;
 
-/// What the pointwise convolution of a layer reads.
+/// Input of the pointwise convolution of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::kernels) enum Source {
     /// The ReLU of the layer's input.
@@ -106,6 +106,7 @@ impl ConvNormPlan {
         Some(plan.finish())
     }
 
+    /// A plan to which layers are to be added.
     fn without_layers(batch: usize, tuning: Tuning) -> Self {
         Self { layers: Vec::new(), batch, parameters: 0, tuning }
     }

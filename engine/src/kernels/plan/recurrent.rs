@@ -33,6 +33,7 @@ impl RecurrentGraph {
         }
     }
 
+    /// Number of nodes.
     pub fn nodes(&self) -> usize {
         match self {
             Self::Relaxed => RECURRENT_NODES,
@@ -45,6 +46,7 @@ impl RecurrentGraph {
         self.nodes() + 1
     }
 
+    /// Number of edges.
     pub fn edges(&self) -> usize {
         match self {
             Self::Relaxed => RECURRENT_EDGES,

@@ -1,4 +1,4 @@
-//! What the device can do at most, measured by two shaders that do nothing else.
+//! Limits of the device, measured by two shaders that do nothing else.
 
 use crate::kernels::wgsl::launch::Launch;
 use crate::profile::Ceilings;
@@ -15,7 +15,7 @@ const THREADS: usize = 1 << 18;
 const MULTIPLY_ADDS: usize = 8 * 12;
 /// Bytes copied at a time, at most.
 const BYTES: u64 = 64 << 20;
-/// What is timed takes this long at least, so that launching and waiting do not count.
+/// Seconds of a timing at least, so that launching and waiting do not count.
 const SECONDS: f64 = 0.05;
 /// Timings of which the middle one counts.
 const TIMINGS: usize = 5;

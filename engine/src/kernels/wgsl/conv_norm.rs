@@ -15,7 +15,7 @@ use cubecl::{prelude::Client, server::Handle};
 /// Threads that share the pixels of a channel in a sum.
 const CHUNKS: usize = 64;
 
-/// What the backward pass of a layer needs of the forward pass.
+/// Results of a layer that its backward pass needs.
 #[derive(Clone, Debug)]
 pub(crate) struct SavedLayer {
     input: Handle,
@@ -69,6 +69,7 @@ impl ConvNormPlan {
         (gradient, result)
     }
 
+    /// The layers with their parameters on a device.
     fn on_device<'a>(&'a self, client: &'a Client, parameters: &'a Handle) -> impl Iterator<Item = DeviceLayer<'a>> {
         self.layers.iter().map(move |layer| {
             let pictures =
@@ -115,7 +116,7 @@ impl DeviceLayer<'_> {
         (convolution, Placement::together(self.layer.pointwise, 1))
     }
 
-    /// What the pointwise convolution reads [batch, inputs, height, width], and the phases of the input of a convolution of stride 2.
+    /// Input of the pointwise convolution [batch, inputs, height, width], and the phases of the input of a convolution of stride 2.
     fn source(&self, input: &Handle) -> (Handle, Option<Phases>) {
         match self.layer.source {
             Source::Relu => (input.clone(), None),
@@ -176,6 +177,7 @@ impl DeviceLayer<'_> {
         result
     }
 
+    /// The weights of a convolution of stride 2.
     fn strided_weights(&self, of: Depthwise) -> StridedWeights {
         StridedWeights { edges: 1, channels: self.inputs.channels, k: of.k, at: of.weights }
     }
@@ -192,6 +194,7 @@ impl DeviceLayer<'_> {
         Phases { values, weights }
     }
 
+    /// A convolution of stride 2 as it reads phases.
     fn phase_convolution<'b>(&self, of: Depthwise, phases: &'b Phases, parameters: &'b Handle) -> PhaseConvolution<'b> {
         phases.convolution((of.k, of.dilation), (parameters, of.weights), 0)
     }
@@ -219,6 +222,7 @@ impl DeviceLayer<'_> {
         }
     }
 
+    /// Values [batch, channels, height, width] scaled and shifted.
     fn normalise(&self, values: &Handle, scale_shift: &Handle) -> Handle {
         let output = self.client.empty(4 * self.outputs.floats());
         self.outputs.normalise(self.client, values, scale_shift, (&output, 0));

@@ -148,14 +148,17 @@ fn arguments(groups: &[Group]) -> (Vec<Argument>, Vec<u32>) {
 }
 
 impl Program {
+    /// The parts of all groups.
     fn parts(&self) -> impl Iterator<Item = &Part> {
         self.groups.iter().flat_map(|group| &group.parts)
     }
 
+    /// The files of all parts.
     fn files(&self) -> Vec<&'static str> {
         self.parts().flat_map(|part| part.launch.files.iter().copied()).collect()
     }
 
+    /// Name in a profile.
     fn title(&self) -> String {
         let mut names: Vec<&str> = Vec::new();
         for part in self.parts() {
@@ -166,6 +169,7 @@ impl Program {
         format!("{} of {} kinds ({sizes})", names.join("+"), self.parts().count())
     }
 
+    /// The text that is compiled: a function for each part, and an entry point.
     fn source(&self) -> String {
         let vector = self.parts().next().map_or("", |part| part.launch.files[0]);
         let mut bindings = BTreeMap::new();

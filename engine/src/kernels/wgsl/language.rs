@@ -1,4 +1,4 @@
-//! What a language model computes besides its cell: the vectors of words, products of matrices, and how unlikely the words are
+//! The parts of a language model around its cell: the vectors of words, products of matrices, and how unlikely the words are
 //! that follow. None adds up in an order that the device picks, as Burn's own gradients of selections do.
 
 use crate::device::Tuning;
@@ -38,6 +38,7 @@ impl<'a> Matrix<'a> {
         Self { handle, at: 0, steps: [columns, 1] }
     }
 
+    /// The transposed matrix.
     fn transposed(self) -> Self {
         let [row, column] = self.steps;
         Self { steps: [column, row], ..self }
@@ -220,7 +221,7 @@ pub(super) fn likelihood(
     (into_contiguous(mean), decoder)
 }
 
-/// What words are decoded from, and what is known of their scores.
+/// Tensors that words are decoded from, and results that the backward pass needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Decoder {
     tuning: Tuning,

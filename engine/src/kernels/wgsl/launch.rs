@@ -28,8 +28,8 @@ pub fn launched() -> (u64, u64) {
     (DISPATCHES.load(Ordering::Relaxed), 4 * FLOATS_MOVED.load(Ordering::Relaxed))
 }
 
-/// What sizes an array, bounds an unrolled loop or divides is a constant of the shader; everything else is passed with the
-/// launch, so that few shaders are compiled.
+/// Numbers that are constants of the shader: those that size an array, bound an unrolled loop or divide. All others are passed
+/// with the launch, so that few shaders are compiled.
 const CONSTANTS: [&str; 19] = [
     "C", "PLANE", "H", "W", "COLUMNS", "K", "DILATION", "TILE", "TILE_A", "TILE_B", "STRIDE", "VECTORS", "CA", "CB",
     "CO", "PHASES", "BLOCK", "STATES", "READERS",
@@ -171,6 +171,7 @@ pub(super) struct Folded {
 }
 
 impl Folded {
+    /// Workgroups for `x` by `y` of them.
     pub fn of(x: usize, y: usize) -> Self {
         if x <= MAX_WORKGROUPS {
             return Self { groups: [x, y], rows: None };

@@ -137,7 +137,7 @@ impl Profile {
         Self { timer: timer.clone(), _watching: LaunchObservation::new(timer) }
     }
 
-    /// What each kernel took, the slowest first, and what told so.
+    /// Time of each kernel, the slowest first, and how it was measured.
     pub async fn end(self) -> (Vec<KernelFigures>, TimedBy) {
         TIMING.store(false, Ordering::Relaxed);
         let done = std::mem::take(&mut self.timer.timings().done);

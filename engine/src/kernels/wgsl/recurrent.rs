@@ -68,7 +68,7 @@ pub(crate) fn largest_buffer(length: usize, units: usize, batch: usize, derived:
     plan.states().max(plan.gates()).max(plan.partial())
 }
 
-/// What states are normalised by.
+/// Statistics that states are normalised by.
 #[derive(Clone, Copy, PartialEq)]
 enum Norm {
     Minibatch,
@@ -101,7 +101,7 @@ impl RecurrentGraph {
         self.states()
     }
 
-    /// What each node reads, four bits each, of nodes 1 to 8 and of those after them.
+    /// The state that each node reads, four bits each, of nodes 1 to 8 and of those after them.
     fn graph(&self) -> [usize; 2] {
         let Self::Derived { sources, .. } = self else { return [0, 0] };
         let word = |first: usize| sources.iter().skip(first).take(8).rev().fold(0, |word, source| word << 4 | source);
@@ -396,7 +396,7 @@ impl Backward<'_> {
     }
 }
 
-/// What the backward pass needs of the forward pass.
+/// Tensors and results that the backward pass needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Saved {
     plan: RecurrentPlan,

@@ -97,6 +97,7 @@ impl StridedWeights {
         self.edges * PHASES * self.channels * TAPS
     }
 
+    /// Floats of the weights.
     fn floats(self) -> usize {
         self.edges * self.channels * self.k * self.k
     }

@@ -331,7 +331,7 @@ struct SecondPart<'a> {
 
 /// Memory for going back through second convolutions, one at a time.
 struct SecondScratch {
-    /// What the convolution reads, with a margin.
+    /// Input of the convolution, with a margin.
     x: Vec<Vector>,
     /// The gradient of its output before BatchNorm.
     value: Vec<Vector>,

@@ -34,7 +34,7 @@ const CONVOLUTIONS: usize = 4;
 /// Where the factorized reduce is among the branches of an edge of stride 2, after the convolutions.
 const FACTORIZED_REDUCE: usize = DEPTHWISE.len();
 
-/// What the backward pass needs of the forward pass; pictures are in blocks.
+/// Results of the forward pass that the backward pass needs; pictures are in blocks.
 #[derive(Clone, Debug)]
 pub(super) struct SavedCell {
     /// [state][image, blocks, pixels].
@@ -45,7 +45,7 @@ pub(super) struct SavedCell {
     outgoing: Vec<Outgoing>,
 }
 
-/// What the ops on the edges out of a state give, before BatchNorm.
+/// Outputs of the ops on the edges out of a state, before BatchNorm.
 #[derive(Clone, Debug)]
 struct Outgoing {
     /// The first convolutions [image, edge, branch, blocks, pixels] and their BatchNorms.
@@ -67,7 +67,7 @@ struct Edge {
     second: Vec<Convolution>,
 }
 
-/// A term of a node's sum: what an op gives of a state.
+/// A term of a node's sum: an op's output.
 #[derive(Clone, Copy, Debug)]
 struct Term {
     state: usize,
@@ -183,6 +183,7 @@ impl<'a> Cell<'a> {
         self.square(self.plan.nodes[node].last_pointwise[kind], state)
     }
 
+    /// Where [channels, channels] weights of an edge lie, given where those of the first edge begin.
     fn square(&self, at: usize, state: usize) -> Range<usize> {
         let size = self.plan.shape.channels * self.plan.shape.channels;
         at + state * size..at + (state + 1) * size
@@ -208,6 +209,7 @@ impl<'a> Cell<'a> {
         Reader { channels, size: self.size(which).map(|length| groups * length), reads }
     }
 
+    /// Images of the minibatch.
     fn images(&self) -> usize {
         self.plan.batch
     }
@@ -300,7 +302,7 @@ impl<'a> Cell<'a> {
 }
 
 impl SavedCell {
-    /// What a term is a part of.
+    /// The values that a term is a part of.
     fn values(&self, term: Term) -> &[Vector] {
         match term.place {
             Place::State => &self.states[term.state],

@@ -1,4 +1,5 @@
-//! What a state's gradient gets through the ops that read the state: first convolutions, pools and skip connections.
+//! The part of a state's gradient that comes through the ops that read the state: first convolutions, pools and skip
+//! connections.
 
 use crate::kernels::cpu::{
     batch_norm::GradientMap,

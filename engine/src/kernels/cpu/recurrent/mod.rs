@@ -1,6 +1,6 @@
 //! A recurrent cell over a whole window, relaxed or derived.
 //!
-//! What a node gets of all states that it reads is one product. Backward the gates are computed again, those of several words
+//! The gates of a node for all states that it reads are one product. Backward the gates are computed again, those of several words
 //! at once, and turn into their gradients where they are; then what the states get is one product, and what the node's matrix
 //! gets one over all of those words.
 
@@ -279,7 +279,7 @@ fn add_scaled(sums: &mut [f32], values: &[f32], scale: f32) {
     vectors!(sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += scale * value));
 }
 
-/// What the backward pass needs of the forward pass.
+/// Window and results that its backward pass needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Saved {
     window: Window,

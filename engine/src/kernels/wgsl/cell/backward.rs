@@ -91,6 +91,7 @@ impl Cell<'_> {
 }
 
 impl Backward<'_> {
+    /// Tensors for the gradients of pools and skip connections.
     fn pool_backward(&self) -> PoolBackward<'_> {
         PoolBackward {
             states: &self.states,

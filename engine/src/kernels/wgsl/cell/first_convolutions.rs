@@ -22,7 +22,7 @@ pub(super) struct FirstOutput<'a> {
     pub sums: Option<&'a Handle>,
 }
 
-/// What the gradients of a node's first convolutions are computed from and go to.
+/// Tensors that the gradients of a node's first convolutions are computed from and go to.
 #[derive(Clone, Copy)]
 pub(super) struct FirstBackward<'a> {
     pub node: usize,

@@ -22,7 +22,7 @@ use crate::kernels::{
 use crate::space::{EDGES, NODES};
 use cubecl::{prelude::Client, server::Handle};
 
-/// What the backward pass of a cell needs of the forward pass.
+/// Results of a cell that its backward pass needs.
 #[derive(Clone, Debug)]
 pub(super) struct SavedCell {
     phases: Option<Phases>,
@@ -41,7 +41,7 @@ struct Pools {
     norms: Handle,
 }
 
-/// What the backward pass of a node needs of the forward pass.
+/// Results of a node that its backward pass needs.
 #[derive(Clone, Debug)]
 struct SavedNode {
     /// Inputs of the last pointwise convolutions [branches, batch, channels, height, width].

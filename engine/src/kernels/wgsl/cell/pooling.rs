@@ -50,8 +50,8 @@ impl Cell<'_> {
         sums.scale_shift_into(self.client, &pools.norms, state * 2 * c);
     }
 
-    /// What a state's pools and skip connections take of the gradients of the nodes that read it: sums for its edges' op weights,
-    /// and the gradient that they pass on, added to the state's.
+    /// Goes back through a state's pools and skip connections, from the gradients of the nodes that read it: sums for the op
+    /// weights of its edges, and the state's own gradient, which they are added to.
     pub(super) fn pool_gradient(&self, state: usize, of: PoolBackward) {
         let PoolBackward { states, state_gradients, pools, node_sums, edge_sums } = of;
         let (c, node, lanes) = (self.channels(), self.node(), self.pictures.lanes());
