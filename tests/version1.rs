@@ -51,6 +51,11 @@ fn events(log: &Path) -> Vec<Event> {
         .collect()
 }
 
+/// Events as a log gives them back: digits of a float64 in JSON may be read as its neighbour.
+fn logged(events: &[Event]) -> Vec<Event> {
+    events.iter().map(|event| Event::from_json(&serde_json::to_vec(event).unwrap()).unwrap()).collect()
+}
+
 /// Events without what version 1 did not report (the examples of a step on images), what was computed on, and times.
 fn comparable(events: &[Event]) -> Vec<Value> {
     let mut events = timeless(events);
@@ -368,7 +373,7 @@ fn resumed<S: RunSpace, R: Resumable>(run: &str, finished: &str, begin: impl Fn(
     assert_eq!(kinds(&events), kinds(&expected_events), "{run}");
     if same_kernels(finished, &begin) {
         assert!(bits(&end) == bits(&expected.state), "{run}");
-        assert_eq!(comparable(&events), comparable(&expected_events), "{run}");
+        assert_eq!(comparable(&logged(&events)), comparable(&expected_events), "{run}");
         println!("{run}: bit for bit what version 1 came to");
     } else {
         println!("{run}: near what version 1 came to, by kernels that round otherwise");
@@ -381,11 +386,11 @@ fn same_kernels<S: RunSpace, R: Resumable>(finished: &str, begin: impl Fn(RunCon
     let mut run = begin(config::<S>(finished));
     let now = [vec![run.started()], finish(&mut run)].concat();
     let then = comparable(&events(&version1().join(finished).join("events.jsonl")));
-    let other = comparable(&now).into_iter().zip(then).find(|(now, then)| now != then);
-    if let Some((now, then)) = &other {
+    let now = comparable(&logged(&now));
+    if let Some((now, then)) = now.iter().zip(&then).find(|(now, then)| now != then) {
         println!("{finished}: now {now}\nthen {then}");
     }
-    other.is_none()
+    now == then
 }
 
 /// Fails unless what a checkpoint of version 1 says is what the run says now.
