@@ -43,10 +43,10 @@ pub struct Flags {
     #[arg(long, value_name = "N", help_heading = "Search")]
     layers: usize,
     /// Learning rate that the cosine goes down to.
-    #[arg(long, value_name = "RATE", help_heading = "Weights")]
+    #[arg(long, value_name = "RATE", help_heading = "Training")]
     learning_rate_min: f64,
     /// Momentum of SGD.
-    #[arg(long, value_name = "SHARE", help_heading = "Weights")]
+    #[arg(long, value_name = "SHARE", help_heading = "Training")]
     momentum: f64,
 }
 

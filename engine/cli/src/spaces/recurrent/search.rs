@@ -24,7 +24,7 @@ pub struct Flags {
     /// Words of a column that gradients go back through; one step in twenty takes half as many.
     #[arg(long, value_name = "N", help_heading = "Search")]
     bptt: usize,
-    #[command(flatten, next_help_heading = "Weights")]
+    #[command(flatten, next_help_heading = "Training")]
     regularisation: RegularisationFlags,
 }
 
