@@ -69,5 +69,5 @@ test: ## Set up, then check, test and build everything, and try the page in Chro
 	@$(STAGE) 'page' $(ALONE) trunk build
 	@mkdir -p artefacts
 	@$(STAGE) 'page in Chromium' npm test --silent --prefix tests/browser
-	@$(STAGE) 'lints' cargo clippy --release --all-targets -- -D warnings
-	@$(STAGE) 'lints of the page' cargo clippy --release --package darts-app --features engine --target wasm32-unknown-unknown -- -D warnings
+	@$(STAGE) 'lints' cargo clippy --all-targets -- -D warnings
+	@$(STAGE) 'lints of the page' cargo clippy --package darts-app --features engine --target wasm32-unknown-unknown -- -D warnings

@@ -1,8 +1,8 @@
-//! The fused ops: functions on tensors, recorded in Burn's autodiff graph and computed by the [`FusedKernels`] of the backend
+//! The fused ops: functions on tensors, recorded in Burn's autodiff graph and computed by the [`FusedKernels`](crate::kernels::FusedKernels) of the backend
 //! that the tensors are on.
 //!
 //! A file an op family, each with the function that models call, a trait by which Burn's dispatch finds the backend, and the
-//! op's node in the autodiff graph. A new fused op takes such a file, a forward and a backward pass in [`FusedKernels`], and
+//! op's node in the autodiff graph. A new fused op takes such a file, a forward and a backward pass in `FusedKernels`, and
 //! both passes in `kernels/wgsl` and `kernels/cpu`.
 //!
 //! Dispatch carries tensors, and structs and enums of them by `ExtensionType`, but no options, arrays or vectors of tensors as
@@ -24,8 +24,6 @@ pub(crate) use recurrent_cell::{RecurrentInput, derived_op_weights, recurrent_ce
 pub(crate) use relaxed_cell::relaxed_cell;
 pub(crate) use sgd::sgd_step;
 
-#[allow(unused_imports)]
-use crate::kernels::FusedKernels;
 use crate::kernels::InputGradients;
 use burn::backend::{
     Autodiff, Backend,
