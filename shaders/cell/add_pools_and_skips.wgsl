@@ -1,5 +1,5 @@
-// Adds to the nodes what they take of states without a convolution: both pools, normalised, and the states themselves.
-// Goes to all nodes from FIRST_NODE on, which gets the offsets of its mixed ops too. A vector a thread.
+// Adds to the nodes their inputs without a convolution: both pools, normalised, and the states themselves. Goes to all
+// nodes from FIRST_NODE on, which gets the offsets of its mixed ops too. A vector a thread.
 // Constants: N, C, PLANE, INPUT, NODE, BRANCHES (of FIRST_NODE), FIRST_NODE, STATE (first state given), STATES (how
 // many; the first time nodes hold nothing yet), SKIP (skip connections of these states are identities).
 @group(0) @binding(0) var<storage, read_write> statistics: array<vec4<f32>>;

@@ -1,4 +1,4 @@
-// g is the node's gradient; what BatchNorm behind the convolution takes off is added: a matrix on the convolution's
+// g is the node's gradient; the terms of the BatchNorm behind the convolution are added: a matrix on the convolution's
 // input v and an offset, which both follow the matrix on the gradient. The whole gradient passes. Branches of v lie one
 // after the other.
 @group(0) @binding(3) var<storage, read_write> value: array<array<V, VECTORS>>;

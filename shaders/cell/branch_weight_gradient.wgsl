@@ -2,8 +2,8 @@
 // products of the node's gradient with the branch's values less their means. An output channel of a branch a thread.
 //
 // With s the op's weight over the deviation, q the sum of g times the normalised output and r = s q / (deviation
-// COUNT), the gradient of the convolution's output y is s g - r y + k: what it leaves for the weights is written here,
-// r and k go on to `branch_input_matrices`.
+// COUNT), the gradient of the convolution's output y is s g - r y + k: the weight gradient is written here, r and k go
+// on to `branch_input_matrices`.
 // Constants: C, EDGES, BRANCHES, COUNT, SUMS (where those of the node's gradient lie), COEFFICIENTS (where those of
 // branch 0 lie), LAST_0 to LAST_5.
 @group(0) @binding(0) var<storage, read_write> weights: array<f32>;
@@ -42,9 +42,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         for (var l = 0u; l < C; l++) {
             correlated += weights[row + l] * moments[moment + k * C + l];
         }
-        // The gradient of y sums to zero, so the means that were taken off take nothing away.
+        // The gradient of y sums to zero, so subtracting the means changes nothing.
         weight_gradients[row + k] = s.z * products[product + k] - r * correlated;
     }
-    // x factor of g, y of y, z constant, w gradient of the op's weight.
+    // x coefficient of g, y of y, z constant, w gradient of the op's weight.
     coefficients[COEFFICIENTS + branch * C + c] = vec4<f32>(s.z, -r, k0, q);
 }

@@ -1,5 +1,5 @@
 // Second central moments of each branch as partial sums [branches, CHUNKS, C, C]: (d_r - mean_r) * (d_c - mean_c) over
-// all pixels, a tile of rows and columns a thread. Taking the means off first keeps the digits of small variances. The
+// all pixels, a tile of rows and columns a thread. Subtracting the means first keeps the digits of small variances. The
 // matrix is symmetric: tiles above the diagonal are mirrored.
 // Constants: C, TILE, COUNT, and those of `pixel_walk`.
 @group(0) @binding(0) var<storage, read_write> values: array<V>;

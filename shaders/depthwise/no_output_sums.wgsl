@@ -1,4 +1,4 @@
-// No sums of what a depthwise convolution writes.
+// No sums of the output of a depthwise convolution.
 fn begin_sum() {}
 
 fn add_to_sum(value: V) {}

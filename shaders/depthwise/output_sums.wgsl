@@ -1,4 +1,4 @@
-// Sums of what a thread of a depthwise convolution writes to its channel of a branch: [branches, C, N, COLUMNS].
+// Sums of the outputs of a thread of a depthwise convolution, by channel of a branch: [branches, C, N, COLUMNS].
 // Constants: N, C, COLUMNS.
 @group(0) @binding(3) var<storage, read_write> channel_sums: array<f32>;
 

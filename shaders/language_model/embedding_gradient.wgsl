@@ -1,6 +1,6 @@
-// The gradient of the embedding of the distinct words, a float a thread: what a word gets wherever it stands, added up
-// in the order of the text whatever the device does first. `places` holds the places of all words, word after word, and
-// then of each distinct word itself, its first place in that list and the one after its last.
+// The gradient of the embedding of the distinct words, a float a thread: the sum over all places of a word, in the
+// order of the text, whatever the device does first. `places` holds the places of all words, grouped by word, and then
+// of each distinct word itself, its first place in that list and the one after its last.
 // Constants: UNITS, COUNT (words), DISTINCT.
 @group(0) @binding(0) var<storage, read_write> gradient: array<f32>;
 @group(0) @binding(1) var<storage, read_write> places: array<f32>;

@@ -1,6 +1,5 @@
-// The product of `matrix_product` for a CPU that emulates a GPU in a browser, which takes seconds to compile barriers:
-// a thread computes four rows by four columns by itself. Rows and columns beyond the last are computed as that and not
-// written.
+// The product of `matrix_product` for a software adapter in a browser, which takes seconds to compile barriers: a
+// thread computes four rows by four columns by itself. Rows and columns beyond the last repeat it and are not written.
 // Constants: as of the other, and ACROSS (threads of a row).
 @group(0) @binding(0) var<storage, read_write> a: array<f32>;
 @group(0) @binding(1) var<storage, read_write> b: array<f32>;

@@ -1,6 +1,6 @@
-// Input gradients of pointwise convolutions, [branches, N, CI, pixels]: the weights times the output's gradient g, and
-// what `add_values` adds. A thread computes TILE inputs of VECTORS vectors of pixels; the tiles of a branch lie one
-// after the other along y.
+// Input gradients of pointwise convolutions, [branches, N, CI, pixels]: the weights times the output's gradient g, plus
+// `add_values`. A thread computes TILE inputs of VECTORS vectors of pixels; the tiles of a branch lie one after the
+// other along y.
 // Constants: N, CI, CO (channels of g), TILE, PLANE (vectors a plane), VECTORS, WEIGHTS_A (where branch 0's matrix
 // lies), WEIGHTS_B (branch SPLIT's), SPLIT, MATRIX (from one branch's matrix to the next), GRADIENT (where g lies, in
 // loads of VECTORS vectors), BRANCH_CHANNELS, IMAGE_CHANNELS (from one branch and image of g to the next).

@@ -1,4 +1,4 @@
-// Every thread writes its own sums of TILE channels: on a CPU that emulates a GPU a barrier costs more than they do.
+// Every thread writes its own sums of TILE channels: on a software adapter a barrier costs more than the extra sums.
 // Constants: PARTS (threads along the pixels).
 var<private> kept: array<vec2<f32>, TILE>;
 

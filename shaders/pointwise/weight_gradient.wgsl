@@ -1,7 +1,6 @@
 // Weight gradients of pointwise convolutions as partial sums [branches, CHUNKS, CA, CB]: products a_r * b_c over all
-// pixels, a tile of rows and columns a thread. `load_a` says what a is, with `factors_a` of its rows, and `shift_b`
-// what is taken off b. With GROUPS = 2 the upper half of the rows goes with the first CB columns, the lower half with
-// the next CB.
+// pixels, a tile of rows and columns a thread. `load_a` loads a, with `factors_a` of its rows; `shift_b` is subtracted
+// from b. With GROUPS = 2 the upper half of the rows goes with the first CB columns, the lower half with the next CB.
 // Constants: CA, CB, TILE_A, TILE_B, VECTORS (vectors bound as one), GROUPS, RELU (of b), and those of `pixel_walk`.
 @group(0) @binding(0) var<storage, read_write> b_values: array<array<V, VECTORS>>;
 @group(0) @binding(1) var<storage, read_write> partial: array<f32>;

@@ -1,5 +1,6 @@
-// Gradient of both pools of a state, through BatchNorm and over all edges that leave it, with what its skip connections
-// pass on, added to the state's gradient. A thread walks down a column of vectors, three rows of results in the making.
+// Gradient of both pools of a state, through BatchNorm and over all edges that leave it, with that of its skip
+// connections, added to the state's gradient. A thread walks down a column of vectors, three rows of results in the
+// making.
 // Constants: N, C, H, W, COLUMNS, INPUT, NODE, COUNT, STATE, FIRST_NODE (first node that reads it), READERS (how many
 // do), RESULT (where the state's gradient lies, in vectors).
 @group(0) @binding(0) var<storage, read_write> state_gradients: array<V>;
@@ -18,8 +19,8 @@ struct Pooled {
     skip: V,
 }
 
-// Gradients are maps of the nodes' gradients and of the pooled values: factors of each node's, of the value, and an
-// offset.
+// Gradients are maps of the nodes' gradients and of the pooled values: coefficients of each node's, of the value, and
+// an offset.
 var<private> of_nodes: array<vec3<f32>, READERS>;
 var<private> of_largest: vec2<f32>;
 var<private> of_average: vec2<f32>;

@@ -1,4 +1,4 @@
-// The first state [UNITS, BATCH] of a word: the state before, moved by a gate towards a candidate, then BatchNorm if
+// The first state [UNITS, BATCH] of a word: the previous state, moved by a gate towards a candidate, then BatchNorm if
 // any. A workgroup has four columns.
 // Constants: BASE (the word's states), MOMENTS, and those of `first_gates`.
 

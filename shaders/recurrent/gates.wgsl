@@ -1,4 +1,4 @@
-// Gates and candidates that a node's matrix makes of BLOCK of the states that it reads, for four columns.
+// Gates and candidates of a node, from BLOCK of the states that it reads, for four columns.
 // Constants: UNITS, BATCH, BLOCK, BASE (the states), NODE, TILES.
 var<private> gate: array<vec4<f32>, BLOCK>;
 var<private> candidate: array<vec4<f32>, BLOCK>;

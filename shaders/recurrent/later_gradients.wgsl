@@ -41,7 +41,7 @@ fn put_gates(slot: u32, column: u32, b: u32, to_gate: vec4<f32>, to_candidate: v
     }
 }
 
-// What the minibatch's statistics add to the gradients of its columns.
+// The share of the minibatch's statistics in the gradients of its columns.
 struct ThroughNorm {
     mean: vec4<f32>,
     along: vec4<f32>,

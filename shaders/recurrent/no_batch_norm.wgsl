@@ -1,5 +1,5 @@
-// A derived cell leaves its states as they are. Its launches bind the buffer of statistics all the same, which has to
-// be used for the layout of bindings to have it.
+// A derived cell leaves its states as they are. Its launches bind the buffer of statistics all the same, and the layout
+// has only bindings that are used.
 fn normalise(start: u32, at: u32, column: u32, lane: u32, part: vec4<f32>) {
     _ = moments[0];
 }

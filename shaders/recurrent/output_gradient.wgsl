@@ -1,5 +1,5 @@
-// The share that every node gets of a word's output gradient, and of what the next word's first state leaves of it. A
-// workgroup has four columns.
+// The share of every node in a word's output gradient, which includes that of the next word's first state. A workgroup
+// has four columns.
 // Constants: UNITS, BATCH, TILES, ROW, HALF, FRESH (1: the last word), SHARED (the share's slot), SHARE (float), NODES,
 // RELAXED (otherwise the slots of the states are cleared too).
 @group(0) @binding(0) var<storage, read_write> gradients: array<f32>;

@@ -88,8 +88,8 @@ pub(crate) trait FusedKernels: Backend {
         running: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
 
-    /// Mean negative log-likelihood [1] of words, see [`crate::ops::likelihood`]. `requested` gradients of the outputs, the
-    /// word vectors and the bias may be computed here.
+    /// Mean negative log-likelihood [1] of words, see [`crate::ops::likelihood`]. May compute the `requested` gradients
+    /// of the outputs, the word vectors and the bias already.
     fn likelihood_forward(
         plan: LikelihoodPlan,
         outputs: FloatTensor<Self>,
@@ -109,7 +109,7 @@ pub(crate) trait FusedKernels: Backend {
         requested: [bool; 3],
     ) -> (FloatTensor<Self>, FloatTensor<Self>, Self::SavedLikelihood);
 
-    /// Gradients of the outputs, the word vectors and the bias, or of what a classifier has instead.
+    /// Gradients of the outputs, the word vectors and the bias, or of a classifier's rows, weights and bias.
     fn likelihood_backward(
         saved: Self::SavedLikelihood,
         gradient: FloatTensor<Self>,
@@ -168,8 +168,8 @@ pub(crate) struct RecurrentWindow<B: Backend> {
 pub(crate) struct WordPlaces<B: Backend> {
     /// Indices of the words [words].
     pub tokens: IntTensor<B>,
-    /// The places of all words, those of one word after those of another, and then of each distinct word itself, where its
-    /// places begin and where they end [words + 3 distinct].
+    /// Places of all words, grouped by word, and then for each distinct word the word itself and where its places begin
+    /// and end [words + 3 distinct].
     pub places: FloatTensor<B>,
     /// Number of distinct words.
     pub distinct: usize,

@@ -1,11 +1,11 @@
-//! Hand-written kernels of the networks, with gradients written by hand: whole relaxed cells of a supernet, the ops of derived
-//! cells, recurrent cells over whole windows, and what a language model has around them.
+//! Hand-written kernels of the networks, with hand-written gradients: whole relaxed cells of a supernet, the ops of
+//! derived cells, recurrent cells over whole windows, and the embedding and decoder of a language model.
 //!
-//! Each is written twice: in WGSL (`shaders/`) for everything that runs compute shaders, launched by `wgsl`, and in Rust for
-//! Burn's CPU backend, in `cpu`. [`FusedKernels`] is what both implement; they follow the same plans (`plan`), which hold shapes
-//! and offsets. Everything in Burn's own ops that takes their place is in [`plain`].
+//! Each is written twice: in WGSL (`shaders/`) for everything that runs compute shaders, launched by `wgsl`, and in
+//! Rust for Burn's CPU backend, in `cpu`. Both implement [`FusedKernels`] and follow the same plans (`plan`), which
+//! hold shapes and offsets. The equivalents in Burn's own ops are in [`plain`].
 //!
-//! | what | on a GPU | its shaders | on a CPU |
+//! | kernel | on a GPU | its shaders | on a CPU |
 //! | --- | --- | --- | --- |
 //! | relaxed cell (section 2.1, equation 2) | `wgsl/cell/` | `cell/` | `cpu/cell/` |
 //! | ops of derived cells, preprocessing, stems | `wgsl/conv_norm.rs` | | `cpu/conv_norm.rs` |

@@ -1,4 +1,4 @@
-//! Ops composed of Burn's own: the reference of kernels, and what the CPU computes where a kernel would not pay.
+//! Ops composed of Burn's own: the reference for the kernels, and the CPU's path where a kernel would not pay.
 
 use crate::kernels::plan::SgdStep;
 use burn::tensor::{Int, Tensor, activation::log_softmax};
@@ -34,6 +34,6 @@ pub(crate) fn sgd_step(
 
 /// Euclidean norm [1].
 pub(crate) fn norm(vector: &Tensor<1>) -> Tensor<1> {
-    // Over a dimension, as the sum of all elements adds up in whatever order the device finishes them.
+    // Over a dimension: the sum of all elements adds up in whatever order the device finishes them.
     (vector.clone() * vector.clone()).sum_dim(0).sqrt()
 }

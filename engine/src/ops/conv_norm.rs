@@ -26,7 +26,8 @@ pub(crate) fn conv_norm(plan: ConvNormPlan, input: Tensor<4>, parameters: Tensor
     (Tensor::from_dispatch(output), statistics.collect())
 }
 
-/// The same in evaluation mode: the output by `running` means and variances [2 channels] of each BatchNorm. It has no gradient.
+/// The same in evaluation mode: the output, by `running` means and variances [2 channels] of each BatchNorm. It has no
+/// gradient.
 pub(crate) fn conv_norm_evaluated(
     plan: ConvNormPlan,
     input: Tensor<4>,

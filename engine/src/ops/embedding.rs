@@ -18,8 +18,8 @@ use burn::{
 
 /// The vectors [words, units] of the words `tokens` [words], out of those of all [vocabulary, units].
 ///
-/// `places` are the places of all words, those of one word after those of another, and then of each of the `distinct` words
-/// itself, where its places begin and where they end [words + 3 distinct]: gradients are added up in that order.
+/// `places` are the places of all words, grouped by word, and then for each of the `distinct` words the word itself and
+/// where its places begin and end [words + 3 distinct]: gradients are added up in that order.
 pub(crate) fn embedding(vectors: Tensor<2>, tokens: Tensor<1, Int>, places: Tensor<1>, distinct: usize) -> Tensor<2> {
     let words = WordPlaces { tokens: tokens.inner().into_dispatch(), places: places.inner().into_dispatch(), distinct };
     Tensor::from_dispatch(Dispatch::embedding(vectors.into_dispatch(), words))

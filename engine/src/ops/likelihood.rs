@@ -20,7 +20,7 @@ use burn::{
 /// Mean negative log-likelihood [1] of the words `targets` [rows], in nats, where the score of a word is its bias and the
 /// product of its vector with a row of `outputs` [rows, units].
 ///
-/// Scores are computed in chunks: those of all rows and words need not fit in memory.
+/// Scores are computed in chunks, so those of all rows and words need not fit in memory.
 pub(crate) fn likelihood(
     plan: LikelihoodPlan,
     outputs: Tensor<2>,
@@ -33,8 +33,8 @@ pub(crate) fn likelihood(
     Tensor::from_dispatch(Dispatch::likelihood(plan, outputs, word_vectors, bias, targets))
 }
 
-/// Mean cross-entropy [1] of the classes `labels` [rows] by the scores [rows, classes] that a linear layer of `weight`
-/// [classes, units] and `bias` makes of `rows` [rows, units]; and those scores, which have no gradient.
+/// Mean cross-entropy [1] of the classes `labels` [rows], and the scores [rows, classes] of a linear layer of `weight`
+/// [classes, units] and `bias` on `rows` [rows, units]. The scores have no gradient.
 pub(crate) fn classifier(
     tuning: Tuning,
     rows: Tensor<2>,

@@ -1,9 +1,9 @@
-//! The fused ops: functions on tensors, recorded in Burn's autodiff graph and computed by the [`FusedKernels`](crate::kernels::FusedKernels) of the backend
-//! that the tensors are on.
+//! The fused ops: functions on tensors, recorded in Burn's autodiff graph and computed by the
+//! [`FusedKernels`](crate::kernels::FusedKernels) of the backend that the tensors are on.
 //!
-//! A file an op family, each with the function that models call, a trait by which Burn's dispatch finds the backend, and the
-//! op's node in the autodiff graph. A new fused op takes such a file, a forward and a backward pass in `FusedKernels`, and
-//! both passes in `kernels/wgsl` and `kernels/cpu`.
+//! Each op family has a file: the function that models call, a trait by which Burn's dispatch finds the backend, and
+//! the op's node in the autodiff graph. A new fused op takes such a file, a forward and a backward pass in
+//! `FusedKernels`, and both passes in `kernels/wgsl` and `kernels/cpu`.
 //!
 //! Dispatch carries tensors, and structs and enums of them by `ExtensionType`, but no options, arrays or vectors of tensors as
 //! inputs. So passes with and without running statistics are separate traits; those with them have no gradient.
@@ -35,8 +35,8 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 
-/// An op's output in the autodiff graph: with `node` behind it, which has what is `saved` for its backward pass, where a gradient is
-/// to go to one of the `inputs`.
+/// An op's output in the autodiff graph: with `node` behind it, which has what is `saved` for its backward pass, where
+/// one of the `inputs` needs a gradient.
 fn record<B: Backend, C: CheckpointStrategy, Op: Backward<B, N>, const N: usize>(
     node: Op,
     inputs: [NodeGuard; N],

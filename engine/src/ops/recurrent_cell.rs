@@ -18,7 +18,7 @@ use burn::{
     tensor::{Device, Tensor, TensorData},
 };
 
-/// The op weights [edges, 5] of a derived cell: one of the op that an edge has and zero elsewhere.
+/// The op weights [edges, 5] of a derived cell: one for the op of each edge, zero elsewhere.
 pub(crate) fn derived_op_weights(genotype: &Genotype, device: &Device) -> Tensor<2> {
     let ops = RECURRENT_CANDIDATES;
     let weights = genotype.cells()[0].ops.iter().flat_map(|&(kept, _)| ops.map(|op| f32::from(u8::from(op == kept))));
@@ -26,14 +26,14 @@ pub(crate) fn derived_op_weights(genotype: &Genotype, device: &Device) -> Tensor
     Tensor::from_data(TensorData::new(weights, [genotype.cells()[0].ops.len(), ops.len()]), &device.clone().inner())
 }
 
-/// What a window of a recurrent cell of `n` nodes is computed from.
+/// Inputs of a window of a recurrent cell of `n` nodes.
 #[derive(Clone, Debug)]
 pub(crate) struct RecurrentInput {
-    /// What words add to the gates of the first state [length, batch, 2 units].
+    /// Words' share of the gates of the first state [length, batch, 2 units].
     pub inputs: Tensor<3>,
     /// The matrices of the first state and of the nodes, one below the other [(n + 1) units, 2 units].
     pub matrices: Tensor<2>,
-    /// What the cell's nodes read.
+    /// States that the cell's nodes read.
     pub cell: RecurrentGraph,
     /// Op weights [edges, 5].
     pub op_weights: Tensor<2>,

@@ -40,14 +40,14 @@ pub(crate) struct SavedConvNorm {
     layers: Vec<SavedLayer>,
 }
 
-/// Words whose vectors were taken, and the shape of all vectors.
+/// Indices of the words looked up, and the shape of the embedding.
 #[derive(Clone, Debug)]
 pub(crate) struct Words {
     tokens: FlexTensor,
     shape: Shape,
 }
 
-/// Numbers shaped like another tensor.
+/// Numbers in the shape of another tensor.
 fn put_like(like: &FlexTensor, values: Vec<f32>) -> FlexTensor {
     put(values, like.layout().shape().clone())
 }
@@ -66,7 +66,7 @@ impl FusedKernels for Flex {
     type SavedRelaxedCell = SavedRelaxedCell;
     type SavedConvNorm = SavedConvNorm;
     type SavedRecurrent = recurrent::Saved;
-    /// The gradients of the loss, where requested: those of a number are known but for a factor.
+    /// Gradients of the loss, where requested; the loss is a scalar, so they are known up to a factor.
     type SavedLikelihood = [Option<FlexTensor>; 3];
     type SavedMatrixProduct = [FlexTensor; 2];
     type SavedWordEmbedding = Words;
@@ -182,7 +182,7 @@ impl FusedKernels for Flex {
         likelihood::likelihood(plan, decoder, &targets.to_contiguous(), requested)
     }
 
-    /// By Burn's own ops: a kernel would not pay for so few classes.
+    /// In Burn's own ops: a kernel would not pay for so few classes.
     fn classifier_forward(
         _: Tuning,
         rows: FlexTensor,
@@ -248,7 +248,7 @@ impl FusedKernels for Flex {
         Self::float_select_assign(zeros, 0, tokens, gradient, IndexingUpdateOp::Add)
     }
 
-    /// By Burn's own ops.
+    /// In Burn's own ops.
     fn sgd_step(
         step: SgdStep,
         weights: FlexTensor,

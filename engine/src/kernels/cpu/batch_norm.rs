@@ -14,13 +14,13 @@ pub(super) struct Norm {
 }
 
 impl Norm {
-    /// By means and biased variances.
+    /// From means and biased variances.
     pub fn new(mean: &[Vector], variance: &[Vector]) -> Self {
         let scale = |variance: &Vector| variance.map(|v| (1.0 / (f64::from(v) + BATCH_NORM_EPSILON).sqrt()) as f32);
         Self { mean: mean.to_vec(), scale: variance.iter().map(scale).collect() }
     }
 
-    /// Of what is normalised already.
+    /// For values that are normalised already.
     pub fn identity(blocks: usize) -> Self {
         Self { mean: vec![ZERO; blocks], scale: vec![[1.0; LANES]; blocks] }
     }
@@ -32,9 +32,9 @@ impl Norm {
         [scale, shift]
     }
 
-    /// Where the output is the normalised value times `weight` [blocks]: sums of the output's gradient times the normalised
-    /// value of each channel, and how the gradient of the value follows from the output's and from the value. Given are the
-    /// sums over `count` pixels of the output's gradient, and of its product with the value.
+    /// Sums of the output's gradient times the normalised value of each channel, and the map from the output's gradient
+    /// and the value to the value's gradient, where the output is the normalised value times `weight` [blocks]. Given
+    /// are the sums over `count` pixels of the output's gradient, and of its product with the value.
     pub fn backward(
         &self,
         sums: &[[f64; LANES]],

@@ -1,5 +1,6 @@
-//! Pictures whose channels are in blocks of eight: [blocks, height, width, 8]. A vector is one pixel of a block, so every loop
-//! over pixels is one over whole vectors, whatever the picture's size; what a block has beyond the last channel is zero.
+//! Pictures whose channels are in blocks of eight: [blocks, height, width, 8]. A vector is one pixel of a block, so
+//! every loop over pixels is one over whole vectors, whatever the picture's size; lanes beyond the last channel are
+//! zero.
 
 use crate::kernels::cpu::vectors;
 use std::array::from_fn;
@@ -9,10 +10,10 @@ pub(super) const LANES: usize = 8;
 /// One pixel of a block.
 pub(super) type Vector = [f32; LANES];
 pub(super) const ZERO: Vector = [0.0; LANES];
-/// Zeros around a picture that convolutions read: as many as the widest of them asks for, 5 x 5 with a dilation of two.
+/// Zeros around a picture that convolutions read: enough for the widest of them, 5 x 5 with a dilation of two.
 pub(super) const MARGIN: usize = 4;
 
-/// Blocks of so many channels.
+/// Number of blocks that hold `channels` channels.
 pub(super) fn blocks(channels: usize) -> usize {
     channels.div_ceil(LANES)
 }
@@ -32,7 +33,7 @@ pub(super) fn pitch(width: usize) -> usize {
     width + 2 * MARGIN
 }
 
-/// a * b + sum, which is one instruction where there is one.
+/// a * b + sum, as one instruction where the CPU has it.
 #[inline(always)]
 pub(super) fn fused(a: f32, b: f32, sum: f32) -> f32 {
     if cfg!(target_arch = "wasm32") { a * b + sum } else { a.mul_add(b, sum) }
@@ -54,7 +55,7 @@ pub(super) fn add_scaled(sum: &mut Vector, a: &Vector, b: f32) {
     }
 }
 
-/// The vector of what `f` gives for each lane.
+/// A vector of `f` for each lane.
 #[inline(always)]
 pub(super) fn map(f: impl Fn(usize) -> f32) -> Vector {
     from_fn(f)
@@ -75,7 +76,7 @@ pub(super) fn to_blocks(picture: &[f32], plane: usize, output: &mut [Vector]) {
     }
 }
 
-/// The channels of a picture in blocks, each [pixels]; those that the last block has too many are left out.
+/// The channels of a picture in blocks, each [pixels], without those that pad the last block.
 pub(super) fn from_blocks(blocks: &[Vector], plane: usize, picture: &mut [f32]) {
     for (block, channels) in blocks.chunks_exact(plane).zip(picture.chunks_mut(LANES * plane)) {
         for (l, channel) in channels.chunks_exact_mut(plane).enumerate() {
@@ -86,8 +87,8 @@ pub(super) fn from_blocks(blocks: &[Vector], plane: usize, picture: &mut [f32]) 
     }
 }
 
-/// Puts a picture of `size` into one with a margin, pixels `spread` apart, each after `f`, which is given its block as well.
-/// The margin and what lies between are left as they are.
+/// Puts a picture of `size` into one with a margin, pixels `spread` apart, each after `f`, which also gets its block.
+/// The margin and the gaps stay as they are.
 #[inline(always)]
 fn pad_each(
     picture: &[Vector],
@@ -141,7 +142,7 @@ pub(super) fn pad(picture: &[Vector], size: [usize; 2], spread: usize, padded_si
 /// The gradient where x is above zero.
 #[inline(always)]
 pub(super) fn above_zero(x: &Vector, gradient: &Vector) -> Vector {
-    // All bits or none: a choice between floats is left as a jump for each.
+    // All bits or none: the compiler leaves a choice between floats as a jump for each.
     map(|l| f32::from_bits(gradient[l].to_bits() & u32::from(x[l] > 0.0).wrapping_neg()))
 }
 

@@ -1,4 +1,4 @@
-//! Memory for pictures that is used again: the system clears every page that it hands out, which took a fifth of a step.
+//! Reused memory for pictures: the system clears every page that it hands out, which took a fifth of a step.
 
 use crate::kernels::cpu::blocks::{Vector, ZERO};
 use std::{
@@ -9,15 +9,15 @@ use std::{
 /// Vectors of pictures, whose first contents are arbitrary.
 #[derive(Debug)]
 pub(super) struct Buffer {
-    /// As long as what was asked for at least.
+    /// At least as long as requested.
     vectors: Vec<Vector>,
     length: usize,
 }
 
-/// Buffers that nobody uses, those given back last at the end.
+/// Free buffers, the last one returned at the end.
 struct Store {
     free: Vec<Vec<Vector>>,
-    /// Vectors in use, and the most that ever were: as many are kept in all.
+    /// Vectors in use, and the most ever in use, which is how many are kept in all.
     used: usize,
     most: usize,
 }
@@ -29,7 +29,7 @@ fn store() -> MutexGuard<'static, Store> {
 }
 
 impl Store {
-    /// The shortest free one that is long enough, unless most of it were left over.
+    /// The shortest free buffer that is long enough, unless most of it would be left over.
     fn take(&mut self, length: usize) -> Option<Vec<Vector>> {
         let fits = |vectors: &Vec<Vector>| (length..=2 * length).contains(&vectors.len());
         let (best, _) =
@@ -44,7 +44,7 @@ impl Store {
         self.tidy();
     }
 
-    /// Lets those go that were free for longest and are too many.
+    /// Frees the buffers that were unused for longest, as long as there are too many.
     fn tidy(&mut self) {
         let mut kept: usize = self.free.iter().map(Vec::len).sum();
         while self.used + kept > self.most {

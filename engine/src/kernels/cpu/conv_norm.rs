@@ -39,7 +39,7 @@ impl<'a> Layers<'a> {
     }
 
     /// The output [batch, channels, height, width], what the backward pass needs, and the means and unbiased variances
-    /// [2 channels] that each BatchNorm found; `running` ones are used instead where they are given.
+    /// [2 channels] that each BatchNorm computed; `running` ones replace them where given.
     pub fn forward(&self, input: &[f32], running: Option<&[&[f32]]>) -> (Vec<f32>, Vec<SavedLayer>, Vec<Vec<f32>>) {
         let (mut saved, mut statistics): (Vec<SavedLayer>, Vec<Vec<f32>>) = (Vec::new(), Vec::new());
         for (i, layer) in self.plan.layers.iter().enumerate() {
@@ -102,7 +102,7 @@ impl<'a> Layers<'a> {
         height * width
     }
 
-    /// Size of the pictures that the convolution of a layer reads, as it counts them.
+    /// Size of the pictures that the convolution of a layer reads, before its stride.
     fn size(&self, layer: usize) -> [usize; 2] {
         match self.plan.layers[layer].source {
             Source::Depthwise { stride, .. } => self.plan.layers[layer].size.map(|length| stride * length),
@@ -146,7 +146,7 @@ impl<'a> Layers<'a> {
         Reader { channels, size: size.map(|length| stride * length), reads }
     }
 
-    /// The input of a layer: the pictures from outside, or those of the layer before.
+    /// The input of a layer: pictures from outside, or the previous layer's output.
     fn input<'b>(&self, layer: usize, pictures: &'b [f32], before: Option<&'b SavedLayer>) -> Input<'b> {
         match before {
             None => Input::Outer { reader: self.reader(), pictures },
@@ -159,7 +159,7 @@ impl<'a> Layers<'a> {
         }
     }
 
-    /// Outputs of a layer's convolution [image, blocks, pixels], and their moments if these are asked for.
+    /// Outputs of a layer's convolution [image, blocks, pixels], and their moments, if requested.
     fn convolve(&self, layer: usize, input: &Input, with_moments: bool) -> (Buffer, Option<ImageMoments>) {
         let images = self.plan.batch;
         let group = groups(images);
@@ -238,8 +238,8 @@ impl<'a> Layers<'a> {
         (gradient, found)
     }
 
-    /// Writes the gradients of gamma and beta, from the sums of the output's gradient and of its products with the values; how the
-    /// gradient of the values follows from the output's.
+    /// Writes the gradients of gamma and beta, from the sums of the output's gradient and of its products with the
+    /// values. Returns the map from the output's gradient to that of the values.
     fn gamma_beta_gradients(
         &self,
         layer: usize,
@@ -297,8 +297,8 @@ impl<'a> Layers<'a> {
         (add_up(found).remove(0), input_requested.then_some(of_input))
     }
 
-    /// Gradients of the weights of a later layer, and of the normalised values that it reads [image, blocks, pixels], with for each
-    /// image the sums of these and of their products with the values before BatchNorm [image, 2, blocks].
+    /// Gradients of the weights of a later layer, and of the normalised values that it reads [image, blocks, pixels];
+    /// and for each image the sums of these and of their products with the values before BatchNorm [image, 2, blocks].
     fn inner_gradients(
         &self,
         layer: usize,
@@ -340,7 +340,7 @@ impl<'a> Layers<'a> {
         (add_up(found).remove(0), of_inner, inner_sums)
     }
 
-    /// Writes the gradients of a layer's weights to where the weights lie among the parameters.
+    /// Writes a layer's weight gradients at the weights' place among the parameters.
     fn unpack(&self, layer: usize, found: &WeightGradient, parameters: &mut [f32]) {
         let (depthwise, pointwise) = self.convolutions[layer].unpack(found);
         let Layer { source, pointwise: at, .. } = self.plan.layers[layer];
@@ -358,7 +358,7 @@ fn sum_gradient(gradient: &[Vector], values: &[Vector], plane: usize, output: &m
     sums_of_products(gradient, values, plane, of_products);
 }
 
-/// The gradient of a layer's output, and how that of its convolution's outputs follows from it.
+/// The gradient of a layer's output, and the map from it to that of the convolution's outputs.
 #[derive(Clone, Copy)]
 struct OutputGradients<'a> {
     /// [image, blocks, pixels].
@@ -380,11 +380,11 @@ impl OutputGradients<'_> {
 enum Input<'a> {
     /// Pictures from outside [batch, channels, height, width].
     Outer { reader: Reader, pictures: &'a [f32] },
-    /// The ReLU of what the layer before gives.
+    /// The ReLU of the previous layer's output.
     Inner(InnerInput<'a>),
 }
 
-/// The values of the layer before, which BatchNorm, gamma and beta scale and shift.
+/// Values of the previous layer, with the scale and shift of its BatchNorm, gamma and beta.
 struct InnerInput<'a> {
     /// [image, blocks, pixels].
     values: &'a Buffer,

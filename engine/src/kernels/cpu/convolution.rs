@@ -24,7 +24,8 @@ pub(super) struct Convolution {
 struct Shape {
     inputs: usize,
     outputs: usize,
-    /// Whether it is two convolutions, the second half of whose outputs reads inputs of its own, which follow the others.
+    /// Whether it is two convolutions: the second half of the outputs then reads inputs of its own, which follow the
+    /// others.
     two_groups: bool,
 }
 
@@ -34,7 +35,7 @@ impl Shape {
         blocks(self.inputs) * if self.two_groups { 2 } else { 1 }
     }
 
-    /// Each weight [outputs, inputs]: its output, and where it finds its input.
+    /// Output of each weight [outputs, inputs], and the place of its input.
     fn places(self) -> impl Iterator<Item = (usize, usize)> {
         (0..self.outputs).flat_map(move |output| {
             let second = self.two_groups && output >= self.outputs / 2;
@@ -113,7 +114,7 @@ impl Convolution {
         Self { taps: None, shape, depthwise: Vec::new(), flipped: Vec::new(), pointwise, transposed }
     }
 
-    /// Size of what it gives for pictures of `size`.
+    /// Output size for pictures of `size`.
     fn output(&self, size: [usize; 2]) -> [usize; 2] {
         self.taps.map_or(size, |taps| taps.output(size))
     }
@@ -189,7 +190,7 @@ impl Convolution {
     }
 }
 
-/// The sums of what groups found, in their order.
+/// Sums of the groups' gradients, in the order of the groups.
 pub(super) fn add_up(groups: Vec<Vec<WeightGradient>>) -> Vec<WeightGradient> {
     let mut groups = groups.into_iter();
     let mut sums = groups.next().expect("a group");

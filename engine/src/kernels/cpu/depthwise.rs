@@ -95,7 +95,7 @@ fn weight_gradient_of<const K: usize, const D: usize, const S: usize>(
 ) {
     let origin = (MARGIN - D * (K - 1) / 2) * (pitch + 1);
     for ky in 0..K {
-        // Two pixels at a time: as many sums as do not wait for each other.
+        // Two pixels at a time: their sums do not wait for each other.
         let (mut even, mut odd) = ([ZERO; K], [ZERO; K]);
         for (y, gradient) in gradient.chunks_exact(width).enumerate() {
             let x = &x[origin + (y * S + ky * D) * pitch..];

@@ -1,4 +1,4 @@
-//! How convolutions read the pictures [channels, height, width] that come from outside, and their gradients.
+//! Input of convolutions: pictures [channels, height, width] in Burn's layout, and their gradients.
 
 use crate::kernels::{
     cpu::{
@@ -8,7 +8,7 @@ use crate::kernels::{
     plan::NEIGHBOURS,
 };
 
-/// Part of a picture that is read.
+/// How a convolution reads a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reads {
     /// Its ReLU.
@@ -94,7 +94,7 @@ impl Reader {
     /// Writes the gradient of the picture that was read last, from that of what the convolution read.
     ///
     /// # Panics
-    /// Neighbourhoods were read: those are of images, which get none.
+    /// If neighbourhoods were read: they are those of images, which get no gradient.
     pub fn write_gradient(&self, read: &mut ReadPicture, gradient: &[Vector], picture: &mut [f32]) {
         let own = match self.reads {
             Reads::Relu => {

@@ -1,4 +1,4 @@
-//! How unlikely the words are that follow.
+//! Negative log-likelihood of the next words.
 
 use crate::kernels::{
     LikelihoodPlan,
@@ -8,14 +8,14 @@ use burn::backend::{Flex, flex::FlexTensor, ops::FloatTensorOps};
 
 /// Floats of the word scores that are computed at once: 16 MiB.
 const SCORES: usize = (16 << 20) / 4;
-/// Sums and maxima that are found side by side.
+/// Sums and maxima that are computed side by side.
 const LANES: usize = 32;
 
 /// Mean negative log-likelihood [1] of the words `targets` [rows], in nats, where the score of a word is its bias and the
 /// product of its vector with a row of `outputs` [rows, units]; and its `requested` gradients of the outputs, the vectors and
 /// the bias. All tensors are contiguous.
-///
-/// Gradients of a number are known but for a factor once the scores are, and no score is kept for them.
+/// The loss is a scalar, so its gradients are known up to a factor as soon as the scores are, and no score is kept for
+/// them.
 pub(super) fn likelihood(
     plan: LikelihoodPlan,
     [outputs, word_vectors, bias]: [FlexTensor; 3],

@@ -40,10 +40,10 @@ fn product(a: &FlexTensor, b: &FlexTensor) -> FlexTensor {
     Flex::float_matmul(a.clone(), b.clone())
 }
 
-/// Computes something by vectors of this CPU's, as far as all that it calls is inlined.
+/// Runs work compiled for vectors of this CPU, as far as everything that it calls is inlined.
 macro_rules! vectors {
     ($work:expr $(,)?) => {{
-        // A closure that gives away what it holds is called as it is; others through code in between, which is not inlined.
+        // A closure that consumes a capture is called as it is; others are called through code that is not inlined.
         let once = $crate::kernels::cpu::Once;
         $crate::kernels::cpu::dispatch(
             #[inline(always)]
@@ -56,13 +56,14 @@ macro_rules! vectors {
 }
 use vectors;
 
-/// Held by a closure to make it one that is called once.
+/// Captured by a closure to make it `FnOnce`.
 struct Once;
 
-/// Runs `work` by the vectors that suit it: of eight floats rather than sixteen, which took longer where both were to be had.
+/// Runs `work` with the vectors that suit it: of eight floats rather than sixteen, which took longer where both were
+/// available.
 #[inline(always)]
 fn dispatch<R>(work: impl FnOnce() -> R) -> R {
-    // Every browser with WebGPU has them; elsewhere the engine's module is refused as a whole.
+    // Every browser with WebGPU has SIMD; elsewhere the engine's module is refused as a whole.
     #[cfg(target_arch = "wasm32")]
     #[target_feature(enable = "simd128")]
     fn of_four<R>(work: impl FnOnce() -> R) -> R {
@@ -78,7 +79,7 @@ fn dispatch<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)
 }
 
-/// Runs `work` where handing parts of it to all cores costs least: on one of the threads that they are handed to.
+/// Runs `work` on a thread of the pool, from where handing parts of it to all cores costs least.
 fn among_workers<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     #[cfg(target_arch = "wasm32")]
     return work();
@@ -86,10 +87,10 @@ fn among_workers<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| work())
 }
 
-/// Values from which on it pays to hand a part of them to another core.
+/// Fewest values worth sharing with another core.
 const SHARED: usize = 1 << 15;
 
-/// Runs `work` on each item with its number: on all cores, unless these are so few `values` that it takes longer to wake one.
+/// Runs `work` on each item with its number: on all cores, unless there are too few `values` to be worth waking one.
 /// Results are in the order of the items.
 fn on_all_cores<T: Send, R: Send>(
     values: usize,
@@ -97,7 +98,7 @@ fn on_all_cores<T: Send, R: Send>(
     work: impl Fn(usize, T) -> R + Sync,
 ) -> Vec<R> {
     let items = items.into_iter().enumerate();
-    // In a browser there is none.
+    // A browser has no other threads.
     if cfg!(not(target_arch = "wasm32")) && values >= SHARED {
         #[cfg(not(target_arch = "wasm32"))]
         {
@@ -108,15 +109,15 @@ fn on_all_cores<T: Send, R: Send>(
     items.map(|(i, item)| work(i, item)).collect()
 }
 
-/// Most groups of images that cores take: sums over a group are in order, so they must not depend on how many cores there are.
+/// Most groups of images: fixed, as sums over a group are in order and must not depend on the number of cores.
 const GROUPS: usize = 32;
 
-/// Images of a group.
+/// Images per group.
 fn groups(images: usize) -> usize {
     images.div_ceil(GROUPS)
 }
 
-/// Runs `work` on each group with its number, where all of them are so many vectors of eight values.
+/// Runs `work` on each group with its number; all groups together have `vectors` vectors of eight values.
 fn in_groups<T: Send, R: Send>(
     vectors: usize,
     items: impl IntoIterator<Item = T>,
@@ -125,13 +126,13 @@ fn in_groups<T: Send, R: Send>(
     on_all_cores(blocks::LANES * vectors, items, work)
 }
 
-/// e to the `x`, to within two units of the last place: 2 to the whole part of x / ln 2, times the Taylor polynomial of the
-/// rest. Out of what float32 holds, the nearest that it does.
+/// e to the `x`, to within two units of the last place: 2 to the whole part of x / ln 2, times the Taylor polynomial of
+/// the rest. `x` is clamped to where float32 holds the result.
 #[inline(always)]
 fn exp(x: f32) -> f32 {
-    // Added to a number of up to 22 bits it leaves that rounded, as an integer in the last bits.
+    // Rounds a number of up to 22 bits that is added to it, and leaves it as an integer in the last bits.
     const ROUNDED: f32 = 12_582_912.0;
-    // ln 2, the first of whose parts has few bits, so that whole multiples of it are exact.
+    // ln 2 in two parts: the first has few bits, so that whole multiples of it are exact.
     const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
     let x = x.clamp(-87.0, 88.0);
     let rounded = x * std::f32::consts::LOG2_E + ROUNDED;
@@ -151,7 +152,7 @@ fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
-/// `count` parts of `length` each, but for the last; of nothing too.
+/// Splits into `count` parts of `length` each; the last may be shorter, or empty.
 fn chunks<T>(mut values: &mut [T], length: usize, count: usize) -> impl Iterator<Item = &mut [T]> {
     (0..count).map(move |_| values.split_off_mut(..length.min(values.len())).expect("a part of it"))
 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 /// Kernel size and dilation of the depthwise convolutions by kind: sep 3x3, sep 5x5, dil 3x3, dil 5x5.
 pub(in crate::kernels) const DEPTHWISE: [(usize, usize); 4] = [(3, 1), (5, 1), (3, 2), (5, 2)];
-/// The first so many kinds are separable convolutions, which have a second depthwise and pointwise convolution.
+/// Number of separable kinds: they come first, and have a second depthwise and pointwise convolution.
 pub(in crate::kernels) const SEPARABLE: usize = 2;
 
 /// Offsets of the weights of a node's first edge by kind, among the cell's parameters; those of its other edges follow.

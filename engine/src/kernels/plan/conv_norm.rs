@@ -31,7 +31,7 @@ pub(in crate::kernels) struct Layer {
 }
 
 impl Layer {
-    /// Inputs of an output of the pointwise convolution, and how many such convolutions there are side by side.
+    /// Inputs per output of the pointwise convolution, and the number of such convolutions side by side.
     pub fn pointwise_inputs(&self) -> (usize, usize) {
         match self.source {
             Source::Neighbourhoods => (NEIGHBOURS * self.channels_in, 1),
@@ -67,7 +67,7 @@ impl ConvNormPlan {
         plan.finish()
     }
 
-    /// A factorized reduce; none of an odd picture or to an odd number of channels.
+    /// A factorized reduce; `None` for a picture of odd size or an odd number of channels.
     pub fn factorized_reduce(
         [batch, from, height, width]: [usize; 4],
         channels: usize,
@@ -81,7 +81,7 @@ impl ConvNormPlan {
         })
     }
 
-    /// An op of a derived cell, as long as the kernels cover it: not pools, identities, large kernels, nor strides over odd
+    /// An op of a derived cell, where the kernels cover it: no pools, identities, large kernels, or strides over odd
     /// pictures.
     pub fn op(op: Op, stride: usize, input: [usize; 4], tuning: Tuning) -> Option<Self> {
         let [batch, channels, height, width] = input;
@@ -106,7 +106,7 @@ impl ConvNormPlan {
         Some(plan.finish())
     }
 
-    /// A plan to which layers are to be added.
+    /// A plan without layers.
     fn without_layers(batch: usize, tuning: Tuning) -> Self {
         Self { layers: Vec::new(), batch, parameters: 0, tuning }
     }

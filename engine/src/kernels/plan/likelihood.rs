@@ -7,12 +7,12 @@ pub(crate) struct LikelihoodPlan {
     pub tuning: Tuning,
     /// Rows whose scores are computed at once; `None` for as many as the backend has room for.
     pub rows_at_once: Option<usize>,
-    /// Whether scores stay for a backward pass, as far as there is room for them, rather than being computed again there.
+    /// Whether scores are kept for the backward pass, as far as there is room, rather than computed again.
     pub keep_scores: bool,
 }
 
 impl LikelihoodPlan {
-    /// Chunks as the backend sees fit, scores kept.
+    /// Chunks chosen by the backend, scores kept.
     pub fn new(tuning: Tuning) -> Self {
         Self { tuning, rows_at_once: None, keep_scores: true }
     }

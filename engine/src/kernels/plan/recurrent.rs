@@ -4,7 +4,7 @@ use crate::space::{Genotype, RECURRENT_EDGES, RECURRENT_NODES};
 /// Nodes that a derived cell may have: shaders get the states that nodes read in 64 bits.
 const MAX_NODES: usize = 16;
 
-/// States that the nodes of a recurrent cell read, and nodes that its output is the mean of.
+/// States that the nodes of a recurrent cell read, and nodes whose mean is its output.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum RecurrentGraph {
     /// Every node mixes all ops over all earlier states; states are normalised.
@@ -89,7 +89,7 @@ impl RecurrentGraph {
 /// A recurrent cell over a window of words.
 #[derive(Clone, Debug)]
 pub(crate) struct RecurrentPlan {
-    /// Words of a column.
+    /// Words per column.
     pub length: usize,
     pub units: usize,
     /// Columns.
@@ -99,7 +99,7 @@ pub(crate) struct RecurrentPlan {
 }
 
 impl RecurrentPlan {
-    /// Floats of a state.
+    /// Floats per state.
     pub fn state(&self) -> usize {
         self.units * self.batch
     }

@@ -170,7 +170,8 @@ impl FusedKernels for CubeBackend {
         labels: CubeTensor,
         _: [bool; 3],
     ) -> (CubeTensor, CubeTensor, language::Decoder) {
-        // A class is what a word is to a likelihood. The scores of all rows are there at once, as they are returned.
+        // A class is to a classifier what a word is to a likelihood. All rows' scores are computed at once, as they are
+        // returned.
         let labels = indices(labels);
         let classifier = [rows, weight, bias].map(into_contiguous);
         let (count, classes) = (classifier[0].meta.shape()[0], classifier[1].meta.shape()[0]);

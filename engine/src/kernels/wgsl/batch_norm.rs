@@ -4,7 +4,7 @@
 use crate::kernels::wgsl::{launch::Launch, pictures::Pictures};
 use cubecl::{prelude::Client, server::Handle};
 
-/// Partial sums [channels, parts] of two things over the `count` values of each channel.
+/// Partial sums [channels, parts] of two quantities over the `count` values of each channel.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ChannelSums<'a> {
     pub partial: &'a Handle,
@@ -68,8 +68,8 @@ impl ChannelSums<'_> {
     }
 }
 
-/// Scale and shift [channels, 2] with gamma and beta, which begin at float `gamma` of the parameters, from those without; and
-/// the statistics [2 channels] that they mean over `count` values: means, then unbiased variances.
+/// Scale and shift [channels, 2] with gamma and beta, which begin at float `gamma` of the parameters, from those
+/// without; and the statistics [2 channels] that they stand for over `count` values: means, then unbiased variances.
 pub(super) fn gamma_beta(
     client: &Client,
     norm: &Handle,

@@ -15,9 +15,9 @@ const THREADS: usize = 1 << 18;
 const MULTIPLY_ADDS: usize = 8 * 12;
 /// Bytes copied at a time, at most.
 const BYTES: u64 = 64 << 20;
-/// Seconds of a timing at least, so that launching and waiting do not count.
+/// Least seconds of a timing, so that launching and waiting do not count.
 const SECONDS: f64 = 0.05;
-/// Timings of which the middle one counts.
+/// Timings, whose median counts.
 const TIMINGS: usize = 5;
 
 /// Measures both on a wgpu device.
@@ -56,7 +56,7 @@ pub async fn ceilings(device: &Device) -> Result<Ceilings, ExecutionError> {
     })
 }
 
-/// How often a second the device does what `launch` asks for a number of times.
+/// Times a second that the device does the work of which `launch` requests a given number.
 async fn rate(client: &Client, mut launch: impl FnMut(usize)) -> Result<f64, ExecutionError> {
     let mut timed = async |times: usize| -> Result<f64, ExecutionError> {
         let began = Instant::now();

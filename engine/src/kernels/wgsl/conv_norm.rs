@@ -26,8 +26,8 @@ pub(crate) struct SavedLayer {
 }
 
 impl ConvNormPlan {
-    /// The forward pass: the output, what the backward pass needs, and the means and unbiased variances that each BatchNorm
-    /// found. With `running` ones BatchNorm uses those, finds none and saves nothing.
+    /// The forward pass: the output, what the backward pass needs, and the means and unbiased variances that each
+    /// BatchNorm computed. With `running` ones BatchNorm uses those, computes none and saves nothing.
     pub fn forward(
         &self,
         client: &Client,
@@ -104,7 +104,7 @@ struct Depthwise {
     weights: usize,
 }
 
-/// The files that say where the input of a depthwise convolution lies, and where phases do.
+/// Shader files that locate the input of a depthwise convolution, and phases.
 const INPUT: &str = "cell/state_offset";
 const PHASE: &str = "space_to_depth/state_offset";
 
@@ -207,8 +207,8 @@ impl DeviceLayer<'_> {
         convolution.forward(self.client, (&transposed, Placement::together(0, 1)), &source)
     }
 
-    /// BatchNorm's scale and shift with gamma and beta, and the statistics that `norm` means unless `running` ones are used
-    /// instead.
+    /// BatchNorm's scale and shift with gamma and beta, and the statistics that `norm` stands for, unless `running`
+    /// ones are used instead.
     fn gamma_beta(&self, norm: &Handle, running: Option<&Handle>) -> (Handle, Option<Handle>) {
         let c = self.outputs.channels;
         let parameters = (self.parameters, self.layer.gamma);
@@ -229,7 +229,7 @@ impl DeviceLayer<'_> {
         output
     }
 
-    /// Writes the gradients of the parameters to `result`; the gradient of the input, where requested and there is one.
+    /// Writes the gradients of the parameters to `result`. Returns that of the input, where requested and there is one.
     fn backward(
         &self,
         saved: SavedLayer,
@@ -239,7 +239,7 @@ impl DeviceLayer<'_> {
     ) -> Option<Handle> {
         let SavedLayer { input, values, norm } = saved;
         let coefficients = self.batch_norm_gradient([&values, &norm], output_gradient, result);
-        // What the convolution read is computed once more rather than kept: it is cheap, and half of all that would be kept.
+        // The convolution's input is recomputed rather than kept: it is cheap, and would be half of all that is kept.
         let (source, phases) = self.source(&input);
         let is_depthwise = matches!(self.layer.source, Source::Depthwise { .. });
         let (convolution, weights) = self.pointwise();
@@ -270,7 +270,8 @@ impl DeviceLayer<'_> {
         }
     }
 
-    /// Writes the gradients of gamma and beta; BatchNorm's coefficients of the values and of the output's gradient.
+    /// Writes the gradients of gamma and beta. Returns BatchNorm's coefficients of the values and of the output's
+    /// gradient.
     fn batch_norm_gradient(
         &self,
         [values, norm]: [&Handle; 2],

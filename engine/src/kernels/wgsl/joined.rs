@@ -21,7 +21,7 @@ const SHARED: [&str; 8] = ["N", "C", "H", "W", "PLANE", "COLUMNS", "INPUT", "NOD
 ///
 /// A part's shader uses `global_invocation_id` and no other built-in value, and no workgroup memory.
 pub(super) struct Joined<'a> {
-    /// Whether they are one launch after all.
+    /// Whether they are launched as one.
     joined: bool,
     buffers: Vec<&'a Handle>,
     groups: Vec<Group>,
@@ -46,7 +46,7 @@ struct Part {
 }
 
 impl<'a> Joined<'a> {
-    /// Launches to come, which stay apart unless they are to be `joined`.
+    /// No launches yet; those to come stay apart unless they are to be `joined`.
     pub fn new(joined: bool) -> Self {
         Self { joined, buffers: Vec::new(), groups: Vec::new() }
     }
@@ -56,7 +56,7 @@ impl<'a> Joined<'a> {
         self.groups.push(Group { threads, length, moved, parts: Vec::new() });
     }
 
-    /// Has the last group read or write so many more floats.
+    /// Counts `floats` more as read or written by the last group.
     pub fn moves(&mut self, floats: usize) {
         self.groups.last_mut().expect("a group to be part of").moved += floats;
     }
@@ -66,7 +66,8 @@ impl<'a> Joined<'a> {
         self.part_in_turn(launch, 1, [0, 1], buffers);
     }
 
-    /// Adds to the last group a part that runs, of every `every` workgroups along y, in as many from one on as `turn` has.
+    /// Adds to the last group a part that runs, of every `every` workgroups along y, only in some: their first, and how
+    /// many.
     pub fn part_in_turn(&mut self, launch: Launch, every: usize, turn: [usize; 2], buffers: &[&'a Handle]) {
         let buffers = buffers
             .iter()
@@ -111,7 +112,7 @@ impl<'a> Joined<'a> {
             let mut moved = Some(moved);
             for Part { launch, every, turn: [_, count], buffers } in parts {
                 let buffers: Vec<&Handle> = buffers.into_iter().map(|at| self.buffers[at]).collect();
-                // What a group moves is counted with its first part.
+                // The floats that a group moves are counted with its first part.
                 let moved = moved.take().unwrap_or_default();
                 launch.run(client, threads, [length / every * count, 1], &buffers, moved);
             }

@@ -1,5 +1,5 @@
-//! The parts of a language model around its cell: the vectors of words, products of matrices, and how unlikely the words are
-//! that follow. None adds up in an order that the device picks, as Burn's own gradients of selections do.
+//! The parts of a language model around its cell: embedding, matrix products, and the negative log-likelihood of the
+//! next words. None adds up in an order that the device picks, as Burn's own gradients of selections do.
 
 use crate::device::Tuning;
 use crate::kernels::{
@@ -17,14 +17,14 @@ use cubecl::{prelude::Client, server::Handle};
 
 /// Rows and columns of a product that a workgroup computes.
 const BLOCK: usize = 64;
-/// Workgroups along x, of those that have a row each.
+/// Workgroups along x, where each has a row.
 const ACROSS: usize = 1024;
 /// Floats of the word scores that are computed at once: 64 MiB, half of what WebGPU binds by default.
 const SCORES: usize = (64 << 20) / 4;
 /// Floats of the word scores that are kept for the backward pass; more of them are computed again there.
 const KEPT: usize = 4 * SCORES;
 
-/// A matrix within a buffer: where it begins, and from one row and one column to the next.
+/// A matrix within a buffer: its offset, and its strides over rows and columns.
 #[derive(Clone, Copy)]
 struct Matrix<'a> {
     handle: &'a Handle,
@@ -50,8 +50,8 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// Computes the product of `a` and `b`, of rows, inner and columns of these numbers, into `result` from the float `at` on;
-/// `added` to what is there.
+/// Computes the product of `a` and `b`, of these numbers of rows, inner length and columns, into `result` from the
+/// float `at` on; with `added`, adds to what is there.
 fn product(
     client: &Client,
     tuning: Tuning,
@@ -110,7 +110,7 @@ impl Factors {
         wrap(&self.a, result, [rows, columns])
     }
 
-    /// Gradients of both.
+    /// Gradients of both matrices.
     pub fn backward(self, gradient: CubeTensor, [a_requested, b_requested]: [bool; 2]) -> [Option<CubeTensor>; 2] {
         let gradient = into_contiguous(gradient);
         let [rows, inner, columns] = self.sizes;
@@ -146,7 +146,7 @@ pub(super) fn embedding(vectors: CubeTensor, words: WordPlaces<CubeBackend>) -> 
     (result, Words { places, distinct: words.distinct, count, vocabulary, units })
 }
 
-/// Words whose vectors were taken.
+/// Words whose vectors were looked up.
 #[derive(Clone, Debug)]
 pub(crate) struct Words {
     places: CubeTensor,

@@ -28,14 +28,14 @@ pub fn launched() -> (u64, u64) {
     (DISPATCHES.load(Ordering::Relaxed), 4 * FLOATS_MOVED.load(Ordering::Relaxed))
 }
 
-/// Numbers that are constants of the shader: those that size an array, bound an unrolled loop or divide. All others are passed
-/// with the launch, so that few shaders are compiled.
+/// Numbers that are constants of the shader: those that size an array, bound an unrolled loop or divide. All others are
+/// passed with the launch, so that few shaders are compiled.
 const CONSTANTS: [&str; 19] = [
     "C", "PLANE", "H", "W", "COLUMNS", "K", "DILATION", "TILE", "TILE_A", "TILE_B", "STRIDE", "VECTORS", "CA", "CB",
     "CO", "PHASES", "BLOCK", "STATES", "READERS",
 ];
 
-/// Of these, what follows from the sizes of a cell.
+/// Those among them that follow from the sizes of a cell.
 const SIZES: [&str; 8] = ["C", "PLANE", "H", "W", "COLUMNS", "CA", "CB", "CO"];
 
 /// Shaders that take long to compile and do their work in a long loop: sizes are passed with the launch, so that one
@@ -52,7 +52,7 @@ const FOR_ALL_SIZES: [&str; 9] = [
     "pooling/backward",
 ];
 
-/// Files that say where things lie or how they are walked, and nothing of what is computed.
+/// Files that only locate data or walk over it.
 const HELPERS: [&str; 6] = [
     "batch_norm/channel_parts",
     "cell/branches",
@@ -106,18 +106,18 @@ impl Launch {
         self
     }
 
-    /// Name in a profile: the files that make it what it is, and its sizes.
+    /// Name in a profile: the files that distinguish it, and its sizes.
     fn title(&self) -> String {
         format!("{} ({})", self.names().join("+"), self.sizes(&["C", "K", "DILATION", "PLANE"]))
     }
 
-    /// The files that make it what it is.
+    /// The files that distinguish it.
     pub(super) fn names(&self) -> Vec<&'static str> {
         let shared = |file: &str| file.starts_with("common/lanes") || file.starts_with("common/halo");
         self.files.iter().copied().filter(|file| !shared(file) && !HELPERS.contains(file)).collect()
     }
 
-    /// The numbers of these names that it has.
+    /// Those of its numbers that have these names.
     pub(super) fn sizes(&self, names: &[&str]) -> String {
         let passed = self.arguments.iter().map(|&(name, value, _)| (name, value as usize));
         let all = self.constants.iter().copied().chain(passed).filter(|(name, _)| names.contains(name));
@@ -166,7 +166,7 @@ impl Launch {
 /// Workgroups along x and y, such that there are not too many along x.
 pub(super) struct Folded {
     pub groups: [usize; 2],
-    /// How many there were along y, where some along x had to go there.
+    /// The number along y, where some along x were moved there.
     pub rows: Option<usize>,
 }
 
@@ -180,7 +180,7 @@ impl Folded {
     }
 }
 
-/// Launches `kernel` on workgroups of 64 threads, with `words` as what its uniform holds.
+/// Launches `kernel` on workgroups of 64 threads, with a uniform of `words`.
 pub(super) fn dispatch(
     client: &Client,
     kernel: impl KernelSource,
@@ -210,7 +210,7 @@ impl KernelSource for Launch {
 
     fn id(&self) -> KernelId {
         let names: Vec<&str> = self.arguments.iter().map(|&(name, ..)| name).collect();
-        // The shaders bound their own loops and indices: nothing is gained by bounding them again.
+        // The shaders bound their own loops and indices: a second check gains nothing.
         KernelId::new::<Self>()
             .info((self.files.clone(), self.constants.clone(), self.switches.clone(), names))
             .mode(ExecutionMode::Unchecked)

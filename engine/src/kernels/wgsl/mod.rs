@@ -1,8 +1,8 @@
 //! Kernels in WGSL (`shaders/`), launched through burn-wgpu.
 //!
 //! A shader is a few files one after the other ([`shaders`]) with constants in front of them ([`source`]); a [`launch`] names
-//! them, sets constants and arguments, and binds buffers. Launches that do not wait for each other are joined to one
-//! ([`joined`]). How they are shaped depends on the [`tuning`]; what each took, a [`profile`] says.
+//! them, sets constants and arguments, and binds buffers. Independent launches are joined into one ([`joined`]). Their
+//! shapes depend on the [`tuning`]; a [`profile`] reports the time of each.
 //!
 //! Kernels of pictures: [`depthwise`], [`pointwise`], [`space_to_depth`], [`factorized_reduce`] and [`batch_norm`]; made of them
 //! are a relaxed [`cell`] and the [`conv_norm`] ops of derived cells.

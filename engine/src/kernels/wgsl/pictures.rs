@@ -1,4 +1,4 @@
-//! Sizes of pictures on a device, and how kernels go over them.
+//! Sizes of pictures on a device, and how kernels walk over them.
 
 use crate::device::Tuning;
 use crate::kernels::wgsl::launch::{Launch, tile};
@@ -11,7 +11,7 @@ pub(super) struct Pictures {
     pub channels: usize,
     /// Height and width.
     pub size: [usize; 2],
-    /// How many times as high and wide the inputs of a cell are whose nodes these are.
+    /// How many times as high and wide as these nodes their cell's inputs are.
     pub stride: usize,
     pub tuning: Tuning,
 }
@@ -37,7 +37,7 @@ impl Pictures {
         if self.size[1].is_multiple_of(4) { 4 } else { 1 }
     }
 
-    /// Pixels of a vector for kernels that know of no rows.
+    /// Pixels of a vector for kernels that ignore rows.
     pub fn plane_lanes(&self) -> usize {
         if self.plane().is_multiple_of(4) { 4 } else { 1 }
     }
@@ -96,7 +96,7 @@ impl Pictures {
         self.row_launch(lanes, &[files, &[halo]].concat())
     }
 
-    /// Fills a buffer of so many times all pictures with zeros.
+    /// Fills a buffer with zeros, as long as so many times all pictures.
     pub fn zero(&self, client: &Client, buffer: &Handle, times: usize) {
         let lanes = self.lanes();
         let vectors = times * self.floats() / lanes;

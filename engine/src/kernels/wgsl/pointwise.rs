@@ -19,10 +19,10 @@ pub(super) struct Pointwise {
     /// Pixels of a vector, and vectors of a plane.
     pub lanes: usize,
     pub plane: usize,
-    /// Inputs of an output, and all outputs.
+    /// Inputs per output, and all outputs.
     pub inputs: usize,
     pub outputs: usize,
-    /// Convolutions that a branch is made of, each of which reads inputs of its own: two in a factorized reduce.
+    /// Convolutions that make up a branch, each with inputs of its own: two in a factorized reduce.
     pub groups: usize,
     /// Whether the input goes through a ReLU first.
     pub relu: bool,
@@ -88,7 +88,7 @@ impl Pointwise {
         tile(self.plane, self.tuning.vectors())
     }
 
-    /// The weights [branches, outputs, inputs] that lie so among the parameters as [branches, inputs, outputs].
+    /// The weights [branches, outputs, inputs], placed among the parameters, transposed to [branches, inputs, outputs].
     pub fn transpose_weights(&self, client: &Client, parameters: &Handle, weights: Placement) -> Handle {
         let Self { branches, inputs, outputs, .. } = *self;
         let floats = branches * inputs * outputs;
@@ -154,8 +154,8 @@ impl Pointwise {
         (result, sums.scale_shift(client))
     }
 
-    /// Sums over the pixels of products of the outputs' gradient, as the file `of_outputs` has it, with the input: a launch that
-    /// is to be part of others.
+    /// Sums over the pixels of products of the outputs' gradient, loaded by the file `of_outputs`, with the input: a
+    /// launch to be part of others.
     pub fn weight_products(&self, client: &Client, of_outputs: &'static str) -> WeightProducts {
         let Self { branches, batch, lanes, plane, inputs, outputs, groups, relu, tuning } = *self;
         let most = tuning.tile();
@@ -188,8 +188,8 @@ impl Pointwise {
         }
     }
 
-    /// Writes the requested weight gradients, and returns the requested gradient of the input: all of it, or with a ReLU where
-    /// its input was positive.
+    /// Writes the requested weight gradients, and returns the requested gradient of the input: all of it, or with a
+    /// ReLU only where its input was positive.
     pub fn backward(&self, client: &Client, of: PointwiseBackward) -> Option<Handle> {
         let Self { branches, batch, plane, inputs, outputs, groups, .. } = *self;
         let PointwiseBackward { gradient, source, parameter_gradients, .. } = of;

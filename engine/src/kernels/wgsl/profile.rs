@@ -1,4 +1,4 @@
-//! Watching what is launched.
+//! Counting and timing launches.
 
 #[cfg(not(target_arch = "wasm32"))]
 use crate::profile::{KernelFigures, TimedBy};
@@ -26,12 +26,12 @@ fn sources() -> MutexGuard<'static, Option<Sources>> {
     SOURCES.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// Starts to keep the text of every shader launched.
+/// Starts keeping the text of every shader launched.
 pub fn start_sources() {
     *sources() = Some(Sources::new());
 }
 
-/// Ends it: the distinct texts, each with the names of its files.
+/// Stops, and returns the distinct texts, each with the names of its files.
 pub fn end_sources() -> BTreeMap<String, Vec<&'static str>> {
     sources().take().unwrap_or_default()
 }
@@ -43,7 +43,7 @@ pub(super) fn keep_source(text: impl FnOnce() -> String, files: &[&'static str])
     }
 }
 
-/// Counts every launch of the process, whoever asks for it, for as long as it lives.
+/// Counts every launch of the process, whatever its source, while this lives.
 pub(crate) struct Count {
     launches: Arc<Counter>,
     _watching: LaunchObservation,
@@ -70,21 +70,21 @@ impl Count {
 }
 
 thread_local! {
-    /// Name and bytes of the launch that this crate is about to ask for, while launches are timed.
+    /// Name and bytes of this crate's next launch, while launches are timed.
     static NEXT: Cell<Option<(String, u64)>> = const { Cell::new(None) };
 }
 
 static TIMING: AtomicBool = AtomicBool::new(false);
 
-/// Says what is launched next, if launches are timed.
+/// Notes what is launched next, if launches are timed.
 pub(super) fn name_next(name: impl FnOnce() -> String, bytes: u64) {
     if TIMING.load(Ordering::Relaxed) {
         NEXT.set(Some((name(), bytes)));
     }
 }
 
-/// Times every launch of the process by itself, for as long as it lives: by the device's timestamps where it has them,
-/// otherwise by the clock, its work waited for. Slower as a whole than without.
+/// Times every launch of the process by itself, while this lives: by the device's timestamps where it has them,
+/// otherwise by the clock, waiting for the work. All launches together take longer than without.
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) struct Profile {
     timer: Arc<Timer>,

@@ -1,9 +1,9 @@
 //! A recurrent cell over a whole window, relaxed or derived.
 //!
-//! A workgroup owns four columns of a state and has all of the minibatch, so that a node, its ops over the states that it reads
-//! and its BatchNorm are one launch: nine launches a word forward for eight nodes. Backward each node gathers what later nodes
-//! leave of its gradient, which makes eleven. Gates are computed again there rather than kept. A derived cell is one whose
-//! nodes read one state each, by ops of which one counts, and which has no BatchNorm.
+//! A workgroup owns four columns of a state and has all of the minibatch, so that a node, its ops over the states that
+//! it reads and its BatchNorm are one launch: nine launches a word forward for eight nodes. Backward each node gathers
+//! its gradient from later nodes, which makes eleven. Gates are computed again there rather than kept. A derived cell
+//! is one whose nodes read one state each, by one op, and which has no BatchNorm.
 
 use crate::device::Tuning;
 use crate::kernels::{
@@ -57,8 +57,8 @@ pub(super) fn forward(
     (result, moments, Saved { plan, inputs, op_weights, hidden, mask, output, kept })
 }
 
-/// Floats of the largest buffer that a window of a cell takes, relaxed unless it is given; none where the kernels do not
-/// support it.
+/// Floats of the largest buffer that a window of a cell takes, relaxed unless a genotype is given; none where the
+/// kernels do not support the cell.
 pub(crate) fn largest_buffer(length: usize, units: usize, batch: usize, derived: Option<&Genotype>) -> usize {
     if derived.is_some_and(|genotype| !RecurrentGraph::supports(genotype)) {
         return 0;
@@ -85,7 +85,7 @@ impl Norm {
         }
     }
 
-    /// The file that normalises.
+    /// The shader file that normalises.
     fn file(self) -> &'static str {
         match self {
             Self::Minibatch => "recurrent/batch_norm",
@@ -109,7 +109,7 @@ impl RecurrentGraph {
     }
 }
 
-/// Buffers that the backward pass needs of the forward pass.
+/// Buffers that the backward pass needs from the forward pass.
 #[derive(Clone, Debug)]
 struct Kept {
     /// Matrices by four columns, and then transposed by four rows.
@@ -136,13 +136,13 @@ impl RecurrentPlan {
         (self.length + self.cell.edges()) * 2 * self.state()
     }
 
-    /// Floats of the states' statistics, or something where there are none.
+    /// Floats of the states' statistics, or a placeholder where there are none.
     fn moments(&self) -> usize {
         if self.cell.is_relaxed() { self.length * self.cell.states() * 2 * self.units } else { 1 }
     }
 
-    /// Floats of the gradients of the ops' weights by column tile and element of the minibatch, or something where there are
-    /// none.
+    /// Floats of the gradients of the op weights by column tile and element of the minibatch, or a placeholder where
+    /// there are none.
     fn partial(&self) -> usize {
         if self.cell.is_relaxed() { self.tiles() * self.cell.edges() * self.batch * TILE } else { TILE }
     }
@@ -152,7 +152,7 @@ impl RecurrentPlan {
         self.cell.states() * self.tiles() * 2 * self.units
     }
 
-    /// A launch over all columns at a word, with the numbers that most have.
+    /// A launch over all columns at a word, with the numbers that most shaders read.
     fn launch(&self, files: &[&'static str], row: usize) -> Launch {
         Launch::new(1, files).set(&[
             ("UNITS", self.units),
@@ -233,7 +233,7 @@ impl RecurrentPlan {
         (output, Kept { packed, states, moments })
     }
 
-    /// A backward pass that has not begun.
+    /// A backward pass before its first word.
     fn backward<'a>(
         &'a self,
         client: &'a Client,
@@ -286,7 +286,7 @@ impl Backward<'_> {
         }
     }
 
-    /// The numbers that all launches at a word have.
+    /// The numbers that all launches at a word share.
     fn at(&self, launch: Launch, row: usize) -> Launch {
         let fresh = usize::from(row + 1 == self.plan.length);
         launch.set_switch("RELAXED", self.plan.cell.is_relaxed()).set(&[
@@ -333,7 +333,7 @@ impl Backward<'_> {
             "recurrent/later_gradients",
             "recurrent/node_gradient",
         ];
-        // The last node of a relaxed cell reads all states, and is the first to leave something of their gradients.
+        // The last node of a relaxed cell reads all states, and is the first to write their gradients.
         let held = usize::from(!cell.is_relaxed() || node < cell.nodes());
         let included = f64::from(u8::from(cell.includes(node)));
         let launch = self

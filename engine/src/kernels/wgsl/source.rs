@@ -3,12 +3,12 @@
 /// Added to a variance before its root is taken.
 pub(super) const EPSILON: &str = "const EPSILON: f32 = 1e-5;\n";
 
-/// Beginning of the entry point of every shader whose threads know nothing but their place among all.
+/// Beginning of the entry point of every shader whose only built-in value is the thread's global id.
 pub(super) const ENTRY: &str = "@compute @workgroup_size(64)\nfn main(@builtin(global_invocation_id) id: vec3<u32>)";
 
-/// The most workgroups along one dimension that WebGPU grants everywhere.
+/// The most workgroups along one dimension that WebGPU guarantees.
 pub(super) const MAX_WORKGROUPS: usize = 65535;
-/// Argument of a launch of more workgroups along x than that: how many there are along y without those of x.
+/// Argument of a launch with more workgroups along x than that: the number along y before some of x were moved there.
 pub(super) const FOLDED_ROWS: &str = "FOLDED_ROWS";
 
 /// Vectors of four words that hold `arguments` words.
@@ -28,7 +28,7 @@ pub(super) fn argument(at: usize, float: bool) -> String {
     if float { format!("bitcast<f32>({word})") } else { word }
 }
 
-/// A shader whose workgroups along x beyond the most that are granted go along y, `rows` of them to a turn.
+/// A shader whose workgroups along x beyond the limit go along y, `rows` of them to a turn.
 pub(super) fn unfolded(text: &str, rows: &str) -> String {
     assert!(
         text.contains(ENTRY),

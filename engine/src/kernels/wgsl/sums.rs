@@ -11,7 +11,7 @@ pub(super) struct Placement {
 }
 
 impl Placement {
-    /// So many branches that lie one after the other.
+    /// Adjacent branches from `offset` on.
     pub fn together(offset: usize, branches: usize) -> Self {
         Self { offsets: [offset, 0], split: branches }
     }

@@ -3,7 +3,7 @@
 use crate::device::Tuning;
 
 impl Tuning {
-    /// Whether launches that do not wait for each other are one launch, which takes a shader for every set of parts.
+    /// Whether independent launches are joined into one, which takes a shader for every set of parts.
     pub(super) fn joins(self) -> bool {
         self != Self::Browser
     }
@@ -32,7 +32,7 @@ impl Tuning {
         }
     }
 
-    /// Whether neighbouring threads go along runs of pixels instead of side by side.
+    /// Whether neighbouring threads walk runs of pixels instead of single pixels side by side.
     pub(super) fn runs(self) -> bool {
         self != Self::Gpu
     }

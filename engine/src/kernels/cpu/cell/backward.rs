@@ -31,7 +31,7 @@ pub(super) struct Backward<'a> {
 }
 
 impl Cell<'_> {
-    /// Gradients of what is requested, from that of the output [batch, 4 channels, height, width].
+    /// Requested gradients, from that of the output [batch, 4 channels, height, width].
     pub fn backward(
         &self,
         requested: Requested,
@@ -63,14 +63,14 @@ impl Cell<'_> {
     }
 }
 
-/// Whether the gradient of a state is of use.
+/// Whether the gradient of a state is needed.
 fn is_needed(state: usize, requested: Requested) -> bool {
     state >= 2 || requested.parameters || requested.inputs[state]
 }
 
 impl Backward<'_> {
-    /// Computes the gradient of a state; the sums of its channels, and those of its products with all that the state is made of:
-    /// [1 + terms, blocks].
+    /// Computes the gradient of a state, the sums of its channels, and the sums of its products with all parts of the
+    /// state: [1 + terms, blocks].
     fn state(&mut self, state: usize, saved: &SavedCell) -> Vec<[f64; LANES]> {
         let cell = self.cell;
         let (images, vectors) = (cell.images(), cell.state(state));
@@ -103,7 +103,7 @@ impl Backward<'_> {
         total(&along, width)
     }
 
-    /// Writes what a state's gradient gets from the output.
+    /// Starts a state's gradient with its part of the output's.
     fn start(&self, state: usize, image: usize, gradient: &mut [Vector]) {
         match state.checked_sub(2) {
             Some(node) => {
@@ -115,7 +115,7 @@ impl Backward<'_> {
         }
     }
 
-    /// Sums the gradient of a state, and its products with all that the state is made of: the terms of a node, or a raw input.
+    /// Sums the gradient of a state, and its products with all parts of the state: the terms of a node, or a raw input.
     fn sum_products(
         &self,
         state: usize,
@@ -138,7 +138,7 @@ impl Backward<'_> {
         }
     }
 
-    /// No gradients yet of the weights of the first convolutions on the edges out of a state, if they are requested.
+    /// Zeroed gradients of the weights of the first convolutions on the edges out of a state, if they are requested.
     fn no_gradients(&self, state: usize) -> Vec<WeightGradient> {
         let edges = readers(state).map(|reader| &self.cell.edges[edge(state, reader)]);
         match self.requested.parameters {
@@ -200,8 +200,8 @@ impl Backward<'_> {
         }
     }
 
-    /// Goes back through the second convolutions of the separable ops into a node: leaves the gradient of what the first BatchNorm
-    /// gives where their outputs were.
+    /// Goes back through the second convolutions of the separable ops into a node: overwrites their outputs with the
+    /// gradients of the outputs of the first BatchNorm.
     fn second_convolutions(&mut self, node: usize, saved: &mut SavedCell) {
         let cell = self.cell;
         let (images, vectors) = (cell.images(), cell.node());
@@ -277,7 +277,7 @@ impl Backward<'_> {
         let (cell, requested) = (self.cell, self.requested);
         let (images, blocks, plane) = (cell.images(), cell.blocks(), cell.plane_of(which));
         let (sums, products) = along.split_at(blocks);
-        // The state is normalised already; its BatchNorm's own scale is what weighs it.
+        // The state is normalised already; the scale of its BatchNorm is the weight.
         let scale = &saved.inputs[which].scale;
         let (_, map) = Norm::identity(blocks).backward(sums, products, images * plane, |block, l| scale[block][l]);
         let reader = cell.reader(which);
@@ -338,7 +338,7 @@ struct SecondScratch {
     scratch: Scratch,
 }
 
-/// Each group's part of what leaves states for a node; given are the states with the scales and shifts of all their readers.
+/// Each group's share of the states for a node; given are the states with the scales and shifts of all their readers.
 fn second_parts<'a>(
     cell: &'a Cell,
     node: usize,

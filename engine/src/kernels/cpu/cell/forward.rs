@@ -14,7 +14,7 @@ use crate::kernels::cpu::{
 use crate::kernels::plan::SEPARABLE;
 use crate::space::NODES;
 
-/// The terms of a node's sum with the scale of their blocks, and what is added to them.
+/// The terms of a node's sum with the scale of their blocks, and the constant added to them.
 struct NodeSum {
     terms: Vec<(Term, Vec<Vector>)>,
     shift: Vec<Vector>,
@@ -63,7 +63,8 @@ impl Cell<'_> {
         moments.norms(blocks, plane).remove(0)
     }
 
-    /// Finishes a state's values, and computes what its readers make of it at first; nothing for the last state.
+    /// Finishes a state's values, and computes the first convolutions and pools that read it; nothing for the last
+    /// state.
     fn finish_state(
         &self,
         state: usize,
@@ -157,7 +158,7 @@ impl Cell<'_> {
         outgoing.second_norms = moments.norms(blocks, plane);
     }
 
-    /// The scale of each term of a node, and what is added to their sum.
+    /// The scale of each term of a node, and the constant added to their sum.
     fn node_sum(&self, node: usize, saved: &SavedCell) -> NodeSum {
         let mut sum = NodeSum { terms: Vec::new(), shift: vec![ZERO; self.blocks()] };
         for term in self.terms(node) {

@@ -1,8 +1,9 @@
 //! A relaxed convolutional cell.
 //!
-//! Work goes state by state: once a state is known, every image's ReLU is padded once for all convolutions that read it, and
-//! backward once for all that its gradient gets from. What lies between two BatchNorms of an image stays in a core's own cache.
-//! Saved are the values that BatchNorm normalises; what depthwise convolutions give is computed again.
+//! Work goes state by state: once a state is known, each image's ReLU is padded once for all convolutions that read it;
+//! backward, its gradient is likewise gathered once from all of them. Everything between two BatchNorms of an image
+//! stays in a core's own cache. The values that BatchNorm normalises are saved; the outputs of depthwise convolutions
+//! are computed again.
 
 mod backward;
 mod forward;
@@ -75,7 +76,7 @@ struct Term {
     place: Place,
 }
 
-/// Where a term is among what a state gives.
+/// Where a term is among the outputs of a state's ops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     State,
@@ -84,7 +85,7 @@ enum Place {
     Second(usize),
 }
 
-/// How the values of an edge that BatchNorm normalises get their gradients.
+/// How the gradients of an edge's values before BatchNorm follow from the node's.
 #[derive(Clone, Debug, Default)]
 struct EdgeMaps {
     first: Vec<GradientMap>,

@@ -39,7 +39,7 @@ fn scale(variance: f32) -> f32 {
     1.0 / (variance + BATCH_NORM_EPSILON as f32).sqrt()
 }
 
-/// Puts the gradient of a state before BatchNorm in place of that of the state `value` after it.
+/// Replaces the gradient of the state `value` after BatchNorm by that of the state before it.
 #[inline(always)]
 pub(super) fn normalise_gradient(gradient: &mut [f32], value: &[f32], variances: &[f32]) {
     let units = variances.len();

@@ -1,8 +1,8 @@
 //! A recurrent cell over a whole window, relaxed or derived.
 //!
-//! The gates of a node for all states that it reads are one product. Backward the gates are computed again, those of several words
-//! at once, and turn into their gradients where they are; then what the states get is one product, and what the node's matrix
-//! gets one over all of those words.
+//! The gates of a node for all states that it reads are one product. The backward pass computes the gates again, those
+//! of several words at once, and overwrites them with their gradients; the gradients of the states are then one
+//! product, and the gradient of the node's matrix is one over all of those words.
 
 mod batch_norm;
 mod node;
@@ -22,9 +22,9 @@ use crate::space::RECURRENT_CANDIDATES;
 use burn::backend::{Flex, flex::FlexTensor};
 use std::ops::Range;
 
-/// Ops that a node's weights are of; the zero op adds nothing.
+/// Ops with a weight; the zero op adds nothing.
 const OPS: usize = RECURRENT_CANDIDATES.len() - 1;
-/// Rows whose gates are computed again at once: what they take stays in the CPU's caches.
+/// Rows whose gates are computed again at once: few enough to stay in the CPU's caches.
 const GATE_ROWS: usize = 128;
 
 /// Outputs [length, batch, units] of a cell over a window, and where its states are normalised, which is by the minibatch
@@ -48,7 +48,7 @@ pub(super) fn forward(
     (output.clone(), moments, Saved { window, output, kept })
 }
 
-/// Each edge's weights of the ops other than zero, out of those of all ops.
+/// Weights of each edge's ops other than zero, out of those of all ops.
 fn shares(op_weights: &[f32]) -> Vec<[f32; OPS]> {
     op_weights
         .as_chunks::<{ OPS + 1 }>()
@@ -64,17 +64,17 @@ struct Plan {
     batch: usize,
     units: usize,
     cell: RecurrentGraph,
-    /// The ops' weights of each edge.
+    /// Op weights of each edge.
     shares: Vec<[f32; OPS]>,
 }
 
 impl Plan {
-    /// Floats of a state.
+    /// Floats per state.
     fn state(&self) -> usize {
         self.batch * self.units
     }
 
-    /// Floats of a matrix.
+    /// Floats per matrix.
     fn matrix(&self) -> usize {
         2 * self.units * self.units
     }
@@ -127,7 +127,7 @@ impl Window {
         self.matrices.narrow(0, node * self.plan.units, self.plan.units)
     }
 
-    /// States [rows, units] as the matrices get them.
+    /// States [rows, units] as the matrices read them.
     fn masked<'a>(&self, states: impl IntoIterator<Item = &'a [f32]>) -> FlexTensor {
         let mask = values(&self.mask);
         let mut masked = Vec::new();
@@ -186,8 +186,8 @@ impl Window {
         (output, Kept { states, moments })
     }
 
-    /// Gradients of the inputs [length, batch, 2 units], of the matrices [states * units, 2 units] where requested, and of the
-    /// ops' weights [edges, 4].
+    /// Gradients of the inputs [length, batch, 2 units], of the matrices [states * units, 2 units] where requested, and
+    /// of the op weights [edges, 4].
     fn backward(
         &self,
         Kept { states, moments }: &Kept,
@@ -199,13 +199,13 @@ impl Window {
         let (plan, size) = (&self.plan, self.plan.state());
         let mut of_inputs = vec![0f32; 2 * length * size];
         let mut of_matrices = matrices_requested.then(|| vec![0f32; cell.states() * plan.matrix()]);
-        // Of each edge's ops by unit.
+        // By edge, op and unit.
         let mut of_shares = vec![0f32; cell.edges() * OPS * units];
         let mut carried = vec![0f32; size];
         let words = (GATE_ROWS / batch).max(1);
         for first in (0..length).step_by(words).rev() {
             let rows = first..length.min(first + words);
-            // What the matrices get of these words, and the gates that they make of it, which turn into their gradients.
+            // The matrices' inputs for these words, and their gates, which are overwritten with their gradients.
             let befores = self.masked(rows.clone().map(|row| self.before(row, output)));
             let mut first_gates = product(&befores, &self.matrix(0));
             let of_words = rows.start * 2 * size..rows.end * 2 * size;
@@ -266,7 +266,7 @@ impl Window {
         (of_inputs, of_matrices, of_shares)
     }
 
-    /// Adds what a matrix gives back for a state.
+    /// Adds a state's gradient through a matrix, dropout applied.
     fn add_masked(&self, sum: &mut [f32], found: &[f32]) {
         for ((sum, value), scale) in sum.iter_mut().zip(found).zip(values(&self.mask)) {
             *sum += value * scale;

@@ -4,7 +4,7 @@ use crate::kernels::cpu::{exp, on_all_cores, recurrent::OPS, sigmoid, vectors};
 
 /// Rows that a core takes at a time.
 const ROWS: usize = 16;
-/// Values that are computed side by side: copied out of their rows, so that nothing keeps the compiler from it.
+/// Values computed side by side: copied out of their rows, so that nothing keeps the compiler from vectorising.
 const LANES: usize = 16;
 
 /// An edge of a node.
@@ -16,7 +16,7 @@ pub(super) struct Edge<'a> {
     pub shares: [f32; OPS],
 }
 
-/// The first state: the state before, moved by a gate towards a candidate.
+/// The first state: the previous state, moved by a gate towards a candidate.
 pub(super) fn first_state(units: usize, fresh: &mut [f32], before: &[f32], gates: [&[f32]; 2]) {
     vectors!({
         let [words, states] = gates.map(|gates| gates.chunks(2 * units));
@@ -32,8 +32,8 @@ pub(super) fn first_state(units: usize, fresh: &mut [f32], before: &[f32], gates
     });
 }
 
-/// The gradients of the first state's gates in their place, and of the state before in place of what is carried, but for
-/// what goes by the gates.
+/// Replaces the first state's gates by their gradients, and the carried gradient by that of the previous state, without
+/// the part that comes through the gates.
 pub(super) fn first_state_gradient<'a>(
     units: usize,
     gates: impl Iterator<Item = &'a mut [f32]>,
@@ -59,13 +59,13 @@ pub(super) fn first_state_gradient<'a>(
 /// The ops of a candidate: tanh, ReLU, sigmoid, identity.
 #[inline(always)]
 fn ops(candidate: f32) -> [f32; OPS] {
-    // Beyond it they are what they are here, in float32.
+    // Beyond these bounds the results do not change in float32.
     let small = exp(-candidate.clamp(-40.0, 40.0));
     let square = small * small;
     [(1.0 - square) / (1.0 + square), candidate.max(0.0), 1.0 / (1.0 + small), candidate]
 }
 
-/// The sum of ops by their weights.
+/// The weighted sum of the ops.
 #[inline(always)]
 fn weighted(ops: [f32; OPS], shares: [f32; OPS]) -> f32 {
     (ops[0] * shares[0] + ops[1] * shares[1]) + (ops[2] * shares[2] + ops[3] * shares[3])
@@ -96,8 +96,8 @@ pub(super) fn node(units: usize, fresh: &mut [f32], edges: &[Edge]) {
     });
 }
 
-/// From the gradient `given` of a node's sum those of an edge's gates, in their place, of the state that it begins at, added,
-/// and of its ops' weights by unit, added.
+/// From the gradient `given` of a node's sum, the gradients of an edge's gates, written in their place, and those of
+/// the edge's source state and of its op weights by unit, both added.
 #[inline(always)]
 pub(super) fn edge_gradient(
     units: usize,

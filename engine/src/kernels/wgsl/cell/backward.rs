@@ -33,7 +33,7 @@ struct Backward<'a> {
     parameter_gradients: Handle,
     /// Sums of the nodes' gradients [4, channels].
     node_sums: Handle,
-    /// Sums of the nodes' gradients times what their edges' pools and skip connections give [14, channels, 4].
+    /// Sums of the nodes' gradients times the outputs of their edges' pools and skip connections [14, channels, 4].
     edge_sums: Handle,
     /// How the gradients of the branches' outputs follow from those of their nodes, and of the op weights
     /// [branches of all nodes, channels, 4].
@@ -41,7 +41,7 @@ struct Backward<'a> {
 }
 
 impl Cell<'_> {
-    /// Gradients of what is requested, from that of the output [batch, 4 channels, height, width].
+    /// Requested gradients, from that of the output [batch, 4 channels, height, width].
     pub fn backward(
         self,
         requested: Requested,
@@ -315,12 +315,12 @@ impl Backward<'_> {
         (gradients, coefficients)
     }
 
-    /// Inner pointwise convolutions of the separable ops: gradients of their weights, and of what they read
-    /// [2 edges, batch, channels, height, width].
+    /// Inner pointwise convolutions of the separable ops: gradients of their weights and of their inputs [2 edges,
+    /// batch, channels, height, width].
     fn inner_convolutions(&self, node: usize, gradient: NormedGradient) -> Handle {
         let cell = &self.cell;
         let edges = node + 2;
-        // What the first convolutions computed is computed once more rather than kept.
+        // The outputs of the first convolutions are recomputed rather than kept.
         let source = self.with_parameters.then(|| {
             let source = cell.empty(SEPARABLE * edges * cell.node());
             let outputs = [0, edges].map(|branch| FirstOutput { values: &source, branch, sums: None });

@@ -8,7 +8,7 @@ use crate::kernels::{
 use crate::space::NODES;
 use cubecl::server::Handle;
 
-/// The files that say where states lie, and where phases do.
+/// Shader files that locate states, and phases.
 const STATES: &str = "cell/state_offset";
 const PHASES: &str = "space_to_depth/state_offset";
 
@@ -18,7 +18,7 @@ pub(super) struct FirstOutput<'a> {
     pub values: &'a Handle,
     /// Branch of the node's first edge among them.
     pub branch: usize,
-    /// Where the sums of every channel go, if anywhere.
+    /// Where each channel's sums go, if they are computed.
     pub sums: Option<&'a Handle>,
 }
 
@@ -77,8 +77,8 @@ impl Cell<'_> {
         joined.run(self.client);
     }
 
-    /// Takes the gradients of the outputs to the states, a thread adding up all kinds of an edge, and to the weights where there
-    /// are sums for them.
+    /// Adds the gradients of the outputs to those of the states, a thread adding up all kinds of an edge, and computes
+    /// those of the weights where there is room for their sums.
     pub(super) fn first_convolution_gradients(
         &self,
         of: FirstBackward,
@@ -92,7 +92,7 @@ impl Cell<'_> {
         if edges == 0 {
             return;
         }
-        // What an edge's gradients are read for is done at about the same time.
+        // The readers of an edge's gradients run at about the same time.
         let turns = if weights.is_some() { 1 + DEPTHWISE.len() } else { 1 };
         // The last node is the first to add to the cell's inputs.
         let fresh = if of.node + 1 == NODES { 2 - from } else { 0 };
@@ -128,8 +128,8 @@ impl Cell<'_> {
         joined.run(self.client);
     }
 
-    /// The same for the edges from a reduction cell's inputs, whose gradients go to the phases. The gradients of weights that are
-    /// spread over the phases go to the parameters' at once.
+    /// The same for the edges from a reduction cell's inputs, whose gradients go to the phases. The gradients of
+    /// weights that are spread over the phases go straight to the parameters'.
     fn strided_gradients(
         &self,
         of: &FirstBackward,

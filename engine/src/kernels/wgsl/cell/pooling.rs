@@ -1,4 +1,4 @@
-//! Pools of a cell's states, and what pools and skip connections pass back.
+//! Pools of a cell's states, and the gradients through pools and skip connections.
 
 use crate::kernels::wgsl::{
     batch_norm::ChannelSums,
