@@ -281,7 +281,7 @@ fn a_subset_is_balanced_and_written_whole_or_not_at_all() {
 #[test]
 fn a_wrong_command_is_told_in_a_line() {
     let usage = |args: &[&str]| refusal(darts().args(args), 2);
-    let required = "the following required arguments were not provided: --out <DIR> <NAME> (--help tells more)";
+    let required = "the following required arguments were not provided: --out <DIR> <NAME> (see --help)";
     assert_eq!(usage(&["data", "fetch"]), required);
     let zero = usage(&["data", "subset", "--data", "x", "--out", "y", "--train-images", "0"]);
     assert!(zero.starts_with("invalid value '0' for '--train-images <N>'"), "{zero}");

@@ -76,7 +76,7 @@ fn cells_that_are_none_are_refused() {
     let dir = tempdir().unwrap();
     let told = |what: &str| refused(dir.path(), what);
     let known = "DARTS_V1, DARTS_V2, NASNet, AmoebaNet, PNASNet, ENAS";
-    let unknown = format!("DARTS is no published cell ({known}), no file, no run folder and no share code");
+    let unknown = format!("DARTS is not a published cell ({known}), a file, a run folder or a share code");
     assert_eq!(told("DARTS"), unknown);
     assert_eq!(told("."), ". holds no run: it has no config.json");
     let whole = serde_json::to_value(published("NASNet")).unwrap();
@@ -124,7 +124,7 @@ fn codes_with_errors_are_refused() {
         refusal(darts().args(["genotype", "show", "NASNet", "--format", "svg"]), 2).starts_with("invalid value 'svg'")
     );
     let both = refusal(darts().args(["genotype", "show", "NASNet", "--format", "dot", "--json"]), 1);
-    assert_eq!(both, "--json prints JSON, --format something else; choose one of them");
+    assert_eq!(both, "--json does not go with another --format; choose one of them");
 }
 
 #[test]
@@ -209,5 +209,5 @@ fn the_table_takes_any_cells() {
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
     assert_eq!(text.lines().filter(|line| line.starts_with(&random[..15])).count(), 2, "{text}");
     let told = refusal(darts().args(["table", "nasnet", "none"]), 1);
-    assert!(told.starts_with("none is no published cell ("), "{told}");
+    assert!(told.starts_with("none is not a published cell ("), "{told}");
 }

@@ -218,7 +218,7 @@ fn folders_and_sizes_that_are_not_right_are_refused() {
     write(&dir.path().join("data/val/other/1.jpg"), [8, 8], [0; 3], 1);
     assert_eq!(told(&[]), "data/val/other is a class that data/train does not have");
     fs::remove_dir_all(dir.path().join("data/val")).unwrap();
-    assert_eq!(told(&[]), "data has no folder val, whose pictures are tested on");
+    assert_eq!(told(&[]), "data has no folder val, with the pictures to test on");
     fs::rename(dir.path().join("data/train"), dir.path().join("data/training")).unwrap();
     assert_eq!(told(&[]), "data has no folder train");
     assert_eq!(files(dir.path()), ["data"]);

@@ -101,12 +101,12 @@ fn the_protocol_runs_once_and_goes_on_where_it_was() {
     let before = changed(&stage);
     let again = reproduce(dir.path(), "out", &searchers).output().unwrap();
     let (text, remarks) = (String::from_utf8(again.stdout).unwrap(), String::from_utf8(again.stderr).unwrap());
-    assert_eq!(remarks.matches(": done before").count(), 11, "{remarks}");
+    assert_eq!(remarks.matches(": already done").count(), 11, "{remarks}");
     assert_eq!(changed(&stage), before);
     let written: Value = serde_json::from_slice(&fs::read(out.join("report.json")).unwrap()).unwrap();
     assert_eq!(written, report);
     assert!(text.contains("DARTS (first order) + cutout") && text.contains("3.00 \u{b1} 0.14"), "{text}");
-    assert!(text.contains("Not the paper's sizes") && text.contains("epochs 1 (600)"), "{text}");
+    assert!(text.contains("These sizes differ from the paper's") && text.contains("epochs 1 (600)"), "{text}");
     assert!(text.contains(" than random (standard error of the difference "), "{text}");
 
     // A stage that was interrupted is done again, to the same end.
@@ -140,7 +140,7 @@ fn all_cells_may_be_trained_and_other_settings_are_another_reproduction() {
     let told = refusal(&mut changed, 1);
     assert_eq!(told, "out/random/train-1-1 was made with other settings; name another folder or move it away");
     let twice = refusal(&mut reproduce(dir.path(), "new", &["--order", "first,first"]), 1);
-    assert_eq!(twice, "searcher names one twice");
+    assert_eq!(twice, "--searcher names the same searcher twice");
     let none = refusal(&mut reproduce(dir.path(), "new", &["--searcher", "genetic"]), 2);
     assert!(none.starts_with("invalid value 'genetic' for '--searcher <"), "{none}");
     assert!(!dir.path().join("new").exists());
@@ -233,7 +233,7 @@ fn the_protocol_of_language_models_runs_once_and_goes_on_where_it_was() {
     // What the paper reports is told apart from what was measured.
     let again = reproduce_text(dir.path(), "out", &[]).output().unwrap();
     let (text, remarks) = (String::from_utf8(again.stdout).unwrap(), String::from_utf8(again.stderr).unwrap());
-    assert_eq!(remarks.matches(": done before").count(), 2 + 2 + 3 + 3 * 2, "{remarks}");
+    assert_eq!(remarks.matches(": already done").count(), 2 + 2 + 3 + 3 * 2, "{remarks}");
     let (measured, reported) = text.split_once("The paper reports, on Penn Treebank, table 2:").unwrap();
     assert!(measured.contains("measured here") && measured.contains("ENAS, as published"), "{text}");
     assert!(!measured.contains("55.7") && reported.contains("58.1             55.7"), "{text}");

@@ -273,7 +273,7 @@ fn a_run_on_text_goes_on_from_any_step() {
             2,
             "{told}"
         );
-        assert!(told.contains("\ndamaged goes on after 5 steps; "), "{told}");
+        assert!(told.contains("\ndamaged resumes after 5 steps; "), "{told}");
         same(&left(&damaged), &whole);
 
         // A run goes on as what it is, with the text that it had.
@@ -295,7 +295,7 @@ fn a_run_on_text_goes_on_from_any_step() {
         assert!(changed.starts_with(expected), "{changed}");
         fs::write(&moved, text.replace('\n', " \n")).unwrap();
         let again = done(&mut resume(what, &["--valid-file", "moved.txt"]));
-        assert!(again.starts_with("other goes on after 5 steps; "), "{again}");
+        assert!(again.starts_with("other resumes after 5 steps; "), "{again}");
         same(&left(&dir.path().join("other")), &whole);
         fs::write(&valid, text).unwrap();
         for run in ["whole", "damaged", "other"] {
@@ -321,9 +321,9 @@ fn an_interrupted_run_on_text_saves_its_step_and_goes_on() {
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(130), "{error}");
         let step = step_of(checkpoints(&run).last().unwrap());
-        assert_eq!(error, format!("darts: interrupted after {step} steps, all saved; --resume goes on from there\n"));
+        assert_eq!(error, format!("darts: interrupted after {step} steps, all saved; --resume continues from there\n"));
         let told = done(&mut command(dir.path(), &what, &["--resume", "run"]));
-        assert!(told.starts_with(&format!("run goes on after {step} steps\n")), "{told}");
+        assert!(told.starts_with(&format!("run resumes after {step} steps\n")), "{told}");
         done(command(dir.path(), &what, &settings("whole")).arg("--quiet"));
         same(&left(&run), &left(&dir.path().join("whole")));
         let shown = document(&mut command(dir.path(), &what, &["--resume", "run"]));
@@ -355,14 +355,14 @@ fn an_interrupted_run_saves_its_step_and_goes_on() {
         let plural = if step == 1 { "" } else { "s" };
         assert_eq!(
             error,
-            format!("darts: interrupted after {step} step{plural}, all saved; --resume goes on from there\n")
+            format!("darts: interrupted after {step} step{plural}, all saved; --resume continues from there\n")
         );
         let events = events(&run);
         assert!(matches!(events.last(), Some(Event::Step { .. } | Event::Epoch { .. })), "{:?}", events.last());
         first = vec!["--resume", "run"];
     }
     let error = done(&mut command(dir.path(), &SEARCH, &first));
-    assert!(error.starts_with("run goes on after "), "{error}");
+    assert!(error.starts_with("run resumes after "), "{error}");
     same(&left(&run), &left(&dir.path().join("whole")));
 
     // Time adds up over all parts.
@@ -422,7 +422,7 @@ fn damaged_files_are_noticed_and_the_last_whole_state_is_used() {
     fs::write(six.join("checkpoints/.darts-def"), "half").unwrap();
     let told = done(&mut resume("six"));
     assert!(
-        told.starts_with("six goes on after 6 steps; 4 lines of its log that followed will be told again\n"),
+        told.starts_with("six resumes after 6 steps; 4 lines of its log after that will be written again\n"),
         "{told}"
     );
     same(&left(&six), &whole);
@@ -444,8 +444,8 @@ fn damaged_files_are_noticed_and_the_last_whole_state_is_used() {
     change(&bits.join("events.jsonl"), &|bytes| bytes.truncate(bytes.len() - 40));
     let told = done(&mut resume("bits"));
     let corrupt = "is truncated or corrupt: its checksum does not fit its bytes";
-    let expected = [6, 5, 4].map(|step| format!("passed over: bits/{} {corrupt}\n", checkpoint(step))).concat();
-    assert!(told.starts_with(&(expected + "bits goes on after 3 steps; 8 lines of its log ")), "{told}");
+    let expected = [6, 5, 4].map(|step| format!("skipped: bits/{} {corrupt}\n", checkpoint(step))).concat();
+    assert!(told.starts_with(&(expected + "bits resumes after 3 steps; 8 lines of its log ")), "{told}");
     same(&left(&bits), &whole);
 
     // A log that lost what a checkpoint follows.
@@ -454,9 +454,9 @@ fn damaged_files_are_noticed_and_the_last_whole_state_is_used() {
     let ends: Vec<usize> = (0..events.len()).filter(|&at| events[at] == b'\n').collect();
     fs::write(log.join("events.jsonl"), &events[..ends[2] + 20]).unwrap();
     let told = done(&mut resume("log"));
-    assert!(told.starts_with(&format!("passed over: log/events.jsonl: has only {} of the ", ends[2] + 20)), "{told}");
+    assert!(told.starts_with(&format!("skipped: log/events.jsonl: has only {} of the ", ends[2] + 20)), "{told}");
     assert!(
-        told.contains("\nlog goes on after 2 steps; 1 line of its log that followed will be told again\n"),
+        told.contains("\nlog resumes after 2 steps; 1 line of its log after that will be written again\n"),
         "{told}"
     );
     same(&left(&log), &whole);
@@ -476,7 +476,7 @@ fn damaged_files_are_noticed_and_the_last_whole_state_is_used() {
     fs::remove_dir_all(new.join("checkpoints")).unwrap();
     fs::write(new.join("events.jsonl"), &events[..30]).unwrap();
     let told = done(&mut resume("new"));
-    assert!(told.starts_with("new begins anew; 1 line of its log that followed will be told again\n"), "{told}");
+    assert!(told.starts_with("new starts anew; 1 line of its log after that will be written again\n"), "{told}");
     same(&left(&new), &whole);
 }
 
@@ -488,9 +488,8 @@ fn a_run_goes_on_as_what_it_is() {
     copy(&run, "run", 4);
     for (flag, value) in [("--epochs", "3"), ("--batch-size", "2"), ("--out", "other"), ("--device", "cpu")] {
         let told = refusal(&mut resume("run", &[flag, value]), 2);
-        let expected = format!(
-            "{flag} does not go with --resume: the run keeps the settings in its config.json (--help tells more)"
-        );
+        let expected =
+            format!("{flag} does not go with --resume: the run keeps the settings in its config.json (see --help)");
         assert_eq!(told, expected);
     }
     let told = refusal(&mut resume("run", &["--data", "textures"]), 1);

@@ -55,7 +55,7 @@ fn a_search_leaves_a_whole_run() {
     let output = search(&out, &["--seed", "3"]).output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{error}");
-    for epoch in ["epoch 1 of 2: weight loss ", "epoch 2 of 2: weight loss "] {
+    for epoch in ["epoch 1 of 2: train loss ", "epoch 2 of 2: train loss "] {
         assert!(error.contains(epoch), "{error}");
     }
     assert_eq!(files(&out), ["checkpoints", "config.json", "events.jsonl", "genotype.json"]);

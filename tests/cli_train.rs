@@ -239,7 +239,7 @@ fn settings_that_make_no_training_run_are_refused() {
     }
     let large = told(1, &["--device", "cpu", "--init-channels", "1000", "--batch-size", "8"]);
     assert!(large.starts_with("init-channels and layers make a network of "), "{large}");
-    assert!(told(1, &["--arch", "NONE_SUCH"]).starts_with("NONE_SUCH is no published cell ("));
+    assert!(told(1, &["--arch", "NONE_SUCH"]).starts_with("NONE_SUCH is not a published cell ("));
     assert!(told(1, &["--arch", "few.packed"]).starts_with("few.packed: "));
     assert!(told(2, &["--device", "tpu"]).starts_with("invalid value 'tpu' for '--device <"));
     assert_eq!(files(dir.path()), ["few.packed"]);

@@ -218,10 +218,10 @@ fn a_search_is_watched_paused_changed_and_stopped() {
     assert_eq!(missed, 1);
 
     for (body, problem) in [
-        ("", "this is no command: EOF"),
-        (r#"{"type":"explode"}"#, "this is no command: unknown variant `explode`"),
-        (r#"{"type":"intervene","intervention":{"change":"nudge"}}"#, "this is no command: missing field"),
-        (&" ".repeat(5000), "this is longer than any command"),
+        ("", "not a command: EOF"),
+        (r#"{"type":"explode"}"#, "not a command: unknown variant `explode`"),
+        (r#"{"type":"intervene","intervention":{"change":"nudge"}}"#, "not a command: missing field"),
+        (&" ".repeat(5000), "longer than any command"),
     ] {
         let (status, told) = serving.control(body);
         assert!(status == 400 && told.starts_with(problem), "{status}: {told}");
@@ -352,7 +352,8 @@ fn what_cannot_be_served_is_told_before_anything_long_begins() {
         assert!(!dir.path().join("run").exists());
         told
     };
-    let unbuilt = "the page is not built: page has no index.html (trunk build makes it, --page names its folder)";
+    let unbuilt =
+        "the page is not built: page has no index.html (build it with trunk build, or name its folder with --page)";
     assert_eq!(watched(&["--watch", "127.0.0.1:0"]), unbuilt);
     fs::write(dir.path().join("page/index.html"), "<head>").unwrap();
     assert!(watched(&["--watch", "nowhere"]).starts_with("cannot listen at nowhere: "));

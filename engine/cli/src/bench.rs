@@ -1,4 +1,4 @@
-//! `darts bench`: how long things take here.
+//! `darts bench`: the speed of this machine.
 
 mod checkpoint;
 
@@ -21,28 +21,30 @@ use std::{fmt::Display, path::PathBuf};
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Time weight steps and architecture steps of a search on random images, and say what they move and compute.
+    /// Time the steps of a convolutional search on random images.
     ///
-    /// The defaults are the paper's sizes. Work on the device is waited for; one step of each kind runs before any is timed.
-    /// Several sizes, as in --batch-size 16,32,64, are measured one after the other, and set against linear growth at the end.
+    /// Times weight steps and architecture steps, and counts the memory traffic and arithmetic of each. The defaults are the
+    /// paper's sizes. Each time includes the work on the device; one untimed step of each kind comes first. Several sizes, as
+    /// in --batch-size 16,32,64, are measured in turn, and finally compared with linear growth.
     Step(Step),
-    /// Time weight steps and architecture steps of a recurrent search on random words, and say what they launch a word, move
-    /// and compute.
+    /// Time the steps of a recurrent search on random words.
     ///
-    /// Work on the device is waited for; one step of each kind runs before any is timed. Several sizes, as in
-    /// --batch-size 16,32,64, are set against linear growth at the end. tests/peer/torch_rnn.py times the same in PyTorch.
+    /// Times weight steps and architecture steps, and counts the launches per word, memory traffic and arithmetic of each.
+    /// Each time includes the work on the device; one untimed step of each kind comes first. Several sizes, as in
+    /// --batch-size 16,32,64, are finally compared with linear growth. tests/peer/torch_rnn.py times the same in PyTorch.
     Recurrent(Recurrent),
-    /// Time training steps of a network of derived cells on generated images, and say what they move and compute.
+    /// Time the training steps of a network of derived cells on generated images.
     ///
-    /// The defaults are the paper's sizes for CIFAR-10, which want a GPU or patience.
+    /// Also counts their memory traffic and arithmetic. The defaults are the paper's sizes for CIFAR-10, which need a GPU or
+    /// patience.
     Train(Train),
-    /// Time what keeping a search costs it, and how soon it is ready to go on.
+    /// Time the checkpoints of a search: writing one, and resuming from it.
     ///
     /// The defaults are the paper's sizes. Checkpoints are written to the folder for temporary files.
     Checkpoint(Checkpoint),
-    /// Time reading, decoding, cropping, resizing and colour-jittering of pictures, as training on ImageNet does it.
+    /// Time the reading, decoding, cropping, resizing and colour jitter of pictures, as in training on ImageNet.
     ///
-    /// Without data, pictures of 500x375 are generated whose files are about as large as ImageNet's.
+    /// Without --data, pictures of 500x375 pixels are generated, with files about as large as ImageNet's.
     Decode(Decode),
 }
 
@@ -50,7 +52,7 @@ pub enum Command {
 pub struct Train {
     #[arg(long, value_name = "CELL", default_value = "DARTS_V2", help = cell_help(CONVOLUTIONAL))]
     arch: String,
-    /// Images of a minibatch.
+    /// Images in a minibatch.
     #[arg(long, value_name = "N", default_value_t = TrainConfig::default().batch_size)]
     batch_size: usize,
     /// Channels of the first cell.
@@ -59,7 +61,7 @@ pub struct Train {
     /// Cells of the network.
     #[arg(long, value_name = "N", default_value_t = TrainConfig::default().layers)]
     layers: usize,
-    /// How much the loss of the auxiliary head counts; 0 is no such head.
+    /// Weight of the auxiliary head's loss; 0 for no such head.
     #[arg(long, value_name = "WEIGHT", default_value_t = TrainConfig::default().auxiliary_weight)]
     auxiliary_weight: f64,
     #[command(flatten)]
@@ -68,7 +70,7 @@ pub struct Train {
 
 #[derive(Args)]
 pub struct Recurrent {
-    /// Columns of a window, or several such numbers.
+    /// Columns of a window; several sizes are separated by commas.
     #[arg(long, value_name = "N", default_value = "64", value_delimiter = ',')]
     batch_size: Vec<usize>,
     /// Units: the length of word vectors and states.
@@ -80,7 +82,7 @@ pub struct Recurrent {
     /// Distinct words.
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(2..=10_000_000))]
     vocabulary: u32,
-    /// How the gradient of the alphas is approximated.
+    /// Approximation of the gradient of the alphas.
     #[arg(long, value_name = "ORDER", default_value = "first", value_parser = orders())]
     order: Order,
     #[command(flatten)]
@@ -89,46 +91,46 @@ pub struct Recurrent {
 
 #[derive(Args)]
 pub struct Decode {
-    /// A folder with the pictures of each class in train/CLASS [default: generated ones].
+    /// Folder with the pictures of each class in train/CLASS [default: generated pictures].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Side of the images made.
+    /// Side of the images that are produced.
     #[arg(long, value_name = "PIXELS", default_value_t = 224, value_parser = clap::value_parser!(u32).range(8..=4096))]
     image_size: u32,
     /// Threads [default: as many as the machine runs at once].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// Time to measure for.
+    /// Duration of the measurement.
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=3600))]
     seconds: u16,
 }
 
-/// What both kinds of steps take.
+/// Flags of all benchmarks of steps.
 #[derive(Args, Clone, Copy)]
 struct How {
-    /// What computes the network.
+    /// Implementation of the network.
     #[arg(long, value_name = "KERNELS", default_value = "fused", value_parser = kernels())]
     kernels: Kernels,
     #[command(flatten)]
     device: DeviceFlag,
-    /// Steps of each kind to time.
+    /// Number of steps of each kind to time.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = steps)]
     steps: usize,
-    /// Also time every launch by itself and print the time by kernel.
+    /// Also time every launch, and print the time of each kernel.
     #[arg(long)]
     profile: bool,
 }
 
 fn steps(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(0) | Err(_) => Err("a number of steps from 1 on is wanted".into()),
+        Ok(0) | Err(_) => Err("must be a whole number from 1".into()),
         Ok(steps) => Ok(steps),
     }
 }
 
 #[derive(Args)]
 pub struct Checkpoint {
-    /// Images of a minibatch.
+    /// Images in a minibatch.
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
     batch_size: u16,
     /// Channels of the first cell.
@@ -139,23 +141,23 @@ pub struct Checkpoint {
     layers: usize,
     #[command(flatten)]
     device: DeviceFlag,
-    /// Checkpoints to time.
+    /// Number of checkpoints to time.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
     repeats: u16,
 }
 
 #[derive(Args)]
 pub struct Step {
-    /// Images of a minibatch, or several such numbers.
+    /// Images in a minibatch; several sizes are separated by commas.
     #[arg(long, value_name = "N", default_value = "64", value_delimiter = ',')]
     batch_size: Vec<usize>,
     /// Channels of the first cell.
     #[arg(long, value_name = "N", default_value_t = 16)]
     init_channels: usize,
-    /// Cells of the supernet, or several such numbers.
+    /// Cells of the supernet; several sizes are separated by commas.
     #[arg(long, value_name = "N", default_value = "8", value_delimiter = ',')]
     layers: Vec<usize>,
-    /// How the gradient of the alphas is approximated.
+    /// Approximation of the gradient of the alphas.
     #[arg(long, value_name = "ORDER", default_value = "first", value_parser = orders())]
     order: Order,
     #[command(flatten)]
@@ -212,7 +214,7 @@ fn recurrent_steps(step: &Recurrent, output: &Output) -> Outcome {
     })
 }
 
-/// Measures searches of several sizes, once all are seen to be in range.
+/// Measures searches of several sizes, after checking that all are in range.
 fn each<C: SearchSettings, B: Measured + Serialize + Display>(
     configs: Vec<C>,
     how: How,
@@ -226,7 +228,7 @@ fn each<C: SearchSettings, B: Measured + Serialize + Display>(
     print(&Sizes(measured.collect::<Outcome<_>>()?), output)
 }
 
-/// Remarks when the step that is not timed is done.
+/// Prints a remark when the untimed step is done.
 fn first_done(output: &Output) -> impl FnMut(&str, usize) {
     |kind, n| {
         if n == 0 {
@@ -235,7 +237,7 @@ fn first_done(output: &Output) -> impl FnMut(&str, usize) {
     }
 }
 
-/// One size as itself, several with their growth.
+/// Report of one size, or of several with their growth.
 fn print<B: Measured + Serialize + Display>(sizes: &Sizes<B>, output: &Output) -> Outcome {
     match &sizes.0[..] {
         [one] => output.print(one, one),

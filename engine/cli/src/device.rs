@@ -1,4 +1,4 @@
-//! What commands that compute have in common: the device, its flag, and what happens when it fails.
+//! The device of commands that compute: its flag, its choice, and its failures.
 
 use crate::{
     flags::{Words, words},
@@ -15,7 +15,7 @@ use std::{
 };
 
 const DEVICES: Words = &[
-    ("auto", "The best GPU there is, or what stands in for one"),
+    ("auto", "The best GPU, or the CPU if there is none"),
     ("vulkan", "Vulkan"),
     ("metal", "Metal"),
     ("dx12", "Direct3D 12"),
@@ -31,27 +31,27 @@ pub fn devices() -> impl TypedValueParser<Value = DeviceChoice> {
 /// Flag for the device.
 #[derive(Args, Clone, Copy)]
 pub struct DeviceFlag {
-    /// Where to compute.
+    /// Device to compute on.
     #[arg(long, value_name = "DEVICE", default_value_t, value_parser = devices())]
     pub device: DeviceChoice,
 }
 
-/// The device, and what to say where a GPU was wished for and there is none: a CPU is many times faster by itself than as
-/// the GPU that it would emulate.
+/// The device, with a remark if a GPU was requested and there is none: the CPU alone is many times faster than a software
+/// adapter on it.
 pub fn acquire(choice: DeviceChoice) -> Result<(Compute, Option<String>), DeviceError> {
     let remark = match block_on(Compute::acquire(choice)) {
         Ok(Compute { software: true, adapter, .. }) if choice == DeviceChoice::Auto => {
-            format!("no GPU here: the processor computes, which is faster than {adapter} on it")
+            format!("no GPU here: computing on the CPU, which is faster than the software adapter {adapter}")
         }
         Err(error) if choice == DeviceChoice::Auto => {
-            format!("no GPU interface here ({}): the processor computes", error.reason)
+            format!("no GPU interface here ({}): computing on the CPU", error.reason)
         }
         other => return other.map(|compute| (compute, None)),
     };
     Ok((Compute::cpu(), Some(remark)))
 }
 
-/// The device; remarks where it is none that was wished for.
+/// The device; prints a remark if it is not the requested one.
 pub fn acquired(choice: DeviceChoice, output: &Output) -> Outcome<Compute> {
     made_on(choice, output, |_| Ok(())).map(|((), compute)| compute)
 }
@@ -70,7 +70,7 @@ pub fn made_on<T>(
     Ok((made, compute))
 }
 
-/// Keeps panics quiet that the engine catches and reports otherwise.
+/// Silences panics that the engine catches and reports as errors.
 pub fn keep_decoders_quiet() {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
@@ -80,12 +80,12 @@ pub fn keep_decoders_quiet() {
     }));
 }
 
-/// Turns a panic inside a device's libraries into an error, so that it too is reported in a line and logged.
+/// Turns a panic in the libraries of a device into an error, so that it is reported in one line and logged.
 pub fn contain<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
     let first = Arc::new(Mutex::new(None));
     let seen = first.clone();
     let usual = panic::take_hook();
-    // A device fails on a thread of its own first; what other threads then say of that is no news.
+    // A device first fails on its own thread; what other threads report later adds nothing.
     panic::set_hook(Box::new(move |info| {
         if is_decoding() {
             return;

@@ -1,4 +1,4 @@
-//! Flags whose values are words, flags that have the defaults of a configuration, and flags of all runs.
+//! Flags with words as values, flags with the defaults of a configuration, and flags of all runs.
 
 use clap::{
     Args, Command,
@@ -8,16 +8,16 @@ use darts_engine::config::{Kernels, Order};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-/// Words that a flag takes, each with what it means.
+/// Words that a flag accepts, each with its meaning.
 pub type Words = &'static [(&'static str, &'static str)];
 
 const ORDERS: Words = &[
-    ("first", "The weights as they are stand for trained ones"),
-    ("second", "The weights one step ahead stand for them, at the cost of more passes"),
+    ("first", "Take the current weights for trained ones: fast"),
+    ("second", "Look one weight step ahead: more passes for a better gradient"),
 ];
 const KERNELS: Words = &[
-    ("fused", "Written for the network: compute shaders, and the same for a CPU"),
-    ("reference", "Plain tensor operations: slow, and what the others are compared with"),
+    ("fused", "Kernels written for the network, for WebGPU and the CPU"),
+    ("reference", "Plain tensor operations: slow, the reference for the kernels"),
 ];
 
 /// Parser of words that name the values of a serialisable type.
@@ -39,7 +39,7 @@ pub fn kernels() -> impl TypedValueParser<Value = Kernels> {
     words(KERNELS.iter().copied())
 }
 
-/// Gives the arguments of a command the defaults of settings. The id of an argument is the place of its setting, for example
+/// Gives the arguments of a command the settings as defaults. The id of an argument is the path of its setting, for example
 /// `arch_betas.0`; arguments and settings without a counterpart stay as they are.
 pub fn with_defaults(command: Command, settings: &impl Serialize) -> Command {
     let settings = serde_json::to_value(settings).expect("settings are JSON");
@@ -67,29 +67,28 @@ pub(crate) use copy_fields;
 /// Hyper-parameters of all searches and training runs.
 #[derive(Args, Clone, Copy)]
 pub struct SharedFlags {
-    /// What computes the network.
+    /// Implementation of the network.
     #[arg(long, value_name = "KERNELS", value_parser = kernels(), help_heading = "Run")]
     pub kernels: Kernels,
-    /// Decides everything that is drawn at random: initial weights and alphas, splits, the choice, the order and the lengths
-    /// of minibatches, how images are varied, and what is dropped.
+    /// Seed of all random numbers: initial weights and alphas, splits, minibatches, image augmentation and dropout.
     #[arg(long, value_name = "N", help_heading = "Run")]
     pub seed: u64,
-    /// Steps from one that is logged in full to the next; an epoch's last is always.
+    /// Log every n-th step in full, and the last step of each epoch.
     #[arg(long, value_name = "STEPS", help_heading = "Run")]
     pub report_every: usize,
-    /// Passes over the training data, in a search over the train split.
+    /// Passes over the training data (in a search, over the train split).
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub epochs: usize,
-    /// Images of a minibatch, those that do not fill a last one sit an epoch out; or columns that texts are cut into.
+    /// Images in a minibatch (an incomplete last one is skipped), or columns that a text is cut into.
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub batch_size: usize,
-    /// Learning rate of SGD: on images the first one, which goes down; on text that of steps of bptt words.
+    /// Learning rate of SGD: on images its initial value; on text that of a step of bptt words.
     #[arg(long, value_name = "RATE", help_heading = "Training")]
     pub learning_rate: f64,
     /// Weight decay of the weights.
     #[arg(long, value_name = "RATE", help_heading = "Training")]
     pub weight_decay: f64,
-    /// Norm that a gradient of the weights is cut down to where it is greater.
+    /// Maximum norm of the weight gradient, which is clipped to it.
     #[arg(long, value_name = "NORM", help_heading = "Training")]
     pub grad_clip: f64,
 }

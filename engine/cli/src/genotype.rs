@@ -1,4 +1,4 @@
-//! `darts genotype`: look at cells, draw them at random, pass them on; and what every other subcommand takes for a cell.
+//! `darts genotype`: prints, draws and shares cells; and the parser of cells in the arguments of all subcommands.
 
 use crate::output::{Outcome, Output};
 use clap::{Args, Subcommand, ValueEnum, builder::PossibleValuesParser, builder::TypedValueParser};
@@ -9,7 +9,7 @@ use darts_engine::{
 use serde::Serialize;
 use std::{fmt::Write, path::Path};
 
-/// Help of a flag that takes the cells of a space.
+/// Help of an argument that names cells of a space.
 pub fn cell_help(space: Space) -> String {
     let names: Vec<_> = space.published_names().collect();
     format!(
@@ -19,18 +19,18 @@ pub fn cell_help(space: Space) -> String {
     )
 }
 
-/// What tells cells of a space from convolutional ones, which need no word.
+/// Word for the cells of a space in messages; empty for convolutional ones.
 fn adjective(space: Space) -> String {
     if space == CONVOLUTIONAL { String::new() } else { format!("{space} ") }
 }
 
-/// Search space of cells that a name alone does not tell.
+/// Search space of cells that are given by name only.
 #[derive(Args)]
 pub struct SpaceFlag {
-    /// Space of the published cell of a name, and of cells drawn at random; files, runs and codes tell it themselves.
+    /// Search space of a published cell or of random cells; files, runs and share codes name their own.
     #[arg(long, value_name = "SPACE", default_value = CONVOLUTIONAL.name, value_parser = spaces())]
     space: Space,
-    /// The same as --space recurrent.
+    /// Short for --space recurrent.
     #[arg(long, conflicts_with = "space")]
     recurrent: bool,
 }
@@ -48,24 +48,25 @@ impl SpaceFlag {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Print both cells, or the recurrent cell.
+    /// Print cells.
     ///
-    /// A CELL is the name of a published one, a file, a run folder or a share code. Published are DARTS_V1 and DARTS_V2 (the
-    /// paper's, of first and second order), NASNet, AmoebaNet, PNASNet and ENAS. A file holds JSON as a run writes it, or
-    /// Python as people paste it: Genotype(normal=[('sep_conv_3x3', 1), ...], normal_concat=range(2, 6), ...). Files, runs
-    /// and codes of recurrent cells are recognised; names mean them with --space recurrent.
+    /// CELL is the name of a published cell, a file, a run folder or a share code. Published cells are DARTS_V1 and DARTS_V2
+    /// (the paper's, of first and second order), NASNet, AmoebaNet, PNASNet and ENAS. A file contains JSON as a run writes
+    /// it, or Python: Genotype(normal=[('sep_conv_3x3', 1), ...], normal_concat=range(2, 6), ...). Files, runs and codes of
+    /// recurrent cells are recognised; a name means a recurrent cell with --space recurrent.
     Show {
         #[arg(value_name = "CELL", help = cell_help(CONVOLUTIONAL))]
         cell: String,
         #[command(flatten)]
         space: SpaceFlag,
-        /// How to print them.
+        /// Output format.
         #[arg(long, value_name = "FORMAT", default_value = "text")]
         format: Format,
     },
-    /// Print the share code of both cells, or of the recurrent cell.
+    /// Print the share code of cells.
     ///
-    /// It is short, can be part of an address, and names the cells completely; a typing error in it is noticed.
+    /// The code is short, fits in a web address and describes the cells completely; it includes a checksum against typing
+    /// errors.
     Code {
         #[arg(value_name = "CELL", help = cell_help(CONVOLUTIONAL))]
         cell: String,
@@ -74,38 +75,38 @@ pub enum Command {
     },
     /// Print the cells of a share code.
     Decode {
-        /// A code that `darts genotype code` printed.
+        /// A code printed by `darts genotype code`.
         #[arg(value_name = "CODE")]
         code: String,
-        /// How to print them.
+        /// Output format.
         #[arg(long, value_name = "FORMAT", default_value = "text")]
         format: Format,
     },
-    /// Draw cells at random, as a random search does.
+    /// Draw random cells, as a random search does.
     ///
-    /// Each node of each cell reads two distinct earlier states, every pair as likely, and each by one of the seven candidate
-    /// ops other than zero, every op as likely; all nodes make the output. Each of the eight nodes of a recurrent cell reads one
-    /// earlier state by one of four ops. The same seed gives the same sequence of cells on every machine.
+    /// Each node of a convolutional cell reads two distinct earlier states, each through one of the seven candidate ops other
+    /// than zero; all pairs and all ops are equally likely, and all nodes form the output. Each of the eight nodes of a
+    /// recurrent cell reads one earlier state through one of four ops. The same seed gives the same cells on every machine.
     Random {
         #[command(flatten)]
         space: SpaceFlag,
-        /// Decides which cells are drawn.
+        /// Seed of the random numbers.
         #[arg(long, value_name = "N", default_value_t = 0)]
         seed: u64,
-        /// Cells to draw.
+        /// Number of cells to draw.
         #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         count: u32,
     },
 }
 
-/// A form of cells.
+/// Output format of cells.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// Node by node, to read.
+    /// Node by node, for people to read.
     Text,
-    /// As the file genotype.json of a run; --json does the same.
+    /// JSON, as in the file genotype.json of a run; the same as --json.
     Json,
-    /// As the authors' implementation has it.
+    /// Python, as in the authors' implementation.
     Python,
     /// A graph for Graphviz: `darts genotype show CELL --format dot | dot -Tsvg`.
     Dot,
@@ -148,7 +149,7 @@ fn print(genotype: &Genotype, format: Format, output: &Output) -> Outcome {
     match format {
         Format::Json => Output { json: true, ..*output }.print(genotype, ""),
         Format::Python | Format::Dot if output.json => {
-            Err("--json prints JSON, --format something else; choose one of them".into())
+            Err("--json does not go with another --format; choose one of them".into())
         }
         Format::Python => output.print(genotype, genotype.to_python()),
         Format::Dot => output.print(genotype, genotype.dot()),
@@ -156,7 +157,7 @@ fn print(genotype: &Genotype, format: Format, output: &Output) -> Outcome {
     }
 }
 
-/// Cells of a space that an argument names, see [`cell_help`]: a folder or file of that name comes first.
+/// Cells of a space that an argument names, see [`cell_help`]; a folder or file of that name takes precedence.
 pub fn find(space: Space, text: &str) -> Outcome<Genotype> {
     let path = Path::new(text);
     if path.is_dir() {
@@ -178,12 +179,12 @@ pub fn find(space: Space, text: &str) -> Outcome<Genotype> {
     let known: Vec<_> = space.published_names().collect();
     let unknown = || {
         let known = known.join(", ");
-        format!("{text} is no published {kind}cell ({known}), no file, no run folder and no share code").into()
+        format!("{text} is not a published {kind}cell ({known}), a file, a run folder or a share code").into()
     };
     space.published(text).ok_or_else(unknown)
 }
 
-/// Cells of the space that the argument is of; a name alone means those of `space`.
+/// Cells that an argument names, of any space; a published name means those of `space`.
 fn find_any(text: &str, space: Space) -> Outcome<Genotype> {
     let path = Path::new(text);
     match path {

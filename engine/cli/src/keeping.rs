@@ -1,4 +1,4 @@
-//! Where a run is kept: in a folder that takes a new one, or in that of a run to resume.
+//! The folder of a run: one that takes a new run, or that of a run to resume.
 
 use crate::{device::DeviceFlag, output::Outcome};
 use clap::{ArgMatches, Args, Command, error::ErrorKind, parser::ValueSource};
@@ -11,16 +11,16 @@ use std::{
     time::Duration,
 };
 
-/// Minutes from one checkpoint to the next, unless a flag says otherwise.
+/// Default minutes between checkpoints.
 pub const CHECKPOINT_MINUTES: f64 = 10.0;
 
-/// Flags that searches and training runs have.
+/// Flags of searches and training runs.
 #[derive(Args)]
 pub struct RunFlags {
-    /// The folder to write the run to; it must not hold one yet.
+    /// Write the run to this folder; it must not hold one yet.
     #[arg(long, value_name = "RUN", required_unless_present = "resume", help_heading = "Run")]
     out: Option<PathBuf>,
-    /// Go on with the run in this folder, bit for bit, from its last checkpoint; all its settings stay as they were.
+    /// Resume the run in this folder from its last checkpoint, bit for bit, with the settings it has.
     #[arg(long, value_name = "RUN", help_heading = "Run")]
     resume: Option<PathBuf>,
     #[command(flatten)]
@@ -29,13 +29,13 @@ pub struct RunFlags {
     device: DeviceFlag,
 }
 
-/// How the checkpoints of a run are kept.
+/// Flags of checkpoints.
 #[derive(Args)]
 pub struct Keeping {
-    /// Minutes from one checkpoint to the next, besides those after each epoch; 0 is one after each step.
+    /// Minutes between checkpoints, besides the one after each epoch; 0 saves after every step.
     #[arg(long, value_name = "MINUTES", default_value_t = CHECKPOINT_MINUTES, value_parser = minutes, help_heading = "Run")]
     checkpoint_minutes: f64,
-    /// Checkpoints to keep, the latest ones.
+    /// Number of checkpoints to keep, the latest ones.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000),
         help_heading = "Run")]
     keep: u32,
@@ -57,14 +57,14 @@ impl RunFlags {
         Ok(Begin::New(out.clone()))
     }
 
-    /// Device asked for, now or when the run began.
+    /// Device requested, now or when the run began.
     pub fn device<S: RunSpace>(&self, begin: &Begin<S>) -> DeviceChoice {
         begin.config().map_or(self.device.device, |config| config.device)
     }
 }
 
 impl Keeping {
-    /// For a run that is one of several and keeps to the defaults.
+    /// Defaults, for a run that is one of several.
     pub const fn of_stage() -> Self {
         Self { checkpoint_minutes: CHECKPOINT_MINUTES, keep: 1 }
     }
@@ -109,7 +109,7 @@ impl<S: RunSpace> Begin<S> {
     }
 }
 
-/// Flags that a run may be resumed with: none of them decides what it computes.
+/// Flags allowed with --resume: none of them changes the results.
 const FREE: [&str; 10] = [
     "resume",
     "data",
@@ -123,7 +123,7 @@ const FREE: [&str; 10] = [
     "keep",
 ];
 
-/// Refuses flags that would change the settings of a run that is resumed, whatever the subcommand.
+/// Refuses flags that would change the settings of a resumed run, in any subcommand.
 pub fn check_flags(command: &mut Command, matches: &ArgMatches) -> Result<(), clap::Error> {
     if let Some((name, matches)) = matches.subcommand() {
         let command = command.find_subcommand_mut(name).expect("a subcommand that was parsed");
@@ -138,6 +138,6 @@ pub fn check_flags(command: &mut Command, matches: &ArgMatches) -> Result<(), cl
         given && matches.value_source(id) == Some(ValueSource::CommandLine) && !FREE.contains(&id)
     });
     let Some(flag) = fixed.and_then(|argument| argument.get_long()).map(str::to_owned) else { return Ok(()) };
-    let told = format!("--{flag} does not go with --resume: the run keeps the settings in its {CONFIG_FILE}");
-    Err(command.error(ErrorKind::ArgumentConflict, told))
+    let problem = format!("--{flag} does not go with --resume: the run keeps the settings in its {CONFIG_FILE}");
+    Err(command.error(ErrorKind::ArgumentConflict, problem))
 }

@@ -1,5 +1,5 @@
-//! The darts command line. Each subcommand has a file of its own; this one picks among them. What the search spaces bring to
-//! them is in [`spaces`].
+//! The darts command line. Each subcommand has its own file; this one dispatches to them. The parts that depend on the
+//! search space are in [`spaces`].
 
 #![forbid(unsafe_code)]
 
@@ -41,38 +41,38 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Fetch, check, look at and shrink the data to search on.
+    /// Download, check, list and shrink data sets.
     #[command(subcommand)]
     Data(data::Command),
-    /// Search for cells.
+    /// Search for the cells of a network.
     #[command(subcommand)]
     Search(Chosen<spaces::Search>),
     /// Train a network of derived cells from scratch.
     #[command(subcommand)]
     Train(Chosen<spaces::Train>),
-    /// Test trained weights.
+    /// Test the trained weights of a network.
     #[command(subcommand)]
     Test(Chosen<spaces::Test>),
-    /// Run the paper's protocol from the search to its row of the table.
+    /// Reproduce a result of the paper, from the search to its row of the table.
     #[command(subcommand)]
     Reproduce(Chosen<spaces::Reproduce>),
-    /// Look at cells, draw them at random, pass them on.
+    /// Print, draw at random and share cells.
     #[command(subcommand)]
     Genotype(genotype::Command),
-    /// Compare what networks of cells cost with what the paper reports.
+    /// Compare the cost of networks with the paper's tables.
     ///
-    /// Parameters and multiply-accumulates are computed for any cells, at the paper's sizes for CIFAR-10 and ImageNet; test
-    /// errors, costs and GPU days of the search are quoted from its tables 1 and 3, where it has them.
+    /// Parameters and multiply-accumulates are computed for any cells, at the paper's sizes for CIFAR-10 and ImageNet. Test
+    /// errors, costs and GPU days of the search are quoted from the paper's tables 1 and 3, if they list the network.
     Table(table::Table),
-    /// Serve the page that searches in a browser of this machine.
+    /// Open the explorer: serve the page that searches in a browser on this machine.
     ///
-    /// It is served by this program until it is stopped, and its address is printed.
+    /// Prints the address, and serves the page until the program is stopped.
     Explore(serve::Explore),
-    /// Show a recorded search on the page, in a browser of this machine.
+    /// Replay a recorded search on the page, in a browser on this machine.
     ///
-    /// The page is served by this program until it is stopped, and its address is printed.
+    /// Prints the address, and serves the page until the program is stopped.
     Replay(serve::Replay),
-    /// Measure how fast this machine is.
+    /// Measure the speed of this machine.
     #[command(subcommand)]
     Bench(bench::Command),
 }

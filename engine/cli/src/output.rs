@@ -1,4 +1,4 @@
-//! What every subcommand prints, and where: figures on standard output, all else on standard error.
+//! Output of every subcommand: results on standard output, all else on standard error.
 
 use clap::{Args, error::ErrorKind};
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -11,16 +11,16 @@ use std::{
     time::Duration,
 };
 
-/// What a subcommand comes to; the error is one sentence.
+/// Result of a subcommand; the error is one sentence.
 pub type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
-/// How a command reports.
+/// Output of a command.
 #[derive(Args, Clone, Copy)]
 pub struct Output {
-    /// Print one JSON document on standard output and nothing else there.
+    /// Print the result as one JSON document on standard output.
     #[arg(long, global = true)]
     pub json: bool,
-    /// Show no progress and no remarks; errors still show.
+    /// Hide progress and remarks; errors are still printed.
     #[arg(long, global = true)]
     pub quiet: bool,
 }
@@ -38,15 +38,15 @@ impl Output {
         Ok(out.flush()?)
     }
 
-    /// Says something in passing, on standard error.
+    /// Prints a remark on standard error.
     pub fn remark(&self, text: impl Display) {
         if !self.quiet {
-            // Nobody may be listening there, which is no reason to stop.
+            // Standard error may be closed, which is no reason to stop.
             let _ = writeln!(io::stderr(), "{text}");
         }
     }
 
-    /// A progress bar on standard error, hidden with `--quiet` or where that is no terminal; `template` is indicatif's.
+    /// A progress bar on standard error, hidden with `--quiet` or where it is no terminal; `template` is indicatif's.
     pub fn progress(&self, length: Option<u64>, template: &str) -> ProgressBar {
         let target = if self.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let style = ProgressStyle::with_template(template).expect("templates are constants").progress_chars("=> ");
@@ -59,7 +59,7 @@ pub fn counted(count: usize, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Time as people say it.
+/// Time for people to read.
 pub fn duration(seconds: f64) -> String {
     match seconds {
         short @ ..60.0 => format!("{short:.1} seconds"),
@@ -67,7 +67,7 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// A run was told to stop, and did so after a step.
+/// A signal interrupted the run, which stopped after a step.
 #[derive(Debug)]
 pub struct Interrupted {
     /// Steps done, all of them saved.
@@ -79,7 +79,7 @@ pub struct Interrupted {
 impl Display for Interrupted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let steps = counted(self.steps, "step");
-        write!(f, "interrupted after {steps}, all saved; --resume goes on from there")
+        write!(f, "interrupted after {steps}, all saved; --resume continues from there")
     }
 }
 
@@ -88,19 +88,19 @@ impl Error for Interrupted {}
 /// The exit code of a command, after a line about its error.
 pub fn report(outcome: Outcome) -> ExitCode {
     let Err(error) = outcome else { return ExitCode::SUCCESS };
-    // A reader that left early, like `head`, has all it wanted.
+    // A reader that closes the pipe early, like `head`, has all it wanted.
     let io_kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
     let json_kind = error.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
     if io_kind.or(json_kind) == Some(io::ErrorKind::BrokenPipe) {
         return ExitCode::SUCCESS;
     }
     say(&error.to_string());
-    // As shells have it for what a signal ended.
+    // As shells report a program that a signal ended.
     let interrupted = error.downcast_ref::<Interrupted>().and_then(|error| u8::try_from(128 + error.signal).ok());
     interrupted.map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
-/// The exit code for arguments that make no command: help and version as clap prints them, an error as one line.
+/// The exit code when arguments do not parse: help and version are printed as clap has them, an error as one line.
 pub fn usage(error: &clap::Error) -> ExitCode {
     let code = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
     if matches!(error.kind(), ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand) || !error.use_stderr() {
@@ -108,10 +108,10 @@ pub fn usage(error: &clap::Error) -> ExitCode {
         return code;
     }
     let text = error.to_string();
-    let told =
+    let parts =
         text.split("\n\n").filter(|part| !part.starts_with("Usage:") && !part.starts_with("For more information"));
-    let told: Vec<&str> = told.map(|part| part.trim().trim_start_matches("error: ")).collect();
-    say(&format!("{} (--help tells more)", told.join("; ")));
+    let parts: Vec<&str> = parts.map(|part| part.trim().trim_start_matches("error: ")).collect();
+    say(&format!("{} (see --help)", parts.join("; ")));
     code
 }
 

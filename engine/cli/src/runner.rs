@@ -28,11 +28,11 @@ use std::{
 /// Files of a run folder: names and bytes.
 pub type RunFiles = Vec<(&'static str, Vec<u8>)>;
 
-/// Next thing in a run.
+/// Next action of a run.
 pub enum Next {
     /// A step.
     Step,
-    /// A change that was made, reported before all else; there may be more.
+    /// An intervention that was made, reported first; there may be more.
     Changed(Box<Event>),
     /// The end of the run, saved, for that reason.
     Stop(&'static str),
@@ -40,20 +40,20 @@ pub enum Next {
 
 /// Hooks of a kind of run.
 pub trait Hooks<R> {
-    /// Comes before each step, and may change the run; `interrupted` is whether the run is asked to end.
+    /// Called before each step; may change the run. `interrupted` is true if a signal asked the run to stop.
     fn before(&self, _run: &mut R, _interrupted: &dyn Fn() -> bool) -> Outcome<Next> {
         Ok(Next::Step)
     }
 
-    /// Files that must be there before an event is reported.
+    /// Files to write before an event is reported.
     fn files(&self, _run: &R, _event: &Event) -> Outcome<RunFiles> {
         Ok(Vec::new())
     }
 }
 
-/// Run to be taken to its end.
+/// Run to complete.
 pub struct Job<'a, S: RunSpace> {
-    /// Where it begins or is resumed.
+    /// Folder where it begins or is resumed.
     pub begin: Begin<S>,
     /// Settings of a new run.
     pub config: &'a RunConfig<S>,
@@ -62,7 +62,7 @@ pub struct Job<'a, S: RunSpace> {
 }
 
 impl<S: RunSpace> Job<'_, S> {
-    /// Runs to the end, a failure or an interruption; a run that is over is only shown.
+    /// Runs to the end, a failure or an interruption; a finished run is only shown.
     pub fn run<R: Placed>(self, run: &mut R, hooks: &impl Hooks<R>) -> Outcome<Summary> {
         let Self { begin, config, keeping, output } = self;
         let mut view = View::new(begin.folder(), epochs(config), output);
@@ -170,7 +170,7 @@ impl<R: Placed, H: Hooks<R>> Steps<'_, R, H> {
         Ok(self.checkpoints.save(self.run.steps_done(), state, &self.writer)?)
     }
 
-    /// Ends the log of a run that failed with its error; one that was interrupted may go on.
+    /// Ends the log of a failed run with its error; an interrupted run may be resumed.
     fn end(mut self, outcome: Outcome) -> Outcome<Summary> {
         let summary = self.view.finish();
         let Err(error) = outcome else { return Ok(summary) };
@@ -189,7 +189,7 @@ impl<R: Placed, H: Hooks<R>> Steps<'_, R, H> {
     }
 }
 
-/// Resumes a run; none where it is finished and only shown.
+/// Resumes a run; `None` if it is finished and only shown.
 fn resume<R: Placed, S: RunSpace>(
     mut resumed: Resumed<S>,
     keeping: &Keeping,
@@ -199,7 +199,7 @@ fn resume<R: Placed, S: RunSpace>(
 ) -> Outcome<Option<(RunWriter, Checkpoints)>> {
     let folder = resumed.run.folder.display().to_string();
     for problem in resumed.passed_over.drain(..) {
-        output.remark(format!("passed over: {problem}"));
+        output.remark(format!("skipped: {problem}"));
     }
     if let Some(checkpoint) = &resumed.checkpoint {
         contain(|| Ok(run.restore(&checkpoint.state)))?.map_err(|error| resumed.refused(error))?;
@@ -216,22 +216,22 @@ fn resume<R: Placed, S: RunSpace>(
         if let (Some(before), Some(now)) = (before, now)
             && before != now
         {
-            output.remark(format!("{folder} began on {before}, and {now} may round otherwise"));
+            output.remark(format!("{folder} began on {before}, and {now} may round differently"));
         }
     }
     let version = &resumed.run.config.engine;
     if version != VERSION {
-        output.remark(format!("{folder} was begun by version {version}, and {VERSION} may compute otherwise"));
+        output.remark(format!("{folder} was begun by version {version}, and {VERSION} may compute differently"));
     }
     let mut checkpoints = keeping.checkpoints(&resumed.run.folder, &resumed.run.config);
     let (writer, thrown_away) = resumed.go_on(&mut checkpoints)?;
     let place = match run.steps_done() {
-        0 => "begins anew".to_owned(),
-        steps => format!("goes on after {}", counted(steps, "step")),
+        0 => "starts anew".to_owned(),
+        steps => format!("resumes after {}", counted(steps, "step")),
     };
     output.remark(match thrown_away {
         0 => format!("{folder} {place}"),
-        lines => format!("{folder} {place}; {} of its log that followed will be told again", counted(lines, "line")),
+        lines => format!("{folder} {place}; {} of its log after that will be written again", counted(lines, "line")),
     });
     Ok(Some((writer, checkpoints)))
 }

@@ -20,19 +20,19 @@ use darts_engine::{
 };
 use serde_json::Value;
 
-/// What a space brings to `darts search`.
+/// Interface of a space to `darts search`.
 pub trait SearchSpace: RunSpace + Family<Config = <Self as RunSpace>::Search> {
     /// Name of the subcommand.
     const NAME: &'static str;
     /// Help of the subcommand.
     const ABOUT: &'static str;
-    /// Flags that no other space has: its data and its hyper-parameters.
+    /// Flags of this space only: its data and its hyper-parameters.
     type Flags: Args;
 
-    /// Hyper-parameters that flags ask for.
+    /// Hyper-parameters from the flags.
     fn config(flags: &Self::Flags, search: &SearchFlags) -> Self::Config;
 
-    /// Opens the data that the flags name, or that of the run to resume, and says where it came from.
+    /// Opens the data that the flags name, or that of the run to resume, and returns it with its source.
     fn open(flags: &Self::Flags, begin: &Begin<Self>, output: &Output) -> Outcome<(Self::Data, Self::Source)>;
 
     /// Fails unless there is enough data.
@@ -46,16 +46,16 @@ pub trait SearchSpace: RunSpace + Family<Config = <Self as RunSpace>::Search> {
 pub struct SearchFlags {
     #[command(flatten)]
     pub shared: SharedFlags,
-    /// How the gradient of the alphas is approximated.
+    /// Approximation of the gradient of the alphas.
     #[arg(long, value_name = "ORDER", value_parser = orders(), help_heading = "Search")]
     pub order: Order,
-    /// Learning rate of Adam.
+    /// Learning rate of Adam, for the alphas.
     #[arg(long, value_name = "RATE", help_heading = "Alphas")]
     pub arch_learning_rate: f64,
-    /// Share of the mean gradient that Adam keeps at each step.
+    /// Decay rate of Adam's first moment (beta1).
     #[arg(id = "arch_betas.0", long = "arch-beta1", value_name = "SHARE", help_heading = "Alphas")]
     pub arch_beta1: f64,
-    /// Share of the mean squared gradient that Adam keeps at each step.
+    /// Decay rate of Adam's second moment (beta2).
     #[arg(id = "arch_betas.1", long = "arch-beta2", value_name = "SHARE", help_heading = "Alphas")]
     pub arch_beta2: f64,
     /// Weight decay of the alphas.
@@ -103,7 +103,7 @@ impl<S: SearchSpace> Subcommand for Search<S> {
             }
             None => self.config(),
         };
-        // What can be refused at once is refused before anything long begins.
+        // Bad input is refused before anything slow begins.
         SearchSettings::check(&config)?;
         let (data, source) = S::open(&self.own, &begin, output)?;
         begin.check(&source)?;
@@ -121,7 +121,7 @@ impl<S: SearchSpace> Subcommand for Search<S> {
 }
 
 impl<S: SearchSpace> Search<S> {
-    /// Hyper-parameters that the flags ask for.
+    /// Hyper-parameters from the flags.
     pub fn config(&self) -> S::Config {
         S::config(&self.own, &self.search)
     }
@@ -132,7 +132,7 @@ pub fn new<S: SearchSpace>(config: &S::Config, data: &S::Data, compute: &Compute
     Ok(block_on(search::Search::new(config.clone(), data, compute))?)
 }
 
-/// Searches to the end, on a page too where the search is watched.
+/// Searches to the end, and shows the search on the page if it is watched.
 pub fn perform<S: SearchSpace>(
     mut search: search::Search<S>,
     job: Job<S>,
@@ -141,7 +141,7 @@ pub fn perform<S: SearchSpace>(
     job.run(&mut search, &Interventions(watched))
 }
 
-/// Interventions of the page of a search that is watched.
+/// Interventions from the page of a watched search.
 struct Interventions<'a>(Option<&'a WatchedSearch>);
 
 impl<F: Family> Hooks<search::Search<F>> for Interventions<'_> {

@@ -1,5 +1,5 @@
-//! Serves the page: by itself (`darts explore`), with a search that goes on (`darts search --watch`), or with a run that was
-//! recorded (`darts replay`).
+//! Serves the page: by itself (`darts explore`), with a running search (`darts search --watch`), or with a recorded run
+//! (`darts replay`).
 
 mod site;
 
@@ -18,16 +18,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Where a page is served unless an address is given.
+/// Default address of the page.
 const ADDRESS: &str = "127.0.0.1:8080";
-/// Why a search ends that was stopped on its page.
+/// Reason that a search reports when it is stopped on its page.
 pub const STOPPED: &str = "the search was stopped on its page";
-/// How long the end of a search waits for its listeners to hear of it.
+/// How long a finished search waits for its listeners to receive the end.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 #[derive(Args)]
 pub struct Explore {
-    /// Where to serve the page: a host of this machine and a port, 0 for any that is free.
+    /// Address to serve the page at: a host of this machine and a port, 0 for any free one.
     #[arg(long, value_name = "ADDR", default_value = ADDRESS)]
     address: String,
     #[command(flatten)]
@@ -36,20 +36,20 @@ pub struct Explore {
 
 #[derive(Args)]
 pub struct Replay {
-    /// The folder of the run.
+    /// Folder of the run.
     #[arg(value_name = "RUN")]
     run: PathBuf,
-    /// Where to serve the page: a host of this machine and a port, 0 for any that is free.
+    /// Address to serve the page at: a host of this machine and a port, 0 for any free one.
     #[arg(long, value_name = "ADDR", default_value = ADDRESS)]
     address: String,
     #[command(flatten)]
     page: PageFolder,
 }
 
-/// Where the built page is.
+/// Folder of the built page.
 #[derive(Args)]
 pub struct PageFolder {
-    /// The folder of the built page [default: dist, here or beside the program].
+    /// Folder of the built page [default: dist, here or beside the program].
     #[arg(long, value_name = "FOLDER")]
     page: Option<PathBuf>,
 }
@@ -67,17 +67,17 @@ impl PageFolder {
         }
         let looked = candidates[0].display();
         Err(format!(
-            "the page is not built: {looked} has no index.html (trunk build makes it, --page names its folder)"
+            "the page is not built: {looked} has no index.html (build it with trunk build, or name its folder with --page)"
         )
         .into())
     }
 }
 
-/// Whether a search is watched, and at which address.
+/// Flag to watch a search, with the address.
 #[derive(Args)]
 pub struct WatchFlags {
-    /// Show the search on the page while it runs, and let the page pause, stop and change it; ADDR is a host of this machine and
-    /// a port [default: 127.0.0.1:8080].
+    /// Show the search on the page while it runs; the page can pause, stop and change it. ADDR is a host of this machine
+    /// and a port [default: 127.0.0.1:8080].
     #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = ADDRESS)]
     watch: Option<String>,
     #[command(flatten)]
@@ -85,10 +85,10 @@ pub struct WatchFlags {
 }
 
 impl WatchFlags {
-    /// Serves the page for the search that writes to the folder `run`, if that is wanted.
+    /// Serves the page for the search that writes to the folder `run`, if requested.
     ///
     /// # Errors
-    /// The page is not built, or the address cannot be listened at.
+    /// The page is not built, or the address cannot be bound.
     pub fn start(&self, run: &Path, output: &Output) -> Outcome<Option<WatchedSearch>> {
         self.watch.as_ref().map(|address| WatchedSearch::start(address, &self.page, run, output)).transpose()
     }
@@ -114,8 +114,8 @@ impl WatchedSearch {
         }
     }
 
-    /// Request of the page that comes before the next step; none when that may be taken. Waits while the search is paused and
-    /// not interrupted.
+    /// Next request from the page; `None` when the search may take its next step. Waits while the search is paused and not
+    /// interrupted.
     pub fn asked(&self, interrupted: &dyn Fn() -> bool) -> Option<Control> {
         let (mut state, news) = self.state();
         state.begun = true;
@@ -136,7 +136,7 @@ impl WatchedSearch {
         }
     }
 
-    /// Reports to the page that a change could not be made.
+    /// Reports a failed change to the page.
     pub fn refuse(&self, reason: String) {
         self.state().0.refused.push(reason);
     }
@@ -169,11 +169,11 @@ pub fn explore(args: &Explore, output: &Output) -> Outcome {
     stay(serve(&args.address, args.page.find()?, Served::Page)?, output)
 }
 
-/// Prints the address of a site, and serves it for as long as the program runs.
+/// Prints the address of a site, and serves it until the program ends.
 fn stay(site: Arc<Site>, output: &Output) -> Outcome {
     let address = format!("http://{}/", site.bound);
     output.print(&serde_json::json!({ "address": address }), &address)?;
-    output.remark("Control-C ends it");
+    output.remark("stop it with Ctrl-C");
     loop {
         thread::park();
     }

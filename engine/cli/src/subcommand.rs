@@ -1,4 +1,4 @@
-//! Subcommands that spaces bring, in lists.
+//! Lists of the subcommands of the search spaces.
 
 use crate::{
     flags::with_defaults,
@@ -10,7 +10,7 @@ use serde_json::Value;
 /// Arguments of a subcommand, and its work.
 pub trait Subcommand: Args {
     const NAME: &'static str;
-    /// Help, whose first paragraph is also the short one.
+    /// Help, whose first paragraph is also the short help.
     const ABOUT: &'static str;
 
     /// Settings whose values are the defaults of arguments, see [`with_defaults`].
@@ -38,13 +38,13 @@ impl Entry {
         (self.command)()
     }
 
-    /// Runs it with arguments that were parsed.
+    /// Runs the command with parsed arguments.
     pub fn run(self, matches: &ArgMatches, output: &Output) -> Outcome {
         (self.run)(matches, output)
     }
 }
 
-/// Subcommands that a space brings to each verb.
+/// Subcommands of a space, one or more for each verb.
 pub struct SpaceCommands {
     pub search: &'static [Entry],
     pub train: &'static [Entry],

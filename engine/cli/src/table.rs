@@ -1,4 +1,4 @@
-//! `darts table`: what networks of cells cost, beside what the paper reports of them.
+//! `darts table`: cost of networks of cells, beside the figures of the paper.
 
 use crate::{
     genotype::{cell_help, find},
@@ -53,7 +53,7 @@ struct Comparison {
 /// A cell, or a network of the paper whose cell is not known here.
 #[derive(Default, Serialize)]
 struct Row {
-    /// As it was asked for; none where the cell is not known.
+    /// Cell as given in the argument; none if it is unknown.
     cell: Option<String>,
     /// Its share code.
     code: Option<String>,
@@ -61,7 +61,7 @@ struct Row {
     imagenet: Side<ImageNetReport>,
 }
 
-/// What is computed and what is quoted at one size.
+/// Computed and quoted figures at one size.
 #[derive(Serialize)]
 struct Side<R> {
     computed: Option<DerivedCost>,
@@ -94,7 +94,7 @@ impl Row {
     }
 }
 
-/// Width of the column of names; longer ones lose their end.
+/// Width of the column of names; longer names are cut off.
 const NAME: usize = 16;
 
 impl Display for Comparison {

@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-/// Data set that trained weights are tested on, as it is used by `darts test`.
+/// Data set that trained weights are tested on by `darts test`.
 pub trait TestSet: Sized + 'static {
     /// Name of the subcommand.
     const NAME: &'static str;
@@ -27,15 +27,15 @@ pub trait TestSet: Sized + 'static {
     /// Flags for the data.
     type Flags: Args;
 
-    /// Images of a minibatch, or columns of text, unless a flag says otherwise.
+    /// Default batch size: images of a minibatch, or columns of text.
     fn batch_size() -> usize;
 
-    /// Checks flags against their ranges.
+    /// Checks that the flags are in range.
     fn check(_flags: &Self::Flags) -> Outcome {
         Ok(())
     }
 
-    /// Reads weights of a network of these cells, and opens the data.
+    /// Reads the weights of a network of these cells, and opens the data.
     fn open(flags: &Self::Flags, weights: &Path, genotype: &Genotype, output: &Output) -> Outcome<Self>;
 
     /// Weights of the network.
@@ -50,22 +50,22 @@ pub struct Tested {
     pub result: TestResult,
     /// Examples tested.
     pub examples: usize,
-    /// Pictures that could not be read, where they are read one by one.
+    /// Pictures that could not be read, if pictures are read one by one.
     pub unreadable: Option<Vec<String>>,
 }
 
 /// `darts test BENCHMARK`.
 #[derive(Args)]
 pub struct Test<T: TestSet> {
-    /// A safetensors file, as a training run leaves it or with the tensors of the authors' implementation.
+    /// Weights as a safetensors file, from a training run or with the tensors of the authors' implementation.
     #[arg(long, value_name = "FILE")]
     weights: PathBuf,
     #[arg(long, value_name = "CELL", help = cell_help(T::SPACE))]
     arch: String,
     #[command(flatten)]
     own: T::Flags,
-    /// Images of a minibatch, which decides memory and speed alone; or columns that the test text is cut into, which
-    /// decides speed and which words the first of each follow.
+    /// Images of a minibatch, which affects only memory and speed; or columns that the test text is cut into, which
+    /// affects speed and the context of the first words of each column.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     batch_size: u32,
     #[command(flatten)]

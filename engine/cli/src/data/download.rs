@@ -9,23 +9,23 @@ use std::{
     time::Duration,
 };
 
-/// Bytes that a download may have at most; the greater of both sources has 170 million.
+/// Maximum bytes of a download; the larger of the two sources has 170 million.
 const DOWNLOAD_BYTES: u64 = 256 << 20;
 
 /// Error of a fetch. Each message is one sentence that names the file or the address.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// An address that does not answer with a file.
+    /// The address does not answer with a file.
     #[error("cannot fetch {url}: {problem}")]
     Fetch { url: String, problem: String },
-    /// A picture of the mirror that does not have the agreed form.
+    /// A picture of the mirror has an unexpected form.
     #[error("{file} {problem}")]
     Picture {
         file: String,
         /// Fault, as a predicate.
         problem: String,
     },
-    /// A text that is not WikiText-2.
+    /// The text is not WikiText-2.
     #[error("{file} has {found} {what}, but WikiText-2 has {expected}")]
     Words {
         /// The file, or the folder.
@@ -35,10 +35,10 @@ pub enum FetchError {
         what: &'static str,
         expected: usize,
     },
-    /// Images that cannot be used, or files that cannot be read or written.
+    /// Images are unusable, or files cannot be read or written.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// A text that cannot be used.
+    /// The text is unusable.
     #[error(transparent)]
     Text(#[from] TextError),
 }
@@ -50,14 +50,14 @@ pub enum FetchEvent<'a> {
     Download {
         /// Its address.
         url: &'a str,
-        /// Its bytes, if the server says.
+        /// Its bytes, if the server reports them.
         bytes: Option<u64>,
     },
-    /// That many bytes more have come.
+    /// That many more bytes have arrived.
     Received(u64),
     /// The official site cannot be reached, and the mirror is used.
     Mirror(&'a FetchError),
-    /// All has come and the checksum fits; the files are being written.
+    /// All has arrived and the checksum matches; the files are being written.
     Unpack,
 }
 
@@ -82,7 +82,7 @@ pub fn download<D: Digest>(
     same_sum(url, algorithm, hex(&digest.finalize()), expected)
 }
 
-/// Streams `url` into `file`; `hear` is given its bytes.
+/// Streams `url` into `file`; `hear` receives its bytes.
 pub fn receive(
     url: &str,
     file: &Path,
@@ -135,18 +135,17 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Folder for what is not whole yet within `out`, which is made where there is none, and emptied and removed again where
-/// `fetch` fails.
+/// Folder within `out` for an incomplete download, created if missing, and emptied and removed again if `fetch` fails.
 pub fn within<T>(out: &Path, fetch: impl FnOnce(&Path) -> Result<T, FetchError>) -> Result<T, FetchError> {
     let fresh = !out.exists();
-    // A folder that cannot be written is refused before minutes of download.
+    // An unwritable folder is refused before minutes of download.
     make_folder(out)?;
     let cannot_write = |error| DataError::Write { file: out.display().to_string(), source: without_path(error) };
     let work = tempfile::Builder::new().prefix(".darts-").tempdir_in(out).map_err(cannot_write)?;
     let fetched = fetch(work.path());
     drop(work);
     if fetched.is_err() && fresh {
-        // It is empty; if somebody has put something there meanwhile, it stays.
+        // Removes the folder only if it is empty.
         let _ = fs::remove_dir(out);
     }
     fetched

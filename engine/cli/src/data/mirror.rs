@@ -11,7 +11,7 @@ use std::{
 
 /// Bytes of an image's pixels.
 const PIXELS: usize = CHANNELS * SIDE * SIDE;
-/// Bytes at most of a picture of 10,000 images and of a list of labels.
+/// Maximum bytes of a picture of 10,000 images and of a list of labels.
 const PICTURE_BYTES: u64 = 40 << 20;
 const LABELS_BYTES: u64 = 1 << 20;
 
@@ -36,7 +36,7 @@ pub fn from_pictures(files: &BTreeMap<String, Vec<u8>>, place: &str) -> Result<D
         }
         let problem = |problem: String| FetchError::Picture { file: labels.into(), problem };
         images.labels =
-            serde_json::from_slice(file(labels)?).map_err(|e| problem(format!("is no list of labels: {e}")))?;
+            serde_json::from_slice(file(labels)?).map_err(|e| problem(format!("is not a list of labels: {e}")))?;
         if let Some(label) = images.labels.iter().find(|&&l| usize::from(l) >= CIFAR10_CLASSES.len()) {
             return Err(problem(format!("has label {label}, but labels go from 0 to 9")));
         }
@@ -47,7 +47,7 @@ pub fn from_pictures(files: &BTreeMap<String, Vec<u8>>, place: &str) -> Result<D
     Ok(Dataset {
         name: CIFAR10.into(),
         classes: CIFAR10_CLASSES.map(str::to_owned).into(),
-        // The package spells it so.
+        // The spelling is the package's.
         train: images(&pictures, "train_lables.json")?,
         test: images(&["test_batch.png".into()], "test_lables.json")?,
     })
@@ -56,7 +56,7 @@ pub fn from_pictures(files: &BTreeMap<String, Vec<u8>>, place: &str) -> Result<D
 /// Adds the pixels of a picture, whose rows are images, one colour after the other as records have them.
 fn push_picture(bytes: &[u8], file: &str, images: &mut Images) -> Result<(), FetchError> {
     let problem = |problem: String| FetchError::Picture { file: file.into(), problem };
-    let corrupt = |e: png::DecodingError| problem(format!("is no picture that can be read: {e}"));
+    let corrupt = |e: png::DecodingError| problem(format!("is not a readable picture: {e}"));
     let mut reader = png::Decoder::new(io::Cursor::new(bytes)).read_info().map_err(corrupt)?;
     let info = reader.info();
     let form = (info.width as usize, info.color_type, info.bit_depth, info.interlaced);
@@ -116,10 +116,13 @@ mod tests {
         };
         assert_eq!(told("train_lables.json", b"[0, 1]"), "train_lables.json has 2 labels for 5 images");
         assert_eq!(told("test_lables.json", b"[10]"), "test_lables.json has label 10, but labels go from 0 to 9");
-        assert!(told("test_lables.json", b"[[1]]").starts_with("test_lables.json is no list of labels: "));
-        assert!(told("data_batch_2.png", b"text").starts_with("data_batch_2.png is no picture that can be read: "));
+        assert!(told("test_lables.json", b"[[1]]").starts_with("test_lables.json is not a list of labels: "));
+        assert!(told("data_batch_2.png", b"text").starts_with("data_batch_2.png is not a readable picture: "));
         let whole = &mirror().0["data_batch_2.png"];
-        assert!(told("data_batch_2.png", &whole[..whole.len() / 2]).starts_with("data_batch_2.png is no picture"));
+        assert!(
+            told("data_batch_2.png", &whole[..whole.len() / 2])
+                .starts_with("data_batch_2.png is not a readable picture")
+        );
         let grey = picture(&[&[0; 1024]], 1024, png::ColorType::Grayscale);
         let expected = "test_batch.png is 1024x1 Grayscale, not at most 10000 rows of 1024 RGB pixels";
         assert_eq!(told("test_batch.png", &grey), expected);

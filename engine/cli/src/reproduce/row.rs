@@ -11,7 +11,7 @@ pub enum Searcher {
     First,
     Second,
     Random,
-    /// None: published cells of that name.
+    /// No search: published cells of that name.
     #[serde(untagged)]
     Published(String),
 }
@@ -98,15 +98,15 @@ impl<T: Copy, F> Row<T, F> {
         match &self.searcher {
             Searcher::First => "DARTS (first order)".to_owned(),
             Searcher::Second => "DARTS (second order)".to_owned(),
-            // Without a choice it is none.
+            // Without a choice among them it is no search.
             Searcher::Random if self.candidates.iter().all(|one| one.brief.is_none()) => "random cells".to_owned(),
             Searcher::Random => "random search".to_owned(),
             Searcher::Published(name) => format!("{name}, as published"),
         }
     }
 
-    /// Compares a searcher with random cells by a figure and its deviation, and says whether the difference may be chance:
-    /// one of less than twice its standard error may.
+    /// Compares a searcher with random cells by a figure and its deviation. A difference of less than twice its standard
+    /// error may be chance.
     pub fn against(&self, random: &Self, compared: fn(&F) -> (f64, Option<f64>)) -> String {
         let [(here, here_deviation), (there, there_deviation)] = [self, random].map(|row| compared(&row.figures));
         let difference = there - here;

@@ -1,4 +1,4 @@
-//! Stages of a reproduction: each is a run, in a folder that gets its name once the run is over.
+//! Stages of a reproduction: each is a run, in a folder that gets its final name once the run is finished.
 
 use super::{
     plan::{Reproduce, Select},
@@ -25,7 +25,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// End of the name of a stage's folder until it is done.
+/// Suffix of a stage's folder until the stage is finished.
 const UNFINISHED: &str = ".unfinished";
 /// Checkpoints of a stage.
 const KEEPING: Keeping = Keeping::of_stage();
@@ -145,7 +145,7 @@ impl<P: Protocol> Stages<'_, P> {
         })?;
         if Run::<P::Space>::open(stage)?.genotype()? != *genotype {
             let file = stage.join(GENOTYPE_FILE);
-            return Err(format!("{} has other cells; name another folder or move it away", file.display()).into());
+            return Err(format!("{} holds other cells; name another folder or move it away", file.display()).into());
         }
         let Event::TrainFinished { test, best, seconds, .. } = last else { return Err(no_result(stage)) };
         let tested = P::tested(test, best).ok_or_else(|| no_result(stage))?;
@@ -156,7 +156,7 @@ impl<P: Protocol> Stages<'_, P> {
         Job { begin, config, keeping: &KEEPING, output: self.output }
     }
 
-    /// Resumes what is left of a stage, as far as that is whole and of the same settings, or begins anew.
+    /// Resumes an unfinished stage if it is intact and has the same settings, or starts anew.
     fn begin(&self, folder: &Path, config: &Config<P>) -> Outcome<Begin<P::Space>> {
         if folder.exists() {
             match Resumed::open(folder) {
@@ -169,8 +169,8 @@ impl<P: Protocol> Stages<'_, P> {
         Ok(Begin::New(folder.to_owned()))
     }
 
-    /// Runs a stage unless it is done; its folder gets its name when it is, so that there is all of it or none. Returns the
-    /// event that ends its log.
+    /// Runs a stage unless it is finished. Its folder gets its final name at the end, so that it exists whole or not at all.
+    /// Returns the event that ends its log.
     fn stage(
         &self,
         folder: &Path,
@@ -185,7 +185,7 @@ impl<P: Protocol> Stages<'_, P> {
                     format!("{folder} was made with other settings; name another folder or move it away").into()
                 );
             }
-            self.output.remark(format_args!("{title}: done before"));
+            self.output.remark(format_args!("{title}: already done"));
         } else {
             let mut unfinished = folder.as_os_str().to_owned();
             unfinished.push(UNFINISHED);
@@ -203,7 +203,7 @@ impl<P: Protocol> Stages<'_, P> {
     }
 }
 
-/// Place of the best cells by validation; of equally good ones the first.
+/// Index of the best cells by validation; of equally good ones the first.
 fn best<P: Protocol>(candidates: &[Candidate<P::Tested>]) -> usize {
     let validation = |i: usize| candidates[i].brief.as_ref().map_or(0.0, |brief| P::validation(&brief.tested));
     let by_validation = |i: &usize, j: &usize| validation(*i).total_cmp(&validation(*j));

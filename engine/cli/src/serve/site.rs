@@ -1,14 +1,14 @@
 //! HTTP server of the page.
 //!
 //! ```text
-//! GET  /               the page, its head saying where the run is
-//! GET  /FILE           a file of the page, compressed where that form lies beside it and the browser takes it
-//! GET  /events         a search that goes on: its log as server-sent events, from its beginning or after Last-Event-ID
-//! POST /control        a `Control` as JSON, for a search that goes on
+//! GET  /               the page, whose head says where the run is
+//! GET  /FILE           a file of the page, compressed if that form exists and the browser accepts it
+//! GET  /events         a running search: its log as server-sent events, from the start or after Last-Event-ID
+//! POST /control        a `Control` as JSON, for a running search
 //! GET  /events.jsonl   the log of a recorded run
 //! ```
 //!
-//! Requests by another name than this machine's, or from pages of other origins, are refused: a page somewhere else must
+//! Requests by a host name that is not this machine's, or from pages of other origins, are refused: a foreign page must
 //! neither read a run nor stop it.
 
 use crate::output::Outcome;
@@ -25,32 +25,32 @@ use std::{
 };
 use tiny_http::{Header, Method, Request, Response, Server};
 
-/// Most bytes of a command.
+/// Maximum bytes of a command.
 const MAX_CONTROL: u64 = 4096;
-/// Most listeners and answers at a time.
+/// Maximum number of listeners and answers at a time.
 const MAX_THREADS: usize = 64;
-/// How often a listener looks for news.
+/// Interval at which a listener reads the log.
 pub const LOOK: Duration = Duration::from_millis(40);
 
 /// Data served beside the page.
 pub enum Served {
-    /// Nothing: the page searches by itself.
+    /// No data: the page searches by itself.
     Page,
-    /// The log of a run that is over.
+    /// The log of a finished run.
     Recording { log: PathBuf, name: String },
-    /// The log of a search that goes on.
+    /// The log of a running search.
     Search { log: PathBuf, state: Mutex<State>, news: Condvar },
 }
 
-/// Requests to a search, and where it stands.
+/// Requests to a search, and its state.
 #[derive(Default)]
 pub struct State {
     pub asked: VecDeque<Control>,
     pub holding: bool,
-    /// Single steps asked for.
+    /// Single steps requested.
     pub owed: usize,
     pub refused: Vec<String>,
-    /// The log is the search's own: one taken up again throws away what followed its checkpoint first.
+    /// Whether the log is the search's own: a resumed search first discards the lines after its checkpoint.
     pub begun: bool,
     pub over: bool,
     pub listeners: usize,
@@ -68,25 +68,25 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Listens, and answers on threads of its own.
+/// Listens, and answers on its own threads.
 pub fn serve(address: &str, page: PathBuf, served: Served) -> Outcome<Arc<Site>> {
     let problem = |error: &dyn std::fmt::Display| format!("cannot listen at {address}: {error}");
     let mut resolved = address.to_socket_addrs().map_err(|error| problem(&error))?;
-    let resolved = resolved.next().ok_or_else(|| problem(&"it is no address"))?;
+    let resolved = resolved.next().ok_or_else(|| problem(&"not an address"))?;
     let server = Server::http(resolved).map_err(|error| problem(&error))?;
-    let bound = server.server_addr().to_ip().ok_or_else(|| problem(&"it is no address"))?;
+    let bound = server.server_addr().to_ip().ok_or_else(|| problem(&"not an address"))?;
     let site = Arc::new(Site { page, served, bound });
     let answering = site.clone();
     let threads = Arc::new(());
     thread::spawn(move || {
         while let Ok(request) = server.recv() {
             if Arc::strong_count(&threads) > MAX_THREADS {
-                let _ = request.respond(text(503, "too many are watching"));
+                let _ = request.respond(text(503, "too many listeners"));
                 continue;
             }
             let (site, busy) = (answering.clone(), threads.clone());
             thread::spawn(move || {
-                // Whoever asked may be gone, which is no matter.
+                // The client may be gone, which does not matter.
                 let _ = site.answer(request);
                 drop(busy);
             });
@@ -101,10 +101,10 @@ fn header(name: &str, value: &str) -> Header {
     Header::from_bytes(name, value).expect("headers are plain text")
 }
 
-/// Forms in which a file may lie beside itself, the smallest first: what they are called, and how their names end.
+/// Compressed forms of a file, the smallest first: content encoding and file extension.
 const PACKED: [(&str, &str); 2] = [("br", "br"), ("gzip", "gz")];
 
-/// What every answer says.
+/// Headers of every answer.
 const ALWAYS: [(&str, &str); 5] = [
     ("Cache-Control", "no-cache"),
     ("X-Content-Type-Options", "nosniff"),
@@ -116,7 +116,7 @@ const ALWAYS: [(&str, &str); 5] = [
 fn answer(status: u16, kind: &str, bytes: Box<dyn Read + Send>, length: Option<usize>) -> Answer {
     let headers =
         ALWAYS.iter().map(|(name, value)| header(name, value)).chain([header("Content-Type", kind)]).collect();
-    // With its length told, whoever loads it can show how far that is.
+    // With a known length, the page can show progress.
     Response::new(status.into(), headers, bytes, length, None).with_chunked_threshold(usize::MAX)
 }
 
@@ -134,10 +134,10 @@ impl Site {
         };
         let (host, origin) = (told("Host").unwrap_or_default(), told("Origin"));
         if !self.is_ours(&host) {
-            return request.respond(text(403, "this page answers only by the name of its own machine"));
+            return request.respond(text(403, "this page answers only to the name of its own machine"));
         }
         if origin.is_some_and(|origin| origin != format!("http://{host}")) {
-            return request.respond(text(403, "this page answers no page of another origin"));
+            return request.respond(text(403, "this page does not answer pages of other origins"));
         }
         let path = request.url().split(['?', '#']).next().unwrap_or_default().to_owned();
         match (request.method(), path.as_str(), &self.served) {
@@ -146,9 +146,9 @@ impl Site {
                 let mut body = Vec::new();
                 request.as_reader().take(MAX_CONTROL + 1).read_to_end(&mut body)?;
                 let control = match serde_json::from_slice::<Control>(&body) {
-                    _ if !json => Err("a command is JSON and says so".to_owned()),
-                    _ if body.len() as u64 > MAX_CONTROL => Err("this is longer than any command".to_owned()),
-                    parsed => parsed.map_err(|error| format!("this is no command: {error}")),
+                    _ if !json => Err("a command is JSON, with its content type".to_owned()),
+                    _ if body.len() as u64 > MAX_CONTROL => Err("longer than any command".to_owned()),
+                    parsed => parsed.map_err(|error| format!("not a command: {error}")),
                 };
                 match control {
                     Ok(control) => {
@@ -177,11 +177,11 @@ impl Site {
                 let found = self.file(path, &told("Accept-Encoding").unwrap_or_default());
                 request.respond(found)
             }
-            _ => request.respond(text(405, "this is neither a page nor a command")),
+            _ => request.respond(text(405, "neither a page nor a command")),
         }
     }
 
-    /// Whether a request came by this machine's own name, so that no foreign name can be made to lead here.
+    /// Whether a request names this machine as its host; refusing other names prevents DNS rebinding.
     fn is_ours(&self, host: &str) -> bool {
         let port = format!(":{}", self.bound.port());
         let name = host.strip_suffix(&port).unwrap_or(if self.bound.port() == 80 { host } else { "" });
@@ -190,9 +190,9 @@ impl Site {
         name == "localhost" || number.is_ok_and(|ip| ip.is_loopback() || !self.bound.ip().is_loopback())
     }
 
-    /// A file of the page, and nothing outside of its folder, in the smallest form that is accepted.
+    /// A file of the page, never one outside its folder, in the smallest form that the browser accepts.
     fn file(&self, path: &str, accepted: &str) -> Answer {
-        let missing = || text(404, "there is no such file");
+        let missing = || text(404, "no such file");
         let relative = Path::new(path.trim_start_matches('/'));
         if path.contains(['%', '\\', '\0']) || !relative.components().all(|part| matches!(part, Component::Normal(_))) {
             return missing();
@@ -222,7 +222,7 @@ impl Site {
         match packed {
             Some((coding, packed, size)) => answer(200, kind, Box::new(packed), Some(size))
                 .with_header(header("Content-Encoding", coding))
-                // For whoever shows how much has arrived: that is counted unpacked.
+                // For progress, which is counted in uncompressed bytes.
                 .with_header(header("X-Unpacked-Length", &length.to_string())),
             None => answer(200, kind, Box::new(whole), Some(length)),
         }
@@ -246,7 +246,7 @@ impl Site {
     }
 }
 
-/// A file and its length; nothing where it is none.
+/// A file and its length; `None` if it is not a file.
 fn opened(file: &Path) -> Option<(File, usize)> {
     let opened = File::open(file).ok()?;
     let about = opened.metadata().ok().filter(|about| about.is_file())?;
@@ -262,7 +262,7 @@ fn accepts(told: &str, coding: &str) -> bool {
     })
 }
 
-/// Tells the lines of a log as server-sent events, as they come, until the search is over.
+/// Sends the lines of a log as server-sent events, as they come, until the search is over.
 fn tell(log: &Path, state: &Mutex<State>, after: usize, mut out: impl Write) -> io::Result<()> {
     out.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n")?;
     for (name, value) in ALWAYS {
@@ -281,7 +281,7 @@ fn tell(log: &Path, state: &Mutex<State>, after: usize, mut out: impl Write) -> 
             reader = File::open(log).ok().map(BufReader::new);
         }
         if let Some(reader) = &mut reader {
-            // A line that is not whole yet waits in `line` for its rest.
+            // An incomplete line waits in `line` for its rest.
             while reader.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
                 number += 1;
                 if number > after {
@@ -305,7 +305,7 @@ fn tell(log: &Path, state: &Mutex<State>, after: usize, mut out: impl Write) -> 
             out.write_all(b"event: end\ndata: over\n\n")?;
             return out.flush();
         }
-        // A word now and then shows whether anybody is still there.
+        // A comment now and then shows whether the client is still there.
         if quiet.elapsed() > Duration::from_secs(5) {
             out.write_all(b": still here\n\n")?;
             quiet = Instant::now();

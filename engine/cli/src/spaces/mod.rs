@@ -13,7 +13,7 @@ use std::marker::PhantomData;
 /// Commands of all spaces.
 const SPACES: [&SpaceCommands; 2] = [&convolutional::COMMANDS, &recurrent::COMMANDS];
 
-/// Verb whose subcommands are those of all spaces.
+/// Verb with the subcommands of all spaces.
 pub trait Verb {
     /// Subcommands of a space.
     fn entries(space: &'static SpaceCommands) -> &'static [Entry];
@@ -75,7 +75,7 @@ impl<V: Verb> FromArgMatches for Chosen<V> {
             let entry = entries::<V>().find(|entry| entry.name == name)?;
             Some(Self { entry, matches: matches.clone(), verb: PhantomData })
         });
-        chosen.ok_or_else(|| clap::Error::raw(ErrorKind::MissingSubcommand, "a subcommand is needed"))
+        chosen.ok_or_else(|| clap::Error::raw(ErrorKind::MissingSubcommand, "a subcommand is required"))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -92,7 +92,7 @@ mod tests {
     use serde::Serialize;
     use serde_json::{Value, json};
 
-    /// Arguments that a subcommand cannot do without.
+    /// Arguments that a subcommand requires.
     const NEEDED: [&str; 4] = ["--data", "data", "--out", "out"];
 
     fn parsed<S: Subcommand>(needed: &[&str], more: &[&str]) -> S {

@@ -17,7 +17,7 @@ pub struct ImagesFlag {
 }
 
 impl ImagesFlag {
-    /// Opens the images; those of a folder of pictures at `image_size`, or as the run to resume has them.
+    /// Opens the images; pictures of a folder at `image_size`, or at the size of the run to resume.
     pub fn open(
         &self,
         image_size: Option<u32>,

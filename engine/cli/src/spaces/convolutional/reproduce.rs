@@ -34,7 +34,7 @@ pub struct Flags {
     /// Cells of the supernet.
     #[arg(id = "search.layers", long = "search-layers", value_name = "N", help_heading = "Search")]
     search_layers: usize,
-    /// Channels of the first cell.
+    /// Channels of the first cell of the network.
     #[arg(long, value_name = "N", help_heading = "Training")]
     init_channels: usize,
     /// Cells of the network.
@@ -47,7 +47,7 @@ pub struct Flags {
 pub struct Errors {
     /// Mean, in percent.
     test_error: f64,
-    /// Standard deviation, where there are several.
+    /// Standard deviation, if there are several.
     deviation: Option<f64>,
 }
 
@@ -58,13 +58,13 @@ pub struct Reported {
 
 impl Protocol for Cifar10 {
     const NAME: &'static str = "cifar10";
-    const ABOUT: &'static str = "Search several times, train each cell briefly, keep the best by validation, train it \
-        fully, and print the paper's row.\n\n\
-        Searches take the seed given and those after it, and so do full trainings. The cells of a search are trained from \
-        scratch for a short time on one half of the training images and validated on the other half; the best are trained \
-        on all of them as often as asked, and each such network is tested once, after its last epoch. The folder DIR has a \
-        run folder for every stage, and the report in report.json. A stage that is done is not done again: the same command \
-        goes on after an interruption. The defaults are the paper's.";
+    const ABOUT: &'static str = "Search several times, train each result briefly, train the best one fully, and print \
+        the paper's row.\n\n\
+        Searches use consecutive seeds from the given one on, and so do full trainings. The cells of each search are first \
+        trained briefly, from scratch, on one half of the training images and validated on the other. The best are then \
+        trained fully on all of them, once or several times, and each such network is tested once, after its last epoch. The \
+        folder DIR contains a run folder for each stage, and the report in report.json. After an interruption, the same \
+        command resumes and skips finished stages. The defaults are the paper's.";
     type Space = Convolutional;
     type Benchmark = train::Cifar10;
     type Flags = Flags;
@@ -95,7 +95,7 @@ impl Protocol for Cifar10 {
         config
     }
 
-    /// Each network is tested once, after its last epoch; one half of the images is held out of brief trainings.
+    /// Each network is tested once, after its last epoch; brief trainings hold out half of the images.
     fn train_config(flags: &Flags, shared: &SharedFlags, length: Length) -> TrainConfig {
         let mut config = TrainConfig::default();
         copy_shared_flags!(shared => config);

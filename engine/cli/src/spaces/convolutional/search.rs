@@ -18,7 +18,7 @@ use darts_engine::{
 
 pub const ENTRY: Entry = Entry::of::<Search<Convolutional>>();
 
-/// Flags of a search that no other space has.
+/// Flags of a search in this space only.
 #[derive(Args)]
 pub struct Flags {
     #[command(flatten)]
@@ -26,23 +26,23 @@ pub struct Flags {
     /// Side that the pictures of a folder are resized to, a multiple of 4 [default: 32].
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(8..=512), help_heading = "Data")]
     image_size: Option<u32>,
-    /// Training images to use, picked at random [default: all].
+    /// Number of training images to use, chosen at random [default: all].
     #[arg(long, value_name = "N", help_heading = "Data")]
     train_images: Option<usize>,
-    /// Share of them in the train split, which trains the weights; the rest, the valid split, trains the alphas.
+    /// Share of the train split, which trains the weights; the rest, the valid split, trains the alphas.
     #[arg(long, value_name = "SHARE", help_heading = "Data")]
     train_portion: f64,
-    /// Products with the Hessian, two passes each, that measure after each epoch how sharply the validation loss bends along
-    /// the alphas; 0 leaves it out. Searches where that grows tend to collapse into skip connections.
+    /// Lanczos steps, two passes each, that estimate the largest eigenvalue of the Hessian of the validation loss by the
+    /// alphas after each epoch; 0 for none. Where it grows, searches tend to collapse into skip connections.
     #[arg(long, value_name = "N", help_heading = "Run")]
     curvature_rounds: usize,
-    /// Channels of the first cell; every reduction cell doubles them.
+    /// Channels of the first cell; each reduction cell doubles them.
     #[arg(long, value_name = "N", help_heading = "Search")]
     init_channels: usize,
     /// Cells of the supernet.
     #[arg(long, value_name = "N", help_heading = "Search")]
     layers: usize,
-    /// Learning rate that the cosine goes down to.
+    /// Final learning rate of the cosine schedule.
     #[arg(long, value_name = "RATE", help_heading = "Training")]
     learning_rate_min: f64,
     /// Momentum of SGD.
@@ -53,10 +53,10 @@ pub struct Flags {
 impl SearchSpace for Convolutional {
     const NAME: &'static str = "conv";
     const ABOUT: &'static str = "Search the cells of a convolutional network for images.\n\n\
-        One split of the training images trains the weights of a network in which every edge mixes all candidate ops, the \
-        other trains how much each op counts. The folder RUN then has config.json, every event of the search in \
-        events.jsonl while it goes on, checkpoints that --resume goes on from, and the cells derived in genotype.json. The \
-        defaults are the paper's.";
+        In the network, every edge mixes all candidate ops. The train split of the training images trains the weights, the \
+        valid split the alphas, which weigh the ops. The run writes to the folder RUN: its settings in config.json, its \
+        events in events.jsonl, checkpoints for --resume, and the derived cells in genotype.json. The defaults are the \
+        paper's.";
     type Flags = Flags;
 
     fn config(flags: &Flags, search: &SearchFlags) -> SearchConfig {

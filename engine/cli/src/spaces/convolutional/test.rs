@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 pub const ENTRIES: [Entry; 2] = [Entry::of::<Test<Cifar10>>(), Entry::of::<Test<ImageNet>>()];
 
-/// Weights of a network for images of that stem.
+/// Weights of a network with that stem.
 fn weights(file: &Path, genotype: &Genotype, classes: usize, stem: Stem) -> Outcome<Weights> {
     let mut weights = read_weights(file, genotype, classes)?;
     let name = |stem| match stem {
@@ -54,8 +54,8 @@ pub struct Cifar10Flags {
 
 impl TestSet for Cifar10 {
     const NAME: &'static str = "cifar10";
-    const ABOUT: &'static str = "Test weights on the test images of CIFAR-10.\n\n\
-        The weights say how many channels and cells the network has; the cells must be those that they were trained in.";
+    const ABOUT: &'static str = "Test the weights of a network on the test images of CIFAR-10.\n\n\
+        The number of channels and cells follows from the weights; the genotype must be the one that was trained.";
     const SPACE: Space = CONVOLUTIONAL;
     type Flags = Cifar10Flags;
 
@@ -89,10 +89,10 @@ pub struct ImageNet {
 
 #[derive(Args)]
 pub struct ImageNetFlags {
-    /// A folder with the pictures (.jpg, .jpeg, .png) of each class in train/CLASS, which name the classes, and val/CLASS.
+    /// Folder with the pictures (.jpg, .jpeg, .png) of each class in train/CLASS, which names the classes, and val/CLASS.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// Side that the middle of each picture is resized to, a multiple of 32.
+    /// Side that the centre of each picture is resized to, a multiple of 32.
     #[arg(long, value_name = "PIXELS", default_value_t = 224, value_parser = clap::value_parser!(u32).range(32..=4096))]
     image_size: u32,
     #[command(flatten)]
@@ -101,9 +101,10 @@ pub struct ImageNetFlags {
 
 impl TestSet for ImageNet {
     const NAME: &'static str = "imagenet";
-    const ABOUT: &'static str = "Test weights on the pictures in DIR/val, whose classes are the folders in DIR/train.\n\n\
-        The middle of each picture, 224 of 256 pixels of its shorter side, is shown to the network. Errors are of the \
-        likeliest class and of the five likeliest ones. A picture that cannot be read is told and left out.";
+    const ABOUT: &'static str = "Test the weights of a network on the pictures in DIR/val, with the \
+        classes of DIR/train.\n\n\
+        The network sees the centre of each picture, 224 of 256 pixels of its shorter side. The report has the top-1 and top-5 \
+        errors. A picture that cannot be read is reported and left out.";
     const SPACE: Space = CONVOLUTIONAL;
     type Flags = ImageNetFlags;
 
@@ -112,7 +113,7 @@ impl TestSet for ImageNet {
     }
 
     fn check(flags: &ImageNetFlags) -> Outcome {
-        // What the network halves it to must be whole numbers, as in training.
+        // The network halves the side five times, as in training.
         let side = Some(flags.image_size as usize);
         Ok(TrainConfig { image_size: side, auxiliary_weight: 0.0, ..TrainConfig::imagenet() }.check()?)
     }

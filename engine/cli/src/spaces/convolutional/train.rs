@@ -24,31 +24,31 @@ pub const ENTRIES: [Entry; 2] = [Entry::of::<Train<Cifar10>>(), Entry::of::<Trai
 /// Hyper-parameters of networks for images.
 #[derive(Args)]
 pub struct NetworkFlags {
-    /// Channels of the first cell; every reduction cell doubles them.
+    /// Channels of the first cell; each reduction cell doubles them.
     #[arg(long, value_name = "N", help_heading = "Network")]
     init_channels: usize,
     /// Cells of the network.
     #[arg(long, value_name = "N", help_heading = "Network")]
     layers: usize,
-    /// Training images to use, picked at random [default: all].
+    /// Number of training images to use, chosen at random [default: all].
     #[arg(long, value_name = "N", help_heading = "Data")]
     train_images: Option<usize>,
-    /// Epochs from one test to the next; the last is always tested.
+    /// Test after every n-th epoch, and after the last.
     #[arg(long, value_name = "EPOCHS", help_heading = "Run")]
     test_every: usize,
     /// Momentum of SGD.
     #[arg(long, value_name = "SHARE", help_heading = "Training")]
     momentum: f64,
-    /// How much the loss of the auxiliary head counts; 0 is no such head.
+    /// Weight of the auxiliary head's loss; 0 for no such head.
     #[arg(long, value_name = "WEIGHT", help_heading = "Training")]
     auxiliary_weight: f64,
-    /// Probability to drop a path, which grows from 0 to this over the epochs.
+    /// Probability of drop-path, which grows from 0 to this value over the epochs.
     #[arg(long, value_name = "SHARE", help_heading = "Training")]
     drop_path: f64,
 }
 
 impl NetworkFlags {
-    /// Settings of the paper with those of flags.
+    /// Settings of the paper, changed by the flags.
     fn over(&self, mut config: TrainConfig, shared: &SharedFlags) -> TrainConfig {
         copy_shared_flags!(shared => config);
         copy_fields!(self => config; init_channels, layers, train_images, test_every, momentum, auxiliary_weight,
@@ -64,10 +64,10 @@ pub struct Cifar10;
 pub struct Cifar10Flags {
     #[command(flatten)]
     images: ImagesFlag,
-    /// Side of the square cut out of each training image; 0 cuts nothing out.
+    /// Side of the square that cutout removes from each training image; 0 for no cutout.
     #[arg(long, value_name = "PIXELS", help_heading = "Data")]
     cutout: usize,
-    /// Learning rate that the first one goes down to, along a cosine.
+    /// Final learning rate of the cosine schedule.
     #[arg(long, value_name = "RATE", help_heading = "Training")]
     learning_rate_min: f64,
     #[command(flatten)]
@@ -77,10 +77,9 @@ pub struct Cifar10Flags {
 impl Benchmark for Cifar10 {
     const NAME: &'static str = "cifar10";
     const ABOUT: &'static str = "Train a network of derived cells on CIFAR-10 and test it.\n\n\
-        The folder RUN then has config.json, the cells in genotype.json, every event in events.jsonl while it goes on, \
-        checkpoints that --resume goes on from, and the weights: last.safetensors after each epoch, best.safetensors after \
-        each test of lower error than any before. Tensors are named as in the authors' implementation. The defaults are the \
-        paper's.";
+        The run writes to the folder RUN: its settings in config.json, the cells in genotype.json, its events in events.jsonl, \
+        checkpoints for --resume, and the weights: last.safetensors after each epoch, best.safetensors after each test with \
+        the lowest error so far. Tensors are named as in the authors' implementation. The defaults are the paper's.";
     const RUN: &'static str = "training run on CIFAR-10";
     type Space = Convolutional;
     type Trainee = ImageTrainee;
@@ -128,7 +127,7 @@ pub struct ImageNet;
 
 #[derive(Args)]
 pub struct ImageNetFlags {
-    /// A folder with the pictures (.jpg, .jpeg, .png) of each class in train/CLASS and val/CLASS.
+    /// Folder with the pictures (.jpg, .jpeg, .png) of each class in train/CLASS and val/CLASS.
     #[arg(long, value_name = "DIR", required_unless_present = "resume", help_heading = "Data")]
     data: Option<PathBuf>,
     /// Side that pictures are cropped and resized to, a multiple of 32; with an auxiliary head, 224 or 256.
@@ -136,10 +135,10 @@ pub struct ImageNetFlags {
     image_size: u32,
     #[command(flatten, next_help_heading = "Data")]
     threads: ThreadsFlag,
-    /// What the learning rate is multiplied by after each epoch.
+    /// Factor of the learning rate after each epoch.
     #[arg(long, value_name = "SHARE", help_heading = "Training")]
     learning_rate_decay: f64,
-    /// Share of each label that is spread over all classes.
+    /// Label smoothing: share of each label that is spread over all classes.
     #[arg(long, value_name = "SHARE", help_heading = "Training")]
     label_smoothing: f64,
     #[command(flatten)]
@@ -149,7 +148,7 @@ pub struct ImageNetFlags {
 /// Threads that read pictures.
 #[derive(Args)]
 pub struct ThreadsFlag {
-    /// Threads that read pictures; how many changes nothing but the speed [default: as many as the machine runs at once].
+    /// Threads that read pictures; affects only the speed [default: as many as the machine runs at once].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
 }
@@ -170,9 +169,9 @@ pub struct Folder {
 impl Benchmark for ImageNet {
     const NAME: &'static str = "imagenet";
     const ABOUT: &'static str = "Train a network of derived cells on ImageNet, or on other pictures in folders, and test it.\n\n\
-        Pictures are read while it trains: a random part of each, mirrored or not, in jittered colours; the middle of each \
-        is tested. One that cannot be read is told, another one takes its place, and the epoch counts it. The folder RUN \
-        has what that of CIFAR-10 has. The defaults are the paper's.";
+        Pictures are read during training: a random crop of each, randomly mirrored, with colour jitter. Tests read the centre \
+        of each picture. A picture that cannot be read is reported, counted and replaced by another. The run writes the \
+        same files as `train cifar10`. The defaults are the paper's.";
     const RUN: &'static str = "training run on ImageNet or other pictures";
     type Space = Convolutional;
     type Trainee = ImageTrainee;
@@ -222,11 +221,11 @@ impl Benchmark for ImageNet {
     }
 }
 
-/// Folder of pictures with some to test on.
+/// Folder of pictures that has test pictures.
 pub fn open_pictures(folder: &Path) -> Outcome<Pictures> {
     let pictures = Pictures::open(folder)?;
     match pictures.test.is_empty() {
-        true => Err(format!("{} has no folder val, whose pictures are tested on", folder.display()).into()),
+        true => Err(format!("{} has no folder val, with the pictures to test on", folder.display()).into()),
         false => Ok(pictures),
     }
 }

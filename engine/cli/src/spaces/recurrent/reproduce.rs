@@ -23,7 +23,7 @@ use std::{fmt, path::PathBuf};
 
 pub const ENTRY: Entry = Entry::of::<Reproduce<Ptb>>();
 
-/// Words of the Penn Treebank's texts, ends of lines among them.
+/// Words of the Penn Treebank's texts, line ends included.
 const PTB_WORDS: [usize; 3] = [929_589, 73_760, 82_430];
 
 /// Protocol of recurrent cells on the Penn Treebank.
@@ -31,7 +31,7 @@ pub struct Ptb;
 
 #[derive(Args)]
 pub struct Flags {
-    /// A folder with train.txt, valid.txt and test.txt (or ptb.train.txt, wiki.train.tokens and so on), a sentence a line.
+    /// Folder with train.txt, valid.txt and test.txt (or ptb.train.txt, wiki.train.tokens and so on), one sentence per line.
     #[arg(long, value_name = "DIR", help_heading = "Data")]
     data: PathBuf,
     #[command(flatten)]
@@ -39,7 +39,7 @@ pub struct Flags {
     /// Units of the supernet.
     #[arg(id = "search.hidden", long = "search-hidden", value_name = "N", help_heading = "Search")]
     search_hidden: usize,
-    /// Words of a column that a search's gradients go back through.
+    /// Words that the gradients of a search flow back through (BPTT length).
     #[arg(id = "search.bptt", long = "search-bptt", value_name = "N", help_heading = "Search")]
     search_bptt: usize,
     /// Learning rate of the supernet's weights.
@@ -57,12 +57,12 @@ pub struct Flags {
     network: NetworkFlags,
 }
 
-/// Perplexities of a language model on the texts that it was not trained on.
+/// Perplexities of a language model on the validation and test texts.
 #[derive(Clone, Copy, Serialize)]
 pub struct Tested {
     /// The lowest validation loss of all epochs.
     valid: Measure,
-    /// With the weights of that.
+    /// Test perplexity of the weights with that loss.
     test: Measure,
 }
 
@@ -71,11 +71,11 @@ pub struct Tested {
 pub struct Perplexities {
     /// Mean.
     valid_perplexity: f64,
-    /// Standard deviation, where there are several.
+    /// Standard deviation, if there are several.
     valid_deviation: Option<f64>,
     /// Mean.
     test_perplexity: f64,
-    /// Standard deviation, where there are several.
+    /// Standard deviation, if there are several.
     test_deviation: Option<f64>,
 }
 
@@ -89,12 +89,13 @@ pub struct Reported {
 
 impl Protocol for Ptb {
     const NAME: &'static str = "ptb";
-    const ABOUT: &'static str = "The same for recurrent cells of language models on the Penn Treebank, or any text.\n\n\
-        Searches take the seed given and those after it, and so do full trainings. Language models around the cells of a \
-        search are trained from scratch for a short time; the best by validation perplexity is trained as often as asked, \
-        and each such model is tested once, with the weights of its lowest validation loss. The folder DIR has a run folder \
-        for every stage, and the report in report.json. A stage that is done is not done again: the same command goes on \
-        after an interruption. The defaults are the paper's.";
+    const ABOUT: &'static str = "Search and train recurrent cells of language models on the Penn Treebank, or any text, and \
+        print the paper's row.\n\n\
+        Searches use consecutive seeds from the given one on, and so do full trainings. The cell of each search is first \
+        trained briefly, from scratch. The best by validation perplexity is then trained fully, once or several times, and \
+        each such model is tested once, with the weights of its lowest validation loss. The folder DIR contains a run \
+        folder for each stage, and the report in report.json. After an interruption, the same command resumes and skips \
+        finished stages. The defaults are the paper's.";
     type Space = Recurrent;
     type Benchmark = train::Ptb;
     type Flags = Flags;

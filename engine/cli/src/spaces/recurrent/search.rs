@@ -13,7 +13,7 @@ use darts_engine::{config::RecurrentConfig, data::Corpus, run::TextSource, space
 
 pub const ENTRY: Entry = Entry::of::<Search<Recurrent>>();
 
-/// Flags of a search that no other space has.
+/// Flags of a search in this space only.
 #[derive(Args)]
 pub struct Flags {
     #[command(flatten)]
@@ -21,7 +21,7 @@ pub struct Flags {
     /// Units: the length of word vectors and states.
     #[arg(long, value_name = "N", help_heading = "Search")]
     hidden: usize,
-    /// Words of a column that gradients go back through; one step in twenty takes half as many.
+    /// Words that gradients flow back through (BPTT length), halved in one step of twenty.
     #[arg(long, value_name = "N", help_heading = "Search")]
     bptt: usize,
     #[command(flatten, next_help_heading = "Training")]
@@ -31,10 +31,9 @@ pub struct Flags {
 impl SearchSpace for Recurrent {
     const NAME: &'static str = "recurrent";
     const ABOUT: &'static str = "Search the recurrent cell of a language model.\n\n\
-        The training text trains the weights of a network in which every edge mixes all candidate ops, the validation text \
-        trains how much each op counts. The folder RUN then has config.json, every event of the search in events.jsonl \
-        while it goes on, checkpoints that --resume goes on from, and the cell derived in genotype.json. The defaults are \
-        the paper's.";
+        In the network, every edge mixes all candidate ops. The training text trains the weights, the validation text the \
+        alphas, which weigh the ops. The run writes to the folder RUN: its settings in config.json, its events in \
+        events.jsonl, checkpoints for --resume, and the derived cell in genotype.json. The defaults are the paper's.";
     type Flags = Flags;
 
     fn config(flags: &Flags, search: &SearchFlags) -> RecurrentConfig {

@@ -35,10 +35,10 @@ pub type Wt2 = LanguageModel<WikiText2>;
 
 #[derive(Args)]
 pub struct Flags {
-    /// The folder of the text; without vocabulary.txt beside the weights, all three parts of it are needed.
+    /// Folder of the text; all three of its parts are needed unless vocabulary.txt lies beside the weights.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// The test text instead, whatever its name.
+    /// Test text, in place of the file in the folder.
     #[arg(long, value_name = "FILE")]
     test_file: Option<PathBuf>,
 }
@@ -66,7 +66,7 @@ impl<T: TextBenchmark> TestSet for LanguageModel<T> {
         let (found, expected) = (weights.net.vocabulary(), vocabulary.len());
         if found != expected {
             let file = file.display();
-            return Err(format!("{file} is of a vocabulary of {found} words, and the text's has {expected}").into());
+            return Err(format!("{file} is for a vocabulary of {found} words, but the text has {expected}").into());
         }
         weights.net = weights.net.on(Kernels::default());
         Ok(Self { weights, text, kind: PhantomData })

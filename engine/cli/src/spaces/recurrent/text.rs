@@ -10,22 +10,22 @@ use darts_engine::{
 };
 use std::path::{Path, PathBuf};
 
-/// Single files in place of those of a folder of text.
+/// Single files in place of those in the folder of a text.
 #[derive(Args)]
 pub struct FileFlags {
-    /// The training text instead, whatever its name.
+    /// Training text, in place of the file in the folder.
     #[arg(long, value_name = "FILE", help_heading = "Data")]
     train_file: Option<PathBuf>,
-    /// The validation text instead, whatever its name.
+    /// Validation text, in place of the file in the folder.
     #[arg(long, value_name = "FILE", help_heading = "Data")]
     valid_file: Option<PathBuf>,
-    /// The test text instead, whatever its name.
+    /// Test text, in place of the file in the folder.
     #[arg(long, value_name = "FILE", help_heading = "Data")]
     test_file: Option<PathBuf>,
 }
 
 impl FileFlags {
-    /// Files of the training, the validation and the test text, where they are named.
+    /// Files of the training, validation and test text, if named.
     pub fn named(&self) -> [Option<PathBuf>; 3] {
         [&self.train_file, &self.valid_file, &self.test_file].map(Option::clone)
     }
@@ -34,7 +34,7 @@ impl FileFlags {
 /// Text of a search or a training run.
 #[derive(Args)]
 pub struct TextFlags {
-    /// A folder with train.txt, valid.txt and test.txt (or ptb.train.txt, wiki.train.tokens and so on), a sentence a line.
+    /// Folder with train.txt, valid.txt and test.txt (or ptb.train.txt, wiki.train.tokens and so on), one sentence per line.
     #[arg(long, value_name = "DIR", required_unless_present = "resume", help_heading = "Data")]
     data: Option<PathBuf>,
     #[command(flatten)]
@@ -60,37 +60,37 @@ impl TextFlags {
 /// Dropouts and penalties of a language model.
 #[derive(Args)]
 pub struct RegularisationFlags {
-    /// Share of words dropped from the vocabulary in a step.
+    /// Dropout of whole words of the vocabulary, as a share.
     #[arg(id = "dropouts.embedding", long = "dropout-embedding", value_name = "SHARE")]
     embedding: f64,
-    /// Share of the word vectors' components dropped.
+    /// Dropout of the components of word vectors.
     #[arg(id = "dropouts.input", long = "dropout-input", value_name = "SHARE")]
     input: f64,
-    /// Share of the components of the cell's input dropped.
+    /// Dropout of the components of the cell's input.
     #[arg(id = "dropouts.cell_input", long = "dropout-cell-input", value_name = "SHARE")]
     cell_input: f64,
-    /// Share of the states' components dropped.
+    /// Dropout of the components of states.
     #[arg(id = "dropouts.hidden", long = "dropout-hidden", value_name = "SHARE")]
     hidden: f64,
-    /// Share of the output's components dropped.
+    /// Dropout of the components of the output.
     #[arg(id = "dropouts.output", long = "dropout-output", value_name = "SHARE")]
     output: f64,
-    /// How much the mean square of the output adds to the loss.
+    /// Weight of activation regularisation: the mean square of the output.
     #[arg(id = "penalties.activation", long = "activation-penalty", value_name = "WEIGHT")]
     activation: f64,
-    /// How much the mean square of the output's change from word to word adds to the loss.
+    /// Weight of temporal activation regularisation: the mean square of the output's change from word to word.
     #[arg(id = "penalties.slowness", long = "slowness-penalty", value_name = "WEIGHT")]
     slowness: f64,
 }
 
 impl RegularisationFlags {
-    /// Dropouts that the flags ask for.
+    /// Dropouts from the flags.
     pub fn dropouts(&self) -> Dropouts {
         let &Self { embedding, input, cell_input, hidden, output, .. } = self;
         Dropouts { embedding, input, cell_input, hidden, output }
     }
 
-    /// Penalties that the flags ask for.
+    /// Penalties from the flags.
     pub fn penalties(&self) -> Penalties {
         Penalties { activation: self.activation, slowness: self.slowness }
     }

@@ -28,13 +28,13 @@ pub struct NetworkFlags {
     /// Units: the length of word vectors and states.
     #[arg(long, value_name = "N", help_heading = "Network")]
     hidden: usize,
-    /// Columns that the test text is cut into, which decides speed and which words the first of each follow.
+    /// Columns that the test text is cut into, which affects speed and the context of the first words of each column.
     #[arg(long, value_name = "N", help_heading = "Run")]
     test_batch_size: usize,
-    /// Words of a column that gradients go back through, on average.
+    /// Words that gradients flow back through (BPTT length), on average.
     #[arg(long, value_name = "N", help_heading = "Training")]
     bptt: usize,
-    /// Epochs without a better validation loss after which weights are averaged.
+    /// Epochs without a better validation loss before the weights are averaged.
     #[arg(long, value_name = "EPOCHS", help_heading = "Training")]
     patience: usize,
     #[command(flatten, next_help_heading = "Training")]
@@ -42,7 +42,7 @@ pub struct NetworkFlags {
 }
 
 impl NetworkFlags {
-    /// Settings that the flags ask for.
+    /// Settings from the flags.
     pub fn config(&self, shared: &SharedFlags) -> TextTrainConfig {
         let mut config = TextTrainConfig::default();
         copy_shared_flags!(shared => config);
@@ -53,7 +53,7 @@ impl NetworkFlags {
     }
 }
 
-/// Text that language models are trained and tested on, with settings of its own.
+/// Text that language models are trained and tested on, with its settings.
 pub trait TextBenchmark: 'static {
     /// Name of the subcommands.
     const NAME: &'static str;
@@ -72,13 +72,13 @@ pub struct PennTreebank;
 impl TextBenchmark for PennTreebank {
     const NAME: &'static str = "ptb";
     const TRAIN: &'static str = "Train a language model around a recurrent cell on the Penn Treebank, or any text, and test it.\n\n\
-        The folder RUN then has config.json, the cell in genotype.json, the words in vocabulary.txt, every event in \
-        events.jsonl while it goes on, checkpoints that --resume goes on from, and the weights: last.safetensors after each \
-        epoch, best.safetensors after each epoch of lower validation loss than any before. The defaults are the paper's for \
+        The run writes to the folder RUN: its settings in config.json, the cell in genotype.json, the words in \
+        vocabulary.txt, its events in events.jsonl, checkpoints for --resume, and the weights: last.safetensors after each \
+        epoch, best.safetensors after each epoch with the lowest validation loss so far. The defaults are the paper's for \
         the Penn Treebank.";
-    const TEST: &'static str = "Test a language model's weights on the test text of the Penn Treebank, or any text.\n\n\
-        The weights say how many words and units the network has; the cell must be the one that they were trained in. Where \
-        vocabulary.txt lies beside them, as a training run leaves it, the text is read in its words.";
+    const TEST: &'static str = "Test the weights of a language model on the test text of the Penn Treebank, or any text.\n\n\
+        The number of words and units follows from the weights; the cell must be the one that was trained. If vocabulary.txt \
+        from the training run lies beside the weights, the text is read with it.";
 
     fn paper() -> TextTrainConfig {
         TextTrainConfig::default()
@@ -90,8 +90,8 @@ pub struct WikiText2;
 
 impl TextBenchmark for WikiText2 {
     const NAME: &'static str = "wt2";
-    const TRAIN: &'static str = "Train a language model as `train ptb` does, with the paper's settings for WikiText-2.";
-    const TEST: &'static str = "The same for WikiText-2.";
+    const TRAIN: &'static str = "Train a language model like `train ptb`, with the paper's settings for WikiText-2.";
+    const TEST: &'static str = "Test the weights of a language model like `test ptb`, on the test text of WikiText-2.";
 
     fn paper() -> TextTrainConfig {
         TextTrainConfig::wikitext2()
