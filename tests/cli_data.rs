@@ -109,8 +109,9 @@ fn data_that_cannot_be_read_is_refused() {
     let show = |path: &str| told(&dir, &refusal(darts().args(["data", "show"]).arg(dir.path().join(path)), 1));
     assert_eq!(show("none"), "cannot read /none: No such file or directory (os error 2)");
     assert!(
-        show("")
-            .starts_with("/ is a folder without CIFAR-10's files or pictures; data is a cifar-10-batches-bin folder, ")
+        show("").starts_with(
+            "/ is a folder without CIFAR-10's files or pictures; expected a cifar-10-batches-bin folder, "
+        )
     );
 
     let whole = archive(3);
@@ -239,7 +240,7 @@ fn a_whole_folder_is_verified_and_kept() {
     fs::write(&file, &bytes[..9_999 * RECORD]).unwrap();
     assert_eq!(verify(), "/cifar-10-batches-bin has 49999 training images, but CIFAR-10 has 50000");
     fs::write(folder.join("SHA256SUMS"), format!("{}  data_batch_1.bin\n", "0".repeat(64))).unwrap();
-    assert!(verify().starts_with("/cifar-10-batches-bin/SHA256SUMS has no checksum of batches.meta.txt"));
+    assert!(verify().starts_with("/cifar-10-batches-bin/SHA256SUMS has no checksum for batches.meta.txt"));
     assert!(refusal(darts().args(["data", "verify", "textures"]), 1).starts_with("cannot read textures: "));
 }
 
@@ -255,7 +256,7 @@ fn a_subset_is_balanced_and_written_whole_or_not_at_all() {
         command
     };
     let refused = |command: &mut Command| told(&dir, &refusal(command, 1));
-    assert_eq!(refused(&mut subset("101", "10")), "101 balanced images take 11 of class 0, but the data has 10");
+    assert_eq!(refused(&mut subset("101", "10")), "101 balanced images need 11 of class 0, but the data has 10");
     assert!(!out.exists());
 
     let written = document(&mut subset("40", "10"));
@@ -266,7 +267,7 @@ fn a_subset_is_balanced_and_written_whole_or_not_at_all() {
     let shown = document(darts().args(["data", "show"]).arg(&out));
     assert_eq!((&shown["name"], &shown["train_images"]), (&"CIFAR-10".into(), &40.into()));
 
-    assert_eq!(refused(&mut subset("20", "10")), "/page/subset.bin is already there; move it away first");
+    assert_eq!(refused(&mut subset("20", "10")), "/page/subset.bin already exists; move it away first");
     assert_eq!(fs::read(&out).unwrap(), bytes);
     fs::remove_file(&out).unwrap();
     document(&mut subset("40", "10"));

@@ -156,7 +156,7 @@ fn broken_pictures_are_told_once_counted_and_left_out() {
     let output = train(dir.path(), "run", 15, &flags).output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{error}");
-    assert_eq!(error.matches("data/train/class 1/0.JPEG is no JPEG that can be read: ").count(), 1, "{error}");
+    assert_eq!(error.matches("data/train/class 1/0.JPEG is not a readable JPEG: ").count(), 1, "{error}");
     let events = events(dir.path(), "run");
     let told: Vec<&str> = events
         .iter()
@@ -178,7 +178,7 @@ fn broken_pictures_are_told_once_counted_and_left_out() {
     let told = document(&mut test(dir.path(), "run/last.safetensors", &[]));
     assert_eq!(told["test"]["images"], json!(11));
     let unreadable = told["unreadable"][0].as_str().unwrap();
-    assert!(unreadable.starts_with("data/val/class 0/6.JPEG is no JPEG that can be read: "), "{unreadable}");
+    assert!(unreadable.starts_with("data/val/class 0/6.JPEG is not a readable JPEG: "), "{unreadable}");
 
     // Taken up again in the middle of an epoch it ends alike, down to what was told and counted before.
     let weights = || fs::read(dir.path().join("run/last.safetensors")).unwrap();

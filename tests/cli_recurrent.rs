@@ -119,7 +119,7 @@ fn a_search_leaves_a_whole_run() {
         assert_eq!(String::from_utf8(shown.stdout).unwrap(), genotype.to_string());
     }
     let other = refusal(darts().current_dir(dir.path()).args(["table", "run"]), 1);
-    assert_eq!(other, "run is of recurrent cells, and convolutional ones are needed here");
+    assert_eq!(other, "run has recurrent cells, but convolutional cells are needed");
 }
 
 /// The CPU computes by itself where only a software adapter is available.
@@ -237,7 +237,7 @@ fn a_training_run_leaves_weights_that_test_alike() {
         assert!((told.loss - test.loss).abs() < 1e-5 * test.loss, "{told:?} {test:?}");
     }
     let other = refusal(&mut tested("ENAS", &[]), 1);
-    assert_eq!(other, "run/best.safetensors: weights of another architecture: rnns.0._Ws.8 is not there");
+    assert_eq!(other, "run/best.safetensors: weights of another architecture: rnns.0._Ws.8 is missing");
     fs::write(dir.path().join("more.txt"), "the 1 sees\nthe zebra").unwrap();
     let unknown = refusal(&mut tested("run", &["--test-file", "more.txt"]), 1);
     let known = TextRun::open(&run).unwrap().config.data.vocabulary;
@@ -273,8 +273,8 @@ fn what_makes_no_run_is_refused() {
     };
     for (flag, value, why) in [
         ("--batch-size", "1", "batch-size must be at least 2, not 1"),
-        ("--batch-size", "161", "text/train.txt has 480 words, and batch-size 161 needs at least 483"),
-        ("--batch-size", "65", "text/valid.txt has 128 words, and batch-size 65 needs at least 130"),
+        ("--batch-size", "161", "text/train.txt has 480 words, but batch-size 161 needs at least 483"),
+        ("--batch-size", "65", "text/valid.txt has 128 words, but batch-size 65 needs at least 130"),
         ("--hidden", "0", "hidden must be at least 1, not 0"),
         ("--bptt", "0", "bptt must be at least 1, not 0"),
         ("--dropout-hidden", "1", "dropout-hidden must be from 0 to below 1, not 1"),
@@ -287,17 +287,17 @@ fn what_makes_no_run_is_refused() {
     // Of a period that the columns are whole periods of, so that all stand at one word all the time.
     fs::write(dir.path().join("alike"), "a b c d e\n".repeat(32)).unwrap();
     let alike = ["--train-file", "alike", "--device", "cpu", "--dropout-input", "0"];
-    let apart = "all 8 columns of alike begin with \"a\", and BatchNorm cannot normalise states that are all the same: \
-                 another batch-size helps, or dropout-input above 0";
+    let apart = "all 8 columns of alike begin with \"a\", but BatchNorm cannot normalise states that are all the same: \
+                 change batch-size, or set dropout-input above 0";
     assert_eq!(told(1, &[&alike[..], &["--dropout-cell-input", "0"]].concat()), apart);
     document(&mut search(dir.path(), "apart", &alike));
     fs::write(dir.path().join("bad"), b"good\nba\xffd").unwrap();
-    assert_eq!(told(1, &["--valid-file", "bad"]), "bad is no UTF-8 text: byte 8, on line 2, does not fit");
+    assert_eq!(told(1, &["--valid-file", "bad"]), "bad is not UTF-8 text: byte 8, on line 2, is invalid");
     fs::write(dir.path().join("bad"), "\n").unwrap();
     assert_eq!(told(1, &["--test-file", "bad"]), "bad has no words");
     fs::rename(dir.path().join("text/train.txt"), dir.path().join("all.txt")).unwrap();
-    let missing = "text has no train text: train.txt or ptb.train.txt or wiki.train.tokens is missing, and a corpus is \
-                   train, valid and test";
+    let missing = "text has no train text: train.txt or ptb.train.txt or wiki.train.tokens is missing, but a corpus \
+                   needs train, valid and test";
     assert_eq!(told(1, &[]), missing);
     document(&mut search(dir.path(), "found", &["--train-file", "all.txt", "--device", "cpu", "--epochs", "1"]));
 
@@ -364,7 +364,7 @@ fn recurrent_cells_are_shown_drawn_and_passed_on() {
     assert_eq!(many.matches("recurrent cell\n").count(), 3);
     assert!(many.starts_with(&text(&["genotype", "random", "--recurrent", "--seed", "1"])));
     let table = refusal(darts().current_dir(dir.path()).args(["table", "cell.py"]), 1);
-    assert_eq!(table, "cell.py is of recurrent cells, and convolutional ones are needed here");
+    assert_eq!(table, "cell.py has recurrent cells, but convolutional cells are needed");
     let damaged = refusal(darts().args(["genotype", "show", &code.trim().replace('s', "t")]), 1);
     assert!(damaged.contains("a character is wrong or missing"), "{damaged}");
 }

@@ -268,11 +268,7 @@ fn a_run_on_text_goes_on_from_any_step() {
         fs::write(checkpoint(7), &bytes).unwrap();
         fs::write(checkpoint(6), &bytes[..middle]).unwrap();
         let told = done(&mut command(dir.path(), &what, &["--resume", "damaged"]));
-        assert_eq!(
-            told.matches(" is truncated or corrupt: its checksum does not fit its bytes\n").count(),
-            2,
-            "{told}"
-        );
+        assert_eq!(told.matches(" is truncated or corrupt: its checksum does not match\n").count(), 2, "{told}");
         assert!(told.contains("\ndamaged resumes after 5 steps; "), "{told}");
         same(&left(&damaged), &whole);
 
@@ -284,7 +280,7 @@ fn a_run_on_text_goes_on_from_any_step() {
             if what == TEXT_TRAIN { (TEXT_SEARCH, "no search") } else { (TEXT_TRAIN, "no training run") };
         assert_eq!(refusal(&mut resume(other, &[]), 1), format!("other holds {holds}"));
         let kind = refusal(&mut resume(SEARCH, &[]), 1);
-        assert_eq!(kind, "other is of recurrent cells, and convolutional ones are needed here");
+        assert_eq!(kind, "other has recurrent cells, but convolutional cells are needed");
         let fixed = refusal(&mut resume(what, &["--hidden", "7"]), 2);
         assert!(fixed.starts_with("--hidden does not go with --resume: "), "{fixed}");
         let (valid, moved) = (dir.path().join("text/valid.txt"), dir.path().join("moved.txt"));
@@ -443,7 +439,7 @@ fn damaged_files_are_noticed_and_the_last_whole_state_is_used() {
     change(&bits.join(checkpoint(4)), &Vec::clear);
     change(&bits.join("events.jsonl"), &|bytes| bytes.truncate(bytes.len() - 40));
     let told = done(&mut resume("bits"));
-    let corrupt = "is truncated or corrupt: its checksum does not fit its bytes";
+    let corrupt = "is truncated or corrupt: its checksum does not match";
     let expected = [6, 5, 4].map(|step| format!("skipped: bits/{} {corrupt}\n", checkpoint(step))).concat();
     assert!(told.starts_with(&(expected + "bits resumes after 3 steps; 8 lines of its log ")), "{told}");
     same(&left(&bits), &whole);
@@ -465,10 +461,10 @@ fn damaged_files_are_noticed_and_the_last_whole_state_is_used() {
     let none = copy(&run, "none", 1);
     change(&none.join("events.jsonl"), &|bytes| bytes[5] ^= 1);
     let before = fs::read(none.join("events.jsonl")).unwrap();
-    let changed = "none/events.jsonl: was changed before the place that the checkpoint follows";
-    assert_eq!(refusal(&mut resume("none"), 1), format!("none cannot be taken up again: {changed}; {changed}"));
+    let changed = "none/events.jsonl: was changed in the part that the checkpoint covers";
+    assert_eq!(refusal(&mut resume("none"), 1), format!("none cannot be resumed: {changed}; {changed}"));
     fs::remove_dir_all(none.join("checkpoints")).unwrap();
-    assert_eq!(refusal(&mut resume("none"), 1), "none cannot be taken up again: it has no checkpoint");
+    assert_eq!(refusal(&mut resume("none"), 1), "none cannot be resumed: it has no checkpoint");
     assert_eq!(fs::read(none.join("events.jsonl")).unwrap(), before);
 
     // Stopped before its first step.
@@ -521,8 +517,8 @@ fn a_run_goes_on_as_what_it_is() {
     let config = fs::read_to_string(other.join("config.json")).unwrap();
     fs::write(other.join("config.json"), config.replace("\"epochs\": 2", "\"epochs\": 3")).unwrap();
     let told = refusal(&mut resume("other", &["--data", "moved/data"]), 1);
-    let expected = "other/config.json was changed since other/checkpoints/step-000000004.checkpoint was written, and a run \
-                    goes on with the settings it began with";
+    let expected = "other/config.json was changed since other/checkpoints/step-000000004.checkpoint was written, but a run \
+                    resumes only with the settings that it began with";
     assert_eq!(told, expected);
 }
 

@@ -198,7 +198,7 @@ fn places_that_cannot_be_used_are_refused() {
     assert_eq!(told("textures", "file/run"), "file is not a folder");
     assert_eq!(told("textures", "old"), "old already holds a run; name another folder or move it away");
     assert_eq!(told("none", "run"), "cannot read none: No such file or directory (os error 2)");
-    assert!(told("file", "run").starts_with("file is a file of another kind; "));
+    assert!(told("file", "run").starts_with("file is a file of an unknown kind; "));
     assert_eq!(files(dir.path()), ["file", "old"]);
     assert_eq!(files(&dir.path().join("old")), ["events.jsonl"]);
     for file in ["file", "old/events.jsonl"] {

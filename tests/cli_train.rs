@@ -174,9 +174,9 @@ fn weights_that_do_not_fit_are_refused() {
     document(&mut train(dir.path(), "run", &["--arch", "DARTS_V1", "--device", "cpu"]));
     let other = "weights of another architecture";
     let told = refusal(&mut test(dir.path(), "run/last.safetensors", "AmoebaNet"), 1);
-    assert_eq!(told, format!("run/last.safetensors: {other}: cells.0._ops.2.op.1.weight is not there"));
+    assert_eq!(told, format!("run/last.safetensors: {other}: cells.0._ops.2.op.1.weight is missing"));
     let told = refusal(&mut test(dir.path(), "run/last.safetensors", "NASNet"), 1);
-    let first = "cells.0._ops.0.op.1.weight is [4, 1, 3, 3], and the architecture has [4, 1, 5, 5]";
+    let first = "cells.0._ops.0.op.1.weight is [4, 1, 3, 3], but the architecture has [4, 1, 5, 5]";
     assert_eq!(told, format!("run/last.safetensors: {other}: {first}"));
     // Cells with fewer weights: all of theirs are there, and others too.
     let mut cells = published("DARTS_V1");
@@ -185,14 +185,14 @@ fn weights_that_do_not_fit_are_refused() {
     normal.ops[6].0 = Op::SKIP_CONNECT;
     fs::write(dir.path().join("fewer.json"), serde_json::to_string(&cells).unwrap()).unwrap();
     let told = refusal(&mut test(dir.path(), "run/last.safetensors", "fewer.json"), 1);
-    let first = "cells.0._ops.6.op.1.weight is there, and the architecture has no such tensor";
+    let first = "cells.0._ops.6.op.1.weight is not one of its tensors";
     assert_eq!(told, format!("run/last.safetensors: {other}: {first}"));
 
     let whole = fs::read(dir.path().join("run/last.safetensors")).unwrap();
     for bytes in [0, 7, 100, 20_000, whole.len() - 1] {
         fs::write(dir.path().join("cut"), &whole[..bytes]).unwrap();
         let told = refusal(&mut test(dir.path(), "cut", "run"), 1);
-        assert!(told.starts_with("cut: truncated, or no safetensors file: "), "{bytes} bytes: {told}");
+        assert!(told.starts_with("cut: truncated, or not a safetensors file: "), "{bytes} bytes: {told}");
     }
     let told = refusal(&mut test(dir.path(), "none", "run"), 1);
     assert_eq!(told, "cannot read none: No such file or directory (os error 2)");
@@ -200,7 +200,7 @@ fn weights_that_do_not_fit_are_refused() {
     let genotype: Genotype = published("DARTS_V1");
     let error = read_weights(&dir.path().join("run/last.safetensors"), &genotype, 100).unwrap_err();
     assert!(matches!(error, RunError::Weights { .. }));
-    assert!(error.to_string().ends_with("and the architecture has [100, 768]"), "{error}");
+    assert!(error.to_string().ends_with("but the architecture has [100, 768]"), "{error}");
 }
 
 #[test]

@@ -561,6 +561,6 @@ fn settings_that_were_changed_are_refused() {
         refusal::<Recurrent>("recurrent-interrupted"),
         refusal::<Recurrent>("text-averaged"),
     ] {
-        assert!(refused.ends_with("and a run goes on with the settings it began with"), "{refused}");
+        assert!(refused.ends_with("but a run resumes only with the settings that it began with"), "{refused}");
     }
 }

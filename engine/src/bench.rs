@@ -1,4 +1,4 @@
-//! Timing of search and training steps, with what the device can do beside it.
+//! Timing of search and training steps, beside the device's peak rates.
 
 #[cfg(all(feature = "compute", not(target_arch = "wasm32")))]
 mod decode;
@@ -17,44 +17,44 @@ use std::fmt;
 #[cfg(feature = "compute")]
 pub use steps::{recurrent_benchmark, step_benchmark, training_benchmark};
 
-/// Milliseconds of a repeated thing.
+/// Milliseconds of repeated measurements.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Timing {
-    /// The middle one.
+    /// Median.
     pub median_ms: f64,
-    /// The fastest.
+    /// Fastest.
     pub least_ms: f64,
-    /// The slowest.
+    /// Slowest.
     pub most_ms: f64,
 }
 
 impl Timing {
-    /// Of these times, one at least.
+    /// Timing of at least one measurement.
     pub fn of(mut times: Vec<f64>) -> Self {
         times.sort_by(f64::total_cmp);
         Self { median_ms: times[times.len() / 2], least_ms: times[0], most_ms: times[times.len() - 1] }
     }
 }
 
-/// What one kind of step costs.
+/// Cost of one kind of step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepFigures {
-    /// Wall time of a step, device work waited for.
+    /// Wall time of a step, including the wait for the device.
     pub time: Timing,
     /// Launches of this project's own shaders in a step.
     pub dispatches: u64,
     /// Launches of Burn's kernels on top: stem, classifier, loss, optimiser; with reference kernels, everything.
     pub other_dispatches: u64,
-    /// Bytes that the launches of own shaders read and wrote, each distinct byte of a launch once, counted from shapes.
+    /// Bytes that the launches of own shaders read and write, each distinct byte of a launch once, counted from shapes.
     pub bytes: u64,
-    /// Multiply-accumulates of the network a step, in convolutions and the classifier: three times the forward pass for a
+    /// Multiply-accumulates of the network per step, in convolutions and the classifier: three times the forward pass for a
     /// weight step.
     pub multiply_accumulates: u64,
-    /// Two floating-point operations for each of these, over the median time.
+    /// Floating-point operations per second: two for each multiply-accumulate, over the median time.
     pub gflops: f64,
-    /// Share of the device's multiply-add rate that this is, where that was measured.
+    /// Share of the device's multiply-add rate, where that was measured.
     pub fraction_of_multiply_add: Option<f64>,
-    /// Share of the device's copy rate that the bytes over the median time are, where both were measured.
+    /// Bytes over the median time as a share of the device's copy rate, where both were measured.
     pub fraction_of_copy: Option<f64>,
 }
 
@@ -75,15 +75,15 @@ pub struct StepBenchmark {
     pub weight_step: StepFigures,
     /// Adam on the alphas, of the configured order.
     pub architecture_step: StepFigures,
-    /// Bytes that the device's allocator had in use at most, where it tells; without a device, those of the process.
+    /// Peak memory in bytes: of the device's allocator where it reports that, of the process where there is no device.
     pub peak_bytes: Option<u64>,
-    /// What steps need of the device at most, estimated from shapes, where that is known.
+    /// Peak device memory of a step estimated from shapes, where that is known.
     pub expected_bytes: Option<u64>,
-    /// What the device can do at most; absent without compute shaders.
+    /// Peak rates of the device; absent without compute shaders.
     pub ceilings: Option<Ceilings>,
-    /// How the kernels below were timed, if they were.
+    /// Clock that timed the kernels below, if they were timed.
     pub timed_by: Option<TimedBy>,
-    /// Time by kernel in a weight step whose launches were timed one by one, the slowest first; empty unless asked for.
+    /// Time by kernel in a weight step whose launches were timed one by one, the slowest first; empty unless profiled.
     pub kernels: Vec<KernelFigures>,
 }
 
@@ -102,20 +102,20 @@ pub struct RecurrentBenchmark {
     pub parameters: usize,
     /// Steps timed, after one that was not.
     pub steps: usize,
-    /// SGD on the weights: what is dropped drawn, the window sent, forward and backward pass, the update.
+    /// SGD on the weights: dropout masks drawn, the window sent, forward and backward pass, the update.
     pub weight_step: StepFigures,
     /// Adam on the alphas, of the configured order.
     pub architecture_step: StepFigures,
-    /// Launches of all kernels in a weight and in an architecture step, for each row of the window: all that is launched,
-    /// what a window takes but once among it.
+    /// Launches of all kernels in a weight and in an architecture step, divided by the rows of the window; launches made
+    /// once a window are included.
     pub dispatches_per_word: [f64; 2],
-    /// Bytes that the device's allocator had in use at most, where it tells; without a device, those of the process.
+    /// Peak memory in bytes: of the device's allocator where it reports that, of the process where there is no device.
     pub peak_bytes: Option<u64>,
-    /// What the device can do at most; absent without compute shaders.
+    /// Peak rates of the device; absent without compute shaders.
     pub ceilings: Option<Ceilings>,
-    /// How the kernels below were timed, if they were.
+    /// Clock that timed the kernels below, if they were timed.
     pub timed_by: Option<TimedBy>,
-    /// Time by kernel in a weight step whose launches were timed one by one, the slowest first; empty unless asked for.
+    /// Time by kernel in a weight step whose launches were timed one by one, the slowest first; empty unless profiled.
     pub kernels: Vec<KernelFigures>,
 }
 
@@ -136,18 +136,18 @@ pub struct TrainingBenchmark {
     pub steps: usize,
     /// A step: the minibatch made and sent, forward and backward pass, SGD.
     pub step: StepFigures,
-    /// Bytes that the device's allocator had in use at most, where it tells; without a device, those of the process.
+    /// Peak memory in bytes: of the device's allocator where it reports that, of the process where there is no device.
     pub peak_bytes: Option<u64>,
-    /// What the device can do at most; absent without compute shaders.
+    /// Peak rates of the device; absent without compute shaders.
     pub ceilings: Option<Ceilings>,
-    /// How the kernels below were timed, if they were.
+    /// Clock that timed the kernels below, if they were timed.
     pub timed_by: Option<TimedBy>,
-    /// Time by kernel in a step whose launches were timed one by one, the slowest first; empty unless asked for.
+    /// Time by kernel in a step whose launches were timed one by one, the slowest first; empty unless profiled.
     pub kernels: Vec<KernelFigures>,
 }
 
 impl StepFigures {
-    /// Two lines on a step of that name.
+    /// Writes two lines on a step of that name.
     fn lines(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
         let Timing { median_ms, least_ms, most_ms } = self.time;
         write!(f, "{name:<18} {median_ms:9.1} ms ({least_ms:.1} to {most_ms:.1}), ")?;
@@ -167,7 +167,7 @@ impl StepFigures {
     }
 }
 
-/// What the device can do and what memory it took.
+/// Writes the device's peak rates and the peak memory.
 fn device_lines(
     f: &mut fmt::Formatter<'_>,
     ceilings: Option<Ceilings>,
@@ -189,7 +189,7 @@ fn device_lines(
     Ok(())
 }
 
-/// Time by kernel.
+/// Writes the time by kernel.
 fn kernel_lines(
     f: &mut fmt::Formatter<'_>,
     step: &str,
@@ -252,9 +252,9 @@ impl fmt::Display for TrainingBenchmark {
 
 /// A benchmark of both kinds of a search's steps at one size.
 pub trait Measured {
-    /// What the size is called, in words and in a number that the work should be proportional to.
+    /// Size in words, and a number that the work should be proportional to.
     fn size(&self) -> (String, usize);
-    /// Its weight step and its architecture step.
+    /// Figures of the weight step and the architecture step.
     fn figures(&self) -> [&StepFigures; 2];
 }
 
@@ -286,7 +286,7 @@ impl Measured for RecurrentBenchmark {
 pub struct Sizes<B>(pub Vec<B>);
 
 impl<B: Measured + fmt::Display> fmt::Display for Sizes<B> {
-    /// Each, then how their times grow: 1.00 is the time of the first size times how much larger this one is.
+    /// Writes each, then the growth of their times: 1.00 is in proportion to the first size.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for measured in &self.0 {
             writeln!(f, "{measured}")?;
@@ -310,32 +310,32 @@ impl<B: Measured + fmt::Display> fmt::Display for Sizes<B> {
     }
 }
 
-/// How fast pictures are read, decoded, cropped, resized and varied.
+/// Rate at which pictures are read, decoded, cropped, resized and varied.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DecodeBenchmark {
-    /// Whether they were generated for this.
+    /// Whether the pictures were generated for the benchmark.
     pub generated: bool,
-    /// Pictures there are.
+    /// Number of pictures.
     pub pictures: usize,
     /// Mean pixels of a picture.
     pub mean_pixels: f64,
     /// Mean bytes of a file.
     pub mean_bytes: f64,
-    /// Side of what is shown of each.
+    /// Side of the images made.
     pub image_size: usize,
     /// Threads at work.
     pub threads: usize,
-    /// Of these, how many the machine runs at once.
+    /// Threads that run at once: at most the machine's cores.
     pub cores: usize,
     /// Images made.
     pub images: usize,
-    /// Wall time that they took.
+    /// Wall time in seconds.
     pub seconds: f64,
     /// Images a second.
     pub images_per_second: f64,
-    /// Of these, for each core at work.
+    /// Images a second for each core at work.
     pub images_per_second_per_core: f64,
-    /// One thread alone.
+    /// Stages on a single thread.
     pub stages: DecodeStages,
 }
 

@@ -1,4 +1,4 @@
-//! What a run leaves between two steps so that it can be taken up again bit for bit.
+//! State of a run between two steps, from which it resumes bit for bit.
 //!
 //! A checkpoint is a file of
 //!
@@ -6,8 +6,8 @@
 //! "DARTSRUN"  version: u32  a safetensors file  CRC-32: u32
 //! ```
 //!
-//! Numbers are little-endian. The checksum covers all before it and is compared before anything else is looked at. The
-//! safetensors file has the tensors, each F32 and of one dimension, and all else as JSON in its metadata, under `run`.
+//! Numbers are little-endian. The checksum covers all bytes before it and is compared before anything else is read. The
+//! safetensors file has the tensors, each F32 and of one dimension, and everything else as JSON in its metadata, under `run`.
 
 #[cfg(feature = "compute")]
 use crate::device::{ReadError, read};
@@ -18,40 +18,40 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::{BTreeMap, HashMap};
 
-/// What a checkpoint begins with.
+/// First bytes of a checkpoint.
 const MAGIC: &[u8; 8] = b"DARTSRUN";
-/// The only version there is.
+/// Only format version.
 const VERSION: u32 = 1;
-/// The metadata that is not tensors.
+/// Key of the metadata.
 const METADATA: &str = "run";
-/// Bytes of a safetensors header beyond which none is read: many times what a run has.
+/// Largest safetensors header that is read, in bytes: many times that of any run.
 const HEADER_BYTES: u64 = 1 << 20;
-/// Bytes of a checkpoint beyond which none is read: weights as large as a device takes, with what four optimisers keep.
+/// Largest checkpoint that is read, in bytes: the largest weights of any device, with four tensors of their size beside them.
 pub const MAX_BYTES: u64 = 5 * (128 << 20) + (2 << 20);
-/// Seconds beyond which a run is not believed: thirty thousand years.
+/// Longest run in seconds that is believed: thirty thousand years.
 const MAX_SECONDS: f64 = 1e12;
 
-/// Why a checkpoint cannot be read, or is not of the run it should be of. Each message continues the file's name.
+/// Reason why a checkpoint cannot be read, or belongs to another run. Each message continues the file's name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CheckpointError {
-    /// Not all of the bytes are there as they were written.
-    #[error("is truncated or corrupt: its checksum does not fit its bytes")]
+    /// Bytes are missing or changed.
+    #[error("is truncated or corrupt: its checksum does not match")]
     Corrupt,
-    /// Something else, with a right checksum.
-    #[error("is no checkpoint")]
+    /// Another kind of content, with a right checksum.
+    #[error("is not a checkpoint")]
     Kind,
-    /// Written by another version.
-    #[error("has format version {0}, but only version {VERSION} is known")]
+    /// Written in another format version.
+    #[error("has format version {0}, but only version {VERSION} is supported")]
     Version(u32),
-    /// It holds something else than a run's state.
-    #[error("is not what a run writes: {0}")]
+    /// Content is not a run's state.
+    #[error("is not a valid checkpoint: {0}")]
     Contents(String),
-    /// A tensor that the run has is not there, or of another length.
-    #[error("is of another run: {name} has {found} values, and the run has {expected}")]
+    /// A tensor of the run is missing or has another length.
+    #[error("is of another run: {name} has {found} values, but the run has {expected}")]
     Tensor {
         /// The tensor.
         name: String,
-        /// Its length in the file, 0 where it is not there.
+        /// Its length in the file, 0 if it is missing.
         found: usize,
         /// Its length in the run.
         expected: usize,
@@ -59,17 +59,17 @@ pub enum CheckpointError {
     /// A value is not finite.
     #[error("has a value that is not finite in {0}")]
     NotFinite(String),
-    /// It says that the run is where it cannot be.
-    #[error("is of another run: it says {what} is {value}")]
+    /// Progress that the run cannot have.
+    #[error("is of another run: {what} is {value}")]
     Progress {
-        /// What.
+        /// Quantity.
         what: &'static str,
         /// Its value.
         value: String,
     },
 }
 
-/// All that the next steps of a run depend on: tensors, and where the run is.
+/// State that the next steps of a run depend on: tensors and progress.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
     progress: serde_json::Value,
@@ -77,7 +77,7 @@ pub struct State {
 }
 
 impl State {
-    /// Reads tensors from their device, together; `progress` is all else, in the run's own type.
+    /// Reads tensors from their device in one round trip; `progress` is everything else, in the run's own type.
     ///
     /// # Errors
     /// The device failed.
@@ -91,24 +91,24 @@ impl State {
         Ok(Self::new(progress, names.into_iter().zip(read(tensors).await?)))
     }
 
-    /// A state of values on the host.
+    /// State of values on the host.
     pub fn new(progress: &impl Serialize, tensors: impl IntoIterator<Item = (String, Vec<f32>)>) -> Self {
         let progress = serde_json::to_value(progress).expect("progress is JSON");
         Self { progress, tensors: tensors.into_iter().collect() }
     }
 
-    /// Where the run is, in its own type.
+    /// Progress of the run, in its own type.
     ///
     /// # Errors
-    /// It is of another type.
+    /// The progress is of another type.
     pub fn progress<T: DeserializeOwned>(&self) -> Result<T, CheckpointError> {
         T::deserialize(&self.progress).map_err(|error| CheckpointError::Contents(error.to_string()))
     }
 
-    /// A tensor of the state, in the shape and on the device of `like`.
+    /// Tensor of the state, in the shape and on the device of `like`.
     ///
     /// # Errors
-    /// It is not there, has another number of values, or one that is not finite.
+    /// The tensor is missing, has another number of values, or one that is not finite.
     #[cfg(feature = "compute")]
     pub fn tensor<const D: usize>(&self, name: &str, like: &Tensor<D>) -> Result<Tensor<D>, CheckpointError> {
         let values = self.values(name)?;
@@ -125,10 +125,10 @@ impl State {
         self
     }
 
-    /// The values of a tensor; none where it is not there.
+    /// Values of a tensor; empty if it is missing.
     ///
     /// # Errors
-    /// One is not finite.
+    /// A value is not finite.
     pub fn values(&self, name: &str) -> Result<&[f32], CheckpointError> {
         let values = self.tensors.get(name).map_or(&[][..], Vec::as_slice);
         match not_finite(values) {
@@ -137,12 +137,12 @@ impl State {
         }
     }
 
-    /// The tensors, flat, by name.
+    /// Tensors, flat, by name.
     pub fn tensors(&self) -> impl Iterator<Item = (&str, &[f32])> {
         self.tensors.iter().map(|(name, values)| (name.as_str(), values.as_slice()))
     }
 
-    /// The first value of a tensor that is not finite: a run in such a state must not be saved.
+    /// First value that is not finite: a run in such a state must not be saved.
     pub fn not_finite(&self) -> Option<f32> {
         self.tensors.values().find_map(|values| not_finite(values))
     }
@@ -152,8 +152,8 @@ fn not_finite(values: &[f32]) -> Option<f32> {
     values.iter().copied().find(|value| !value.is_finite())
 }
 
-/// Numbers of a run's progress that come back to the last bit, which JSON's digits do not always when they are read: their bits
-/// are written. Digits are read, too, as older checkpoints have them.
+/// Numbers of a run's progress, written as their bits: JSON's decimal digits do not always read back exactly. Digits are read
+/// too, as older checkpoints have them.
 pub(crate) mod exactly {
     use serde::{Deserializer, Serializer, de::Visitor};
     use std::fmt;
@@ -185,7 +185,7 @@ pub(crate) mod exactly {
     }
 }
 
-/// Fails unless times read from a checkpoint can be times.
+/// Fails unless times read from a checkpoint are plausible.
 pub(crate) fn check_seconds(times: [f64; 2]) -> Result<(), CheckpointError> {
     match times.into_iter().find(|seconds| !(0.0..MAX_SECONDS).contains(seconds)) {
         Some(seconds) => Err(CheckpointError::Progress { what: "a time in seconds", value: seconds.to_string() }),
@@ -193,7 +193,7 @@ pub(crate) fn check_seconds(times: [f64; 2]) -> Result<(), CheckpointError> {
     }
 }
 
-/// Fails unless a search of so many steps can have taken so many architecture steps.
+/// Fails unless a search of `steps` steps can have taken so many architecture steps.
 pub(crate) fn check_architecture_steps(taken: i32, steps: usize) -> Result<(), CheckpointError> {
     match usize::try_from(taken) {
         Ok(count) if count <= steps => Ok(()),
@@ -201,17 +201,17 @@ pub(crate) fn check_architecture_steps(taken: i32, steps: usize) -> Result<(), C
     }
 }
 
-/// How much of the event log there is, and its CRC-32.
+/// Length and CRC-32 of the event log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogMark {
-    /// Bytes, all in whole lines.
+    /// Bytes, in whole lines.
     pub bytes: u64,
-    /// CRC-32 of them.
+    /// CRC-32 of these bytes.
     pub crc32: u32,
 }
 
-/// A run between two steps: its state, and what that belongs to.
+/// Run between two steps: its state, and the settings and log that it belongs to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
     /// Steps done.
@@ -224,7 +224,7 @@ pub struct Checkpoint {
     pub state: State,
 }
 
-/// What of a checkpoint is no tensor.
+/// Content of a checkpoint beside the tensors.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Metadata {
@@ -235,7 +235,7 @@ struct Metadata {
 }
 
 impl Checkpoint {
-    /// The bytes of the file; the same checkpoint gives the same bytes.
+    /// Bytes of the file; the same checkpoint gives the same bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let Self { step, config, log, state } = self;
         let metadata = Metadata { step: *step, config: config.clone(), log: *log, progress: state.progress.clone() };
@@ -254,10 +254,10 @@ impl Checkpoint {
         bytes
     }
 
-    /// Reads the bytes of a file, which may be anybody's.
+    /// Reads the bytes of a file, which may come from anywhere.
     ///
     /// # Errors
-    /// They are no checkpoint.
+    /// The bytes are not a checkpoint.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
         let contents = |problem: String| CheckpointError::Contents(problem);
         let (content, sum) = bytes.split_last_chunk::<4>().ok_or(CheckpointError::Corrupt)?;
@@ -281,36 +281,36 @@ impl Checkpoint {
         }
         let (_, metadata) = SafeTensors::read_metadata(body).map_err(|error| contents(error.to_string()))?;
         let metadata = metadata.metadata().as_ref().and_then(|metadata| metadata.get(METADATA));
-        let metadata = metadata.ok_or_else(|| contents(format!("it has no {METADATA}")))?;
+        let metadata = metadata.ok_or_else(|| contents(format!("it has no {METADATA} metadata")))?;
         let Metadata { step, config, log, progress } =
             serde_json::from_str(metadata).map_err(|error| contents(error.to_string()))?;
         Ok(Self { step, config, log, state: State { progress, tensors } })
     }
 }
 
-/// Opens a safetensors file whose header has at most so many bytes; what is parsed is several times as large.
+/// Opens a safetensors file whose header has at most `header_bytes` bytes; parsed, it takes several times as much memory.
 ///
 /// # Errors
-/// It is none; says why.
+/// The bytes are not such a file; the reason, in words.
 pub(crate) fn open_safetensors(bytes: &[u8], header_bytes: u64) -> Result<SafeTensors<'_>, String> {
     if let Some((length, _)) = bytes.split_first_chunk::<8>() {
         let length = u64::from_le_bytes(*length);
         if length > header_bytes {
-            return Err(format!("its header says it has {length} bytes, and at most {header_bytes} are read"));
+            return Err(format!("its header claims {length} bytes, but at most {header_bytes} are allowed"));
         }
     }
     SafeTensors::deserialize(bytes).map_err(|error| error.to_string())
 }
 
-/// A search or a training run that is stepped from outside, can be saved between two steps and taken up again.
+/// Search or training run that is stepped from outside, and can be saved between two steps and resumed.
 pub trait Resumable {
-    /// Why it stops.
+    /// Reason why it stops.
     type Error: std::error::Error + 'static;
 
-    /// The event that opens the log.
+    /// Event that opens the log.
     fn started(&self) -> Event;
 
-    /// One step, and its events in order.
+    /// Takes one step and returns its events in order.
     ///
     /// # Errors
     /// The device failed, a number is no longer finite, or the run is over.
@@ -325,16 +325,16 @@ pub trait Resumable {
     /// Whether all epochs are done.
     fn is_finished(&self) -> bool;
 
-    /// All that the next steps depend on. After [`Resumable::restore`] they are the same bit for bit.
+    /// State that the next steps depend on. After [`Resumable::restore`] they are the same bit for bit.
     ///
     /// # Errors
     /// The device failed, or a number is no longer finite.
     fn state(&self) -> impl Future<Output = Result<State, Self::Error>>;
 
-    /// Goes on from a state of a run of the same settings and data.
+    /// Resumes from a state of a run of the same settings and data.
     ///
     /// # Errors
-    /// The state is of another run; then this one is as it was.
+    /// The state is of another run; this one stays as it was.
     fn restore(&mut self, state: &State) -> Result<(), CheckpointError>;
 }
 
@@ -394,22 +394,19 @@ mod tests {
     }
 
     #[test]
-    fn what_has_a_right_checksum_and_is_none_is_refused() {
-        let told = |content: Vec<u8>| Checkpoint::from_bytes(&sealed(content)).unwrap_err().to_string();
-        assert_eq!(told(b"DARTSIMG".to_vec()), "is no checkpoint");
-        assert_eq!(told(b"DARTSRUN\x01".to_vec()), "is no checkpoint");
-        assert_eq!(told(b"DARTSRUN\x02\0\0\0".to_vec()), "has format version 2, but only version 1 is known");
+    fn other_content_with_a_right_checksum_is_refused() {
+        let refusal = |content: Vec<u8>| Checkpoint::from_bytes(&sealed(content)).unwrap_err().to_string();
+        assert_eq!(refusal(b"DARTSIMG".to_vec()), "is not a checkpoint");
+        assert_eq!(refusal(b"DARTSRUN\x01".to_vec()), "is not a checkpoint");
+        assert_eq!(refusal(b"DARTSRUN\x02\0\0\0".to_vec()), "has format version 2, but only version 1 is supported");
         let start = |more: &[u8]| [b"DARTSRUN\x01\0\0\0", more].concat();
-        let long = told(start(&(HEADER_BYTES + 1).to_le_bytes()));
-        assert_eq!(
-            long,
-            "is not what a run writes: its header says it has 1048577 bytes, and at most 1048576 are read"
-        );
-        assert!(told(start(b"\x02\0\0\0\0\0\0\0{}")).ends_with("it has no run"));
+        let long = refusal(start(&(HEADER_BYTES + 1).to_le_bytes()));
+        assert_eq!(long, "is not a valid checkpoint: its header claims 1048577 bytes, but at most 1048576 are allowed");
+        assert!(refusal(start(b"\x02\0\0\0\0\0\0\0{}")).ends_with("it has no run metadata"));
         let bytes = [0; 8];
         let tensors = [("weights", TensorView::new(Dtype::F64, vec![1], &bytes).unwrap())];
-        let wrong = told(start(&safetensors::serialize(tensors, None).unwrap()));
-        assert_eq!(wrong, "is not what a run writes: weights is F64 of shape [1]");
+        let wrong = refusal(start(&safetensors::serialize(tensors, None).unwrap()));
+        assert_eq!(wrong, "is not a valid checkpoint: weights is F64 of shape [1]");
     }
 
     #[test]
@@ -421,9 +418,9 @@ mod tests {
             state.tensor("weights", &like(3)).unwrap().into_data().try_to_vec::<f32>().unwrap(),
             [0.1, -2.5e-30, f32::MAX]
         );
-        let told = |name, count| state.tensor(name, &like(count)).unwrap_err().to_string();
-        assert_eq!(told("weights", 4), "is of another run: weights has 3 values, and the run has 4");
-        assert_eq!(told("moments", 4), "is of another run: moments has 0 values, and the run has 4");
+        let refusal = |name, count| state.tensor(name, &like(count)).unwrap_err().to_string();
+        assert_eq!(refusal("weights", 4), "is of another run: weights has 3 values, but the run has 4");
+        assert_eq!(refusal("moments", 4), "is of another run: moments has 0 values, but the run has 4");
         let bad = State::new(&(), [("alphas".to_owned(), vec![0.0, f32::NAN])]);
         assert!(bad.not_finite().is_some_and(f32::is_nan) && state.not_finite().is_none());
         let refusal = bad.tensor("alphas", &like(2)).unwrap_err();

@@ -1,4 +1,4 @@
-//! The device that computes: chosen, acquired once a process, and named for people.
+//! Choice of the device that computes, acquired once per process.
 
 #[cfg(feature = "compute")]
 mod compute;
@@ -18,11 +18,11 @@ pub(crate) use read::read;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Where to compute.
+/// Device to compute on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeviceChoice {
-    /// The best GPU there is; without one, what emulates it.
+    /// Best GPU; without one, a software adapter.
     #[default]
     Auto,
     /// Vulkan.
@@ -31,7 +31,7 @@ pub enum DeviceChoice {
     Metal,
     /// Direct3D 12.
     Dx12,
-    /// The browser's WebGPU.
+    /// WebGPU of the browser.
     WebGpu,
     /// Burn's CPU backend, without any GPU interface.
     Cpu,
@@ -50,27 +50,27 @@ impl fmt::Display for DeviceChoice {
     }
 }
 
-/// What the kernels are shaped for.
+/// Kind of device that the kernels are shaped for.
 ///
-/// A GPU wants many threads that each hold little, neighbours reading neighbouring vectors. A processor that plays the
-/// GPU (lavapipe, SwiftShader) pays for every load by lane and has the caches: it wants few loads that fetch much, and
-/// threads that go along memory.
+/// A GPU wants many threads that each hold little, neighbours reading neighbouring vectors. A software adapter (lavapipe,
+/// SwiftShader) pays for every load in each lane but has the CPU's caches: it wants few, wide loads, and threads that walk
+/// along memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Tuning {
-    /// For GPUs.
+    /// GPU.
     Gpu,
-    /// For processors that play a GPU.
+    /// Software adapter.
     Software,
-    /// For those in a browser, where every visit compiles all shaders before its first step: the same, with few and short ones.
+    /// Software adapter in a browser, where every visit compiles all shaders before its first step: fewer and shorter ones.
     Browser,
 }
 
-/// The device could not be had.
+/// Device that cannot be acquired.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("no {choice} device: {reason}")]
 pub struct DeviceError {
-    /// What was asked for.
+    /// Device requested.
     pub choice: DeviceChoice,
-    /// Why it cannot be had.
+    /// Reason why it cannot be acquired.
     pub reason: String,
 }

@@ -5,7 +5,7 @@ use crate::{
 };
 use std::fmt;
 
-/// Reason why a search, a training run or a test cannot start or go on.
+/// Reason why a search, a training run or a test cannot start or continue.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -39,17 +39,17 @@ pub enum Error {
         remedy: &'static str,
     },
     /// The network has more weights than one buffer, or a checkpoint, holds.
-    #[error("{settings} make a network of {weights} weights, and at most {max} fit")]
+    #[error("{settings} make a network of {weights} weights, but at most {max} fit")]
     TooLarge {
         /// Settings that decide its size.
         settings: &'static str,
         /// Weights of the network.
         weights: usize,
-        /// Most that fit.
+        /// Greatest number that fits.
         max: usize,
     },
     /// A buffer is beyond the device's limit.
-    #[error("a buffer of {} MB is needed, and this device allows {} MB: lower {sizes}", needed >> 20, limit >> 20)]
+    #[error("a buffer of {} MB is needed, but this device allows {} MB: lower {sizes}", needed >> 20, limit >> 20)]
     BufferTooLarge {
         /// Bytes needed.
         needed: u64,
@@ -61,10 +61,10 @@ pub enum Error {
     /// An allocation failed.
     #[error("the device ran out of memory: lower {0}")]
     OutOfMemory(Sizes),
-    /// Nothing tells the columns of a text apart at their first word.
+    /// All columns of a text begin alike.
     #[error(
-        "all {columns} columns of {file} begin with {word:?}, and BatchNorm cannot normalise states that are all the same: \
-         another batch-size helps, or dropout-input above 0"
+        "all {columns} columns of {file} begin with {word:?}, but BatchNorm cannot normalise states that are all the same: \
+         change batch-size, or set dropout-input above 0"
     )]
     Alike {
         /// File of the text.

@@ -1,9 +1,9 @@
-//! Measured figures, as kernels and loaders report them.
+//! Measurements that kernels and loaders report.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// What the device can do at most, measured in the same run.
+/// Peak rates of the device, measured in the same run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ceilings {
     /// Multiply-adds on numbers in registers, two operations each.
@@ -12,13 +12,13 @@ pub struct Ceilings {
     pub copy_gb_per_s: f64,
 }
 
-/// How launches were timed one by one.
+/// Clock that timed single launches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TimedBy {
-    /// The device's own clock, before and after each.
+    /// Device's own clock, before and after each launch.
     DeviceTimestamps,
-    /// This machine's clock, the work of each waited for: launching and waiting count too.
+    /// Host's clock, waiting for each launch: the overhead of launching and waiting counts too.
     WallClock,
 }
 
@@ -31,16 +31,16 @@ impl fmt::Display for TimedBy {
     }
 }
 
-/// What one kernel took in a step.
+/// Time of one kernel in a step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KernelFigures {
-    /// Its shader and sizes.
+    /// Shader and sizes.
     pub name: String,
     /// Launches.
     pub launches: u64,
     /// Milliseconds of all launches.
     pub ms: f64,
-    /// Bytes read and written by all launches, known of this project's own shaders.
+    /// Bytes read and written by all launches, known for this project's own shaders.
     pub bytes: Option<u64>,
 }
 

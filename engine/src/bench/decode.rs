@@ -1,4 +1,4 @@
-//! How fast pictures become what a network is shown.
+//! Rate at which pictures are prepared for a network.
 
 use super::DecodeBenchmark;
 use crate::data::{DataError, Normalisation, PictureLoader, Pictures, stage_times, threads};
@@ -6,22 +6,22 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::{fs, path::Path, sync::Arc, time::Instant};
 
-/// Pictures generated where there is no data.
+/// Number of pictures generated where no data is given.
 const GENERATED: usize = 64;
 /// Their size, about the mean of ImageNet's.
 const GENERATED_SIZE: [u16; 2] = [500, 375];
-/// Bytes that the first of them has at least, at the lowest quality at which it has so many; about the mean of ImageNet's.
+/// Least size of the first of them, which decides the JPEG quality of all; about the mean of ImageNet's.
 const GENERATED_BYTES: usize = 108_000;
 /// Pictures of a minibatch.
 const BATCH: usize = 16;
 /// Pictures whose stages are timed one by one.
 const TIMED: usize = 200;
 
-/// Times what training does to pictures: they are read, decoded, cropped, resized and varied in colour by `threads` threads,
-/// for at least `seconds`. Those of the folder `data`, or generated ones.
+/// Times the preparation of pictures for training: `threads` threads read, decode, crop, resize and colour-jitter the pictures
+/// of the folder `data`, or generated ones, for at least `seconds`.
 ///
 /// # Errors
-/// There are no pictures, or none that can be read.
+/// There are no pictures, or none can be read.
 pub fn decode_benchmark(
     data: Option<&Path>,
     image_size: usize,
@@ -37,11 +37,11 @@ pub fn decode_benchmark(
     let set = pictures.train;
     let (stages, pixels, bytes) = stage_times(&set, TIMED, image_size)?;
     let batch = BATCH.min(set.len());
-    // A small set is gone through again and again.
+    // A small set is repeated.
     let indices = (0..set.len().max(BATCH)).map(|i| i % set.len()).collect();
     let sizes = (image_size, batch);
     let mut loader = PictureLoader::new(Arc::clone(&set), indices, sizes, 0, Normalisation::IMAGENET, threads_asked)?;
-    // What is ready before the clock starts is as much as what is ready when it stops.
+    // Fill the queue first, so that as many minibatches are ready when the clock starts as when it stops.
     for _ in 0..4 {
         loader.next_batch()?;
     }
@@ -68,7 +68,7 @@ pub fn decode_benchmark(
     })
 }
 
-/// Writes pictures that look as rough as photographs.
+/// Writes pictures that compress about as badly as photographs.
 fn generate(folder: &Path) -> Result<(), DataError> {
     let class = folder.join("train").join("generated");
     let write = |source| DataError::Write { file: class.display().to_string(), source };
@@ -85,7 +85,7 @@ fn generate(folder: &Path) -> Result<(), DataError> {
     Ok(())
 }
 
-/// A picture of the generated size as most cameras write it: colours at half the size.
+/// Picture of the generated size as most cameras encode it, with chroma at half the resolution.
 fn jpeg(pixels: &[u8], quality: u8) -> Vec<u8> {
     let ([width, height], mut bytes) = (GENERATED_SIZE, Vec::new());
     let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, quality);
@@ -94,7 +94,7 @@ fn jpeg(pixels: &[u8], quality: u8) -> Vec<u8> {
     bytes
 }
 
-/// Noise on every scale, the coarser the stronger, in colours that go along with the brightness; RGB, row by row.
+/// Noise on every scale, stronger at coarser ones, its colours correlated with brightness; RGB, row by row.
 fn rough(width: usize, height: usize, rng: &mut ChaCha8Rng) -> Vec<u8> {
     let mut planes = [vec![128.0f32; width * height], vec![0.0; width * height], vec![0.0; width * height]];
     for (plane, strength) in planes.iter_mut().zip([1.0f32, 0.4, 0.4]) {

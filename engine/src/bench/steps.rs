@@ -23,10 +23,10 @@ use web_time::Instant;
 const IMAGE: usize = 32;
 const CLASSES: usize = 10;
 
-/// Times weight and architecture steps on random images, and what the device can do at most.
+/// Times weight and architecture steps on random images, and measures the device's peak rates.
 ///
-/// `profile` also times every launch of a weight step by itself, natively. `progress` gets the kind of step and how many of
-/// it are done, the first of which is not timed.
+/// `profile` also times every launch of a weight step by itself, natively. `progress` receives the kind of step and the number
+/// done; the first is not timed.
 ///
 /// # Errors
 /// The device failed, or does not run the kernels.
@@ -63,10 +63,10 @@ pub async fn step_benchmark(
     })
 }
 
-/// Times weight and architecture steps of a recurrent search on random words, and what the device can do at most.
+/// Times weight and architecture steps of a recurrent search on random words, and measures the device's peak rates.
 ///
-/// `profile` also times every launch of a weight step by itself, natively. `progress` gets the kind of step and how many of
-/// it are done, the first of which is not timed.
+/// `profile` also times every launch of a weight step by itself, natively. `progress` receives the kind of step and the number
+/// done; the first is not timed.
 ///
 /// # Errors
 /// The device failed, or does not run the kernels.
@@ -129,7 +129,7 @@ struct SearchFigures {
 }
 
 /// Times the steps of a search whose forward pass does `forward` multiply-accumulates. `batch` makes a minibatch of the
-/// train (0) or the valid split (1), and gets the pass before over the same split.
+/// train (0) or the valid split (1), given the previous pass over the same split.
 #[allow(clippy::too_many_arguments)]
 async fn search_steps<N: SearchNetwork>(
     config: &impl SearchSettings,
@@ -160,7 +160,7 @@ async fn search_steps<N: SearchNetwork>(
         read(vec![loss, first, second]).await.map(drop).map_err(|error| Error::read(error, sizes.clone()))
     };
     let mut peak_bytes = None;
-    // Of the four passes of the second order two are for weights, two for alphas only.
+    // Of the four passes of the second order, two give weight gradients and two give alpha gradients only.
     let order = match basics.order {
         Order::First => 3,
         Order::Second => 12,
@@ -180,7 +180,7 @@ async fn search_steps<N: SearchNetwork>(
     Ok(SearchFigures { weight_step, architecture_step, peak_bytes, ceilings, timed_by, kernels })
 }
 
-/// Rates of the device, where it runs shaders. Last, as its buffers would count as memory that steps need.
+/// Peak rates of the device, where it runs shaders. Measured last, as its buffers would count towards the peak memory.
 async fn ceilings_of(compute: &Compute) -> Result<Option<Ceilings>, Error> {
     match compute.runs_shaders() {
         true => match ceilings(&compute.device).await {
@@ -196,10 +196,10 @@ fn random_window(rng: &mut ChaCha8Rng, vocabulary: usize, [length, batch_size]: 
     Window { tokens: words(), targets: words(), length, batch_size }
 }
 
-/// Times training steps of a network of derived cells on generated images, and what the device can do at most.
+/// Times training steps of a derived network on generated images, and measures the device's peak rates.
 ///
-/// `profile` also times every launch of a step by itself, natively. `progress` gets how many steps are done, the first of
-/// which is not timed.
+/// `profile` also times every launch of a step by itself, natively. `progress` receives the number of steps done; the first is
+/// not timed.
 ///
 /// # Errors
 /// The device failed, or does not run the kernels.
@@ -215,7 +215,7 @@ pub async fn training_benchmark(
     progress: impl FnMut(usize),
 ) -> Result<TrainingBenchmark, Error> {
     let device = &compute.device;
-    // More images than all steps take, as an epoch ends in a test.
+    // More images than all steps take, as the end of an epoch would run a test.
     let data = Dataset::textures(config.seed, (steps + 3) * config.batch_size, 1);
     let size = NetworkSize { init_channels: config.init_channels, layers: config.layers, ..NetworkSize::CIFAR10 };
     let cost = genotype.cost(&size);
@@ -243,7 +243,7 @@ pub async fn training_benchmark(
     })
 }
 
-/// Times every launch of a step by itself where `profile` asks for it, natively.
+/// Times every launch of a step by itself if `profile` is set, natively.
 async fn by_kernel<E>(
     profile: bool,
     step: impl AsyncFnOnce() -> Result<(), E>,
@@ -300,7 +300,7 @@ async fn time<E>(
     })
 }
 
-/// Bytes that this process had in memory at most, where the system tells.
+/// Peak resident bytes of this process, where the system reports them.
 fn resident() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -308,7 +308,7 @@ fn resident() -> Option<u64> {
 }
 
 impl StepFigures {
-    /// Sets what was reached beside what can be.
+    /// Compares the rates reached with the device's peak rates.
     fn compare(&mut self, ceilings: Option<Ceilings>) {
         let gigabytes_per_s = self.bytes as f64 / (self.time.median_ms * 1e6);
         self.fraction_of_multiply_add = ceilings.map(|most| self.gflops / most.multiply_add_gflops);

@@ -1,4 +1,4 @@
-//! Hyper-parameters whatever the search space.
+//! Hyper-parameters common to all search spaces.
 
 use super::{ConfigError, Kernels, Order, RecurrentConfig, SearchConfig, TextTrainConfig, TrainConfig};
 use crate::space::{CONVOLUTIONAL, RECURRENT, Space};
@@ -14,11 +14,11 @@ pub struct SearchBasics {
     pub epochs: usize,
     /// Images, or columns of text, of a minibatch.
     pub batch_size: usize,
-    /// Decides everything drawn at random.
+    /// Seed of everything drawn at random.
     pub seed: u64,
     /// First learning rate of the weights (SGD).
     pub learning_rate: f64,
-    /// Learning rate of the weights that a cosine goes down to, or 0.
+    /// Last learning rate of the weights, to which a cosine anneals, or 0.
     pub learning_rate_min: f64,
     /// Momentum of the weights.
     pub momentum: f64,
@@ -48,7 +48,7 @@ pub trait SearchSettings:
     /// Checks every setting against its range.
     ///
     /// # Errors
-    /// The first setting that makes no search.
+    /// The first setting out of range.
     fn check(&self) -> Result<(), ConfigError>;
 
     /// Hyper-parameters that all searches have.
@@ -68,7 +68,7 @@ pub trait TrainSettings:
     /// Checks every setting against its range.
     ///
     /// # Errors
-    /// The first setting that makes no training run.
+    /// The first setting out of range.
     fn check(&self) -> Result<(), ConfigError>;
 
     /// Passes over the training data.
@@ -179,7 +179,7 @@ impl TrainSettings for TextTrainConfig {
     }
 }
 
-/// Declares a configuration of any space: an enum with a variant a space, named by the space in JSON.
+/// Declares a configuration of any space: an enum with one variant per space, tagged by the space in JSON.
 macro_rules! any_config {
     ($(#[$doc:meta])* $any:ident: $trait:ident { $($variant:ident($config:ty)),* $(,)? }) => {
         $(#[$doc])*

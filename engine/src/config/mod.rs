@@ -15,7 +15,7 @@ pub use train::TrainConfig;
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 
-/// How the architecture gradient is approximated (paper, section 2.3).
+/// Approximation of the architecture gradient (paper, section 2.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Order {
@@ -26,38 +26,38 @@ pub enum Order {
     Second,
 }
 
-/// The path that computes a supernet.
+/// Path that computes a network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kernels {
-    /// Written by hand: WGSL compute shaders, and where no GPU is used the same in Rust.
+    /// Hand-written kernels: WGSL compute shaders, or their Rust counterparts on the CPU.
     #[default]
     Fused,
-    /// Plain Burn ops: slow, and the yardstick of the fused path.
+    /// Plain Burn ops: slow, the reference for the fused path.
     Reference,
 }
 
-/// A setting that makes no search.
+/// Setting that makes a search or training run impossible.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ConfigError {
-    /// A count that must be at least one.
+    /// A count below its minimum.
     #[error("{name} must be at least {least}, not {value}")]
     TooSmall {
         /// The setting.
         name: &'static str,
         /// Its value.
         value: usize,
-        /// The least it may be.
+        /// Least allowed value.
         least: usize,
     },
-    /// A count beyond what anybody could wait for.
+    /// A count above its maximum.
     #[error("{name} must be at most {most}, not {value}")]
     TooLarge {
         /// The setting.
         name: &'static str,
         /// Its value.
         value: usize,
-        /// The most it may be.
+        /// Greatest allowed value.
         most: usize,
     },
     /// A number outside its range.
@@ -67,15 +67,15 @@ pub enum ConfigError {
         name: &'static str,
         /// Its value.
         value: f64,
-        /// What it may be, in words.
+        /// Allowed values, in words.
         range: &'static str,
     },
-    /// More images asked for than the data has.
+    /// More images requested than the data has.
     #[error("train-images is {asked}, but the data has {available} training images")]
     TooManyImages {
-        /// Images asked for.
+        /// Images requested.
         asked: usize,
-        /// Images there are.
+        /// Images available.
         available: usize,
     },
     /// The images do not fill one minibatch.
@@ -83,15 +83,15 @@ pub enum ConfigError {
     TooFewImages {
         /// Images of a minibatch.
         batch_size: usize,
-        /// Images there are.
+        /// Images available.
         images: usize,
     },
-    /// A size of images that the network cannot halve so often.
+    /// An image size that the network cannot halve as often as it must.
     #[error("image-size must be {must}, not {side}")]
     ImageSize {
         /// The size.
         side: usize,
-        /// What it may be, in words.
+        /// Allowed values, in words.
         must: &'static str,
     },
     /// Channels that cannot be halved.
@@ -125,7 +125,7 @@ impl ConfigError {
         if fits(value) { Ok(()) } else { Err(Self::Range { name, value, range }) }
     }
 
-    /// How many of `available` training images are used: those `asked` for, or all.
+    /// Number of training images used: the `asked` number, or all `available`.
     pub(crate) fn images(asked: Option<usize>, available: usize) -> Result<usize, Self> {
         match asked {
             Some(asked) if asked > available => Err(Self::TooManyImages { asked, available }),
@@ -134,7 +134,7 @@ impl ConfigError {
     }
 }
 
-/// Whether a number is within a range, and the range in words.
+/// Test of whether a number is within a range, and the range in words.
 pub(crate) type NumberRange = (fn(f64) -> bool, &'static str);
 
 pub(crate) const POSITIVE: NumberRange = (|v| v > 0.0 && v.is_finite(), "above 0");
@@ -142,7 +142,7 @@ pub(crate) const NOT_NEGATIVE: NumberRange = (|v| v >= 0.0 && v.is_finite(), "0 
 pub(crate) const PORTION: NumberRange = (|v| v > 0.0 && v <= 1.0, "above 0 to 1");
 pub(crate) const DECAY: NumberRange = (|v| (0.0..1.0).contains(&v), "from 0 to below 1");
 pub(crate) const SHARE: NumberRange = (|v| v > 0.0 && v < 1.0, "between 0 and 1");
-/// What goes from `first` to `last` along half a cosine over `epochs`, at the start of an epoch.
+/// Value at the start of an epoch of a half cosine from `first` to `last` over `epochs`.
 pub(crate) fn cosine(first: f64, last: f64, epoch: usize, epochs: usize) -> f64 {
     let turn = (std::f64::consts::PI * epoch as f64 / epochs as f64).cos();
     last + 0.5 * (first - last) * (1.0 + turn)

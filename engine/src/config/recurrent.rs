@@ -1,7 +1,7 @@
 use crate::config::{ConfigError, DECAY, Kernels, NOT_NEGATIVE, Order, POSITIVE};
 use serde::{Deserialize, Serialize};
 
-/// Probabilities to drop, each zero where nothing is dropped.
+/// Dropout probabilities; zero drops nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Dropouts {
@@ -17,11 +17,11 @@ pub struct Dropouts {
     pub output: f64,
 }
 
-/// What is added to the loss of a weight step (Merity et al., 2017).
+/// Penalties added to the loss of a weight step (Merity et al., 2017).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Penalties {
-    /// Weight of the mean square of the output, as it is after dropout.
+    /// Weight of the mean square of the output after dropout.
     pub activation: f64,
     /// Weight of the mean square of its change from word to word (slowness).
     pub slowness: f64,
@@ -61,9 +61,9 @@ pub struct RecurrentConfig {
     pub batch_size: usize,
     /// Units: the length of word vectors and states.
     pub hidden: usize,
-    /// Words of a column that gradients go back through; one step in twenty takes half as many.
+    /// Words of a column that gradients are propagated through; one step in twenty takes half as many.
     pub bptt: usize,
-    /// Fixes initial weights and alphas, lengths of steps and what is dropped.
+    /// Seed of initial weights and alphas, step lengths and dropout masks.
     pub seed: u64,
     /// Learning rate of the weights (SGD), for steps of `bptt` words.
     pub learning_rate: f64,
@@ -71,9 +71,9 @@ pub struct RecurrentConfig {
     pub weight_decay: f64,
     /// Largest norm of the weight gradient.
     pub grad_clip: f64,
-    /// What is dropped, in both kinds of steps.
+    /// Dropout probabilities, in both kinds of steps.
     pub dropouts: Dropouts,
-    /// What is added to the loss of weight steps.
+    /// Penalties added to the loss of weight steps.
     pub penalties: Penalties,
     /// Learning rate of the alphas (Adam).
     pub arch_learning_rate: f64,
@@ -81,7 +81,7 @@ pub struct RecurrentConfig {
     pub arch_betas: (f64, f64),
     /// Weight decay of the alphas.
     pub arch_weight_decay: f64,
-    /// The path that computes the supernet.
+    /// Path that computes the supernet.
     pub kernels: Kernels,
     /// Steps between two step events that carry the alphas.
     pub report_every: usize,
@@ -114,11 +114,11 @@ impl RecurrentConfig {
     /// Checks every setting against its range.
     ///
     /// # Errors
-    /// The first setting that makes no search.
+    /// The first setting out of range.
     pub fn check(&self) -> Result<(), ConfigError> {
         for (name, value, least, most) in [
             ("epochs", self.epochs, 1, 1_000_000),
-            // The variance of a single value is none.
+            // BatchNorm needs the variance of at least two values.
             ("batch-size", self.batch_size, 2, 1_000_000),
             ("hidden", self.hidden, 1, 10_000),
             ("bptt", self.bptt, 1, 10_000),

@@ -15,11 +15,11 @@ pub struct SearchConfig {
     pub init_channels: usize,
     /// Cells of the supernet.
     pub layers: usize,
-    /// Training images used, before the split; all when absent.
+    /// Training images used, before the split; all if absent.
     pub train_images: Option<usize>,
-    /// Share of the training images that trains the weights; the rest trains the alphas.
+    /// Share of the training images in the train split; the rest is the valid split.
     pub train_portion: f64,
-    /// Fixes initial weights and alphas, split, order of the images and augmentation.
+    /// Seed of initial weights and alphas, split, order of the images and augmentation.
     pub seed: u64,
     /// First weight learning rate (SGD), annealed along a cosine.
     pub learning_rate: f64,
@@ -37,11 +37,11 @@ pub struct SearchConfig {
     pub arch_betas: (f64, f64),
     /// Weight decay of the alphas.
     pub arch_weight_decay: f64,
-    /// The path that computes the supernet.
+    /// Path that computes the supernet.
     pub kernels: Kernels,
     /// Steps between two step events that carry the alphas.
     pub report_every: usize,
-    /// Products with the Hessian that measure the curvature after each epoch; 0 leaves it out.
+    /// Hessian-vector products (Lanczos iterations) that measure the curvature after each epoch; 0 skips it.
     pub curvature_rounds: usize,
 }
 
@@ -75,7 +75,7 @@ impl SearchConfig {
     /// Checks every setting against its range.
     ///
     /// # Errors
-    /// The first setting that makes no search.
+    /// The first setting out of range.
     pub fn check(&self) -> Result<(), ConfigError> {
         for (name, value, least, most) in [
             ("epochs", self.epochs, 1, 1_000_000),
@@ -105,7 +105,7 @@ impl SearchConfig {
         Ok(())
     }
 
-    /// The weight learning rate of an epoch: annealed along a cosine from the first to the last (appendix A.1.1).
+    /// Weight learning rate of an epoch, annealed along a cosine from the first to the last (appendix A.1.1).
     pub fn learning_rate_at(&self, epoch: usize) -> f64 {
         cosine(self.learning_rate, self.learning_rate_min, epoch, self.epochs)
     }
@@ -113,7 +113,7 @@ impl SearchConfig {
     /// Sizes of the train and the valid split, of `available` training images.
     ///
     /// # Errors
-    /// More images asked for than available, or a split smaller than one minibatch.
+    /// More images requested than available, or a split smaller than one minibatch.
     pub fn split(&self, available: usize) -> Result<(usize, usize), ConfigError> {
         let images = ConfigError::images(self.train_images, available)?;
         let train = (images as f64 * self.train_portion).floor() as usize;

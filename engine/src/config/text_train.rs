@@ -12,9 +12,9 @@ pub struct TextTrainConfig {
     pub batch_size: usize,
     /// Units: the length of word vectors and states.
     pub hidden: usize,
-    /// Words of a column that gradients go back through, on average; every step draws its own number around it.
+    /// Mean number of words that gradients are propagated through; every step draws its own number around it.
     pub bptt: usize,
-    /// Fixes initial weights, lengths of steps and what is dropped.
+    /// Seed of initial weights, step lengths and dropout masks.
     pub seed: u64,
     /// Learning rate, for steps of `bptt` words.
     pub learning_rate: f64,
@@ -22,17 +22,17 @@ pub struct TextTrainConfig {
     pub weight_decay: f64,
     /// Largest norm of the gradient.
     pub grad_clip: f64,
-    /// What is dropped.
+    /// Dropout probabilities.
     pub dropouts: Dropouts,
-    /// What is added to the loss.
+    /// Penalties added to the loss.
     pub penalties: Penalties,
-    /// Weights begin to be averaged (ASGD) once the validation loss is no better than it was this many epochs before.
+    /// Epochs without a better validation loss after which weights are averaged (ASGD).
     pub patience: usize,
     /// Columns that the test text is cut into.
     pub test_batch_size: usize,
     /// Steps between two step events.
     pub report_every: usize,
-    /// What computes the network.
+    /// Path that computes the network.
     pub kernels: Kernels,
 }
 
@@ -58,7 +58,7 @@ impl Default for TextTrainConfig {
 }
 
 impl TextTrainConfig {
-    /// The paper's settings for WikiText-2.
+    /// Paper's settings for WikiText-2.
     pub fn wikitext2() -> Self {
         let ptb = Self::default();
         Self { hidden: 700, weight_decay: 5e-7, dropouts: Dropouts { hidden: 0.15, ..ptb.dropouts }, ..ptb }
@@ -67,7 +67,7 @@ impl TextTrainConfig {
     /// Checks every setting against its range.
     ///
     /// # Errors
-    /// The first setting that makes no training run.
+    /// The first setting out of range.
     pub fn check(&self) -> Result<(), ConfigError> {
         for (name, value, least, most) in [
             ("epochs", self.epochs, 1, 1_000_000),

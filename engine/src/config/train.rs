@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
-    /// What the network is made for.
+    /// Stem, which decides the data set that the network is made for.
     pub stem: Stem,
-    /// Side that pictures are cropped and resized to; absent where images have a size already.
+    /// Side that pictures are cropped and resized to; absent for images of a fixed size.
     pub image_size: Option<usize>,
     /// Passes over the training images.
     pub epochs: usize,
@@ -20,17 +20,17 @@ pub struct TrainConfig {
     pub init_channels: usize,
     /// Cells of the network.
     pub layers: usize,
-    /// Training images used; all when absent.
+    /// Training images used; all if absent.
     pub train_images: Option<usize>,
-    /// Fixes initial weights, choice and order of the images, augmentation and dropped paths.
+    /// Seed of initial weights, choice and order of the images, augmentation and drop-path.
     pub seed: u64,
-    /// Share of the training images that is trained on; of less than 1, the rest is tested on, and no test image.
+    /// Share of the training images that is trained on; below 1, the network is tested on the rest instead of the test images.
     pub train_portion: f64,
     /// First learning rate (SGD), annealed along a cosine.
     pub learning_rate: f64,
-    /// Learning rate that the cosine goes down to.
+    /// Last learning rate, at the end of the cosine.
     pub learning_rate_min: f64,
-    /// What the learning rate is multiplied by after each epoch, in place of the cosine.
+    /// Factor that multiplies the learning rate after each epoch, in place of the cosine.
     pub learning_rate_decay: Option<f64>,
     /// Momentum of SGD.
     pub momentum: f64,
@@ -40,17 +40,17 @@ pub struct TrainConfig {
     pub grad_clip: f64,
     /// Share of each label that is spread over all classes.
     pub label_smoothing: f64,
-    /// How much the loss of the auxiliary head counts; 0 is no such head.
+    /// Weight of the auxiliary head's loss; 0 builds no such head.
     pub auxiliary_weight: f64,
-    /// Probability to drop a path that the run comes to; it grows from 0 in proportion to the epoch.
+    /// Drop-path probability at the end of the run; it grows linearly from 0 with the epoch.
     pub drop_path: f64,
-    /// Side of the square cut out of each training image; 0 is none.
+    /// Side of the square cut out of each training image; 0 cuts none.
     pub cutout: usize,
     /// Epochs from one test to the next; the last is always tested.
     pub test_every: usize,
     /// Steps between two step events.
     pub report_every: usize,
-    /// The path that computes the network.
+    /// Path that computes the network.
     pub kernels: Kernels,
 }
 
@@ -84,7 +84,7 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
-    /// The paper's settings for ImageNet in the mobile setting (section 3.4; appendix A.2.3).
+    /// Paper's settings for ImageNet in the mobile setting (section 3.4; appendix A.2.3).
     pub fn imagenet() -> Self {
         Self {
             stem: Stem::ImageNet,
@@ -106,14 +106,14 @@ impl TrainConfig {
     /// Checks every setting against its range.
     ///
     /// # Errors
-    /// The first setting that makes no training run.
+    /// The first setting out of range.
     pub fn check(&self) -> Result<(), ConfigError> {
         for (name, value, least, most) in [
             ("epochs", self.epochs, 1, 1_000_000),
-            // The variance of a single value is none.
+            // BatchNorm needs the variance of at least two values.
             ("batch-size", self.batch_size, 2, 1_000_000),
             ("init-channels", self.init_channels, 1, 1000),
-            // With one cell there is one reduction, and the auxiliary head expects two.
+            // A single cell gives one reduction, but the auxiliary head expects two.
             ("layers", self.layers, 2, 1000),
             ("train-images", self.train_images.unwrap_or(2), 2, usize::MAX),
             ("test-every", self.test_every, 1, usize::MAX),
@@ -138,7 +138,7 @@ impl TrainConfig {
         if self.stem == Stem::ImageNet {
             let side = self.image_size.unwrap_or(0);
             ConfigError::count("image-size", side, 32..=4096)?;
-            // It is halved five times, and reductions take even sizes.
+            // The side is halved five times, and reductions need even sizes.
             if !side.is_multiple_of(32) {
                 return Err(ConfigError::ImageSize { side, must: "a multiple of 32" });
             }
@@ -152,10 +152,10 @@ impl TrainConfig {
         Ok(())
     }
 
-    /// How many of `available` training images are used.
+    /// Number of training images used, of `available` ones.
     ///
     /// # Errors
-    /// More images asked for than available, or a portion to train on of fewer than a minibatch.
+    /// More images requested than available, or fewer than a minibatch to train on.
     pub fn images(&self, available: usize) -> Result<usize, ConfigError> {
         let images = ConfigError::images(self.train_images, available)?;
         let trained = (images as f64 * self.train_portion).floor() as usize;
@@ -165,7 +165,7 @@ impl TrainConfig {
         Ok(images)
     }
 
-    /// The learning rate of an epoch.
+    /// Learning rate of an epoch.
     pub fn learning_rate_at(&self, epoch: usize) -> f64 {
         match self.learning_rate_decay {
             Some(decay) => self.learning_rate * decay.powi(i32::try_from(epoch).unwrap_or(i32::MAX)),
@@ -173,7 +173,7 @@ impl TrainConfig {
         }
     }
 
-    /// The probability to drop a path in an epoch.
+    /// Drop-path probability in an epoch.
     pub fn drop_path_at(&self, epoch: usize) -> f64 {
         self.drop_path * epoch as f64 / self.epochs as f64
     }
@@ -196,19 +196,19 @@ mod tests {
 
     #[test]
     fn sizes_that_imagenet_networks_cannot_halve_are_refused() {
-        let told = |change: fn(&mut TrainConfig)| {
+        let refusal = |change: fn(&mut TrainConfig)| {
             let mut config = TrainConfig::imagenet();
             change(&mut config);
             config.check().err().map(|error| error.to_string())
         };
         let size = |what: &str, side: usize| Some(format!("image-size must be {what}, not {side}"));
-        assert_eq!(told(|c| c.image_size = None), size("at least 32", 0));
-        assert_eq!(told(|c| c.image_size = Some(8192)), size("at most 4096", 8192));
-        assert_eq!(told(|c| c.image_size = Some(112)), size("a multiple of 32", 112));
-        assert_eq!(told(|c| c.image_size = Some(192)), size("224 or 256 unless auxiliary-weight is 0", 192));
-        assert_eq!(told(|c| (c.image_size, c.auxiliary_weight) = (Some(192), 0.0)), None);
-        assert_eq!(told(|c| c.image_size = Some(256)), None);
-        assert_eq!(told(|c| c.init_channels = 7), Some("init-channels must be even for ImageNet, not 7".into()));
+        assert_eq!(refusal(|c| c.image_size = None), size("at least 32", 0));
+        assert_eq!(refusal(|c| c.image_size = Some(8192)), size("at most 4096", 8192));
+        assert_eq!(refusal(|c| c.image_size = Some(112)), size("a multiple of 32", 112));
+        assert_eq!(refusal(|c| c.image_size = Some(192)), size("224 or 256 unless auxiliary-weight is 0", 192));
+        assert_eq!(refusal(|c| (c.image_size, c.auxiliary_weight) = (Some(192), 0.0)), None);
+        assert_eq!(refusal(|c| c.image_size = Some(256)), None);
+        assert_eq!(refusal(|c| c.init_channels = 7), Some("init-channels must be even for ImageNet, not 7".into()));
     }
 
     #[test]

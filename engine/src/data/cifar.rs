@@ -10,23 +10,23 @@ use std::{collections::BTreeMap, fs, path::Path};
 /// Files of training images, each of 10,000 records.
 pub(super) const TRAIN_FILES: [&str; 5] =
     ["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"];
-/// The file of test images.
+/// File of test images.
 pub(super) const TEST_FILE: &str = "test_batch.bin";
-/// The file of class names, one a line.
+/// File of class names, one per line.
 pub(super) const CLASSES_FILE: &str = "batches.meta.txt";
 /// Files that make up CIFAR-10 in its official binary form.
 pub const CIFAR10_FILES: [&str; 7] =
     [TRAIN_FILES[0], TRAIN_FILES[1], TRAIN_FILES[2], TRAIN_FILES[3], TRAIN_FILES[4], TEST_FILE, CLASSES_FILE];
-/// The file of SHA-256 checksums that a fetched folder has, as `sha256sum` writes it.
+/// File of SHA-256 checksums in a fetched folder, in the format of `sha256sum`.
 pub const SUMS: &str = "SHA256SUMS";
-/// The folder that the official archive holds.
+/// Folder in the official archive.
 pub const CIFAR10_FOLDER: &str = "cifar-10-batches-bin";
 /// Records of an official file.
 pub const FILE_RECORDS: usize = 10_000;
-/// Bytes that a file may have at most: none is read any further.
+/// Largest file that is read, in bytes.
 pub(super) const FILE_BYTES: u64 = (FILE_RECORDS * RECORD) as u64;
 
-/// Adds the records of `bytes` to `images`; `file` is what errors call it.
+/// Adds the records of `bytes` to `images`; `file` is their name in errors.
 pub(super) fn read_records(bytes: &[u8], file: &str, images: &mut Images) -> Result<(), DataError> {
     if bytes.is_empty() || !bytes.len().is_multiple_of(RECORD) || bytes.len() as u64 > FILE_BYTES {
         return Err(DataError::Size { file: file.into(), bytes: bytes.len() as u64 });
@@ -34,7 +34,7 @@ pub(super) fn read_records(bytes: &[u8], file: &str, images: &mut Images) -> Res
     push_records(bytes, file, 0, CIFAR10_CLASSES.len(), images)
 }
 
-/// The class names of a `batches.meta.txt`.
+/// Class names of a `batches.meta.txt`.
 pub(super) fn read_classes(bytes: &[u8], file: &str) -> Result<Vec<String>, DataError> {
     let text = String::from_utf8_lossy(bytes);
     let names: Vec<String> = text.lines().map(str::trim).filter(|l| !l.is_empty()).map(str::to_owned).collect();
@@ -45,10 +45,10 @@ pub(super) fn read_classes(bytes: &[u8], file: &str) -> Result<Vec<String>, Data
 }
 
 impl Dataset {
-    /// The files of the official binary form, by name; all but the class names hold records.
+    /// Files of the official binary form, by name; all but the class names hold records.
     ///
     /// # Errors
-    /// Images that do not fill the six files as evenly as CIFAR-10's do.
+    /// The images do not fill the six files evenly.
     fn to_files(&self, file: &str) -> Result<BTreeMap<String, Vec<u8>>, DataError> {
         self.check_whole(file)?;
         let mut files = BTreeMap::new();
@@ -68,7 +68,7 @@ impl Dataset {
         Ok(files)
     }
 
-    /// Checks that this is all of CIFAR-10: 50,000 and 10,000 images, as many of each class.
+    /// Checks that this is all of CIFAR-10: 50,000 and 10,000 images, equally many of each class.
     pub(super) fn check_whole(&self, file: &str) -> Result<(), DataError> {
         let expect = |what: String, found: usize, expected: usize| {
             if found == expected { Ok(()) } else { Err(DataError::Counts { file: file.into(), what, found, expected }) }
@@ -85,7 +85,7 @@ impl Dataset {
 }
 
 /// Writes all of CIFAR-10 in its official form, with checksums, to the folder `to`, which appears whole or not at all; `work` is
-/// a folder beside it for what is not whole yet.
+/// a folder beside it for files being written.
 ///
 /// # Errors
 /// The data is not all of CIFAR-10, or the folder cannot be written.
@@ -101,7 +101,7 @@ pub fn write_cifar10(data: &Dataset, work: &Path, to: &Path) -> Result<(), DataE
     fs::rename(&made, to).map_err(error)
 }
 
-/// The lines of a list of checksums for `files`.
+/// Checksum list of `files`.
 pub(super) fn sums_of(files: &BTreeMap<String, Vec<u8>>) -> String {
     files.iter().map(|(name, bytes)| format!("{}  {name}\n", sha256(bytes))).collect()
 }

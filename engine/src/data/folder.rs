@@ -9,23 +9,23 @@ use std::{
     sync::Arc,
 };
 
-/// The folder of the pictures to train on.
+/// Folder of the pictures to train on.
 const TRAIN: &str = "train";
-/// The folder of the pictures to test on.
+/// Folder of the pictures to test on.
 const VAL: &str = "val";
-/// Ends of the names of pictures, in any case.
+/// Filename extensions of pictures, in any case.
 const ENDS: [&str; 3] = ["jpg", "jpeg", "png"];
 
-/// A folder of pictures of any size, which are read when they are needed.
+/// Folder of pictures of any size, which are read when they are needed.
 #[derive(Clone, Debug)]
 pub struct Pictures {
-    /// What it is called: the folder's name.
+    /// Name of the folder.
     pub name: String,
-    /// The classes, which are the folders in `train`, in ascending order.
+    /// Classes: the folders in `train`, in ascending order.
     pub classes: Vec<String>,
     /// Pictures to train on.
     pub train: Arc<PictureSet>,
-    /// Pictures to test on; none where there is no folder `val`.
+    /// Pictures to test on; none without a folder `val`.
     pub test: Arc<PictureSet>,
 }
 
@@ -34,27 +34,27 @@ pub struct Pictures {
 pub struct PictureSet {
     folder: PathBuf,
     classes: Vec<OsString>,
-    /// Class and file, by class and then by name.
+    /// Class and file, sorted by class, then by name.
     files: Vec<(u16, OsString)>,
 }
 
 impl PictureSet {
-    /// How many pictures there are.
+    /// Number of pictures.
     pub fn len(&self) -> usize {
         self.files.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no pictures.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
     }
 
-    /// The folder that the classes are in.
+    /// Folder that holds the class folders.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The class of picture `i`.
+    /// Class of picture `i`.
     ///
     /// # Panics
     /// There is no picture `i`.
@@ -62,7 +62,7 @@ impl PictureSet {
         self.files[i].0
     }
 
-    /// Where picture `i` is.
+    /// Path of picture `i`.
     ///
     /// # Panics
     /// There is no picture `i`.
@@ -71,7 +71,7 @@ impl PictureSet {
         self.folder.join(&self.classes[usize::from(*class)]).join(file)
     }
 
-    /// Only the pictures at `indices`.
+    /// Subset of the pictures at `indices`.
     ///
     /// # Panics
     /// An index is beyond the pictures.
@@ -79,7 +79,7 @@ impl PictureSet {
         Self { files: indices.iter().map(|&i| self.files[i].clone()).collect(), ..self.clone() }
     }
 
-    /// The pictures in the folders `classes` of `folder`.
+    /// Pictures in the folders `classes` of `folder`.
     fn scan(folder: &Path, classes: &[OsString]) -> Result<Self, DataError> {
         let mut files = Vec::new();
         for (class, name) in (0..).zip(classes) {
@@ -102,16 +102,16 @@ impl PictureSet {
 }
 
 impl Pictures {
-    /// Whether a folder looks like one of pictures.
+    /// Whether a folder looks like a folder of pictures.
     pub(super) fn is_there(folder: &Path) -> bool {
         folder.join(TRAIN).is_dir()
     }
 
-    /// Looks through a folder; no picture is read. Whatever is no folder in `train` or `val`, and no `.jpg`, `.jpeg` or
-    /// `.png` in those, is left out, and so is what is hidden.
+    /// Lists the pictures of a folder without reading them: the `.jpg`, `.jpeg` and `.png` files in the folders of `train`
+    /// and `val`. Everything else and hidden files are ignored.
     ///
     /// # Errors
-    /// No classes, a class without pictures, or one to test on that is not trained; the message names the place.
+    /// There are no classes, a class has no pictures, or a class in `val` is not in `train`; the message names the place.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, DataError> {
         let folder = folder.as_ref();
         let (train, val) = (folder.join(TRAIN), folder.join(VAL));
@@ -136,7 +136,7 @@ impl Pictures {
             return Err(DataError::NotTrained { place, train });
         }
         let train = PictureSet::scan(&train, &classes)?;
-        // Labels are those of training, whichever classes are tested.
+        // Labels are numbered by the classes in `train`.
         let mut test = PictureSet::scan(&val, &test_classes)?;
         for (label, _) in &mut test.files {
             let class = classes.binary_search(&test_classes[usize::from(*label)]).expect("a class that is trained");
@@ -151,12 +151,12 @@ impl Pictures {
         })
     }
 
-    /// Reads all pictures at `side` by `side` pixels, the square in the middle of each. What cannot be read is told and
-    /// left out.
+    /// Reads the central square of all pictures at `side` by `side` pixels. Pictures that cannot be read are passed to
+    /// `report` and left out.
     ///
     /// # Errors
-    /// None of a set can be read.
-    pub fn read(&self, side: usize, told: &mut dyn FnMut(Unreadable)) -> Result<Dataset, DataError> {
+    /// No picture of a set can be read.
+    pub fn read(&self, side: usize, report: &mut dyn FnMut(Unreadable)) -> Result<Dataset, DataError> {
         let mut read = |set: &Arc<PictureSet>| {
             let mut images = Images { channels: CHANNELS, height: side, width: side, ..Images::default() };
             for (picture, outcome) in pipeline::squares(set.clone(), side, threads()) {
@@ -165,7 +165,7 @@ impl Pictures {
                         images.labels.push(set.label(picture));
                         images.pixels.extend(pixels);
                     }
-                    Err(unreadable) => told(unreadable),
+                    Err(unreadable) => report(unreadable),
                 }
             }
             match images.is_empty() && !set.is_empty() {
@@ -178,18 +178,18 @@ impl Pictures {
     }
 }
 
-/// Threads that the machine runs at once.
+/// Number of threads that the machine runs at once.
 pub fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
-/// What a folder is called, also where its path does not end in its name.
+/// Name of a folder, even if its path does not end in it.
 fn folder_name(folder: &Path) -> String {
     let whole = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
     whole.file_name().unwrap_or(whole.as_os_str()).to_string_lossy().into_owned()
 }
 
-/// The folders in a folder, in ascending order.
+/// Class folders in a folder, in ascending order.
 fn class_folders(place: &Path) -> Result<Vec<OsString>, DataError> {
     let is_folder = |(name, kind): &(OsString, fs::FileType)| match kind.is_symlink() {
         true => place.join(name).is_dir(),
@@ -200,7 +200,7 @@ fn class_folders(place: &Path) -> Result<Vec<OsString>, DataError> {
     Ok(classes)
 }
 
-/// What a folder holds that is not hidden.
+/// Entries of a folder that are not hidden.
 fn entries(place: &Path) -> Result<Vec<(OsString, fs::FileType)>, DataError> {
     let read = || {
         let entries = fs::read_dir(place)?.map(|entry| {
@@ -268,9 +268,9 @@ pub(super) mod tests {
         let broken = dir.path().join("train/a blue/1.jpg").display().to_string();
         let error = Dataset::open(dir.path()).unwrap_err().to_string();
         assert_eq!(error, format!("{broken} is neither JPEG nor PNG"));
-        let mut told = Vec::new();
-        let rest = Dataset::open_at(dir.path(), 32, &mut |one| told.push(one.picture)).unwrap();
-        assert_eq!((rest.train.len(), told), (5, vec![broken]));
+        let mut reported = Vec::new();
+        let rest = Dataset::open_at(dir.path(), 32, &mut |one| reported.push(one.picture)).unwrap();
+        assert_eq!((rest.train.len(), reported), (5, vec![broken]));
         fs::remove_dir_all(dir.path().join("val")).unwrap();
         assert!(Pictures::open(dir.path()).unwrap().test.is_empty());
     }
@@ -278,26 +278,26 @@ pub(super) mod tests {
     #[test]
     fn folders_that_are_not_right_name_the_place() {
         let dir = tempfile::tempdir().unwrap();
-        let told = |change: &dyn Fn(&Path)| {
+        let refusal = |change: &dyn Fn(&Path)| {
             let folder = dir.path().join("d");
             let _ = fs::remove_dir_all(&folder);
             self::folder(&folder);
             change(&folder);
             Pictures::open(&folder).unwrap_err().to_string().replace(&dir.path().display().to_string(), "")
         };
-        assert_eq!(told(&|d| fs::remove_dir_all(d.join("train")).unwrap()), "/d has no folder train");
-        let gone = told(&|d| fs::remove_dir_all(d).unwrap());
+        assert_eq!(refusal(&|d| fs::remove_dir_all(d.join("train")).unwrap()), "/d has no folder train");
+        let gone = refusal(&|d| fs::remove_dir_all(d).unwrap());
         assert!(gone.starts_with("cannot read /d/train: "), "{gone}");
         let empty = |d: &Path| {
             fs::remove_dir_all(d.join("train")).unwrap();
             fs::create_dir(d.join("train")).unwrap();
         };
-        assert_eq!(told(&empty), "/d/train has no folders of classes");
+        assert_eq!(refusal(&empty), "/d/train has no class folders");
         let none = "has no pictures (.jpg, .jpeg or .png)";
-        assert_eq!(told(&|d| fs::create_dir(d.join("train/c")).unwrap()), format!("/d/train/c {none}"));
-        assert_eq!(told(&|d| fs::create_dir(d.join("val/a blue")).unwrap()), format!("/d/val/a blue {none}"));
-        let unknown = told(&|d| write(&d.join("val/c/1.jpg"), [8, 8], [0; 3]));
+        assert_eq!(refusal(&|d| fs::create_dir(d.join("train/c")).unwrap()), format!("/d/train/c {none}"));
+        assert_eq!(refusal(&|d| fs::create_dir(d.join("val/a blue")).unwrap()), format!("/d/val/a blue {none}"));
+        let unknown = refusal(&|d| write(&d.join("val/c/1.jpg"), [8, 8], [0; 3]));
         assert_eq!(unknown, "/d/val/c is a class that /d/train does not have");
-        assert_eq!(told(&|d| fs::remove_dir_all(d.join("val/b red")).unwrap()), "/d/val has no folders of classes");
+        assert_eq!(refusal(&|d| fs::remove_dir_all(d.join("val/b red")).unwrap()), "/d/val has no class folders");
     }
 }

@@ -4,30 +4,30 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
 
-/// How training images are varied.
+/// Augmentation of training images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Augment {
-    /// Black pixels added on every side before a crop of the image's size is taken at random.
+    /// Black pixels added on every side before a random crop of the image's size.
     pub crop_padding: usize,
     /// Whether half of the images are mirrored left to right.
     pub flip: bool,
-    /// Side of the square that is cut out of each image, its middle anywhere in it; 0 cuts nothing out.
+    /// Side of the square cut out of each image around a random pixel (cutout); 0 cuts none.
     pub cutout: usize,
 }
 
 impl Augment {
-    /// As the paper does for CIFAR-10 while it searches.
+    /// Augmentation of the paper's search on CIFAR-10.
     pub const PAPER: Self = Self { crop_padding: 4, flip: true, cutout: 0 };
-    /// The images as they are.
+    /// No augmentation.
     pub const NONE: Self = Self { crop_padding: 0, flip: false, cutout: 0 };
 }
 
-/// A minibatch of normalised images.
+/// Minibatch of normalised images.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
-    /// The pixels [batch_size, channels, height, width].
+    /// Pixels [batch_size, channels, height, width].
     pub images: Vec<f32>,
-    /// The class of each image.
+    /// Class of each image.
     pub labels: Vec<i32>,
     /// Images.
     pub batch_size: usize,
@@ -39,21 +39,21 @@ pub struct Batch {
     pub width: usize,
 }
 
-/// A minibatch, and what could not be read for it.
+/// Minibatch, and the pictures that could not be read for it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Drawn {
-    /// The minibatch.
+    /// Minibatch.
     pub batch: Batch,
     /// Pictures that could not be read; others took their places, or the minibatch is smaller.
     pub unreadable: Vec<Unreadable>,
 }
 
-/// A picture that cannot be read.
+/// Picture that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
-    /// The file.
+    /// File.
     pub picture: String,
-    /// What is wrong with it, as a predicate.
+    /// Problem, as a predicate.
     pub problem: String,
 }
 
@@ -63,17 +63,17 @@ impl fmt::Display for Unreadable {
     }
 }
 
-/// Where a loader is: minibatches already given, so that a run can be taken up again bit for bit.
+/// Position of a loader, from which a run resumes bit for bit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
-    /// The pass over the images, from 0.
+    /// Pass over the images, from 0.
     pub pass: u64,
-    /// Minibatches of that pass already given.
+    /// Minibatches of that pass already taken.
     pub offset: usize,
 }
 
 impl Position {
-    /// Minibatches given before it where a pass has `steps_per_epoch`; none where it is no place in a pass.
+    /// Number of minibatches before it, where a pass has `steps_per_epoch`; none if a pass has no such position.
     pub fn taken(self, steps_per_epoch: usize) -> Option<usize> {
         let passes = usize::try_from(self.pass).ok()?.checked_mul(steps_per_epoch)?;
         passes.checked_add(self.offset).filter(|_| self.offset <= steps_per_epoch)
@@ -82,9 +82,9 @@ impl Position {
 
 /// Endless minibatches: every pass shuffles the images anew and varies each at random.
 ///
-/// A minibatch depends on the seed and its [`Position`] alone. The images that do not fill a last minibatch sit a pass
-/// out: so all minibatches have one shape, which the device's kernels are compiled for, and the batch statistics of
-/// BatchNorm are all over equally many images.
+/// A minibatch depends only on the seed and its [`Position`]. Images that do not fill a last minibatch are left out of the
+/// pass, so that all minibatches have the one shape that the device's kernels are compiled for, and all batch statistics of
+/// BatchNorm are over equally many images.
 #[derive(Clone, Debug)]
 pub struct Loader {
     images: Arc<Images>,
@@ -102,7 +102,7 @@ impl Loader {
     /// Minibatches of the images at `indices`.
     ///
     /// # Errors
-    /// `batch_size` is 0 or more than there are indices.
+    /// `batch_size` is 0 or more than the number of indices.
     ///
     /// # Panics
     /// An index is beyond the images.
@@ -125,36 +125,36 @@ impl Loader {
         Ok(loader)
     }
 
-    /// Minibatches of a pass over the images.
+    /// Number of minibatches in a pass over the images.
     pub fn steps_per_epoch(&self) -> usize {
         self.indices.len() / self.batch_size
     }
 
-    /// Where the next minibatch comes from.
+    /// Position of the next minibatch.
     pub fn position(&self) -> Position {
         self.position
     }
 
-    /// Goes on from `position`; an offset beyond a pass means the start of the next.
+    /// Continues from `position`; an offset beyond a pass means the start of the next.
     pub fn seek(&mut self, position: Position) {
         self.position = position;
         self.shuffle();
     }
 
-    /// The next minibatch, varied and normalised.
+    /// Returns the next minibatch, augmented and normalised.
     pub fn next_batch(&mut self) -> Batch {
         if self.position.offset >= self.steps_per_epoch() {
             self.position = Position { pass: self.position.pass + 1, offset: 0 };
             self.shuffle();
         }
         let mut rng = self.rng(1);
-        // Far more numbers than a minibatch takes lie between the starting points of two.
+        // The starting points of two minibatches are far more random numbers apart than one takes.
         rng.set_word_pos((self.position.offset as u128) << 32);
         let start = self.position.offset * self.batch_size;
         let chosen = &self.order[start..start + self.batch_size];
         let padding = u32::try_from(self.augment.crop_padding).expect("a padding of pixels");
         let mut batch = batch(&self.images, chosen, &self.table, || View {
-            // Drawn whether used or not: what one image gets never depends on a setting of another kind.
+            // Drawn whether used or not, so that one augmentation does not change the numbers of another.
             down: rng.random_range(0..=2 * padding) as isize - padding as isize,
             right: rng.random_range(0..=2 * padding) as isize - padding as isize,
             mirror: rng.random_bool(0.5) && self.augment.flip,
@@ -170,7 +170,7 @@ impl Loader {
         self.order.shuffle(&mut rng);
     }
 
-    /// The random numbers of the current pass: kind 0 orders the images, kind 1 varies them.
+    /// Random numbers of the current pass: kind 0 shuffles the images, kind 1 augments them.
     fn rng(&self, kind: u64) -> ChaCha8Rng {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(2 * self.position.pass + kind);
@@ -178,8 +178,8 @@ impl Loader {
     }
 }
 
-/// Normalised minibatches of the images at `indices` in that order, none varied. The last one may be smaller, as every
-/// image counts once.
+/// Normalised minibatches of the images at `indices` in that order, without augmentation. The last one may be smaller, as
+/// every image counts once.
 ///
 /// # Panics
 /// `batch_size` is 0, or an index is beyond the images.
@@ -194,18 +194,18 @@ pub fn evaluation(
     indices.chunks(batch_size).map(move |chosen| batch(images, chosen, &table, View::default))
 }
 
-/// What of an image is looked at.
+/// View of an image: a shift and a mirroring.
 #[derive(Default)]
 struct View {
     /// Rows that the view is moved down.
     down: isize,
     /// Columns that the view is moved right.
     right: isize,
-    /// Left and right change places.
+    /// Whether left and right are swapped.
     mirror: bool,
 }
 
-/// The normalised value of each byte, for each channel.
+/// Normalised value of each byte, for each channel.
 #[derive(Clone, Debug)]
 pub(super) struct Table(pub(super) Vec<[f32; 256]>);
 
@@ -223,7 +223,7 @@ fn batch(images: &Images, chosen: &[usize], table: &Table, mut view: impl FnMut(
         let View { down, right, mirror } = view();
         let planes = images.image(i).chunks_exact(height * width);
         for (plane, values) in planes.zip(&table.0) {
-            // What is outside of the image is black before it is normalised.
+            // Pixels outside the image are black before normalisation.
             let black = values[0];
             for y in 0..height {
                 let row = y.checked_add_signed(down).filter(|&y| y < height);
@@ -240,7 +240,7 @@ fn batch(images: &Images, chosen: &[usize], table: &Table, mut view: impl FnMut(
     Batch { images: pixels, labels, batch_size: chosen.len(), channels, height, width }
 }
 
-/// Sets a square of `side` pixels to the mean colour, which is 0, in each image; its middle is a pixel at random, so that
+/// Sets a square of `side` pixels to the mean colour, which is 0, in each image (cutout). Its centre is a random pixel, so
 /// part of it may lie outside.
 fn cut_out(batch: &mut Batch, side: usize, rng: &mut ChaCha8Rng) {
     if side == 0 {
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_pass_gives_each_image_at_most_once_and_the_next_another_order() {
-        // Labels that tell the images apart.
+        // A label of its own for each image.
         let numbered = Images { labels: (0..40).collect(), ..(*images()).clone() };
         let mut loader =
             Loader::new(Arc::new(numbered), (0..35).collect(), 8, 9, Augment::NONE, Normalisation::CIFAR10).unwrap();
@@ -388,7 +388,7 @@ mod tests {
             let indices = (0..35).collect();
             let error =
                 Loader::new(images(), indices, batch_size, 0, Augment::NONE, Normalisation::CIFAR10).unwrap_err();
-            assert_eq!(error.to_string(), format!("a minibatch has from 1 to 35 images here, not {batch_size}"));
+            assert_eq!(error.to_string(), format!("a minibatch must have from 1 to 35 images, not {batch_size}"));
         }
     }
 }

@@ -49,7 +49,7 @@ pub const CHANNELS: usize = 3;
 pub const SIDE: usize = 32;
 /// Bytes of an image's pixels.
 const PIXELS: usize = CHANNELS * SIDE * SIDE;
-/// Bytes of a CIFAR-10 record: a label, then the pixels, one colour after the other.
+/// Bytes of a CIFAR-10 record: a label, then the pixels, one colour plane after the other.
 const RECORD: usize = 1 + PIXELS;
 
 /// Labelled images of one size.
@@ -61,14 +61,14 @@ pub struct Images {
     pub height: usize,
     /// Columns of an image.
     pub width: usize,
-    /// The pixels [images, channels, height, width], 0 is dark.
+    /// Pixels [images, channels, height, width]; 0 is dark.
     pub pixels: Vec<u8>,
-    /// The class of each image.
+    /// Class of each image.
     pub labels: Vec<u16>,
 }
 
 impl Images {
-    /// No images yet, of CIFAR-10's size.
+    /// Empty set of images of CIFAR-10's size.
     fn with_capacity(images: usize) -> Self {
         Self {
             channels: CHANNELS,
@@ -79,17 +79,17 @@ impl Images {
         }
     }
 
-    /// How many images there are.
+    /// Number of images.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no images.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
 
-    /// The pixels [channels, height, width] of image `i`.
+    /// Pixels [channels, height, width] of image `i`.
     ///
     /// # Panics
     /// There is no image `i`.
@@ -98,7 +98,7 @@ impl Images {
         &self.pixels[i * size..(i + 1) * size]
     }
 
-    /// How many images each of `classes` classes has.
+    /// Number of images of each of `classes` classes.
     pub fn class_counts(&self, classes: usize) -> Vec<usize> {
         let mut counts = vec![0; classes];
         for &label in &self.labels {
@@ -107,11 +107,11 @@ impl Images {
         counts
     }
 
-    /// `count` images with the classes as even as can be, picked with `seed`; all classes lend as many, and the first
-    /// ones one more where `count` does not divide.
+    /// `count` images picked with `seed`, balanced over the classes; where `count` does not divide, the first classes have
+    /// one more.
     ///
     /// # Errors
-    /// A class has too few.
+    /// A class has too few images.
     pub fn balanced(&self, count: usize, classes: usize, seed: u64) -> Result<Self, DataError> {
         let mut order: Vec<usize> = (0..self.len()).collect();
         order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
@@ -136,9 +136,9 @@ impl Images {
 /// Images to train on and images to test on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dataset {
-    /// What it is, for example `CIFAR-10`.
+    /// Name, for example `CIFAR-10`.
     pub name: String,
-    /// What the labels mean.
+    /// Names of the classes, by label.
     pub classes: Vec<String>,
     /// Images to train on.
     pub train: Images,
@@ -147,12 +147,12 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// What the pixels are normalised with: the authors' constants for CIFAR-10, those of the training images otherwise.
+    /// Normalisation of the pixels: the authors' constants for CIFAR-10, that of the training images otherwise.
     pub fn normalisation(&self) -> Normalisation {
         if self.name == CIFAR10 { Normalisation::CIFAR10 } else { Normalisation::of(&self.train) }
     }
 
-    /// A balanced subset, picked with `seed`.
+    /// Balanced subset, picked with `seed`.
     ///
     /// # Errors
     /// A class has too few images.
@@ -176,14 +176,14 @@ pub struct Normalisation {
 }
 
 impl Normalisation {
-    /// What the paper's authors use.
+    /// Normalisation of the paper's authors for CIFAR-10.
     pub const CIFAR10: Self =
         Self { mean: [0.491_399_68, 0.482_158_27, 0.446_531_24], std: [0.247_032_33, 0.243_484_99, 0.261_587_68] };
 
-    /// What the paper's authors use for ImageNet, and pictures of any size here.
+    /// Normalisation of the paper's authors for ImageNet, used for all pictures in folders.
     pub const IMAGENET: Self = Self { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 
-    /// That of some images; 0 and 1 where there are none.
+    /// Normalisation of some images; mean 0 and deviation 1 if there are none.
     pub fn of(images: &Images) -> Self {
         let mut normalisation = Self { mean: [0.0; CHANNELS], std: [1.0; CHANNELS] };
         if images.is_empty() {
@@ -213,11 +213,11 @@ impl Normalisation {
     }
 }
 
-/// Indices of the weight half and of the alpha half: `images` of `available`, shuffled with `seed`, the share `portion`
-/// of them (rounded down) for the weights.
+/// Indices of the train and the valid split: `images` of `available`, shuffled with `seed`, the share `portion` of them
+/// (rounded down) in the train split.
 ///
 /// # Errors
-/// More images asked for than available.
+/// More images requested than available.
 pub fn split(available: usize, images: usize, portion: f64, seed: u64) -> Result<(Vec<usize>, Vec<usize>), DataError> {
     if images > available {
         return Err(DataError::TooFewImages { asked: images, available });
@@ -229,7 +229,7 @@ pub fn split(available: usize, images: usize, portion: f64, seed: u64) -> Result
     Ok((weights, alphas))
 }
 
-/// Why data cannot be had. Each message is one sentence that names the file.
+/// Data that cannot be read or written. Each message is one sentence that names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// A file or folder cannot be read.
@@ -237,7 +237,7 @@ pub enum DataError {
     Read {
         /// Its path.
         file: String,
-        /// What the system says.
+        /// Error of the system.
         source: std::io::Error,
     },
     /// A file or folder cannot be written.
@@ -245,24 +245,24 @@ pub enum DataError {
     Write {
         /// Its path.
         file: String,
-        /// What the system says.
+        /// Error of the system.
         source: std::io::Error,
     },
-    /// What should be written is there.
-    #[error("{file} is already there; move it away first")]
+    /// The file to be written exists.
+    #[error("{file} already exists; move it away first")]
     Exists {
         /// Its path.
         file: String,
     },
-    /// A path that holds no data in any known form.
+    /// A path without data in a known form.
     #[error(
-        "{file} is {problem}; data is a cifar-10-batches-bin folder, cifar-10-binary.tar.gz, a folder of pictures \
+        "{file} is {problem}; expected a cifar-10-batches-bin folder, cifar-10-binary.tar.gz, a folder of pictures \
          (train/CLASS/*.jpg), a packed subset or the word textures"
     )]
     Unknown {
         /// The path.
         file: String,
-        /// What it is instead.
+        /// What was found instead.
         problem: &'static str,
     },
     /// A folder or archive lacks a file.
@@ -273,12 +273,12 @@ pub enum DataError {
         /// The file.
         file: String,
     },
-    /// An archive that does not unpack.
+    /// An archive that cannot be unpacked.
     #[error("the archive {file} is truncated or corrupt: {problem}")]
     Archive {
         /// Its path.
         file: String,
-        /// What is wrong, and in which entry.
+        /// Problem, with the entry.
         problem: String,
     },
     /// A file that does not consist of whole records.
@@ -296,15 +296,15 @@ pub enum DataError {
         file: String,
         /// The record, from 0.
         record: usize,
-        /// Where the record starts in the file.
+        /// Byte at which the record starts in the file.
         offset: usize,
         /// The label.
         label: u8,
-        /// The greatest label allowed.
+        /// Greatest label allowed.
         last: usize,
     },
-    /// A folder without folders in it.
-    #[error("{place} has no folders of classes")]
+    /// A folder without class folders.
+    #[error("{place} has no class folders")]
     NoClasses {
         /// The folder.
         place: String,
@@ -315,7 +315,7 @@ pub enum DataError {
         /// The folder of the class.
         place: String,
     },
-    /// A class to test on that is not trained.
+    /// A class in the test set that is not in the training set.
     #[error("{place} is a class that {train} does not have")]
     NotTrained {
         /// The folder of the class.
@@ -323,8 +323,8 @@ pub enum DataError {
         /// The folder of the classes that are trained.
         train: String,
     },
-    /// More classes than labels.
-    #[error("{place} has {found} classes, and at most {} are told apart", u16::MAX)]
+    /// More classes than labels can number.
+    #[error("{place} has {found} classes, but at most {} are supported", u16::MAX)]
     TooManyClasses {
         /// The folder.
         place: String,
@@ -336,26 +336,26 @@ pub enum DataError {
     Unreadable {
         /// The picture.
         picture: String,
-        /// What is wrong, as a predicate.
+        /// Problem, as a predicate.
         problem: String,
     },
-    /// Pictures of which none, or none of a hundred at random, can be read.
-    #[error("no picture of {place} can be read")]
+    /// Pictures of which none, or none of a hundred random ones, can be read.
+    #[error("none of the pictures in {place} can be read")]
     AllUnreadable {
-        /// Where they are.
+        /// Folder of the pictures.
         place: String,
     },
-    /// A size for images that have one already.
+    /// A size requested for images of a fixed size.
     #[error(
         "image-size is {side}, but {file} has images of {SIDE}x{SIDE} pixels; only pictures in folders are resized"
     )]
     Resized {
         /// The data.
         file: String,
-        /// The size asked for.
+        /// Size requested.
         side: usize,
     },
-    /// Class names that are not ten.
+    /// Another number of class names than ten.
     #[error("{file} names {found} classes, but CIFAR-10 has 10")]
     Classes {
         /// The file.
@@ -368,19 +368,19 @@ pub enum DataError {
     Packed {
         /// The file.
         file: String,
-        /// What is wrong, as a predicate.
+        /// Problem, as a predicate.
         problem: String,
     },
-    /// Bytes that are not the expected ones.
+    /// Bytes with another checksum than expected.
     #[error("{file} has {algorithm} {found}, but must have {expected}")]
     Checksum {
         /// The file or address.
         file: String,
-        /// The checksum's name.
+        /// Name of the checksum.
         algorithm: &'static str,
-        /// What the bytes have.
+        /// Checksum of the bytes.
         found: String,
-        /// What they must have.
+        /// Checksum expected.
         expected: String,
     },
     /// A list of checksums that cannot be read or lacks a file.
@@ -388,47 +388,47 @@ pub enum DataError {
     Sums {
         /// The list.
         file: String,
-        /// What is wrong, as a predicate.
+        /// Problem, as a predicate.
         problem: String,
     },
-    /// A set that is not the whole of CIFAR-10.
+    /// A set that is not all of CIFAR-10.
     #[error("{file} has {found} {what}, but CIFAR-10 has {expected}")]
     Counts {
         /// The folder or archive.
         file: String,
-        /// What was counted.
+        /// Kind of images counted.
         what: String,
-        /// How many there are.
+        /// Number found.
         found: usize,
-        /// How many there must be.
+        /// Number expected.
         expected: usize,
     },
-    /// More images asked for than there are.
-    #[error("{asked} images were asked for, but the data has {available}")]
+    /// More images requested than available.
+    #[error("{asked} images were requested, but the data has {available}")]
     TooFewImages {
-        /// Images asked for.
+        /// Images requested.
         asked: usize,
-        /// Images there are.
+        /// Images available.
         available: usize,
     },
-    /// More images of a class asked for than there are.
-    #[error("{asked} balanced images take {wanted} of class {class}, but the data has {found}")]
+    /// More images of a class requested than available.
+    #[error("{asked} balanced images need {wanted} of class {class}, but the data has {found}")]
     TooFewOfClass {
-        /// Images asked for.
+        /// Images requested.
         asked: usize,
         /// The class.
         class: usize,
-        /// Images of it needed.
+        /// Images of the class needed.
         wanted: usize,
-        /// Images of it there are.
+        /// Images of the class available.
         found: usize,
     },
-    /// Images that do not fill one minibatch.
-    #[error("a minibatch has from 1 to {images} images here, not {batch_size}")]
+    /// A size of minibatches that the images cannot fill.
+    #[error("a minibatch must have from 1 to {images} images, not {batch_size}")]
     BatchSize {
         /// Images of a minibatch.
         batch_size: usize,
-        /// Images there are.
+        /// Images available.
         images: usize,
     },
 }
@@ -449,7 +449,7 @@ mod tests {
         assert_eq!(split(100, 51, 0.5, 3).unwrap(), (weights.clone(), alphas));
         assert_ne!(split(100, 51, 0.5, 4).unwrap().0, weights);
         let error = split(100, 101, 0.5, 0).unwrap_err().to_string();
-        assert_eq!(error, "101 images were asked for, but the data has 100");
+        assert_eq!(error, "101 images were requested, but the data has 100");
     }
 
     #[test]
@@ -488,6 +488,6 @@ mod tests {
             assert!((0..100).any(same), "image {i} keeps its label");
         }
         let error = data.subset(101, 20, 5).unwrap_err().to_string();
-        assert_eq!(error, "101 balanced images take 11 of class 0, but the data has 10");
+        assert_eq!(error, "101 balanced images need 11 of class 0, but the data has 10");
     }
 }

@@ -1,4 +1,4 @@
-//! Data on disk: folders, archives and packed files. Nothing is read beyond what CIFAR-10 may have.
+//! Data on disk: folders, archives and packed files, read within the limits of CIFAR-10's sizes.
 
 use super::{
     CIFAR10, CIFAR10_CLASSES, DataError, Dataset, Images, Pictures, SIDE, TEXTURES, TEXTURES_TEST, TEXTURES_TRAIN,
@@ -18,18 +18,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Bytes that an archive may unpack to at most; CIFAR-10's has 184 million.
+/// Most bytes that an archive may unpack to; CIFAR-10's has 184 million.
 const ARCHIVE_BYTES: u64 = 256 << 20;
-/// Bytes read at most of a file of names or checksums.
+/// Most bytes read of a file of names or checksums.
 const TEXT_BYTES: u64 = 65_536;
 
 impl Dataset {
-    /// Opens data in whatever form the user has it: a `cifar-10-batches-bin` folder or a folder with that in it, the
-    /// official `cifar-10-binary.tar.gz`, a folder of pictures, a packed subset, or the word `textures` for generated
+    /// Opens data in any form: a `cifar-10-batches-bin` folder or a folder that holds it, the official
+    /// `cifar-10-binary.tar.gz`, a folder of pictures, a packed subset, or the word `textures` for generated
     /// images.
     ///
     /// # Errors
-    /// No data there, or some that cannot be read; one sentence that names the file, and the record or entry.
+    /// There is no data, or it cannot be read; the message names the file, and the record or entry.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, DataError> {
         let mut first = None;
         let data = Self::open_at(path, SIDE, &mut |unreadable| {
@@ -41,24 +41,24 @@ impl Dataset {
         }
     }
 
-    /// Opens data as [`Dataset::open`] does. The pictures of a folder are read at `side` by `side` pixels; what cannot be
-    /// read of them is told, and left out.
+    /// Opens data as [`Dataset::open`] does. The pictures of a folder are read at `side` by `side` pixels; those that
+    /// cannot be read are passed to `report` and left out.
     ///
     /// # Errors
-    /// Those of [`Dataset::open`], or a `side` for images that have another.
-    pub fn open_at(path: impl AsRef<Path>, side: usize, told: &mut dyn FnMut(Unreadable)) -> Result<Self, DataError> {
+    /// As [`Dataset::open`], or images of a fixed size have another than `side`.
+    pub fn open_at(path: impl AsRef<Path>, side: usize, report: &mut dyn FnMut(Unreadable)) -> Result<Self, DataError> {
         let path = path.as_ref();
         if Pictures::is_there(path) && find_folder(path).is_err() {
-            return Pictures::open(path)?.read(side, told);
+            return Pictures::open(path)?.read(side, report);
         }
         let data = Self::open_fixed(path)?;
         if side == SIDE { Ok(data) } else { Err(DataError::Resized { file: name(path), side }) }
     }
 
-    /// Reads the official archive, gzipped tar, that errors call `file`.
+    /// Reads the official archive, a gzipped tar; `file` is its name in errors.
     ///
     /// # Errors
-    /// It is none, or lacks a file; names the file, and the record or entry.
+    /// It is not such an archive, or lacks a file; the message names the file, and the record or entry.
     pub fn from_archive(archive: impl Read, file: &str) -> Result<Self, DataError> {
         assemble(&archive_files(archive, file)?, file)
     }
@@ -76,17 +76,17 @@ impl Dataset {
             start if start == MAGIC => unpack(&read_bounded(path, MAX_BYTES)?, &name(path)),
             [0x1f, 0x8b, ..] => Self::from_archive(io::BufReader::new(open(path)?), &name(path)),
             [] => Err(DataError::Unknown { file: name(path), problem: "an empty file" }),
-            _ => Err(DataError::Unknown { file: name(path), problem: "a file of another kind" }),
+            _ => Err(DataError::Unknown { file: name(path), problem: "a file of an unknown kind" }),
         }
     }
 }
 
-/// What a check of a folder has found.
+/// Result of checking a folder.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Verified {
-    /// The folder that holds the files.
+    /// Folder that holds the files.
     pub folder: PathBuf,
-    /// Whether there was a list of checksums to check against.
+    /// Whether the folder has a list of checksums.
     pub checksums: bool,
     /// Training images.
     pub train_images: usize,
@@ -94,16 +94,16 @@ pub struct Verified {
     pub test_images: usize,
 }
 
-/// Checks that a folder holds all of CIFAR-10: every file and its checksum where there is a list, every label, and as
-/// many images of each class.
+/// Checks that a folder holds all of CIFAR-10: every file, its checksum if there is a list, every label, and equally many
+/// images of each class.
 ///
 /// # Errors
-/// The first thing that is wrong.
+/// The first problem found.
 pub fn verify(path: impl AsRef<Path>) -> Result<Verified, DataError> {
     let path = path.as_ref();
     let kind = fs::metadata(path).map_err(|source| DataError::Read { file: name(path), source })?;
     if !kind.is_dir() {
-        return Err(DataError::Unknown { file: name(path), problem: "no folder" });
+        return Err(DataError::Unknown { file: name(path), problem: "not a folder" });
     }
     let folder = find_folder(path)?;
     let data = assemble(&folder_files(&folder)?, &name(&folder))?;
@@ -112,10 +112,10 @@ pub fn verify(path: impl AsRef<Path>) -> Result<Verified, DataError> {
     Ok(Verified { folder, checksums, train_images: data.train.len(), test_images: data.test.len() })
 }
 
-/// Writes a packed file; it appears whole or not at all.
+/// Writes a packed file, which appears whole or not at all. Returns its size in bytes.
 ///
 /// # Errors
-/// The file is there, cannot be written, or cannot hold the data.
+/// The file exists, cannot be written, or cannot hold the data.
 pub fn write_packed(data: &Dataset, out: impl AsRef<Path>) -> Result<u64, DataError> {
     let out = out.as_ref();
     if fs::symlink_metadata(out).is_ok() {
@@ -126,7 +126,7 @@ pub fn write_packed(data: &Dataset, out: impl AsRef<Path>) -> Result<u64, DataEr
     let parent = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     make_folder(parent)?;
     let mut builder = tempfile::Builder::new();
-    // The permissions of any new file: the umask takes away the rest.
+    // Permissions of any new file; the umask restricts them.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.prefix(".darts-").tempfile_in(parent).map_err(|e| error(without_path(e)))?;
@@ -135,20 +135,20 @@ pub fn write_packed(data: &Dataset, out: impl AsRef<Path>) -> Result<u64, DataEr
     Ok(bytes.len() as u64)
 }
 
-/// Makes a folder and those it lies in, where they are not there yet.
+/// Makes a folder and its parents if they do not exist.
 ///
 /// # Errors
-/// It cannot be made; names it.
+/// It cannot be made; the message names it.
 pub fn make_folder(path: &Path) -> Result<(), DataError> {
     fs::create_dir_all(path).map_err(|source| {
-        // What exists is then a file, and that is what a user has to be told.
+        // A file is in the way: "not a directory" names that cause, "file exists" does not.
         let file = source.kind() == io::ErrorKind::AlreadyExists;
         let source = if file { io::ErrorKind::NotADirectory.into() } else { source };
         DataError::Write { file: name(path), source }
     })
 }
 
-/// Error of a temporary file without its random path, which means nothing to anybody.
+/// Error of a temporary file without its random path, which means nothing to the user.
 pub fn without_path(error: io::Error) -> io::Error {
     let mut found: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     while let Some(cause) = found {
@@ -160,7 +160,7 @@ pub fn without_path(error: io::Error) -> io::Error {
     error
 }
 
-/// The SHA-256 of some bytes in hexadecimal digits.
+/// SHA-256 of some bytes in hexadecimal digits.
 pub(super) fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
@@ -170,12 +170,12 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// How errors call a path.
+/// Name of a path in errors.
 pub(super) fn name(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// The folder with the files: this one, or the official one in it.
+/// Folder with the files: this one, or the official one in it.
 fn find_folder(path: &Path) -> Result<PathBuf, DataError> {
     if CIFAR10_FILES.iter().any(|file| path.join(file).exists()) {
         return Ok(path.into());
@@ -187,7 +187,7 @@ fn find_folder(path: &Path) -> Result<PathBuf, DataError> {
     Err(DataError::Unknown { file: name(path), problem: "a folder without CIFAR-10's files or pictures" })
 }
 
-/// The files of a folder by name, checked against its list of checksums if it has one.
+/// Files of a folder by name, checked against its list of checksums if it has one.
 fn folder_files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, DataError> {
     let mut files = BTreeMap::new();
     for file in CIFAR10_FILES {
@@ -216,14 +216,14 @@ fn check_sums(folder: &Path, list: &str, files: &BTreeMap<String, Vec<u8>>) -> R
     for (i, line) in list.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let pair = line.split_once(' ').map(|(sum, file)| (file.trim_start_matches([' ', '*']), sum));
         let Some((file, sum)) = pair.filter(|(_, sum)| sum.len() == 64) else {
-            let problem = format!("has a line {} that is no checksum and file", i + 1);
+            let problem = format!("has a malformed line {}: a checksum and a file name are expected", i + 1);
             return Err(DataError::Sums { file: list_name, problem });
         };
         sums.insert(file, sum);
     }
     for (file, bytes) in files {
         let Some(expected) = sums.get(file.as_str()) else {
-            return Err(DataError::Sums { file: list_name, problem: format!("has no checksum of {file}") });
+            return Err(DataError::Sums { file: list_name, problem: format!("has no checksum for {file}") });
         };
         let found = sha256(bytes);
         if !found.eq_ignore_ascii_case(expected) {
@@ -234,17 +234,17 @@ fn check_sums(folder: &Path, list: &str, files: &BTreeMap<String, Vec<u8>>) -> R
     Ok(())
 }
 
-/// CIFAR-10's files in an official archive by name, wherever in it they are. The whole archive is read, as its checksum
-/// comes last; nothing is written.
+/// Files of CIFAR-10 in an official archive by name, in whatever folder. The whole archive is read, as its checksum comes
+/// last; nothing is written.
 fn archive_files(archive: impl Read, file: &str) -> Result<BTreeMap<String, Vec<u8>>, DataError> {
     read_archive(archive, file, |file| CIFAR10_FILES.contains(&file).then_some(FILE_BYTES))
 }
 
-/// Files of a gzipped tar archive by their names, wherever in it they are: those that `limit` has a greatest size for. `place`
-/// is its name in errors. The whole archive is read, as its checksum comes last; nothing is written.
+/// Files of a gzipped tar archive by name, in whatever folder: those for which `limit` gives a greatest size. `place` is its
+/// name in errors. The whole archive is read, as its checksum comes last; nothing is written.
 ///
 /// # Errors
-/// It is truncated, corrupt or too large, or has a file that is too large or is there twice.
+/// It is truncated, corrupt or too large, or has a file that is too large or appears twice.
 pub fn read_archive(
     archive: impl Read,
     place: &str,
@@ -260,7 +260,7 @@ pub fn read_archive(
         let Some(most) = limit(&file).filter(|_| entry.header().entry_type().is_file()) else { continue };
         let size = entry.size();
         if size > most {
-            return Err(error(format!("{file} says it has {size} bytes, but at most {most} are allowed")));
+            return Err(error(format!("{file} claims {size} bytes, but at most {most} are allowed")));
         }
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes).map_err(|e| error(format!("{} in {file}", plain(&e))))?;
@@ -268,7 +268,7 @@ pub fn read_archive(
             return Err(error(format!("{file} ends after {} of {size} bytes", bytes.len())));
         }
         if files.insert(file.clone(), bytes).is_some() {
-            return Err(error(format!("{file} is in it twice")));
+            return Err(error(format!("it contains {file} twice")));
         }
     }
     let mut rest = archive.into_inner();
@@ -276,7 +276,7 @@ pub fn read_archive(
     Ok(files)
 }
 
-/// A reader that fails where more than so many bytes come.
+/// Reader that fails beyond a number of bytes.
 struct Bounded<R> {
     from: R,
     left: u64,
@@ -293,7 +293,7 @@ impl<R: Read> Read for Bounded<R> {
     }
 }
 
-/// What an error says at its root, without what it was wrapped in on the way.
+/// Message of an error's root cause, without its wrappers.
 fn plain(error: &io::Error) -> String {
     let mut root: &dyn std::error::Error = error;
     while let Some(source) = root.source() {
@@ -302,7 +302,7 @@ fn plain(error: &io::Error) -> String {
     root.to_string()
 }
 
-/// The data set of some files; `place` is where they are.
+/// Data set of some files; `place` is their folder or archive, for errors.
 pub(super) fn assemble(files: &BTreeMap<String, Vec<u8>>, place: &str) -> Result<Dataset, DataError> {
     let in_place = |file: &str| name(&Path::new(place).join(file));
     let read = |file: &str, images: &mut Images| {
@@ -326,7 +326,7 @@ fn open(path: &Path) -> Result<File, DataError> {
     File::open(path).map_err(|source| DataError::Read { file: name(path), source })
 }
 
-/// The bytes of a file, no more than `most`.
+/// Bytes of a file, at most `most`.
 fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, DataError> {
     let mut bytes = Vec::new();
     open(path)?.take(most).read_to_end(&mut bytes).map_err(|source| DataError::Read { file: name(path), source })?;
@@ -409,9 +409,7 @@ mod tests {
         let packed = dir.path().join("some/where/packed.bin");
         assert_eq!(write_packed(&data, &packed).unwrap(), fs::metadata(&packed).unwrap().len());
         assert_eq!(Dataset::open(&packed).unwrap(), data);
-        assert!(
-            write_packed(&data, &packed).unwrap_err().to_string().ends_with("is already there; move it away first")
-        );
+        assert!(write_packed(&data, &packed).unwrap_err().to_string().ends_with("already exists; move it away first"));
 
         fs::remove_file(folder.join(CLASSES_FILE)).unwrap();
         assert_eq!(Dataset::open(&folder).unwrap().classes, CIFAR10_CLASSES, "the names are known anyway");
@@ -421,7 +419,7 @@ mod tests {
     #[test]
     fn a_folder_that_is_not_right_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let told = |change: &dyn Fn(&mut Files)| {
+        let refusal = |change: &dyn Fn(&mut Files)| {
             let folder = dir.path().join("folder");
             let _ = fs::remove_dir_all(&folder);
             let mut files = files();
@@ -431,11 +429,11 @@ mod tests {
         };
         let at = |file: &str, change: fn(&mut Vec<u8>)| {
             let file = file.to_owned();
-            told(&move |files: &mut Files| change(files.get_mut(&file).unwrap()))
+            refusal(&move |files: &mut Files| change(files.get_mut(&file).unwrap()))
         };
-        let missing = told(&|files| drop(files.remove("data_batch_4.bin")));
+        let missing = refusal(&|files| drop(files.remove("data_batch_4.bin")));
         assert_eq!(missing, "/folder has no data_batch_4.bin");
-        assert_eq!(told(&|files| drop(files.remove(TEST_FILE))), "/folder has no test_batch.bin");
+        assert_eq!(refusal(&|files| drop(files.remove(TEST_FILE))), "/folder has no test_batch.bin");
         let records = "which is not a whole number, from 1 to 10000, of 3073-byte records";
         let short = at("data_batch_2.bin", |bytes| bytes.truncate(6145));
         assert_eq!(short, format!("/folder/data_batch_2.bin has 6145 bytes, {records}"));
@@ -452,41 +450,41 @@ mod tests {
     #[test]
     fn checksums_beside_the_files_are_heeded() {
         let dir = tempfile::tempdir().unwrap();
-        let told = |list: &str| {
+        let refusal = |list: &str| {
             fs::write(dir.path().join(SUMS), list).unwrap();
             problem(dir.path()).replace(&name(dir.path()), "")
         };
         write(dir.path(), &files());
         let list = sums_of(&files());
         fs::write(dir.path().join(SUMS), list.replace("  ", " *").to_uppercase().replace(".BIN", ".bin")).unwrap();
-        assert!(problem(dir.path()).contains("has no checksum of batches.meta.txt"), "names are taken as they are");
+        assert!(problem(dir.path()).contains("has no checksum for batches.meta.txt"), "names are taken as they are");
         fs::write(dir.path().join(SUMS), &list).unwrap();
         assert_eq!(Dataset::open(dir.path()).unwrap().train.len(), 10);
-        assert_eq!(told("nonsense"), "/SHA256SUMS has a line 1 that is no checksum and file");
+        assert_eq!(refusal("nonsense"), "/SHA256SUMS has a malformed line 1: a checksum and a file name are expected");
         let without: String = list.lines().filter(|l| !l.contains(TEST_FILE)).map(|l| format!("{l}\n")).collect();
-        assert_eq!(told(&without), "/SHA256SUMS has no checksum of test_batch.bin");
+        assert_eq!(refusal(&without), "/SHA256SUMS has no checksum for test_batch.bin");
         let found = sha256(&files()[CLASSES_FILE]);
         let other = "0".repeat(64);
         let expected = format!("/batches.meta.txt has SHA-256 {found}, but must have {other}");
-        assert_eq!(told(&list.replace(&found, &other)), expected);
+        assert_eq!(refusal(&list.replace(&found, &other)), expected);
     }
 
     #[test]
     fn a_path_without_data_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let forms = "data is a cifar-10-batches-bin folder, cifar-10-binary.tar.gz, a folder of pictures \
+        let forms = "expected a cifar-10-batches-bin folder, cifar-10-binary.tar.gz, a folder of pictures \
                      (train/CLASS/*.jpg), a packed subset or the word textures";
-        let told = |path: &Path| problem(path).replace(&name(dir.path()), "").replace(forms, "FORMS");
-        assert_eq!(told(&dir.path().join("none")), "cannot read /none: No such file or directory (os error 2)");
-        assert_eq!(told(dir.path()), " is a folder without CIFAR-10's files or pictures; FORMS");
+        let refusal = |path: &Path| problem(path).replace(&name(dir.path()), "").replace(forms, "FORMS");
+        assert_eq!(refusal(&dir.path().join("none")), "cannot read /none: No such file or directory (os error 2)");
+        assert_eq!(refusal(dir.path()), " is a folder without CIFAR-10's files or pictures; FORMS");
         let file = dir.path().join("file");
-        for (bytes, kind) in [(&b""[..], "an empty file"), (b"PK", "a file of another kind")] {
+        for (bytes, kind) in [(&b""[..], "an empty file"), (b"PK", "a file of an unknown kind")] {
             fs::write(&file, bytes).unwrap();
-            assert_eq!(told(&file), format!("/file is {kind}; FORMS"));
+            assert_eq!(refusal(&file), format!("/file is {kind}; FORMS"));
         }
         fs::write(&file, &Dataset::textures(0, 2, 1).to_packed().unwrap()[..5000]).unwrap();
         assert!(
-            told(&file).starts_with("the packed subset /file has 5000 bytes, but 2 training and 1 test images take")
+            refusal(&file).starts_with("the packed subset /file has 5000 bytes, but 2 training and 1 test images take")
         );
     }
 
@@ -494,28 +492,28 @@ mod tests {
     fn an_archive_that_is_not_right_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("a.tar.gz");
-        let told = || problem(&file).replace(&name(dir.path()), "");
+        let refusal = || problem(&file).replace(&name(dir.path()), "");
         official(&file);
         let whole = fs::read(&file).unwrap();
         let broken = "the archive /a.tar.gz is truncated or corrupt: ";
         for length in [2, 30, whole.len() / 2, whole.len() - 9, whole.len() - 1] {
             fs::write(&file, &whole[..length]).unwrap();
-            assert!(told().starts_with(broken), "{length}: {}", told());
+            assert!(refusal().starts_with(broken), "{length}: {}", refusal());
         }
         for at in [12, whole.len() / 3, whole.len() - 6] {
             let mut bytes = whole.clone();
             bytes[at] ^= 0x55;
             fs::write(&file, bytes).unwrap();
-            assert!(told().starts_with(broken), "{at}: {}", told());
+            assert!(refusal().starts_with(broken), "{at}: {}", refusal());
         }
 
         archive(&file, &[("cifar-10-batches-py/data_batch_1", b"x")]);
-        assert_eq!(told(), "/a.tar.gz has no data_batch_1.bin");
+        assert_eq!(refusal(), "/a.tar.gz has no data_batch_1.bin");
         archive(&file, &[("a/test_batch.bin", b"x"), ("b/test_batch.bin", b"x")]);
-        assert_eq!(told(), format!("{broken}test_batch.bin is in it twice"));
+        assert_eq!(refusal(), format!("{broken}it contains test_batch.bin twice"));
         archive(&file, &[("test_batch.bin", &vec![0; FILE_RECORDS * RECORD + 1])]);
-        let most = format!("{broken}test_batch.bin says it has 30730001 bytes, but at most 30730000 are allowed");
-        assert_eq!(told(), most);
+        let most = format!("{broken}test_batch.bin claims 30730001 bytes, but at most 30730000 are allowed");
+        assert_eq!(refusal(), most);
     }
 
     #[test]

@@ -1,18 +1,18 @@
-//! One file for a page to fetch: a header, training and test images as CIFAR-10 records, and a checksum.
+//! Packed subset, one file for a page to fetch: a header, training and test images as CIFAR-10 records, and a checksum.
 //!
 //! ```text
 //! "DARTSIMG"  version: u32  name  classes: u8, that many names  train: u32  test: u32  records ...  CRC-32: u32
 //! ```
 //!
-//! Numbers are little-endian; a name is its length as one byte, then UTF-8. The checksum covers all before it.
+//! Numbers are little-endian; a name is its length as one byte, then UTF-8. The checksum covers all bytes before it.
 
 use super::{CHANNELS, DataError, Dataset, Images, PIXELS, RECORD, SIDE};
 
-/// What a packed subset begins with.
+/// First bytes of a packed subset.
 pub(super) const MAGIC: &[u8; 8] = b"DARTSIMG";
-/// The only version there is.
+/// Only format version.
 const VERSION: u32 = 1;
-/// Bytes that a packed file may have at most: no CIFAR-10 is larger.
+/// Largest packed file in bytes: no subset of CIFAR-10 is larger.
 #[cfg(not(target_arch = "wasm32"))]
 pub(super) const MAX_BYTES: u64 = 60_000 * RECORD as u64 + 65_536;
 
@@ -20,15 +20,15 @@ impl Dataset {
     /// Reads a packed subset.
     ///
     /// # Errors
-    /// Bytes that are not one, in one sentence.
+    /// The bytes are not a packed subset.
     pub fn from_packed(bytes: &[u8]) -> Result<Self, DataError> {
         unpack(bytes, "fetched")
     }
 
-    /// The bytes of a packed file of this data.
+    /// Bytes of a packed file of this data.
     ///
     /// # Errors
-    /// Names longer than 255 bytes, more than 255 classes, or images that are not 3x32x32.
+    /// A name is longer than 255 bytes, there are more than 255 classes, or images are not 3x32x32.
     pub fn to_packed(&self) -> Result<Vec<u8>, DataError> {
         let error = |problem: &str| DataError::Packed { file: self.name.clone(), problem: problem.into() };
         for images in [&self.train, &self.test] {
@@ -61,7 +61,7 @@ impl Dataset {
     }
 }
 
-/// Reads a packed subset that errors call `file`.
+/// Reads a packed subset; `file` is its name in errors.
 pub(super) fn unpack(bytes: &[u8], file: &str) -> Result<Dataset, DataError> {
     let error = |problem: String| DataError::Packed { file: file.into(), problem };
     if !bytes.starts_with(MAGIC) {
@@ -71,17 +71,17 @@ pub(super) fn unpack(bytes: &[u8], file: &str) -> Result<Dataset, DataError> {
     let cut = || error(format!("is truncated: its {} bytes end within the header", bytes.len()));
     let version = rest.number().ok_or_else(cut)?;
     if version != VERSION {
-        return Err(error(format!("has version {version}, but only version {VERSION} is known")));
+        return Err(error(format!("has version {version}, but only version {VERSION} is supported")));
     }
-    let text = |name: Vec<u8>| String::from_utf8(name).map_err(|_| error("has a name that is no UTF-8".into()));
+    let text = |name: Vec<u8>| String::from_utf8(name).map_err(|_| error("has a name that is not UTF-8".into()));
     let name = text(rest.name().ok_or_else(cut)?)?;
     let classes = rest.byte().ok_or_else(cut)?;
     if classes == 0 {
-        return Err(error("names no class".into()));
+        return Err(error("names no classes".into()));
     }
     let classes = (0..classes).map(|_| text(rest.name().ok_or_else(cut)?)).collect::<Result<Vec<_>, _>>()?;
     let [train, test] = [rest.number().ok_or_else(cut)?, rest.number().ok_or_else(cut)?];
-    // Counts are checked against the bytes there are before anything of their size is made.
+    // Counts are checked against the number of bytes before anything of their size is allocated.
     let wanted = (u64::from(train) + u64::from(test)) * RECORD as u64 + rest.at as u64 + 4;
     if wanted != bytes.len() as u64 {
         let found = bytes.len();
@@ -89,7 +89,7 @@ pub(super) fn unpack(bytes: &[u8], file: &str) -> Result<Dataset, DataError> {
     }
     let (body, sum) = bytes.split_at(bytes.len() - 4);
     if crc32fast::hash(body).to_le_bytes() != *sum {
-        return Err(error("is corrupt: its checksum does not fit its bytes".into()));
+        return Err(error("is corrupt: its checksum does not match".into()));
     }
     let mut images = |count: u32| {
         let mut images = Images::with_capacity(count as usize);
@@ -176,17 +176,17 @@ mod tests {
 
         let mut changed = good.clone();
         changed[8] = 9;
-        assert!(problem(&changed).ends_with("has version 9, but only version 1 is known"));
+        assert!(problem(&changed).ends_with("has version 9, but only version 1 is supported"));
         let mut changed = good.clone();
         let middle = good.len() / 2;
         changed[middle] ^= 1;
-        assert!(problem(&changed).ends_with("is corrupt: its checksum does not fit its bytes"));
+        assert!(problem(&changed).ends_with("is corrupt: its checksum does not match"));
 
         let mut changed = good.clone();
         changed[MAGIC.len() + 5] = 255;
-        assert!(problem(&changed).ends_with("has a name that is no UTF-8"));
+        assert!(problem(&changed).ends_with("has a name that is not UTF-8"));
 
-        // A count beyond all memory is refused without making room for it.
+        // A count beyond all memory is refused without allocating it.
         let counts = good.len() - 4 - 4 * RECORD - 8;
         let mut changed = good.clone();
         changed[counts..counts + 4].fill(255);

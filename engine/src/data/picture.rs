@@ -1,4 +1,4 @@
-//! One picture of any size: decoded, cropped, resized and varied in colour.
+//! Decoding, cropping, resizing and colour jitter of a picture of any size.
 
 use super::CHANNELS;
 use fast_image_resize::{
@@ -13,22 +13,22 @@ use zune_jpeg::{
     zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
 };
 
-/// Pixels beyond which a picture is not decoded: many times what a camera takes.
+/// Most pixels of a picture that is decoded: many times those of a camera.
 const MAX_PIXELS: usize = 100_000_000;
-/// Tries to place a crop of random area and shape before the middle is taken.
+/// Attempts to place a crop of random area and shape before the centre is taken.
 const CROP_TRIES: usize = 10;
 
 thread_local! {
     static DECODING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this thread is inside a decoder of pictures. If that panics, the picture is told as one that cannot be read: a hook
-/// for panics need not tell more.
+/// Whether this thread is inside a picture decoder. If that panics, the picture is reported as unreadable, so a panic hook
+/// need not print anything.
 pub fn is_decoding() -> bool {
     DECODING.get()
 }
 
-/// A decoded picture.
+/// Decoded picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Picture {
     pub width: usize,
@@ -38,10 +38,10 @@ pub(super) struct Picture {
 }
 
 impl Picture {
-    /// Decodes a JPEG or a PNG, whatever its name says; grey becomes RGB, and transparency is left out.
+    /// Decodes a JPEG or a PNG, recognised by its content; grey becomes RGB, and transparency is dropped.
     ///
     /// # Errors
-    /// What is wrong with the bytes, as a predicate.
+    /// The bytes cannot be decoded; the problem, as a predicate.
     pub fn decode(bytes: &[u8]) -> Result<Self, String> {
         let decode = match bytes {
             [0xff, 0xd8, ..] => Self::decode_jpeg,
@@ -49,33 +49,32 @@ impl Picture {
             [] => return Err("is empty".into()),
             _ => return Err("is neither JPEG nor PNG".into()),
         };
-        // Whatever a decoder makes of a broken file, its thread goes on.
+        // A panic of a decoder on a broken file must not end the thread.
         DECODING.set(true);
         let decoded = catch_unwind(|| decode(bytes));
         DECODING.set(false);
-        let picture =
-            decoded.unwrap_or_else(|_| Err("is no picture that can be read: it breaks the decoder".into()))?;
+        let picture = decoded.unwrap_or_else(|_| Err("is not a readable picture: the decoder panics".into()))?;
         if picture.width * picture.height == 0 { Err("has no pixels".into()) } else { Ok(picture) }
     }
 
     fn decode_jpeg(bytes: &[u8]) -> Result<Self, String> {
-        // Strict, as otherwise what is missing of a picture is filled in with grey.
+        // Strict, as otherwise the missing part of a truncated picture is filled with grey.
         let options = DecoderOptions::new_fast().set_strict_mode(true).jpeg_set_out_colorspace(ColorSpace::RGB);
         let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-        let broken = |problem: &dyn std::fmt::Display| format!("is no JPEG that can be read: {}", one_line(problem));
+        let broken = |problem: &dyn std::fmt::Display| format!("is not a readable JPEG: {}", one_line(problem));
         decoder.decode_headers().map_err(|e| broken(&e))?;
         let info = decoder.info().ok_or_else(|| broken(&"it has no header"))?;
         let (width, height) = (usize::from(info.width), usize::from(info.height));
         check_size(width, height)?;
         let pixels = decoder.decode().map_err(|e| broken(&e))?;
         if pixels.len() != width * height * CHANNELS {
-            return Err(broken(&format!("{} bytes are no {width}x{height} pixels", pixels.len())));
+            return Err(broken(&format!("{} bytes do not make {width}x{height} pixels", pixels.len())));
         }
         Ok(Self { width, height, pixels })
     }
 
     fn decode_png(bytes: &[u8]) -> Result<Self, String> {
-        let broken = |e: png::DecodingError| format!("is no PNG that can be read: {}", one_line(&e));
+        let broken = |e: png::DecodingError| format!("is not a readable PNG: {}", one_line(&e));
         let mut decoder = png::Decoder::new(Cursor::new(bytes));
         decoder.set_transformations(png::Transformations::normalize_to_color8());
         let mut reader = decoder.read_info().map_err(broken)?;
@@ -95,8 +94,8 @@ impl Picture {
         Ok(Self { width, height, pixels })
     }
 
-    /// A part of the picture at `side` by `side` pixels, [3, side, side]; what is shrunk is averaged over (a triangle
-    /// filter, as Pillow's bilinear one).
+    /// Part of the picture at `side` by `side` pixels, [3, side, side], resized by a triangle filter that averages when
+    /// shrinking, as Pillow's bilinear one does.
     pub fn show(&self, part: Part, side: usize, mirror: bool, resizer: &mut Resizer) -> Vec<u8> {
         let Self { width, height, pixels } = self;
         let source = ImageRef::new(*width as u32, *height as u32, pixels, PixelType::U8x3).expect("pixels of its size");
@@ -121,10 +120,10 @@ impl Picture {
     }
 }
 
-/// The pixels [3, side, side] of the square in the middle of a JPEG or PNG picture.
+/// Pixels [3, side, side] of the central square of a JPEG or PNG picture.
 ///
 /// # Errors
-/// What is wrong with the bytes, as a predicate.
+/// The bytes cannot be decoded; the problem, as a predicate.
 ///
 /// # Panics
 /// `side` is 0.
@@ -135,7 +134,9 @@ pub fn read_picture(bytes: &[u8], side: usize) -> Result<Vec<u8>, String> {
 
 fn check_size(width: usize, height: usize) -> Result<(), String> {
     match width * height {
-        pixels if pixels > MAX_PIXELS => Err(format!("is {width}x{height}, and at most {MAX_PIXELS} pixels are read")),
+        pixels if pixels > MAX_PIXELS => {
+            Err(format!("is {width}x{height}, but at most {MAX_PIXELS} pixels are allowed"))
+        }
         _ => Ok(()),
     }
 }
@@ -144,7 +145,7 @@ fn one_line(problem: &dyn std::fmt::Display) -> String {
     problem.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A rectangle of a picture, in pixels.
+/// Rectangle of a picture, in pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Part {
     left: f64,
@@ -154,14 +155,14 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// The square in the middle whose side is `share` of the picture's shorter one.
+    /// Central square whose side is `share` of the picture's shorter side.
     pub fn centre(picture: &Picture, share: f64) -> Self {
         let (width, height) = (picture.width as f64, picture.height as f64);
         let side = width.min(height) * share;
         Self { left: (width - side) / 2.0, top: (height - side) / 2.0, width: side, height: side }
     }
 
-    /// A part of 8% to all of the picture's area, three quarters to four thirds as wide as high (Inception's crop, as
+    /// Random part of 8% to 100% of the picture's area, three quarters to four thirds as wide as high (Inception's crop, as
     /// torchvision draws it).
     pub fn random(picture: &Picture, rng: &mut ChaCha8Rng) -> Self {
         let (width, height) = (picture.width as f64, picture.height as f64);
@@ -181,24 +182,24 @@ impl Part {
     }
 }
 
-/// How far colours are varied.
+/// Ranges of colour jitter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Jitter {
-    /// Brightness is multiplied by 1 less to 1 more than this.
+    /// Brightness is multiplied by a factor from 1 minus this to 1 plus this.
     pub brightness: f32,
-    /// So is the distance to the mean grey.
+    /// Likewise the distance to the mean grey.
     pub contrast: f32,
-    /// So is the distance of each pixel to its grey.
+    /// Likewise the distance of each pixel to its grey.
     pub saturation: f32,
-    /// Part of the colour circle that hues move by at most.
+    /// Greatest shift of hues, as a share of the colour circle.
     pub hue: f32,
 }
 
 impl Jitter {
-    /// As the authors have it for ImageNet.
+    /// Ranges of the authors for ImageNet.
     pub const PAPER: Self = Self { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.2 };
 
-    /// Varies an image [3, pixels], the four ways in an order of their own for each.
+    /// Varies an image [3, pixels] in the four ways, in a random order.
     pub fn apply(&self, image: &mut [u8], rng: &mut ChaCha8Rng) {
         let mut ways = [0, 1, 2, 3];
         ways.shuffle(rng);
@@ -239,7 +240,7 @@ impl Jitter {
                 }
             }
         }
-        // A float as an integer is held within 0 and 255.
+        // The cast saturates at 0 and 255.
         image.iter_mut().zip(&values).for_each(|(byte, &value)| *byte = (value + 0.5) as u8);
     }
 }
@@ -253,11 +254,11 @@ fn grey(r: f32, g: f32, b: f32) -> f32 {
     0.299 * r + 0.587 * g + 0.114 * b
 }
 
-/// A colour whose hue is turned by `sixths` of the circle; value and saturation stay.
+/// Colour whose hue is turned by `sixths` of the circle; value and saturation stay.
 fn turned(r: f32, g: f32, b: f32, sixths: f32) -> (f32, f32, f32) {
     let most = r.max(g).max(b);
     let range = most - r.min(g).min(b);
-    // Grey has no hue, and its range of 0 makes whatever stands here count nothing.
+    // Grey has no hue: its range of 0 cancels any scale.
     let scale = if range > 0.0 { 1.0 / range } else { 0.0 };
     let hue = if most == r {
         (g - b) * scale
@@ -329,27 +330,27 @@ mod tests {
 
     #[test]
     fn what_is_no_picture_is_refused() {
-        let told = |bytes: &[u8]| Picture::decode(bytes).unwrap_err();
-        assert_eq!(told(b""), "is empty");
-        assert_eq!(told(b"GIF89a"), "is neither JPEG nor PNG");
+        let refusal = |bytes: &[u8]| Picture::decode(bytes).unwrap_err();
+        assert_eq!(refusal(b""), "is empty");
+        assert_eq!(refusal(b"GIF89a"), "is neither JPEG nor PNG");
         let pixels: Vec<u8> = (0..64 * 64 * 3).map(|i| (i * i % 251) as u8).collect();
         let whole = jpeg(64, 64, &pixels, jpeg_encoder::ColorType::Rgb);
         assert!(Picture::decode(&whole).is_ok());
         for cut in [3, 100, whole.len() / 2] {
-            assert!(told(&whole[..cut]).starts_with("is no JPEG that can be read: "), "{}", told(&whole[..cut]));
+            assert!(refusal(&whole[..cut]).starts_with("is not a readable JPEG: "), "{}", refusal(&whole[..cut]));
         }
         let whole = png(64, 64, &pixels, png::ColorType::Rgb);
         for cut in [9, whole.len() / 2] {
-            assert!(told(&whole[..cut]).starts_with("is no PNG that can be read: "), "{}", told(&whole[..cut]));
+            assert!(refusal(&whole[..cut]).starts_with("is not a readable PNG: "), "{}", refusal(&whole[..cut]));
         }
-        // Only the header says so.
+        // Only the header claims this size.
         let mut large = png(1, 1, &[0], png::ColorType::Grayscale);
         for side in [16, 20] {
             large[side..side + 4].copy_from_slice(&20_000u32.to_be_bytes());
         }
         let sum = crc32fast::hash(&large[12..29]);
         large[29..33].copy_from_slice(&sum.to_be_bytes());
-        assert_eq!(told(&large), "is 20000x20000, and at most 100000000 pixels are read");
+        assert_eq!(refusal(&large), "is 20000x20000, but at most 100000000 pixels are allowed");
     }
 
     #[test]
@@ -379,7 +380,7 @@ mod tests {
         let ((least, most), (narrow, wide)) = (range(&areas), range(&shapes));
         assert!((0.07..0.10).contains(&least) && most > 0.95, "{least} {most}");
         assert!((0.72..0.80).contains(&narrow) && (1.25..1.38).contains(&wide), "{narrow} {wide}");
-        // No part of such a shape fits: the middle.
+        // No part of such a shape fits, so the centre is taken.
         let line = Picture { width: 1000, height: 1, pixels: vec![0; 3000] };
         let part = Part::random(&line, &mut rng);
         assert!(part.height == 1.0 && part.width <= 2.0);

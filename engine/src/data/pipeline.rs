@@ -1,7 +1,7 @@
-//! Pictures read, decoded, cropped and varied by threads that work ahead of whoever takes the minibatches.
+//! Pipeline of threads that read, decode, crop and vary pictures ahead of the training loop.
 //!
-//! What a minibatch holds depends on the seed and its position alone: each picture's random numbers start at a place of
-//! their own, and whichever thread is done first, pictures are put together in their order.
+//! A minibatch depends only on the seed and its position: each picture's random numbers start at their own position of the
+//! stream, and pictures are assembled in order, whichever thread finishes first.
 
 use super::{
     Batch, CHANNELS, DataError, Drawn, Normalisation, PictureSet, Position, Unreadable,
@@ -24,32 +24,32 @@ use std::{
     time::Instant,
 };
 
-/// Bytes of a file beyond which it is no picture.
+/// Largest file that is read as a picture, in bytes.
 const FILE_BYTES: u64 = 256 << 20;
-/// Minibatches that are ready before they are asked for.
+/// Minibatches prepared ahead.
 const READY: usize = 2;
-/// Pictures tried, at random, in place of one that cannot be read.
+/// Random pictures tried in place of one that cannot be read.
 const TRIES: usize = 100;
-/// Share of a picture's shorter side that is tested on: 224 of 256 pixels.
+/// Share of a picture's shorter side that tests see: 224 of 256 pixels.
 const TEST_SHARE: f64 = 224.0 / 256.0;
 
-/// What is shown of a picture.
+/// View of a picture.
 #[derive(Clone, Debug)]
 enum View {
-    /// A part at random, mirrored or not, in colours at random. A picture that cannot be read gives its place to another.
+    /// Random part, mirrored or not, with colour jitter. Another picture replaces one that cannot be read.
     Varied(Box<ChaCha8Rng>, Arc<Vec<usize>>),
-    /// The square in the middle, of a share of the shorter side.
+    /// Central square, of a share of the shorter side.
     Middle(f64),
 }
 
-/// A picture to show.
+/// Picture to prepare.
 #[derive(Debug)]
 struct Job {
     picture: usize,
     view: View,
 }
 
-/// What came of a job: label and pixels [3, side, side] where there are any, and what could not be read.
+/// Result of a job: label and pixels [3, side, side] if a picture could be read, and the pictures that could not.
 #[derive(Debug, Default)]
 struct Shown {
     image: Option<(u16, Vec<u8>)>,
@@ -59,8 +59,8 @@ struct Shown {
 /// Endless minibatches of pictures: every pass shuffles them anew and varies each at random, as the authors do for
 /// ImageNet: a random crop, mirrored or not, in jittered colours.
 ///
-/// A minibatch depends on the seed and its [`Position`] alone, whatever the number of threads. The pictures that do not
-/// fill a last minibatch sit a pass out.
+/// A minibatch depends only on the seed and its [`Position`], not on the number of threads. Pictures that do not fill a last
+/// minibatch are left out of the pass.
 pub struct PictureLoader {
     set: Arc<PictureSet>,
     indices: Arc<Vec<usize>>,
@@ -70,7 +70,7 @@ pub struct PictureLoader {
     normalisation: Normalisation,
     threads: usize,
     position: Position,
-    /// The threads at work, from `position`.
+    /// Threads at work, from `position`.
     ready: Option<Receiver<Drawn>>,
 }
 
@@ -78,7 +78,7 @@ impl PictureLoader {
     /// Minibatches of the pictures at `indices`, cropped to `side` by `side` pixels by `threads` threads.
     ///
     /// # Errors
-    /// `batch_size` is 0 or more than there are indices.
+    /// `batch_size` is 0 or more than the number of indices.
     ///
     /// # Panics
     /// An index is beyond the pictures.
@@ -98,26 +98,26 @@ impl PictureLoader {
         Ok(Self { set, indices, side, batch_size, seed, normalisation, threads, position, ready: None })
     }
 
-    /// Minibatches of a pass over the pictures.
+    /// Number of minibatches in a pass over the pictures.
     pub fn steps_per_epoch(&self) -> usize {
         self.indices.len() / self.batch_size
     }
 
-    /// Where the next minibatch comes from.
+    /// Position of the next minibatch.
     pub fn position(&self) -> Position {
         self.position
     }
 
-    /// Goes on from `position`; an offset beyond a pass means the start of the next.
+    /// Continues from `position`; an offset beyond a pass means the start of the next.
     pub fn seek(&mut self, position: Position) {
         self.position = position;
         self.ready = None;
     }
 
-    /// The next minibatch, varied and normalised.
+    /// Returns the next minibatch, augmented and normalised.
     ///
     /// # Errors
-    /// A hundred pictures, picked at random, cannot be read.
+    /// A hundred random pictures cannot be read.
     pub fn next_batch(&mut self) -> Result<Drawn, DataError> {
         let steps = self.steps_per_epoch();
         if self.position.offset >= steps {
@@ -127,8 +127,8 @@ impl PictureLoader {
             Some(ready) => ready,
             None => self.ready.insert(self.start()),
         };
-        // The threads stop only where whoever listens has gone.
-        let drawn = drawn.recv().expect("threads that go on for ever");
+        // The threads stop only once the receiver is gone.
+        let drawn = drawn.recv().expect("threads that never stop");
         if drawn.batch.batch_size < self.batch_size {
             return Err(DataError::AllUnreadable { place: self.set.folder().display().to_string() });
         }
@@ -147,8 +147,8 @@ impl PictureLoader {
             (from..steps).map(move |offset| {
                 let job = |i: usize| {
                     let mut rng = rng(seed, pass, 1);
-                    // More numbers than a picture takes, even with others tried in its place, lie between the starting
-                    // points of two.
+                    // The starting points of two pictures are further apart than the numbers that one takes, even with
+                    // others tried in its place.
                     rng.set_word_pos((i as u128) << 16);
                     Job { picture: order[i], view: View::Varied(Box::new(rng), indices.clone()) }
                 };
@@ -159,15 +159,15 @@ impl PictureLoader {
     }
 }
 
-/// The random numbers of a pass: kind 0 orders the pictures, kind 1 varies them.
+/// Random numbers of a pass: kind 0 shuffles the pictures, kind 1 augments them.
 fn rng(seed: u64, pass: u64, kind: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(2 * pass + kind);
     rng
 }
 
-/// Normalised minibatches of all pictures in their order: the middle of each, 224 of 256 pixels of its shorter side, at
-/// `side` by `side`. Those that cannot be read are left out of theirs, and the last one may be smaller anyway.
+/// Normalised minibatches of all pictures in order: the central square of each, 224 of 256 pixels of its shorter side, at
+/// `side` by `side`. Pictures that cannot be read are left out, and the last minibatch may be smaller.
 ///
 /// # Panics
 /// `batch_size` is 0.
@@ -186,7 +186,7 @@ pub fn evaluation_of(
     minibatches(set.clone(), plan, side, normalisation, threads).into_iter()
 }
 
-/// Every picture in its order with its pixels [3, side, side], the whole square in the middle.
+/// Every picture in order with the pixels [3, side, side] of its central square.
 pub(super) fn squares(
     set: Arc<PictureSet>,
     side: usize,
@@ -204,11 +204,11 @@ pub(super) fn squares(
     take.into_iter().enumerate()
 }
 
-/// What the stages of the first `count` pictures take one thread in the mean, varied as in training, with the mean pixels
-/// and bytes of a picture.
+/// Mean time of the stages on a single thread for the first `count` pictures, varied as in training, with the mean pixels and
+/// bytes of a picture.
 ///
 /// # Errors
-/// One of them cannot be read.
+/// A picture cannot be read.
 pub(crate) fn stage_times(set: &PictureSet, count: usize, side: usize) -> Result<(DecodeStages, f64, f64), DataError> {
     let mut worker = Worker { side, resizer: Resizer::new(), bytes: Vec::new() };
     let (mut stages, mut pixels, mut bytes) = (DecodeStages::default(), 0.0, 0.0);
@@ -264,8 +264,8 @@ fn minibatches(
     take
 }
 
-/// Hands out the jobs of a plan to threads and gives what `of` makes of each group of them, in order. Only so many
-/// groups are under way at a time, and it ends when nobody takes them any more.
+/// Distributes the jobs of a plan to threads and sends what `of` makes of each group, in order. The number of groups in
+/// flight is bounded, and it ends when the receiver is gone.
 fn put_together<T>(
     set: Arc<PictureSet>,
     mut plan: impl Iterator<Item = Vec<Job>>,
@@ -286,7 +286,7 @@ fn put_together<T>(
     let mut early: HashMap<u64, Shown> = HashMap::new();
     let (mut next, mut pictures) = (0, 0);
     loop {
-        // Enough for every thread while one group is put together.
+        // Enough work for every thread while one group is assembled.
         while under_way.len() < 2 || pictures < 2 * threads {
             let Some(group) = plan.next() else { break };
             under_way.push_back((next, group.len()));
@@ -314,7 +314,7 @@ fn put_together<T>(
     }
 }
 
-/// Does jobs until there are none.
+/// Works on jobs until there are none.
 fn work(set: &PictureSet, side: usize, waiting: &Mutex<Receiver<(u64, Job)>>, done: &Sender<(u64, Shown)>) {
     let mut worker = Worker { side, resizer: Resizer::new(), bytes: Vec::new() };
     loop {
@@ -326,7 +326,7 @@ fn work(set: &PictureSet, side: usize, waiting: &Mutex<Receiver<(u64, Job)>>, do
     }
 }
 
-/// A thread's own buffers.
+/// Buffers of a thread.
 struct Worker {
     side: usize,
     resizer: Resizer,
@@ -420,11 +420,11 @@ mod tests {
         later.seek(Position { pass: 2, offset: 2 });
         assert_eq!(later.next_batch().unwrap(), expected[6]);
         let size = PictureLoader::new(set, vec![0], (32, 2), 0, Normalisation::IMAGENET, 1).err().unwrap();
-        assert_eq!(size.to_string(), "a minibatch has from 1 to 1 images here, not 2");
+        assert_eq!(size.to_string(), "a minibatch must have from 1 to 1 images, not 2");
     }
 
     #[test]
-    fn what_cannot_be_read_gives_its_place_to_another() {
+    fn an_unreadable_picture_is_replaced() {
         let dir = tempfile::tempdir().unwrap();
         let set = pictures(dir.path());
         let broken: Vec<String> = [3, 8].map(|i| set.path(i).display().to_string()).into();
@@ -438,9 +438,9 @@ mod tests {
         };
         let expected = drawn(1);
         assert_eq!(drawn(4), expected);
-        let told: Vec<&Unreadable> = expected.iter().flat_map(|drawn| &drawn.unreadable).collect();
-        assert!(told.len() > 2 && told.iter().all(|one| broken.contains(&one.picture)), "{told:?}");
-        assert!(told[0].problem.starts_with("is no JPEG that can be read: "), "{told:?}");
+        let reported: Vec<&Unreadable> = expected.iter().flat_map(|drawn| &drawn.unreadable).collect();
+        assert!(reported.len() > 2 && reported.iter().all(|one| broken.contains(&one.picture)), "{reported:?}");
+        assert!(reported[0].problem.starts_with("is not a readable JPEG: "), "{reported:?}");
         for drawn in &expected {
             assert_eq!(drawn.batch.labels.len(), 4);
             assert!(!drawn.batch.labels.iter().any(|label| [3, 8].contains(label)));
@@ -449,9 +449,10 @@ mod tests {
         let tested: Vec<Drawn> = evaluation_of(&set, (32, 5), Normalisation::IMAGENET, 3).collect();
         let labels: Vec<Vec<i32>> = tested.iter().map(|drawn| drawn.batch.labels.clone()).collect();
         assert_eq!(labels, [vec![0, 1, 2, 4], vec![5, 6, 7, 9], vec![10, 11]]);
-        let told: Vec<&String> = tested.iter().flat_map(|drawn| &drawn.unreadable).map(|one| &one.picture).collect();
-        assert_eq!(told, [&broken[0], &broken[1]]);
-        // The middle of a picture of one colour is that colour.
+        let reported: Vec<&String> =
+            tested.iter().flat_map(|drawn| &drawn.unreadable).map(|one| &one.picture).collect();
+        assert_eq!(reported, [&broken[0], &broken[1]]);
+        // The centre of a picture of one colour is that colour.
         let value = |batch: &Batch, plane: usize| batch.images[plane * 1024 + 500];
         let expected = |byte: f32, channel: usize| {
             (byte / 255.0 - Normalisation::IMAGENET.mean[channel]) / Normalisation::IMAGENET.std[channel]
@@ -464,6 +465,6 @@ mod tests {
             fs::remove_file(set.path(i)).unwrap();
         }
         let error = loader(&set, 2).next_batch().unwrap_err().to_string();
-        assert_eq!(error, format!("no picture of {} can be read", set.folder().display()));
+        assert_eq!(error, format!("none of the pictures in {} can be read", set.folder().display()));
     }
 }

@@ -1,4 +1,4 @@
-//! Prose as a corpus: a book or any other text as it is, made into the lines of words that language models are searched on.
+//! Prose as a corpus: a book or any other running text, split into the lines of words that language models are searched on.
 
 use super::{
     Corpus, TextError,
@@ -6,21 +6,21 @@ use super::{
 };
 use std::collections::HashMap;
 
-/// The word that stands for all that are not in the vocabulary.
+/// Word that replaces all words outside the vocabulary.
 pub const UNKNOWN: &str = "<unk>";
-/// The mark in place of a number.
+/// Word that replaces numbers.
 const NUMBER: &str = "N";
-/// Of so many neighbouring sentences one is for validation and one for testing.
+/// Sentences of which one is for validation and one for testing.
 const SHARE: usize = 10;
 
 impl Corpus {
-    /// A corpus from running text, much as the Penn Treebank's was made: sentences become lines, words lower case, punctuation
-    /// marks words of their own, numbers `N`, and of the distinct words only the `most` most frequent stay, [`UNKNOWN`] and
-    /// the end of sentence counted; among words as frequent the earlier ones. Of every ten sentences the last is for
+    /// Corpus from running text, made much as the Penn Treebank's: sentences become lines, words are lower-cased, punctuation
+    /// marks become words, numbers become `N`, and the vocabulary keeps the `most` most frequent words, [`UNKNOWN`] and
+    /// the end of sentence included; of equally frequent words the earlier ones. Of every ten sentences the last is for
     /// testing and the one before for validation.
     ///
     /// # Errors
-    /// It is no UTF-8 text, or has fewer than ten sentences.
+    /// The bytes are not UTF-8 text, or have fewer than ten sentences.
     ///
     /// # Panics
     /// `most` is less than 3.
@@ -39,7 +39,7 @@ impl Corpus {
         }
         let mut ranked: Vec<(&str, (usize, usize))> = counts.into_iter().collect();
         ranked.sort_by(|(_, a), (_, b)| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-        // Where all of them fit, none is unknown.
+        // If all words fit, UNKNOWN needs no place.
         let kept = if ranked.len() < most { ranked.len() } else { most - 2 };
         let known: std::collections::HashSet<&str> = ranked.iter().take(kept).map(|(word, _)| *word).collect();
         let part = |places: std::ops::Range<usize>| -> String {
@@ -55,7 +55,7 @@ impl Corpus {
     }
 }
 
-/// The words of each sentence.
+/// Words of each sentence.
 fn sentences(text: &str) -> Vec<Vec<String>> {
     let mut sentences = vec![Vec::new()];
     let mut blank = 0;
@@ -66,7 +66,7 @@ fn sentences(text: &str) -> Vec<Vec<String>> {
     };
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
-        // A paragraph ends a sentence, whatever its last mark; headings have none.
+        // A paragraph ends a sentence even without a mark, as in a heading.
         if character == '\n' {
             blank += 1;
             if blank > 1 {
@@ -103,7 +103,7 @@ fn sentences(text: &str) -> Vec<Vec<String>> {
         }
         match character {
             '.' | '!' | '?' => {
-                // "Mr. Franklin" is no end of a sentence, and what is drawn out is one.
+                // "Mr. Franklin" does not end a sentence; an ellipsis does.
                 let abbreviated = character == '.'
                     && last.last().is_some_and(|word| ["mr", "mrs", "dr", "st"].contains(&word.as_str()));
                 if !abbreviated && !last.is_empty() {
@@ -120,7 +120,7 @@ fn sentences(text: &str) -> Vec<Vec<String>> {
     sentences
 }
 
-/// Words as people read them: what [`Corpus::from_prose`] took apart is put together, a sentence a line.
+/// Readable text: joins words that [`Corpus::from_prose`] split, one sentence per line.
 pub fn readable<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let mut text = String::new();
     for word in words {
@@ -172,10 +172,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_book_is_told() {
-        let told = |bytes: &[u8]| Corpus::from_prose("a.txt", bytes, 100).unwrap_err().to_string();
-        assert_eq!(told(b" .. -- \n"), "a.txt has no words");
-        assert_eq!(told(b"One. Two!"), "a.txt has 2 sentences, and at least 10 are needed to hold some out");
-        assert_eq!(told(b"good\nba\xffd"), "a.txt is no UTF-8 text: byte 8, on line 2, does not fit");
+    fn text_without_enough_sentences_is_refused() {
+        let refusal = |bytes: &[u8]| Corpus::from_prose("a.txt", bytes, 100).unwrap_err().to_string();
+        assert_eq!(refusal(b" .. -- \n"), "a.txt has no words");
+        assert_eq!(refusal(b"One. Two!"), "a.txt has 2 sentences, but at least 10 are needed to hold some out");
+        assert_eq!(refusal(b"good\nba\xffd"), "a.txt is not UTF-8 text: byte 8, on line 2, is invalid");
     }
 }

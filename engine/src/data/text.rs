@@ -1,12 +1,11 @@
-//! Text: a corpus of words, and the columns that it is cut into, as the authors' preprocessing does (which is that of
-//! Merity et al., 2018).
+//! Text: a corpus of words, cut into columns as in the authors' preprocessing (that of Merity et al., 2018).
 
 use std::collections::HashMap;
 
-/// The word that ends every line.
+/// Word that ends every line.
 pub const END_OF_SENTENCE: &str = "<eos>";
 
-/// Why text cannot be used. Each message is one sentence that names the file.
+/// Text that cannot be used. Each message is one sentence that names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum TextError {
     /// A file or folder cannot be read.
@@ -14,34 +13,34 @@ pub enum TextError {
     Read {
         /// Its path.
         file: String,
-        /// What the system says.
+        /// Error of the system.
         source: std::io::Error,
     },
     /// A folder lacks a part of the corpus.
-    #[error("{folder} has no {part} text: {names} is missing, and a corpus is train, valid and test")]
+    #[error("{folder} has no {part} text: {names} is missing, but a corpus needs train, valid and test")]
     Missing {
         /// The folder.
         folder: String,
         /// `train`, `valid` or `test`.
         part: &'static str,
-        /// What the file may be called.
+        /// Names that the file may have.
         names: String,
     },
-    /// Bytes that are no text.
-    #[error("{file} is no UTF-8 text: byte {byte}, on line {line}, does not fit")]
+    /// Bytes that are not text.
+    #[error("{file} is not UTF-8 text: byte {byte}, on line {line}, is invalid")]
     Utf8 {
         /// The file.
         file: String,
-        /// Which byte, from 1.
+        /// Byte, from 1.
         byte: usize,
-        /// On which line, from 1.
+        /// Line, from 1.
         line: usize,
     },
     /// A text without words.
     #[error("{0} has no words")]
     Empty(String),
-    /// Prose of which nothing could be held out.
-    #[error("{file} has {sentences} sentences, and at least {needed} are needed to hold some out")]
+    /// Prose with too few sentences to hold some out.
+    #[error("{file} has {sentences} sentences, but at least {needed} are needed to hold some out")]
     FewSentences {
         /// The file.
         file: String,
@@ -51,11 +50,11 @@ pub enum TextError {
         needed: usize,
     },
     /// A text that does not fill a minibatch.
-    #[error("{file} has {words} words, and batch-size {batch_size} needs at least {needed}")]
+    #[error("{file} has {words} words, but batch-size {batch_size} needs at least {needed}")]
     TooShort {
         /// The file.
         file: String,
-        /// Words in it, ends of lines among them.
+        /// Words in it, ends of lines included.
         words: usize,
         /// Columns that it is cut into.
         batch_size: usize,
@@ -67,7 +66,7 @@ pub enum TextError {
     Unknown {
         /// The file.
         file: String,
-        /// On which line, from 1.
+        /// Line, from 1.
         line: usize,
         /// The word.
         word: String,
@@ -75,18 +74,18 @@ pub enum TextError {
         known: usize,
     },
     /// A vocabulary with a word twice.
-    #[error("{file}, line {line}: {word} is there twice")]
+    #[error("{file}, line {line}: {word} appears twice")]
     Twice {
         /// The file.
         file: String,
-        /// On which line, from 1.
+        /// Line, from 1.
         line: usize,
         /// The word.
         word: String,
     },
 }
 
-/// The distinct words of a corpus; a word is told by its number, from 0, in the order of first appearance.
+/// Distinct words of a corpus, numbered from 0 in the order of first appearance.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Vocabulary {
     words: Vec<String>,
@@ -94,30 +93,30 @@ pub struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// How many words there are.
+    /// Number of words.
     pub fn len(&self) -> usize {
         self.words.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no words.
     pub fn is_empty(&self) -> bool {
         self.words.is_empty()
     }
 
-    /// The words in the order of their numbers.
+    /// Words in the order of their numbers.
     pub fn words(&self) -> &[String] {
         &self.words
     }
 
-    /// One word a line, as [`Vocabulary::from_text`] reads it.
+    /// Words, one per line, as [`Vocabulary::from_text`] reads it.
     pub fn to_text(&self) -> String {
         self.words.iter().flat_map(|word| [word, "\n"]).collect()
     }
 
-    /// Reads a list of words, one a line.
+    /// Reads a list of words, one per line.
     ///
     /// # Errors
-    /// It is no text, has no words, or has one twice.
+    /// The bytes are not text, have no words, or have one twice.
     pub fn from_text(file: &str, bytes: &[u8]) -> Result<Self, TextError> {
         let mut vocabulary = Self::default();
         for (line, word) in utf8(file, bytes)?.lines().enumerate() {
@@ -130,23 +129,23 @@ impl Vocabulary {
         if vocabulary.is_empty() { Err(TextError::Empty(file.into())) } else { Ok(vocabulary) }
     }
 
-    /// The words of a text by their numbers, new ones numbered on.
+    /// Numbers of the words of a text; new words are added.
     fn add(&mut self, file: &str, bytes: &[u8]) -> Result<Vec<i32>, TextError> {
         let mut tokens = Vec::new();
         for line in utf8(file, bytes)?.lines() {
             tokens.extend(line.split_whitespace().chain([END_OF_SENTENCE]).map(|word| self.number(word)));
         }
-        // Blank lines alone are no text.
+        // Blank lines alone do not count as words.
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Err(TextError::Empty(file.into()));
         }
         Ok(tokens)
     }
 
-    /// The words of a text by their numbers.
+    /// Numbers of the words of a text.
     ///
     /// # Errors
-    /// It is no text, has no words, or has one that is not in the vocabulary; names its line.
+    /// The bytes are not text, have no words, or have one outside the vocabulary; the message names its line.
     pub fn read(&self, file: &str, bytes: &[u8]) -> Result<Vec<i32>, TextError> {
         let mut grown = self.clone();
         let tokens = grown.add(file, bytes)?;
@@ -177,33 +176,33 @@ pub(super) fn utf8<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, TextError
     })
 }
 
-/// A text in three parts, as the numbers of its words: the words of each line, then [`END_OF_SENTENCE`].
+/// Corpus in three parts, as the numbers of its words: the words of each line, then [`END_OF_SENTENCE`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Corpus {
-    /// Its words, in the order of first appearance over train, valid and test.
+    /// Distinct words, in the order of first appearance over train, valid and test.
     pub vocabulary: Vocabulary,
-    /// What weights are trained on.
+    /// Text that trains the weights.
     pub train: Text,
-    /// What alphas are trained on, and what decides when to stop.
+    /// Text that trains the alphas, and that training is validated on.
     pub valid: Text,
-    /// What is tested on.
+    /// Text to test on.
     pub test: Text,
 }
 
-/// A part of a corpus.
+/// Part of a corpus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text {
-    /// Where it came from, as errors call it.
+    /// Name of its file in errors.
     pub file: String,
     /// Numbers of its words.
     pub tokens: Vec<i32>,
 }
 
 impl Corpus {
-    /// A corpus from its three texts, each with the name that errors call it by.
+    /// Corpus from its three texts, each with its name in errors.
     ///
     /// # Errors
-    /// One is no text, or has no words.
+    /// A text is not UTF-8, or has no words.
     pub fn from_texts(texts: [(&str, &[u8]); 3]) -> Result<Self, TextError> {
         let mut vocabulary = Vocabulary::default();
         let mut read =
@@ -215,7 +214,7 @@ impl Corpus {
 }
 
 impl Text {
-    /// Cuts the text into `batch_size` columns, each a run of consecutive words; what does not fill a last row is left out.
+    /// Cuts the text into `batch_size` columns of consecutive words; words that do not fill a last row are left out.
     ///
     /// # Errors
     /// There are fewer than `least_rows` rows.
@@ -230,7 +229,7 @@ impl Text {
     }
 }
 
-/// A text in columns: row by row, the next word of each column.
+/// Text in columns, stored row by row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Columns {
     tokens: Vec<i32>,
@@ -240,12 +239,12 @@ pub struct Columns {
     pub batch_size: usize,
 }
 
-/// Some consecutive rows of columns, each word with the one that follows it.
+/// Consecutive rows of columns, each word with the one that follows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Window {
     /// Words [length, batch].
     pub tokens: Vec<i32>,
-    /// The word that follows each [length, batch].
+    /// Following words [length, batch].
     pub targets: Vec<i32>,
     /// Rows.
     pub length: usize,
@@ -254,7 +253,7 @@ pub struct Window {
 }
 
 impl Columns {
-    /// At most `length` rows from row `start` on; fewer at the end, where the last row has nothing that follows it.
+    /// Window of at most `length` rows from row `start`; fewer at the end, as the last row has no following words.
     pub fn window(&self, start: usize, length: usize) -> Window {
         let length = length.min(self.rows - 1 - start);
         let rows = |from: usize| self.tokens[from * self.batch_size..(from + length) * self.batch_size].to_vec();
@@ -270,15 +269,15 @@ mod files {
         path::{Path, PathBuf},
     };
 
-    /// The parts of a corpus.
+    /// Parts of a corpus.
     const PARTS: [&str; 3] = ["train", "valid", "test"];
 
     impl Corpus {
         /// Opens a folder with a training, a validation and a test text: `train.txt`, `ptb.train.txt` or
-        /// `wiki.train.tokens`, and the others alike. A part for which `instead` names a file is read from there.
+        /// `wiki.train.tokens`, and likewise for the others. Where `instead` names a file, that part is read from it.
         ///
         /// # Errors
-        /// A file is missing, cannot be read, is no text, or has no words.
+        /// A file is missing, cannot be read, is not text, or has no words.
         pub fn open(folder: &Path, instead: &[Option<PathBuf>; 3]) -> Result<Self, TextError> {
             let mut texts = Vec::new();
             for (part, instead) in PARTS.into_iter().zip(instead) {
@@ -294,7 +293,7 @@ mod files {
         /// Opens the test text of a folder, or of the file `instead`, in a fixed vocabulary.
         ///
         /// # Errors
-        /// The file is missing, cannot be read, is no text, has no words, or one outside of the vocabulary.
+        /// The file is missing, cannot be read, is not text, has no words, or one outside the vocabulary.
         pub fn open_test(folder: &Path, instead: Option<&Path>, vocabulary: &Vocabulary) -> Result<Self, TextError> {
             let path = find(folder, "test", instead)?;
             let file = path.display().to_string();
@@ -303,10 +302,10 @@ mod files {
     }
 
     impl Vocabulary {
-        /// Opens a list of words, one a line.
+        /// Opens a list of words, one per line.
         ///
         /// # Errors
-        /// The file cannot be read, is no text, has no words, or has one twice.
+        /// The file cannot be read, is not text, has no words, or has one twice.
         pub fn open(path: &Path) -> Result<Self, TextError> {
             Self::from_text(&path.display().to_string(), &read(path)?)
         }
@@ -320,7 +319,7 @@ mod files {
         if let Some(name) = names.iter().find(|name| folder.join(name).is_file()) {
             return Ok(folder.join(name));
         }
-        // A folder that is not there, or no folder, is told as such.
+        // A missing folder, or a path that is not a folder, has an error of its own.
         let place = folder.display().to_string();
         match fs::read_dir(folder) {
             Err(source) => Err(TextError::Read { file: place, source }),
@@ -364,20 +363,20 @@ mod tests {
         assert_eq!((window.tokens, window.targets), (vec![1, 6, 2, 7], vec![2, 7, 3, 8]));
         assert_eq!(columns.window(3, 35), Window { tokens: vec![3, 8], targets: vec![4, 9], length: 1, batch_size: 2 });
         let short = text.columns(4, 3).unwrap_err().to_string();
-        assert_eq!(short, "t has 11 words, and batch-size 4 needs at least 12");
+        assert_eq!(short, "t has 11 words, but batch-size 4 needs at least 12");
     }
 
     #[test]
-    fn what_is_no_text_is_told_with_its_place() {
-        let told =
+    fn invalid_text_is_refused_with_its_place() {
+        let refusal =
             |train: &[u8]| Corpus::from_texts([("a.txt", train), ("b", b"x"), ("c", b"x")]).unwrap_err().to_string();
-        assert_eq!(told(b"good\nba\xffd"), "a.txt is no UTF-8 text: byte 8, on line 2, does not fit");
-        assert_eq!(told(b""), "a.txt has no words");
-        assert_eq!(told(b" \n\n"), "a.txt has no words");
+        assert_eq!(refusal(b"good\nba\xffd"), "a.txt is not UTF-8 text: byte 8, on line 2, is invalid");
+        assert_eq!(refusal(b""), "a.txt has no words");
+        assert_eq!(refusal(b" \n\n"), "a.txt has no words");
         let known = Vocabulary::from_text("words", b"a\n<eos>\n").unwrap();
         let unknown = known.read("t", b"a a\na bee a\n").unwrap_err().to_string();
         assert_eq!(unknown, "t, line 2: bee is not among the 2 words of the vocabulary");
         let twice = Vocabulary::from_text("words", b"a\nb\na\n").unwrap_err().to_string();
-        assert_eq!(twice, "words, line 3: a is there twice");
+        assert_eq!(twice, "words, line 3: a appears twice");
     }
 }

@@ -9,7 +9,7 @@ pub const TEXTURES_TRAIN: usize = 2_000;
 /// Test images that the word `textures` stands for.
 pub const TEXTURES_TEST: usize = 500;
 
-/// A mirror image is of the same class, since minibatches are mirrored.
+/// Classes; a mirror image is of the same class, since minibatches are mirrored.
 const CLASSES: [&str; 10] = [
     "horizontal stripes",
     "vertical stripes",
@@ -24,8 +24,8 @@ const CLASSES: [&str; 10] = [
 ];
 
 impl Dataset {
-    /// Generated images of ten kinds of texture in random colours, scales and places, with noise: for a page without
-    /// data, and for tests. The same seed gives the same images everywhere.
+    /// Generated images of ten kinds of texture in random colours, scales and places, with noise: for the page without
+    /// data, and for tests. The same seed gives the same images on every machine.
     pub fn textures(seed: u64, train: usize, test: usize) -> Self {
         let images = |count: usize, stream: u64| {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -47,7 +47,7 @@ impl Dataset {
     }
 }
 
-/// Adds an image of `class`. Only arithmetic that is exact to the last bit on every machine is used.
+/// Appends an image of `class`. Uses only arithmetic that gives the same bits on every machine.
 fn draw(class: usize, rng: &mut impl Rng, pixels: &mut Vec<u8>) {
     let texture = Texture::random(class, rng);
     let first: [f32; CHANNELS] = std::array::from_fn(|_| rng.random_range(20.0..235.0));
@@ -64,19 +64,19 @@ fn draw(class: usize, rng: &mut impl Rng, pixels: &mut Vec<u8>) {
             for x in 0..SIDE {
                 let share = texture.at(x as f32, y as f32);
                 let value = first[channel] + (second[channel] - first[channel]) * share;
-                // A float as an integer is held within 0 and 255.
+                // The cast saturates at 0 and 255.
                 pixels.push((value + noise * rng.random_range(-1.0..1.0)) as u8);
             }
         }
     }
 }
 
-/// A texture's random numbers.
+/// Random parameters of a texture.
 struct Texture {
     class: usize,
     /// Pixels from one stripe to the next.
     period: f32,
-    /// Where the texture starts.
+    /// Origin of the texture.
     origin: (f32, f32),
     /// 1 or -1.
     side: f32,
@@ -96,7 +96,7 @@ impl Texture {
         }
     }
 
-    /// How much of the second colour is at a pixel, from 0 to 1.
+    /// Share of the second colour at a pixel, from 0 to 1.
     fn at(&self, x: f32, y: f32) -> f32 {
         let (u, v) = (x - self.origin.0, y - self.origin.1);
         let wave = |t: f32| soft(triangle(t / self.period));
@@ -130,7 +130,7 @@ impl Texture {
     }
 }
 
-/// A wave of period 1 that goes straight from 0 up to 1 and back.
+/// Triangle wave of period 1 from 0 to 1 and back.
 fn triangle(t: f32) -> f32 {
     1.0 - (2.0 * (t - t.floor()) - 1.0).abs()
 }
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(crc32fast::hash(&data.train.pixels), 1_572_446_548);
     }
 
-    /// How much neighbours differ in each of six directions and distances: all that this classifier sees.
+    /// Mean differences of neighbours in six directions and distances, the features of this classifier.
     fn features(image: &[u8]) -> Vec<f32> {
         let steps: [(usize, usize); 8] = [(0, 1), (1, 0), (1, 1), (0, 3), (3, 0), (0, 5), (5, 0), (4, 4)];
         let mut spread: Vec<f32> = Vec::new();
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn classes_can_be_told_apart() {
+    fn classes_can_be_distinguished() {
         let data = Dataset::textures(0, 500, 200);
         let known: Vec<(u16, Vec<f32>)> =
             (0..500).map(|i| (data.train.labels[i], features(data.train.image(i)))).collect();

@@ -7,22 +7,22 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-/// A device ready to compute, without autodiff.
+/// Device ready to compute, without autodiff.
 #[derive(Clone, Debug)]
 pub struct Compute {
     /// Burn's handle.
     pub device: Device,
-    /// The adapter's name, for example `NVIDIA GeForce RTX 4090`.
+    /// Adapter's name, for example `NVIDIA GeForce RTX 4090`.
     pub adapter: String,
-    /// The interface used, for example `Vulkan`.
+    /// Interface used, for example `Vulkan`.
     pub backend: String,
-    /// Bytes of the largest buffer that a shader may have, where the device has such a limit.
+    /// Largest buffer of a shader in bytes, where the device has such a limit.
     pub largest_buffer: Option<u64>,
-    /// No GPU: the processor emulates one, or Burn computes on it directly.
+    /// Whether no GPU is used, but a software adapter or Burn's CPU backend.
     pub software: bool,
 }
 
-/// Acquired devices: Burn initialises a wgpu runtime once a process.
+/// Acquired devices: Burn initialises a wgpu runtime once per process.
 static ACQUIRED: Mutex<Vec<(DeviceChoice, Compute)>> = Mutex::new(Vec::new());
 
 fn lock() -> MutexGuard<'static, Vec<(DeviceChoice, Compute)>> {
@@ -30,10 +30,10 @@ fn lock() -> MutexGuard<'static, Vec<(DeviceChoice, Compute)>> {
 }
 
 impl Compute {
-    /// Acquires the device, or hands out the one acquired before.
+    /// Acquires the device, or returns the one acquired before.
     ///
     /// # Errors
-    /// There is no such device here.
+    /// This machine has no such device.
     pub async fn acquire(choice: DeviceChoice) -> Result<Self, DeviceError> {
         let known = |acquired: &[(DeviceChoice, Compute)]| {
             acquired.iter().find(|(known, _)| *known == choice).map(|(_, compute)| compute.clone())
@@ -47,7 +47,7 @@ impl Compute {
             DeviceChoice::Cpu => return Ok(Self::cpu()),
         };
         let options = Device::wgpu_options().graphics_api(api);
-        // In a browser there is one thread and no waiting: natively the lock is held while the device is made.
+        // A browser has one thread, which must not block; natively the lock is held while the device is made.
         #[cfg(target_arch = "wasm32")]
         let ready = {
             if let Some(compute) = known(&lock()) {
@@ -85,12 +85,12 @@ impl Compute {
         Ok(compute)
     }
 
-    /// Whether a processor plays this GPU, as far as is known: a device that was not acquired here passes for a GPU.
+    /// Whether the device is a software adapter; a device that was not acquired here counts as a GPU.
     pub(crate) fn is_software(device: &Device) -> bool {
         lock().iter().any(|(_, compute)| compute.device == *device && compute.software)
     }
 
-    /// Whether compute shaders run on it, which takes a GPU interface but no GPU.
+    /// Whether compute shaders run on the device, which needs a GPU interface but not a GPU.
     pub fn runs_shaders(&self) -> bool {
         self.device != Self::cpu().device
     }
@@ -107,17 +107,17 @@ impl Compute {
     }
 }
 
-/// Whether a device of this process could not allocate what was asked for.
+/// Whether an allocation has failed on a device of this process.
 static OUT_OF_MEMORY: AtomicBool = AtomicBool::new(false);
 
-/// Notes when the device runs out of memory.
+/// Records when the device runs out of memory.
 fn watch_memory(device: &wgpu::Device) {
-    device.on_uncaptured_error(Arc::new(|error| hear(error, &OUT_OF_MEMORY)));
+    device.on_uncaptured_error(Arc::new(|error| on_error(error, &OUT_OF_MEMORY)));
 }
 
-/// The runtime's own handler panics on its thread on every error; this one does so on all but a lack of memory and what
-/// follows from it, which whoever asked then tells by [`out_of_memory`].
-fn hear(error: wgpu::Error, out_of_memory: &AtomicBool) {
+/// Handles an error of the device. The runtime's own handler panics on every error; this one does not panic on a lack of
+/// memory and the errors that follow it, which [`out_of_memory`] reports to the caller.
+fn on_error(error: wgpu::Error, out_of_memory: &AtomicBool) {
     match error {
         wgpu::Error::OutOfMemory { .. } => out_of_memory.store(true, Ordering::Relaxed),
         _ if out_of_memory.load(Ordering::Relaxed) => {}
@@ -125,7 +125,7 @@ fn hear(error: wgpu::Error, out_of_memory: &AtomicBool) {
     }
 }
 
-/// Whether the device ran out of memory. What it computes after that is void.
+/// Whether the device ran out of memory, after which its results are void.
 pub(crate) fn out_of_memory() -> bool {
     OUT_OF_MEMORY.load(Ordering::Relaxed)
 }
@@ -141,7 +141,7 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 impl Tuning {
-    /// What suits a device.
+    /// Shape that suits a device.
     pub(crate) fn of(device: &Device) -> Self {
         match Compute::is_software(&device.clone().inner()) {
             true if cfg!(target_arch = "wasm32") => Self::Browser,
@@ -159,9 +159,9 @@ mod tests {
     fn a_lack_of_memory_is_noted_and_other_errors_break() {
         let invalid = || wgpu::Error::Validation { source: "a test".into(), description: "invalid buffer".into() };
         let noted = AtomicBool::new(false);
-        assert!(std::panic::catch_unwind(|| hear(invalid(), &AtomicBool::new(false))).is_err());
-        hear(wgpu::Error::OutOfMemory { source: "a test".into() }, &noted);
+        assert!(std::panic::catch_unwind(|| on_error(invalid(), &AtomicBool::new(false))).is_err());
+        on_error(wgpu::Error::OutOfMemory { source: "a test".into() }, &noted);
         assert!(noted.load(Ordering::Relaxed));
-        hear(invalid(), &noted);
+        on_error(invalid(), &noted);
     }
 }

@@ -4,9 +4,9 @@ use burn::tensor::{ExecutionError, Tensor, TensorData, Transaction};
 /// Reason why tensors cannot be read from a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadError {
-    /// An allocation failed; everything computed since is void, whatever the device says.
+    /// An allocation failed; everything computed since is void, even if the device reports no error.
     OutOfMemory,
-    /// The device failed, for this reason in one line.
+    /// The device failed; the reason, in one line.
     Device(String),
 }
 
@@ -19,10 +19,10 @@ impl From<ExecutionError> for ReadError {
     }
 }
 
-/// Reads tensors together, in one round trip.
+/// Reads tensors in one round trip.
 ///
 /// # Errors
-/// The device failed, or an allocation did.
+/// The device or an allocation failed.
 pub(crate) async fn read(tensors: Vec<Tensor<1>>) -> Result<Vec<Vec<f32>>, ReadError> {
     let transaction = tensors.into_iter().fold(Transaction::default(), Transaction::register);
     let values = transaction.execute_async().await;

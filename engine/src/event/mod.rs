@@ -1,4 +1,4 @@
-//! Event stream of searches and training runs: one line of `events.jsonl` each, one message to the page each.
+//! Events of searches and training runs: each is a line of `events.jsonl` and a message to the page.
 
 use crate::{
     config::{AnySearchConfig, AnyTrainConfig},
@@ -37,7 +37,7 @@ pub enum Event {
         /// Search steps of an epoch, where all epochs have the same.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         steps_per_epoch: Option<usize>,
-        /// Rows of text of an epoch, where steps take as many as they draw.
+        /// Rows of text of an epoch, where each step draws its number of rows.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rows: Option<usize>,
         /// Distinct words of a text.
@@ -60,7 +60,7 @@ pub enum Event {
         examples: Option<usize>,
         /// Minibatch of the weight step, without penalties.
         train: Measure,
-        /// Minibatch of the architecture step, which the weights are never trained on.
+        /// Minibatch of the architecture step, from the valid split.
         valid: Measure,
         /// Norm of the weight gradient before clipping.
         #[serde(deserialize_with = "finite")]
@@ -85,7 +85,7 @@ pub enum Event {
         /// The whole valid split in evaluation mode, by the supernet, where that is measured.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         evaluation: Option<Measure>,
-        /// Examples of both splits that went through the supernet for each second of wall time.
+        /// Examples of both splits per second of wall time.
         examples_per_second: f64,
         /// Wall time of all steps and evaluations so far in seconds; a pause between two steps does not count.
         seconds: f64,
@@ -93,8 +93,8 @@ pub enum Event {
         alphas: Alphas,
         /// Cells that would be derived now.
         genotype: Genotype,
-        /// Curvature of the validation loss along the alphas, where that is measured: the largest eigenvalue of its Hessian,
-        /// by differences of gradients over a distance of 0.1 on the epoch's last minibatch.
+        /// Curvature of the validation loss along the alphas, where that is measured: the largest Hessian eigenvalue, by
+        /// differences of gradients over a distance of 0.1 on the epoch's last minibatch.
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "finite_if_any")]
         curvature: Option<f32>,
     },
@@ -111,7 +111,7 @@ pub enum Event {
     Sampled {
         /// Steps done by then.
         step: usize,
-        /// Divisor of the scores.
+        /// Temperature that divides the scores.
         temperature: f64,
         /// Seed of the words.
         seed: u64,
@@ -159,7 +159,7 @@ pub enum Event {
         /// Steps of an epoch, where all epochs have the same.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         steps_per_epoch: Option<usize>,
-        /// Rows of text of an epoch, where steps take as many as they draw.
+        /// Rows of text of an epoch, where each step draws its number of rows.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rows: Option<usize>,
         /// Distinct words of a text.
@@ -193,7 +193,7 @@ pub enum Event {
         /// Learning rate of the epoch, where all its steps have the same.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         learning_rate: Option<f64>,
-        /// Probability to drop a path, where paths are dropped.
+        /// Drop-path probability, where paths are dropped.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         drop_path: Option<f64>,
         /// Means over the epoch's steps, in training mode.
@@ -204,22 +204,22 @@ pub enum Event {
         /// Whether weights are averaged (ASGD), where they may be.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         averaged: Option<bool>,
-        /// Whether no epoch before had as low a validation loss.
+        /// Whether this is the lowest validation loss so far.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         best: Option<bool>,
-        /// Training examples for each second of wall time.
+        /// Training examples per second of wall time.
         examples_per_second: f64,
         /// Wall time of all steps and tests so far in seconds.
         seconds: f64,
-        /// Pictures that could not be read, each time that one was drawn; others took their places.
+        /// Number of times that an unreadable picture was drawn; another took its place.
         #[serde(default, skip_serializing_if = "is_zero")]
         unreadable: usize,
     },
-    /// A picture cannot be read, which is reported once; epochs and tests count how often it was left out.
+    /// A picture cannot be read. Reported once; epochs and tests count how often it was left out.
     Unreadable {
         /// File.
         picture: String,
-        /// Fault, as a predicate.
+        /// Problem, as a predicate.
         problem: String,
     },
     /// The network was tested on all test images, in evaluation mode.
@@ -228,7 +228,7 @@ pub enum Event {
         epoch: usize,
         /// Result.
         test: Tested,
-        /// Whether no test before had as low an error.
+        /// Whether this is the lowest error so far.
         best: bool,
         /// Wall time of the test in seconds.
         seconds: f64,
@@ -257,7 +257,7 @@ impl Event {
     /// Reads a line of a log, of this version or of version 1.
     ///
     /// # Errors
-    /// The line is no event.
+    /// The line is not an event.
     pub fn from_json(line: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(line).or_else(|error| match version1::translated(line) {
             Some(event) => serde_json::from_value(event),
@@ -276,7 +276,7 @@ pub struct Measure {
     /// Mean cross-entropy of an example in nats.
     #[serde(deserialize_with = "finite")]
     pub loss: f32,
-    /// Share of images classified right, from 0 to 1.
+    /// Share of images classified correctly, from 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "finite_if_any")]
     pub accuracy: Option<f32>,
     /// Exponential of the loss on text: the number of equally likely words among which it would be as hard to guess.
@@ -324,7 +324,7 @@ pub struct Tested {
     /// Mean cross-entropy in nats.
     #[serde(deserialize_with = "finite")]
     pub loss: f32,
-    /// Images classified wrong.
+    /// Images classified incorrectly.
     pub wrong: usize,
     /// Images tested.
     pub images: usize,
@@ -337,7 +337,7 @@ pub struct Tested {
 }
 
 impl Tested {
-    /// Share of images classified wrong, from 0 to 1.
+    /// Share of images classified incorrectly, from 0 to 1.
     pub fn error(&self) -> f64 {
         self.wrong as f64 / self.images as f64
     }

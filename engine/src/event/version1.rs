@@ -1,11 +1,11 @@
-//! Logs of version 1: other names, and events of their own for text.
+//! Logs of version 1, which have other names and separate events for text.
 
 use serde_json::{Map, Value};
 
-/// New name of each field of an event that had another one.
+/// Old and new names of an event's renamed fields.
 type Names = &'static [(&'static str, &'static str)];
 
-/// Type, type in version 2, space of its configuration, fields renamed in this order.
+/// Type, type in version 2, space of its configuration, and fields renamed, in this order.
 const EVENTS: [(&str, &str, Option<&str>, Names); 16] = [
     (
         "started",
@@ -71,7 +71,7 @@ const EVENTS: [(&str, &str, Option<&str>, Names); 16] = [
     ("text_train_epoch", "train_epoch", None, &[("words_per_second", "examples_per_second")]),
 ];
 
-/// Event of version 1 in the terms of this one; none where the line has nothing of version 1.
+/// Event of version 1 translated to this version; none if the line has nothing of version 1.
 pub(super) fn translated(line: &[u8]) -> Option<Value> {
     let Value::Object(mut event) = serde_json::from_slice(line).ok()? else { return None };
     let kind = event.get("type")?.as_str()?.to_owned();

@@ -1,4 +1,4 @@
-//! The checkpoints of a run folder: written whole while the run goes on, and what a run is taken up again from.
+//! Checkpoints of a run folder: written whole during the run, and read to resume it.
 
 use super::{
     CONFIG_FILE, EVENTS_FILE, Run, RunConfig, RunError, RunSpace, RunWriter,
@@ -16,14 +16,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The folder of the checkpoints, in the run's.
+/// Folder of the checkpoints, in the run's folder.
 pub const CHECKPOINTS_FOLDER: &str = "checkpoints";
-/// Locked by the process that writes the run.
+/// File that the process that writes the run locks.
 const LOCK_FILE: &str = "lock";
 const PREFIX: &str = "step-";
 const SUFFIX: &str = ".checkpoint";
 
-/// Writes the checkpoints of a run, when they are due, and removes old ones.
+/// Writer of a run's checkpoints, which removes old ones.
 #[derive(Debug)]
 pub struct Checkpoints {
     folder: PathBuf,
@@ -35,7 +35,7 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// For a run in `folder`: one is due as soon as the last is older than `every`, and the last `keep` are kept.
+    /// Checkpoints of a run in `folder`: one is due once the last is older than `every`, and the last `keep` are kept.
     ///
     /// # Panics
     /// `keep` is 0.
@@ -45,21 +45,21 @@ impl Checkpoints {
         Self { folder, config: fingerprint(config), every, keep, written: Instant::now(), latest: None }
     }
 
-    /// Whether it is time for the next.
+    /// Whether the next checkpoint is due.
     pub fn is_due(&self) -> bool {
         self.written.elapsed() >= self.every
     }
 
-    /// The step of the last one written, or gone on from.
+    /// Step of the last checkpoint that was written, or that the run was resumed from.
     pub fn latest(&self) -> Option<usize> {
         self.latest
     }
 
-    /// Writes the state after `step` steps and removes the oldest ones beyond those to keep. The file is there whole or not
-    /// at all, and what it says of the log has reached the disk before.
+    /// Writes the state after `step` steps and removes the oldest checkpoints beyond those to keep. The file appears whole
+    /// or not at all, and the log that it refers to has reached the disk before.
     ///
     /// # Errors
-    /// A file cannot be written; the older ones are all there.
+    /// A file cannot be written; all older ones stay.
     pub fn save(&mut self, step: usize, state: State, run: &RunWriter) -> Result<(), RunError> {
         let checkpoint = Checkpoint { step, config: self.config.clone(), log: run.mark()?, state };
         write_new(&self.folder, &file_name(step), &checkpoint.to_bytes(), true)?;
@@ -71,23 +71,23 @@ impl Checkpoints {
     }
 }
 
-/// A run that is about to be taken up again; nothing of it has been changed yet, and no other process can write to it.
+/// Run about to be resumed; nothing of it has been changed yet, and no other process can write to it.
 #[derive(Debug)]
 pub struct Resumed<S: RunSpace> {
-    /// The run.
+    /// Run.
     pub run: Run<S>,
-    /// Where it goes on; none where it stopped before its first step, so that it begins anew.
+    /// Checkpoint to resume from; none if the run stopped before its first step, so that it begins anew.
     pub checkpoint: Option<Checkpoint>,
-    /// Why later checkpoints were passed over, a sentence each.
+    /// Reasons why later checkpoints were passed over, one sentence each.
     pub passed_over: Vec<String>,
     lock: File,
 }
 
 impl<S: RunSpace> Resumed<S> {
-    /// Finds the last checkpoint of a run that is whole and fits the settings and the log.
+    /// Finds the last checkpoint of a run that is intact and fits the settings and the log.
     ///
     /// # Errors
-    /// The folder holds no run, another process writes it, its settings were changed, or none of its checkpoints will do.
+    /// The folder holds no run, another process writes it, its settings were changed, or none of its checkpoints can be used.
     pub fn open(folder: &Path) -> Result<Self, RunError> {
         let run = Run::open(folder)?;
         let lock = lock(folder)?;
@@ -120,18 +120,19 @@ impl<S: RunSpace> Resumed<S> {
         Err(RunError::NoCheckpoint { folder: name(folder), problem })
     }
 
-    /// The error of a checkpoint whose state is not after as many steps as it says.
+    /// Error of a checkpoint whose state is at another step than its own.
     pub fn wrong_step(&self, found: usize) -> RunError {
         self.refused(CheckpointError::Progress { what: "the step of its state", value: found.to_string() })
     }
 
-    /// Why the checkpoint does not fit the run, with its file.
+    /// Error of a checkpoint that does not fit the run, with its file.
     pub fn refused(&self, source: CheckpointError) -> RunError {
         let step = self.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.step);
         RunError::Checkpoint { file: name(&self.run.folder.join(CHECKPOINTS_FOLDER).join(file_name(step))), source }
     }
 
-    /// Throws away what follows the checkpoint: events, later checkpoints, unfinished files. Tells how many events.
+    /// Discards everything after the checkpoint: events, later checkpoints, unfinished files. Returns the number of events
+    /// discarded.
     ///
     /// # Errors
     /// The folder cannot be written.
@@ -155,12 +156,12 @@ impl<S: RunSpace> Resumed<S> {
     }
 }
 
-/// Fingerprint of settings, wherever the data is.
+/// Fingerprint of settings, without the paths of the data.
 fn fingerprint(config: &RunConfig<impl RunSpace>) -> String {
     digest(&serde_json::to_string(&config.clone().without_paths()).expect("settings are JSON"))
 }
 
-/// The same as version 1 had it, which named the data otherwise.
+/// Fingerprint of version 1, which named the data differently.
 fn fingerprint_of_version_1<S: RunSpace>(config: &RunConfig<S>) -> String {
     let json = serde_json::to_string(&config.clone().without_paths()).expect("settings are JSON");
     digest(&json.replacen("\"data\":", &format!("\"{}\":", S::DATA_OF_VERSION_1), 1))
@@ -170,7 +171,7 @@ fn digest(text: &str) -> String {
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Locks a run folder, which is made where there is none, against other processes that write.
+/// Locks a run folder against other processes that write, and makes it if it does not exist.
 pub(super) fn lock(folder: &Path) -> Result<File, RunError> {
     let path = folder.join(CHECKPOINTS_FOLDER).join(LOCK_FILE);
     let error = |source| RunError::Write { file: name(&path), source };
@@ -179,12 +180,12 @@ pub(super) fn lock(folder: &Path) -> Result<File, RunError> {
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Err(RunError::Busy { folder: name(folder) }),
         Err(TryLockError::Error(source)) if source.kind() != ErrorKind::Unsupported => Err(error(source)),
-        // Without locks on this file system, nobody can be kept away.
+        // Without locks on this file system, other processes cannot be kept away.
         _ => Ok(file),
     }
 }
 
-/// Removes what a process that was killed had not finished writing. The folder must be locked.
+/// Removes files that a killed process had not finished writing. The folder must be locked.
 pub(super) fn clean(folder: &Path) -> Result<(), RunError> {
     for folder in [folder, &folder.join(CHECKPOINTS_FOLDER)] {
         for file in names(folder)?.into_iter().filter(|file| file.starts_with(UNFINISHED)) {
@@ -194,7 +195,7 @@ pub(super) fn clean(folder: &Path) -> Result<(), RunError> {
     Ok(())
 }
 
-/// Removes what [`lock`] made, as far as there is nothing else in it.
+/// Removes the files and folders that [`lock`] made, unless a folder holds something else.
 pub(super) fn unlock(folder: &Path) {
     let folder = folder.join(CHECKPOINTS_FOLDER);
     let _ = fs::remove_file(folder.join(LOCK_FILE));
@@ -205,7 +206,7 @@ fn file_name(step: usize) -> String {
     format!("{PREFIX}{step:09}{SUFFIX}")
 }
 
-/// The steps that there are checkpoints of, the last first.
+/// Steps of all checkpoints, the last first.
 fn steps(folder: &Path) -> Result<Vec<usize>, RunError> {
     let step = |file: String| {
         let step = file.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.parse().ok()?;
@@ -216,7 +217,7 @@ fn steps(folder: &Path) -> Result<Vec<usize>, RunError> {
     Ok(steps)
 }
 
-/// Names of what a folder holds.
+/// Names of a folder's entries.
 fn names(folder: &Path) -> Result<Vec<String>, RunError> {
     let read = || -> io::Result<Vec<String>> {
         fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
@@ -262,28 +263,28 @@ fn check_log(folder: &Path, mark: LogMark) -> Result<(), RunError> {
     match read() {
         Err(source) => Err(RunError::Read { file, source }),
         Ok(()) if bytes < mark.bytes => {
-            let problem = format!("has only {bytes} of the {} bytes that the checkpoint follows", mark.bytes);
+            let problem = format!("has only {bytes} of the {} bytes that it had at the checkpoint", mark.bytes);
             Err(RunError::Format { file, problem })
         }
         Ok(()) if sum.finalize() != mark.crc32 => {
-            Err(RunError::Format { file, problem: "was changed before the place that the checkpoint follows".into() })
+            Err(RunError::Format { file, problem: "was changed in the part that the checkpoint covers".into() })
         }
         Ok(()) => Ok(()),
     }
 }
 
-/// Whether a run told of nothing but its start and what kept it from going on.
+/// Whether the log of a run has no event but its start and an error.
 fn has_no_step(run: &Run<impl RunSpace>) -> Result<bool, RunError> {
     let log = run.folder.join(EVENTS_FILE);
     if lines_after(&log, 0)? > 2 {
         return Ok(false);
     }
-    let told =
+    let reported =
         |event: Result<Event, RunError>| !matches!(event, Ok(Event::Failed { .. }) | Err(RunError::Event { .. }));
-    Ok(!log.exists() || !run.events()?.skip(1).any(told))
+    Ok(!log.exists() || !run.events()?.skip(1).any(reported))
 }
 
-/// Lines of a log from byte `start` on, a last one that is cut among them.
+/// Number of lines of a log from byte `start`, a truncated last one included.
 fn lines_after(path: &Path, start: u64) -> Result<usize, RunError> {
     let count = || -> io::Result<usize> {
         let mut log = match File::open(path) {

@@ -43,13 +43,13 @@ impl RunSpace for Recurrent {
     type Source = TextSource;
 }
 
-/// Everything that decides a search or a training run: its `config.json`.
+/// Settings that decide a search or a training run: its `config.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct RunConfig<S: RunSpace> {
     /// Version of the engine that began the run.
     pub engine: String,
-    /// Device asked for.
+    /// Device requested.
     pub device: DeviceChoice,
     /// Data.
     #[serde(alias = "text")]
@@ -76,13 +76,13 @@ impl<S: RunSpace> RunConfig<S> {
         Self { engine: VERSION.to_owned(), device, data, search: None, train: Some(config), genotype: Some(genotype) }
     }
 
-    /// The same, wherever the data is.
+    /// Same settings without the paths of the data.
     pub(super) fn without_paths(self) -> Self {
         Self { data: self.data.without_paths(), ..self }
     }
 }
 
-/// Run that was written before, or is being written.
+/// Run that has been written, or is being written.
 #[derive(Clone, Debug)]
 pub struct Run<S: RunSpace> {
     /// Its folder.

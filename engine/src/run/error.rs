@@ -2,7 +2,7 @@ use super::{CONFIG_FILE, GENOTYPE_FILE};
 use crate::{checkpoint::CheckpointError, space::GenotypeError, train::WeightsError};
 use std::io;
 
-/// A run folder that cannot be written or read. Each message is one sentence that names the file.
+/// Run folder that cannot be written or read. Each message is one sentence that names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The folder holds a run.
@@ -11,7 +11,7 @@ pub enum RunError {
         /// The folder.
         folder: String,
     },
-    /// A path that is there and is no folder.
+    /// A path that exists but is not a folder.
     #[error("{path} is not a folder")]
     NotAFolder {
         /// The path.
@@ -22,7 +22,7 @@ pub enum RunError {
     Write {
         /// Its path.
         file: String,
-        /// What the system says.
+        /// Error of the system.
         source: io::Error,
     },
     /// A file that cannot be read.
@@ -30,7 +30,7 @@ pub enum RunError {
     Read {
         /// Its path.
         file: String,
-        /// What the system says.
+        /// Error of the system.
         source: io::Error,
     },
     /// A folder without a run.
@@ -45,14 +45,14 @@ pub enum RunError {
         /// The folder.
         folder: String,
     },
-    /// Images or text that is not the run's.
-    #[error("{path} is not the data of the run: it is {found}, and the run had {expected}")]
+    /// Images or text other than the run's.
+    #[error("{path} is not the data of the run: it is {found}, but the run had {expected}")]
     OtherData {
-        /// Where it is.
+        /// Path of the data.
         path: String,
-        /// What it is.
+        /// Data found.
         found: String,
-        /// What the run's was.
+        /// Data of the run.
         expected: String,
     },
     /// A file of a checkpoint that cannot be used.
@@ -60,23 +60,25 @@ pub enum RunError {
     Checkpoint {
         /// The file.
         file: String,
-        /// What is wrong.
+        /// Problem.
         source: CheckpointError,
     },
     /// The settings are not those that the run began with.
-    #[error("{config} was changed since {checkpoint} was written, and a run goes on with the settings it began with")]
+    #[error(
+        "{config} was changed since {checkpoint} was written, but a run resumes only with the settings that it began with"
+    )]
     OtherConfig {
         /// The settings.
         config: String,
         /// The checkpoint.
         checkpoint: String,
     },
-    /// There is no state to go on from.
-    #[error("{folder} cannot be taken up again: {problem}")]
+    /// There is no state to resume from.
+    #[error("{folder} cannot be resumed: {problem}")]
     NoCheckpoint {
         /// The folder.
         folder: String,
-        /// Why each checkpoint there is will not do.
+        /// Reason why each checkpoint cannot be used.
         problem: String,
     },
     /// A search that has derived nothing yet.
@@ -85,22 +87,22 @@ pub enum RunError {
         /// The folder.
         folder: String,
     },
-    /// A file that is not what it should be.
+    /// A file with invalid content.
     #[error("{file}: {problem}")]
     Format {
         /// The file.
         file: String,
-        /// What is wrong, and where.
+        /// Problem, with its place.
         problem: String,
     },
-    /// A line of the log that is no event.
+    /// A line of the log that is not an event.
     #[error("{file}, line {line}: {problem}")]
     Event {
         /// The log.
         file: String,
         /// The line, from 1.
         line: usize,
-        /// What is wrong.
+        /// Problem.
         problem: String,
     },
     /// Weights that cannot be read, or do not fit.
@@ -108,19 +110,19 @@ pub enum RunError {
     Weights {
         /// The file.
         file: String,
-        /// What is wrong.
+        /// Problem.
         source: WeightsError,
     },
-    /// Cells that cannot be.
+    /// Cells that are not well formed.
     #[error("{file}: {source}")]
     Genotype {
         /// The file.
         file: String,
-        /// What is wrong.
+        /// Problem.
         source: GenotypeError,
     },
     /// A run or file of the other kind of cell.
-    #[error("{place} is of {found} cells, and {wanted} ones are needed here")]
+    #[error("{place} has {found} cells, but {wanted} cells are needed")]
     OtherKind {
         /// The file or folder.
         place: String,

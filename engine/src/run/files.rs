@@ -9,16 +9,16 @@ use std::{
     path::Path,
 };
 
-/// Most bytes read of a settings or genotype file or of a line of the log: many times what one has.
+/// Most bytes read of a settings or genotype file or of a line of the log: many times the usual size.
 pub(super) const MAX_TEXT_BYTES: u64 = 1 << 20;
-/// Most bytes read of a weights file: more than the largest network that is trained has.
+/// Most bytes read of a weights file: more than the largest network has.
 const MAX_WEIGHTS_BYTES: u64 = 256 << 20;
 
 pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, RunError> {
     parse_json(path, &read_text(path)?)
 }
 
-/// The bytes of a file that is not larger than any that a person or a run writes.
+/// Bytes of a text file, within the limit.
 pub(super) fn read_text(path: &Path) -> Result<Vec<u8>, RunError> {
     let file = name(path);
     let mut text = Vec::new();
@@ -42,7 +42,7 @@ pub(super) fn parse_json<T: DeserializeOwned>(path: &Path, text: &[u8]) -> Resul
         .map_err(|problem| RunError::Format { file: name(path), problem })
 }
 
-/// The bytes of a weights file that is not larger than any that is trained.
+/// Bytes of a weights file, within the limit.
 pub(super) fn read_weights_file(path: &Path) -> Result<Vec<u8>, RunError> {
     let file = name(path);
     let mut bytes = Vec::new();
@@ -55,7 +55,7 @@ pub(super) fn read_weights_file(path: &Path) -> Result<Vec<u8>, RunError> {
     }
 }
 
-/// Writes a file of a folder as JSON, in place of the one of that name; it is the old one or the new one at any time.
+/// Writes a file of a folder as JSON and replaces one of that name atomically.
 ///
 /// # Errors
 /// The file cannot be written; the old one stays.
@@ -74,14 +74,14 @@ fn json(value: &impl Serialize) -> Vec<u8> {
     json
 }
 
-/// What the names of files begin with that are not whole yet.
+/// Prefix of the names of unfinished files.
 pub(super) const UNFINISHED: &str = ".darts-";
 
-/// Writes a file that appears whole or not at all, in place of another only if `replace` says so.
+/// Writes a file that appears whole or not at all; it replaces another only if `replace` is set.
 pub(super) fn write_new(folder: &Path, file: &str, bytes: &[u8], replace: bool) -> Result<(), RunError> {
     let path = folder.join(file);
     let mut builder = tempfile::Builder::new();
-    // The permissions of any new file: the umask takes away the rest.
+    // Permissions of any new file; the umask restricts them.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut write = || {
@@ -89,7 +89,7 @@ pub(super) fn write_new(folder: &Path, file: &str, bytes: &[u8], replace: bool) 
         new.as_file_mut().write_all(bytes)?;
         new.as_file().sync_all()?;
         if replace { new.persist(&path) } else { new.persist_noclobber(&path) }.map_err(|error| error.error)?;
-        // The name too has to reach the disk.
+        // The directory entry has to reach the disk as well.
         #[cfg(unix)]
         File::open(folder)?.sync_all()?;
         Ok(())

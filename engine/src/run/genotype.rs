@@ -10,10 +10,10 @@ use crate::{
 };
 use std::path::Path;
 
-/// Reads a genotype file of any space: JSON, as a run and the page write it, or Python ([`Genotype::from_python`]).
+/// Reads a genotype file of any space: JSON, as runs and the page write it, or Python ([`Genotype::from_python`]).
 ///
 /// # Errors
-/// It cannot be read, or is no well-formed genotype; the message names the place.
+/// The file cannot be read, or is not a well-formed genotype; the message names the place.
 pub fn read_genotype(path: &Path) -> Result<Genotype, RunError> {
     let file = name(path);
     let text = read_text(path)?;
@@ -50,7 +50,7 @@ pub fn read_genotype_of(space: Space, path: &Path) -> Result<Genotype, RunError>
     }
 }
 
-/// Text of a genotype in Python's form: JSON that could be a genotype begins with a brace, Python with a name or a comment.
+/// Text of a genotype in Python's form: JSON begins with a brace, Python with a name or a comment.
 fn python(text: &[u8]) -> Option<&str> {
     str::from_utf8(text)
         .ok()
@@ -60,7 +60,7 @@ fn python(text: &[u8]) -> Option<&str> {
 /// Reads weights of a network of these cells with `classes` classes.
 ///
 /// # Errors
-/// The file cannot be read, or is none of such a network; the message names the first tensor that does not fit.
+/// The file cannot be read, or is not of such a network; the message names the first tensor that does not fit.
 pub fn read_weights(path: &Path, genotype: &Genotype, classes: usize) -> Result<Weights, RunError> {
     let bytes = read_weights_file(path)?;
     Weights::from_safetensors(&bytes, genotype, classes)
@@ -70,7 +70,7 @@ pub fn read_weights(path: &Path, genotype: &Genotype, classes: usize) -> Result<
 /// Reads weights of a language model around this cell.
 ///
 /// # Errors
-/// The file cannot be read, or is none of such a network; the message names the first tensor that does not fit.
+/// The file cannot be read, or is not of such a network; the message names the first tensor that does not fit.
 pub fn read_text_weights(path: &Path, genotype: &Genotype) -> Result<TextWeights, RunError> {
     let bytes = read_weights_file(path)?;
     TextWeights::from_safetensors(&bytes, genotype).map_err(|source| RunError::Weights { file: name(path), source })

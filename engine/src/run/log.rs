@@ -9,7 +9,7 @@ use std::{
     path::Path,
 };
 
-/// The events of a log, from [`Run::events`](super::Run::events). An item is an error where a line cannot be read; nothing follows it.
+/// Events of a log, from [`Run::events`](super::Run::events). An item is an error where a line cannot be read; nothing follows it.
 #[derive(Debug)]
 pub struct Events<R = BufReader<File>> {
     file: String,
@@ -30,7 +30,7 @@ impl Events {
 }
 
 impl<R: BufRead> Events<R> {
-    /// The events of a log that errors call `file`.
+    /// Events of a log; `file` is its name in errors.
     pub fn of(log: R, file: &str) -> Self {
         Self { file: file.to_owned(), log, line: 0, over: false }
     }
@@ -64,7 +64,7 @@ impl<R: BufRead> Iterator for Events<R> {
     }
 }
 
-/// Fault that JSON reports; each line of a log is a document of its own, so that its line is always 1.
+/// Message of a JSON error without its line, which is always 1: each line of a log is a document of its own.
 fn without_line(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.replace(

@@ -1,13 +1,13 @@
 //! Run folder: the settings of a search or a training run, its log, its checkpoints and its results.
 //!
-//! `config.json` is a [`RunConfig`], `events.jsonl` has one [`Event`](crate::event::Event) a line. `genotype.json` is there
-//! once a search has finished, and from the start of a training run, which also leaves `best.safetensors` and
+//! `config.json` is a [`RunConfig`], `events.jsonl` has one [`Event`](crate::event::Event) per line. `genotype.json` exists
+//! once a search has finished, and from the start of a training run, which also writes `best.safetensors` and
 //! `last.safetensors`. The folder `checkpoints` has the states that the run is resumed from, see [`Checkpoints`] and
 //! [`Resumed`].
 //!
-//! A line of the log has at most 400 bytes, one with alphas 4 KB, one with alphas and cells 6 KB. So the paper's search, of
-//! 19,500 steps one in 50 of which has alphas, leaves a log of less than 10 MB, and the paper's training, which reports one
-//! step in 50, one of less than 4 MB. A reader takes no more than 1 MiB for one event.
+//! A line of the log has at most 400 bytes, with alphas 4 KB, with alphas and cells 6 KB. So the log of the paper's search
+//! (19,500 steps, alphas with one step in 50) is below 10 MB, and that of the paper's training, which reports one step in
+//! 50, below 4 MB. A reader takes no more than 1 MiB for one event.
 
 mod checkpoints;
 mod config;
@@ -35,11 +35,11 @@ pub const CONFIG_FILE: &str = "config.json";
 pub const EVENTS_FILE: &str = "events.jsonl";
 /// File of the derived cells.
 pub const GENOTYPE_FILE: &str = "genotype.json";
-/// Weights of the test of lowest error.
+/// Weights of the lowest test error.
 pub const BEST_FILE: &str = "best.safetensors";
 /// Weights after the last epoch done.
 pub const LAST_FILE: &str = "last.safetensors";
-/// File of the words of a training run on text, one a line.
+/// Vocabulary of a training run on text, one word per line.
 pub const VOCABULARY_FILE: &str = "vocabulary.txt";
 
 /// Version of the engine.

@@ -1,4 +1,4 @@
-//! Data that a run was begun with, so that it is only resumed on the same.
+//! Identity of a run's data, so that it resumes only on the same.
 
 use super::RunError;
 use crate::data::{Corpus, Dataset, Pictures, Text};
@@ -7,23 +7,23 @@ use std::path::Path;
 
 /// Data of a run.
 pub trait Source: Clone + PartialEq + Serialize + DeserializeOwned {
-    /// The same, wherever it is.
+    /// Same data without its paths.
     fn without_paths(self) -> Self;
 
-    /// Fails unless the data is that of a run, wherever it is now.
+    /// Fails unless the data is that of a run, at any path.
     ///
     /// # Errors
-    /// It is other data; names its file.
+    /// It is other data; the message names its file.
     fn check(&self, run: &Self) -> Result<(), RunError>;
 }
 
-/// Where images came from.
+/// Images of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataSource {
-    /// The path as it was given.
+    /// Path as it was given.
     pub path: String,
-    /// What was found there, for example `CIFAR-10`.
+    /// Name of the data, for example `CIFAR-10`.
     pub name: String,
     /// Training images found.
     pub train_images: usize,
@@ -31,12 +31,12 @@ pub struct DataSource {
     pub test_images: usize,
     /// Side of the images.
     pub image_size: usize,
-    /// CRC-32 of all labels and pixels; of pictures that are read while a run goes on, of their classes and paths.
+    /// CRC-32 of all labels and pixels; of pictures that are read during a run, of their classes and paths.
     pub crc32: u32,
 }
 
 impl DataSource {
-    /// What was found at `path`.
+    /// Images found at `path`.
     pub fn new(path: &Path, data: &Dataset) -> Self {
         Self {
             path: path.display().to_string(),
@@ -55,7 +55,7 @@ impl DataSource {
         }
     }
 
-    /// The pictures in folders at `path`, read at `image_size` while a run goes on.
+    /// Pictures in folders at `path`, read at `image_size` during a run.
     pub fn of_pictures(path: &Path, pictures: &Pictures, image_size: usize) -> Self {
         let mut sum = crc32fast::Hasher::new();
         for set in [&pictures.train, &pictures.test] {
@@ -96,17 +96,17 @@ impl Source for DataSource {
     }
 }
 
-/// Where text came from.
+/// Text of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TextSource {
-    /// The training text's file.
+    /// File of the training text.
     pub train: String,
-    /// The validation text's file.
+    /// File of the validation text.
     pub valid: String,
-    /// The test text's file.
+    /// File of the test text.
     pub test: String,
-    /// Words of the training text, ends of lines among them.
+    /// Words of the training text, ends of lines included.
     pub train_words: usize,
     /// Words of the validation text.
     pub valid_words: usize,
@@ -119,7 +119,7 @@ pub struct TextSource {
 }
 
 impl TextSource {
-    /// What a corpus came from.
+    /// Text of a corpus.
     pub fn new(corpus: &Corpus) -> Self {
         let Corpus { vocabulary, train, valid, test } = corpus;
         Self {

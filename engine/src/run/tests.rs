@@ -53,7 +53,7 @@ fn finished() -> Event {
 
 #[test]
 fn lines_of_the_log_are_as_short_as_is_said() {
-    // As long as numbers get.
+    // The longest numbers.
     let measure = Measure::images(-f32::MIN_POSITIVE, -f32::MIN_POSITIVE);
     let alphas = Alphas::from_flat(CONVOLUTIONAL, &[-f32::MIN_POSITIVE; 224]);
     let (seconds, epoch) = (-f64::MIN_POSITIVE, usize::MAX);
@@ -141,7 +141,7 @@ fn a_folder_that_cannot_take_a_run_is_left_alone() {
     assert_eq!(listing(dir.path()), [CONFIG_FILE, EVENTS_FILE, "file", GENOTYPE_FILE]);
 }
 
-/// On a full disk a line may be written in part.
+/// A full disk may cut a line.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_log_that_cannot_grow_keeps_whole_lines() {
@@ -155,7 +155,7 @@ fn a_log_that_cannot_grow_keeps_whole_lines() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("run");
     let test = "run::tests::a_log_that_cannot_grow_keeps_whole_lines";
-    // The signal of the limit must be ignored for the write to fail instead.
+    // The signal of the limit is ignored, so that the write fails instead.
     let shell = format!("trap '' XFSZ; ulimit -f 4; exec \"$0\" --exact {test}");
     let program = std::env::current_exe().unwrap();
     let output = Command::new("sh").args(["-c", &shell]).arg(program).env(FOLDER, &folder).output().unwrap();

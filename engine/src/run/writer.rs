@@ -10,21 +10,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A run that is being written. No other process can write to it meanwhile.
+/// Run that is being written; no other process can write to it meanwhile.
 #[derive(Debug)]
 pub struct RunWriter {
     pub(super) folder: PathBuf,
     pub(super) log: File,
-    /// Bytes of the log, all in whole lines.
+    /// Bytes of the log, in whole lines.
     pub(super) bytes: u64,
-    /// Of those bytes.
+    /// CRC-32 of these bytes.
     pub(super) crc32: crc32fast::Hasher,
-    /// Held as long as the run is written.
+    /// Lock held while the run is written.
     _lock: File,
 }
 
 impl RunWriter {
-    /// Whether a run can be written to `folder`, which need not be there yet. Leaves everything as it is.
+    /// Checks that a run can be written to `folder`, which need not exist. Changes nothing.
     ///
     /// # Errors
     /// The folder holds a run, or it cannot be written or made.
@@ -33,7 +33,7 @@ impl RunWriter {
             return Err(RunError::Exists { folder: name(folder) });
         }
         let error = |source| RunError::Write { file: name(folder), source };
-        // The nearest folder that is there says whether more can be made in it.
+        // The nearest existing ancestor decides whether folders can be made in it.
         for path in folder.ancestors() {
             let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
             match fs::metadata(path) {
@@ -48,7 +48,7 @@ impl RunWriter {
         Ok(())
     }
 
-    /// Makes the folder where there is none and starts a run in it.
+    /// Makes the folder if it does not exist and starts a run in it.
     ///
     /// # Errors
     /// As [`RunWriter::check`], or another process is about to write there; then nothing is left behind.
@@ -61,7 +61,7 @@ impl RunWriter {
         let started = lock.and_then(|lock| {
             Self::check(folder)?;
             checkpoints::clean(folder)?;
-            // The settings come first: with them alone, a run can be taken up again.
+            // The settings come first: with them alone, a run can be resumed.
             write_whole(folder, CONFIG_FILE, config)?;
             begun = true;
             Self::open(folder, lock)
@@ -78,7 +78,7 @@ impl RunWriter {
         started
     }
 
-    /// Opens the log of a run, which may be there.
+    /// Opens the log of a run, which may exist.
     pub(super) fn open(folder: &Path, lock: File) -> Result<Self, RunError> {
         let path = folder.join(EVENTS_FILE);
         let log = OpenOptions::new().append(true).create(true).open(&path);
@@ -86,14 +86,14 @@ impl RunWriter {
         Ok(Self { folder: folder.to_owned(), log, bytes: 0, crc32: crc32fast::Hasher::new(), _lock: lock })
     }
 
-    /// Adds a line to the log. The event that ends a search, or starts a training run, writes the cells first, so that
-    /// whoever reads of it finds them.
+    /// Appends a line to the log. The event that ends a search, or starts a training run, writes the cells first, so that
+    /// a reader of the log finds them.
     ///
     /// # Errors
     /// A file cannot be written; the log still ends with a whole line.
     pub fn record(&mut self, event: &Event) -> Result<(), RunError> {
         if let Event::Finished { genotype, .. } | Event::TrainStarted { genotype, .. } = event {
-            // A resumed run may find it there.
+            // A resumed run may have written it before.
             replace_json(&self.folder, GENOTYPE_FILE, genotype)?;
         }
         let mut line = serde_json::to_vec(event).expect("an event is JSON");
@@ -107,17 +107,17 @@ impl RunWriter {
         Ok(())
     }
 
-    /// The log so far, when it has reached the disk.
+    /// Syncs the log to the disk and returns its mark.
     ///
     /// # Errors
-    /// It does not get there.
+    /// The log cannot be written.
     pub fn mark(&self) -> Result<LogMark, RunError> {
         let synced = self.log.sync_data();
         synced.map_err(|source| RunError::Write { file: name(&self.folder.join(EVENTS_FILE)), source })?;
         Ok(LogMark { bytes: self.bytes, crc32: self.crc32.clone().finalize() })
     }
 
-    /// Writes a file of weights or words, in place of the one of that name; at any time it is the old one or the new one.
+    /// Writes a file of weights or words and replaces one of that name atomically.
     ///
     /// # Errors
     /// The file cannot be written; the old one stays.

@@ -1,4 +1,4 @@
-//! What a kind of derived network brings to a training run. The loop and the checkpoints are written once, over this trait.
+//! Trait of a kind of derived network in training, over which the loop and the checkpoints are written once.
 
 use super::TrainSums;
 use crate::{
@@ -18,10 +18,10 @@ pub trait Trainee: Sized {
     type Config: TrainSettings;
     /// Trained weights, ready to be written.
     type Weights;
-    /// Progress as a checkpoint has it, beside what all runs have.
+    /// Progress in a checkpoint, beside that of all runs.
     type Progress: Serialize + DeserializeOwned;
 
-    /// Settings to lower where a number is not finite.
+    /// Settings to lower if a number is not finite.
     const REMEDY: &'static str = "learning-rate or grad-clip";
 
     /// Settings that decide how much memory a step needs.
@@ -45,13 +45,13 @@ pub trait Trainee: Sized {
     /// The data cannot be read.
     fn step(&mut self, config: &Self::Config, step: usize, compute: &Compute) -> Result<TrainOutcome, Error>;
 
-    /// Measure of a step from what it reported, and its labels.
+    /// Measure of a step from its reported tensors and its labels.
     fn measure(read: &[Vec<f32>], labels: &[i32]) -> Measure;
 
-    /// Goes on behind a step. Returns whether it was the last of its epoch.
+    /// Advances past a step. Returns whether it was the last of its epoch.
     fn stepped(&mut self) -> bool;
 
-    /// Ends an epoch: evaluates and tests where that is due. Returns the events of the epoch, the tests and the end of the
+    /// Ends an epoch: evaluates and tests if due. Returns the events of the epoch, the tests and the end of the
     /// run; `seconds` is the wall time of the run so far, to be added to.
     ///
     /// # Errors
@@ -82,13 +82,13 @@ pub trait Trainee: Sized {
         Vec::new()
     }
 
-    /// Takes over a checkpoint after `step` steps of a run of `epochs` epochs, `sums` of them in the present one.
+    /// Restores a checkpoint at `place` in its run.
     ///
     /// # Errors
-    /// The checkpoint is of another run; then this one is as it was.
+    /// The checkpoint is of another run; this one stays as it was.
     fn restore(&mut self, progress: Self::Progress, state: &State, place: Place) -> Result<(), CheckpointError>;
 
-    /// Progress of a checkpoint of version 1 in the terms of this one.
+    /// Progress of a checkpoint of version 1, translated to this version.
     fn progress_of_version_1(&self, progress: serde_json::Value) -> serde_json::Value;
 }
 
@@ -97,7 +97,7 @@ pub trait Trainee: Sized {
 pub struct Place {
     /// Steps done.
     pub step: usize,
-    /// Steps of the present epoch.
+    /// Steps of the current epoch.
     pub steps_of_epoch: usize,
     /// Epochs of the run.
     pub epochs: usize,

@@ -1,4 +1,4 @@
-//! Where a training run and its tests have their minibatches from: images in memory, or pictures that are read meanwhile.
+//! Sources of minibatches for a training run and its tests: images in memory, or pictures read during the run.
 
 use crate::config::TrainConfig;
 use crate::data::{Augment, DataError, Dataset, Drawn, Images, Loader, Normalisation, Position, evaluation, split};
@@ -16,9 +16,9 @@ pub(super) enum Feed {
 }
 
 impl Feed {
-    /// Those of a run on images in memory, and what it is tested on.
+    /// Minibatches and tests of a run on images in memory.
     pub fn of_images(config: &TrainConfig, data: &Dataset) -> Result<(Self, Tests), DataError> {
-        let (train, held_out) = halves(config, data.train.len())?;
+        let (train, held_out) = train_split(config, data.train.len())?;
         let (images, normalisation) = (Arc::new(data.train.clone()), data.normalisation());
         let tests = match config.train_portion < 1.0 {
             true => Tests::Images { images: images.clone(), chosen: held_out, normalisation },
@@ -30,11 +30,11 @@ impl Feed {
         Ok((Self::Images(loader, count), tests))
     }
 
-    /// Those of a run on pictures, and what it is tested on.
+    /// Minibatches and tests of a run on pictures.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn of_pictures(config: &TrainConfig, pictures: &Pictures, threads: usize) -> Result<(Self, Tests), DataError> {
         let side = config.image_size.expect("a checked configuration has the size of its pictures");
-        let (train, held_out) = halves(config, pictures.train.len())?;
+        let (train, held_out) = train_split(config, pictures.train.len())?;
         let tests = match config.train_portion < 1.0 {
             true => Tests::Pictures { set: Arc::new(pictures.train.only(&held_out)), side, threads },
             false => Tests::of_pictures(pictures, side, threads),
@@ -45,7 +45,7 @@ impl Feed {
         Ok((Self::Pictures(loader, count), tests))
     }
 
-    /// Images trained on.
+    /// Number of images trained on.
     pub fn images(&self) -> usize {
         match self {
             Self::Images(_, count) => *count,
@@ -54,7 +54,7 @@ impl Feed {
         }
     }
 
-    /// Minibatches of a pass over the images.
+    /// Number of minibatches in a pass over the images.
     pub fn steps_per_epoch(&self) -> usize {
         match self {
             Self::Images(loader, _) => loader.steps_per_epoch(),
@@ -63,7 +63,7 @@ impl Feed {
         }
     }
 
-    /// Where the next minibatch comes from.
+    /// Position of the next minibatch.
     pub fn position(&self) -> Position {
         match self {
             Self::Images(loader, _) => loader.position(),
@@ -72,7 +72,7 @@ impl Feed {
         }
     }
 
-    /// Goes on from there.
+    /// Continues from `position`.
     pub fn seek(&mut self, position: Position) {
         match self {
             Self::Images(loader, _) => loader.seek(position),
@@ -81,10 +81,10 @@ impl Feed {
         }
     }
 
-    /// The next minibatch, varied and normalised.
+    /// Returns the next minibatch, augmented and normalised.
     ///
     /// # Errors
-    /// Hardly any picture can be read.
+    /// A hundred random pictures cannot be read.
     pub fn next_batch(&mut self) -> Result<Drawn, DataError> {
         match self {
             Self::Images(loader, _) => Ok(Drawn { batch: loader.next_batch(), unreadable: Vec::new() }),
@@ -131,12 +131,12 @@ impl Tests {
         self.len() == 0
     }
 
-    /// Whether the five likeliest classes count too.
+    /// Whether the top-5 error is counted too.
     pub fn of_five(&self) -> bool {
         !matches!(self, Self::Images { .. })
     }
 
-    /// Each once, unvaried, in minibatches of `batch_size`.
+    /// Every image once, without augmentation, in minibatches of `batch_size`.
     pub fn batches(&self, batch_size: usize) -> Box<dyn Iterator<Item = Drawn> + '_> {
         match self {
             Self::Images { images, chosen, normalisation } => {
@@ -152,11 +152,11 @@ impl Tests {
 }
 
 /// Indices of the images to train on, and of those held out.
-fn halves(config: &TrainConfig, available: usize) -> Result<(Vec<usize>, Vec<usize>), DataError> {
+fn train_split(config: &TrainConfig, available: usize) -> Result<(Vec<usize>, Vec<usize>), DataError> {
     split(available, config.train_images.unwrap_or(available), config.train_portion, config.seed)
 }
 
-/// What orders and varies the images. Of the seed's streams, 0 draws the weights, and 3 the dropped paths.
+/// Seed that shuffles and augments the images. Of the seed's streams, 0 draws the weights, and 3 the drop-path masks.
 fn order_seed(config: &TrainConfig) -> u64 {
     let mut seeds = ChaCha8Rng::seed_from_u64(config.seed);
     seeds.set_stream(2);
@@ -173,7 +173,7 @@ mod tests {
         labels
     }
 
-    /// Labels that tell the images apart.
+    /// Images with a label of its own for each.
     fn data() -> Dataset {
         let mut data = Dataset::textures(0, 40, 10);
         data.train.labels = (0..40).collect();
@@ -198,7 +198,7 @@ mod tests {
         let (trained, tested) = (labels(trained.into_iter()), labels(tests.batches(5)));
         let mut all = [trained, tested.clone()].concat();
         all.sort_unstable();
-        assert_eq!(all, (0..40).collect::<Vec<_>>(), "two halves of the training images");
+        assert_eq!(all, (0..40).collect::<Vec<_>>(), "both splits together are all training images");
         let (_, same) = Feed::of_images(&half, &data).unwrap();
         assert_eq!(labels(same.batches(16)), tested);
     }

@@ -65,7 +65,7 @@ impl ImageTraining {
         Ok(Self::start(config, trainee, compute))
     }
 
-    /// The same on pictures in folders, which `threads` threads read while it trains; their number decides nothing else.
+    /// Training on pictures in folders, which `threads` threads read meanwhile; their number does not change the results.
     ///
     /// # Errors
     /// A setting is out of range, or there are too few pictures.
@@ -89,7 +89,7 @@ impl ImageTraining {
     }
 }
 
-/// Network of a run, if one buffer holds its weights.
+/// Network of a run, if its weights fit in one buffer.
 fn network_for(config: &TrainConfig, genotype: Genotype, classes: usize) -> Result<Network, Error> {
     let &TrainConfig { stem, init_channels, layers, label_smoothing, auxiliary_weight, kernels, .. } = config;
     let network = Network::new(genotype, stem, init_channels, layers, classes, auxiliary_weight > 0.0);
@@ -134,13 +134,13 @@ impl ImageTrainee {
         })
     }
 
-    /// Events of pictures that have not been reported.
+    /// Events of unreadable pictures that have not been reported.
     fn news(&mut self, unreadable: Vec<Unreadable>) -> Vec<Event> {
         let new = unreadable.into_iter().filter(|one| self.unreadable.insert(one.picture.clone()));
         new.map(|Unreadable { picture, problem }| Event::Unreadable { picture, problem }).collect()
     }
 
-    /// Scale of each path for each image in a step [paths, batch]: 0 where it is dropped.
+    /// Drop-path masks of a step [paths, batch]: the scale of each path for each image, 0 where it is dropped.
     fn drop_path_masks(&self, config: &TrainConfig, drop_path: f64, step: usize, compute: &Compute) -> Tensor<2> {
         let mut rng = crate::search::step_rng(config.seed, step);
         let shape = [self.network.paths(), config.batch_size];
@@ -151,7 +151,7 @@ impl ImageTrainee {
         Tensor::from_data(TensorData::new(masks, shape), &compute.device)
     }
 
-    /// Test after an epoch, and the end of the run where that was the last.
+    /// Tests after an epoch, and ends the run if that was the last.
     async fn test(&mut self, config: &TrainConfig, epoch: usize, seconds: &mut f64) -> Result<Vec<Event>, Error> {
         let began = Instant::now();
         let trained = (&self.network, &self.weights, &self.statistics);
@@ -369,13 +369,13 @@ mod tests {
             let compute = Compute { largest_buffer: Some(limit), ..compute.clone() };
             ImageTraining::new(config.clone(), CONVOLUTIONAL.published("DARTS_V2").unwrap(), &data, &compute)
         };
-        // The neighbourhoods that the stem reads: 27 numbers for each pixel.
+        // The stem's patches: 27 numbers for each pixel.
         let limit = 4 * 27 * 64 * 1024;
         assert!(new(&config, limit).is_ok());
         let error = new(&config, limit - 1).err().unwrap().to_string();
         assert_eq!(
             error,
-            "a buffer of 6 MB is needed, and this device allows 6 MB: lower batch-size (now 64) or init-channels (now 4)"
+            "a buffer of 6 MB is needed, but this device allows 6 MB: lower batch-size (now 64) or init-channels (now 4)"
         );
         assert!(new(&TrainConfig { kernels: Kernels::Reference, ..config }, limit - 1).is_ok());
     }

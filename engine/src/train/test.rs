@@ -30,10 +30,10 @@ pub async fn test(
 }
 
 /// Tests trained weights on the test pictures of a folder at `side` by `side` pixels, in minibatches of `batch_size`, which
-/// `threads` threads read. Returns also what could not be read.
+/// `threads` threads read. Also returns the pictures that could not be read.
 ///
 /// # Errors
-/// There are no pictures, none that can be read, or the device failed.
+/// There are no pictures, none can be read, or the device failed.
 #[cfg(not(target_arch = "wasm32"))]
 pub async fn test_pictures(
     weights: &Weights,
@@ -59,8 +59,8 @@ async fn test_on(
     test_on_device((network, &vector, &statistics), tests.batches(batch_size), batch_size, tests.of_five()).await
 }
 
-/// Tests a network with its weights and statistics on minibatches of at most `batch_size`; returns also what could not be read
-/// for them.
+/// Tests a network with its weights and statistics on minibatches of at most `batch_size`; also returns the
+/// pictures that could not be read.
 pub(super) async fn test_on_device(
     (network, weights, statistics): (&Network, &Tensor<1>, &Tensor<1>),
     batches: impl Iterator<Item = Drawn>,
@@ -96,7 +96,7 @@ pub(super) async fn test_on_device(
     Ok((tested, unreadable))
 }
 
-/// Rows of `logits` [batch, classes] in which fewer than five scores are greater than the label's.
+/// Number of rows of `logits` [batch, classes] in which fewer than five scores exceed the label's.
 fn among_five(logits: &[f32], labels: &[i32]) -> usize {
     let rows = logits.chunks(logits.len() / labels.len());
     rows.zip(labels)

@@ -26,7 +26,7 @@ use web_time::Instant;
 const FULL_STEPS: f64 = 0.95;
 /// Standard deviation of the words of a step.
 const LENGTH_DEVIATION: f64 = 5.0;
-/// Fewest words of a step, but for what is left at the end.
+/// Fewest words of a step, except the last of an epoch.
 const MIN_LENGTH: usize = 5;
 /// Most words of a step beyond `bptt`.
 const MAX_MORE: usize = 20;
@@ -36,7 +36,7 @@ const MAX_MORE: usize = 20;
 pub struct TextTrainee {
     net: RecurrentNet,
     weights: Tensor<1>,
-    /// Mean of the weights since they are averaged, and over how many steps.
+    /// Averaged weights, and the number of steps averaged over.
     average: Option<(Tensor<1>, u64)>,
     train: Columns,
     valid: Columns,
@@ -72,7 +72,7 @@ impl TextTraining {
     /// The genotype is not well formed.
     pub fn new(config: TextTrainConfig, genotype: Genotype, corpus: &Corpus, compute: &Compute) -> Result<Self, Error> {
         config.check()?;
-        // A step leaves the last two rows alone, as the authors' loop does.
+        // No step takes the last two rows, as in the authors' loop.
         let train = corpus.train.columns(config.batch_size, 3)?;
         let valid = corpus.valid.columns(EVALUATION_BATCH, 2)?;
         let test = corpus.test.columns(config.test_batch_size, 2)?;
@@ -103,7 +103,7 @@ impl TextTrainee {
         self.train.rows - 2
     }
 
-    /// Weights that are evaluated: their mean, once they are averaged.
+    /// Weights that are evaluated: the averaged ones, once there are any.
     fn evaluated(&self) -> &Tensor<1> {
         match &self.average {
             Some((mean, 1..)) => mean,
@@ -124,8 +124,8 @@ impl TextTrainee {
         Ok(measure)
     }
 
-    /// Notes the validation loss of an epoch: the best weights, and whether weights begin to be averaged. Returns whether it
-    /// is the lowest.
+    /// Records the validation loss of an epoch: keeps the best weights, and starts averaging when it is due. Returns whether
+    /// the loss is the lowest so far.
     fn note(&mut self, valid: Measure, weights: Tensor<1>, patience: usize) -> bool {
         let is_best = self.best.as_ref().is_none_or(|best| valid.loss < best.valid.loss);
         if is_best {
@@ -142,7 +142,7 @@ impl TextTrainee {
     }
 }
 
-/// Words of a column in a step: around `bptt`, and around half of it in one step of twenty.
+/// Draws the number of words of a step: around `bptt`, and around half of it in one step of twenty.
 fn length(bptt: usize, rng: &mut impl RngExt) -> usize {
     let mean = if rng.random_bool(FULL_STEPS) { bptt as f64 } else { bptt as f64 / 2.0 };
     let drawn = (mean + LENGTH_DEVIATION * standard_normal(rng)).max(0.0) as usize;
@@ -155,9 +155,9 @@ fn length(bptt: usize, rng: &mut impl RngExt) -> usize {
 pub struct TextProgress {
     epoch: usize,
     row: usize,
-    /// Steps over which weights are averaged, once they are.
+    /// Number of steps averaged over, once weights are averaged.
     averaged: Option<u64>,
-    /// Epoch of the lowest validation loss, and that.
+    /// Epoch of the lowest validation loss, and the loss.
     best: Option<(usize, Measure)>,
 }
 
@@ -316,7 +316,7 @@ impl Trainee for TextTrainee {
         if let Some(steps) = averaged.filter(|&steps| steps > place.step as u64) {
             return refused("the count of averaged steps", steps.to_string());
         }
-        // Each epoch but those of averaged weights has a loss, and one of all is the best.
+        // Each epoch before averaging has a loss, and one of all epochs is the best.
         let history = state.values(HISTORY)?;
         if history.len() > epoch || averaged.is_none() && history.len() < epoch {
             return refused("the count of validation losses", history.len().to_string());

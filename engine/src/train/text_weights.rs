@@ -6,26 +6,26 @@ use crate::{
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::collections::HashMap;
 
-/// Where the word vectors are in the module tree.
+/// Name of the word vectors in the module tree.
 const ENCODER: &str = "encoder.weight";
-/// The same values where the decoder has them.
+/// Name of the decoder's weights, which are the same values.
 const DECODER: &str = "decoder.weight";
-/// Words and units beyond which a file is not believed.
+/// Most words or units of a file that is read.
 const MAX_WORDS: usize = 10_000_000;
 const MAX_UNITS: usize = 10_000;
 
-/// A trained language model on the host: all that a weights file holds.
+/// Trained language model on the host: the content of a weights file.
 #[derive(Clone, Debug)]
 pub struct TextWeights {
-    /// The network.
+    /// Network.
     pub net: RecurrentNet,
-    /// Its flat weight vector.
+    /// Flat weight vector.
     pub weights: Vec<f32>,
 }
 
 impl TextWeights {
-    /// The bytes of a safetensors file, tensors named as in the authors' implementation; the same values give the same bytes.
-    /// The decoder's weights are those of the encoder and written once.
+    /// Bytes of a safetensors file, tensors named as in the authors' implementation; the same values give the same bytes. The
+    /// decoder's weights are tied to the encoder's and written once.
     pub fn to_safetensors(&self) -> Vec<u8> {
         let view = |parameter: &Parameter| {
             let bytes = bytemuck::cast_slice(&self.weights[parameter.range()]);
@@ -36,10 +36,10 @@ impl TextWeights {
         safetensors::serialize(tensors, Some(metadata)).expect("names and shapes are fit to be written")
     }
 
-    /// Reads a file of a language model around this cell. Its size is the file's.
+    /// Reads a file of a language model around this cell, of the size found in the file.
     ///
     /// # Errors
-    /// It is no such file; names the first tensor that does not fit.
+    /// It is not such a file; the message names the first tensor that does not fit.
     pub fn from_safetensors(bytes: &[u8], genotype: &Genotype) -> Result<Self, WeightsError> {
         let file = SafeTensors::deserialize(bytes).map_err(|e| WeightsError::NotSafetensors(e.to_string()))?;
         let missing = |name: &str| WeightsError::Missing(name.to_owned());

@@ -10,7 +10,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use web_time::Instant;
 
-/// Training run of a derived network: stepped from outside, it reports in [`Event`]s.
+/// Training run of a derived network, stepped from outside; it reports in [`Event`]s.
 pub struct Training<T: Trainee> {
     config: T::Config,
     compute: Compute,
@@ -20,7 +20,7 @@ pub struct Training<T: Trainee> {
     seconds: f64,
 }
 
-/// Sums over the steps of an epoch so far.
+/// Sums over the steps of the current epoch so far.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainSums {
@@ -37,7 +37,7 @@ impl TrainSums {
         self.train.mean(self.steps)
     }
 
-    /// Examples for each second of wall time.
+    /// Examples per second of wall time.
     pub fn examples_per_second(&self) -> f64 {
         self.examples as f64 / self.seconds
     }
@@ -107,8 +107,8 @@ impl<T: Trainee> Training<T> {
         self.trainee.weights(&self.config, self.step).await
     }
 
-    /// Training step. Its events in order: the step where it is reported, then the epoch, the test and the end of the run
-    /// where they are due.
+    /// Takes a training step. Returns its events in order: the step if it is reported, then the epoch, the test and the end of
+    /// the run if they are due.
     ///
     /// # Errors
     /// The device failed, the data cannot be read, a number is no longer finite, or the run is over.
@@ -157,7 +157,7 @@ pub(super) fn check_finite<T: Trainee>(what: &'static str, value: f32, step: usi
     }
 }
 
-/// Progress of a run, as a checkpoint has it beside the tensors.
+/// Progress of a run in a checkpoint, beside the tensors.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Progress<P> {

@@ -1,4 +1,4 @@
-//! Trained weights as a safetensors file, named as in the authors' implementation, so that PyTorch loads them there.
+//! Trained weights as a safetensors file, named as in the authors' PyTorch implementation, which can load them.
 
 use crate::{
     checkpoint::open_safetensors,
@@ -8,38 +8,38 @@ use crate::{
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::collections::HashMap;
 
-/// A counter that PyTorch keeps beside the running statistics of every BatchNorm.
+/// Counter that PyTorch keeps beside the running statistics of every BatchNorm.
 const COUNTER: &str = "num_batches_tracked";
-/// Cells and channels beyond which a file is not believed.
-const MOST: usize = 1000;
-/// Bytes of a header that are read at most: more than that many cells have.
+/// Most cells or channels of a file that is read.
+const MAX_SIZE: usize = 1000;
+/// Most bytes of a header that is read: more than that many cells have.
 const HEADER_BYTES: u64 = 32 << 20;
 
-/// A trained network on the host: all that a weights file holds.
+/// Trained network on the host: the content of a weights file.
 #[derive(Clone, Debug)]
 pub struct Weights {
-    /// The network.
+    /// Network.
     pub network: Network,
-    /// Its flat weight vector.
+    /// Flat weight vector.
     pub weights: Vec<f32>,
-    /// The running statistics of its BatchNorms, flat.
+    /// Running statistics of the BatchNorms, flat.
     pub statistics: Vec<f32>,
 }
 
-/// A weights file that is none, or is another network's.
+/// File that is not a weights file, or of another network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WeightsError {
-    /// Not a safetensors file, or part of one.
-    #[error("truncated, or no safetensors file: {0}")]
+    /// Not a safetensors file, or only a part of one.
+    #[error("truncated, or not a safetensors file: {0}")]
     NotSafetensors(String),
-    /// A tensor that the network has is not there.
-    #[error("weights of another architecture: {0} is not there")]
+    /// A tensor of the network is missing.
+    #[error("weights of another architecture: {0} is missing")]
     Missing(String),
-    /// A tensor is there that the network has not.
-    #[error("weights of another architecture: {0} is there, and the architecture has no such tensor")]
+    /// A tensor that the network does not have.
+    #[error("weights of another architecture: {0} is not one of its tensors")]
     Unexpected(String),
     /// A tensor has another shape.
-    #[error("weights of another architecture: {name} is {found:?}, and the architecture has {expected:?}")]
+    #[error("weights of another architecture: {name} is {found:?}, but the architecture has {expected:?}")]
     Shape {
         /// The tensor.
         name: String,
@@ -48,8 +48,8 @@ pub enum WeightsError {
         /// Its shape in the network.
         expected: Vec<usize>,
     },
-    /// A tensor is not in float32.
-    #[error("{name} is {found}, and only F32 is read")]
+    /// A tensor of another type than float32.
+    #[error("{name} is {found}, but only F32 is supported")]
     Type {
         /// The tensor.
         name: String,
@@ -60,7 +60,7 @@ pub enum WeightsError {
     #[error("{0} has a value that is not finite")]
     NotFinite(String),
     /// A size that no network has.
-    #[error("a network of {init_channels} channels and {layers} cells, and from 1 to {MOST} of each are read")]
+    #[error("a network of {init_channels} channels and {layers} cells, but only 1 to {MAX_SIZE} of each are supported")]
     Size {
         /// Channels of the first cell.
         init_channels: usize,
@@ -68,7 +68,7 @@ pub enum WeightsError {
         layers: usize,
     },
     /// A tensor of another rank.
-    #[error("weights of another architecture: {name} is {found:?}, and the architecture has a matrix")]
+    #[error("weights of another architecture: {name} is {found:?}, but the architecture has a matrix")]
     Rank {
         /// The tensor.
         name: String,
@@ -76,7 +76,7 @@ pub enum WeightsError {
         found: Vec<usize>,
     },
     /// A size that no language model has.
-    #[error("a language model of {vocabulary} words and {hidden} units, which is beyond what is read")]
+    #[error("a language model of {vocabulary} words and {hidden} units, which is too large to be read")]
     TextSize {
         /// Words.
         vocabulary: usize,
@@ -84,12 +84,12 @@ pub enum WeightsError {
         hidden: usize,
     },
     /// A decoder with weights of its own.
-    #[error("decoder.weight is not encoder.weight, and the decoder of this architecture is tied to the encoder")]
+    #[error("decoder.weight differs from encoder.weight, but the decoder of this architecture is tied to the encoder")]
     Untied,
 }
 
 impl Weights {
-    /// The bytes of the file; the same values give the same bytes. `steps` is how many minibatches the statistics follow.
+    /// Bytes of the file; the same values give the same bytes. `steps` is the number of minibatches in the statistics.
     pub fn to_safetensors(&self, steps: u64) -> Vec<u8> {
         let view = |dtype, shape, bytes| TensorView::new(dtype, shape, bytes).expect("bytes of the shape");
         let steps = (steps as i64).to_le_bytes();
@@ -108,10 +108,10 @@ impl Weights {
         safetensors::serialize(tensors, Some(metadata)).expect("names and shapes are fit to be written")
     }
 
-    /// Reads a file of a network of these cells. What it is made for and its size are the file's.
+    /// Reads a file of a network of these cells, with the stem and the size found in the file.
     ///
     /// # Errors
-    /// It is no such file; names the first tensor that does not fit.
+    /// It is not such a file; the message names the first tensor that does not fit.
     pub fn from_safetensors(bytes: &[u8], genotype: &Genotype, classes: usize) -> Result<Self, WeightsError> {
         let file = open_safetensors(bytes, HEADER_BYTES).map_err(WeightsError::NotSafetensors)?;
         let missing = |name: &str| WeightsError::Missing(name.to_owned());
@@ -125,7 +125,7 @@ impl Weights {
         let names = file.names();
         let layers = names.iter().copied().filter_map(|name| layer(&name)).max();
         let layers = layers.map_or(0, |last: usize| last.saturating_add(1));
-        if ![init_channels, layers].iter().all(|count| (1..=MOST).contains(count)) {
+        if ![init_channels, layers].iter().all(|count| (1..=MAX_SIZE).contains(count)) {
             return Err(WeightsError::Size { init_channels, layers });
         }
         let auxiliary = names.iter().any(|name| name.starts_with(AUXILIARY_HEAD));
@@ -144,9 +144,9 @@ impl Weights {
     }
 }
 
-/// The flat vector of a layout.
+/// Flat vector of a layout.
 pub(super) fn read(file: &SafeTensors, layout: &Layout) -> Result<Vec<f32>, WeightsError> {
-    // No room is made beforehand: the file may have a part of what its first tensors promise.
+    // Nothing is allocated beforehand: the file may hold only a part of what its header claims.
     let mut values = Vec::new();
     for Parameter { name, shape, .. } in layout.parameters() {
         let tensor = file.tensor(name).map_err(|_| WeightsError::Missing(name.clone()))?;

@@ -217,7 +217,7 @@ fn what_no_buffer_holds_is_refused_before_the_search() {
     let refusal = supernet_for(&config, 10, [32, 32], &narrow).unwrap_err();
     assert_eq!(
         refusal.to_string(),
-        "a buffer of 62 MB is needed, and this device allows 10 MB: lower batch-size (now 200) or init-channels (now 4)"
+        "a buffer of 62 MB is needed, but this device allows 10 MB: lower batch-size (now 200) or init-channels (now 4)"
     );
     assert!(supernet_for(&SearchConfig { batch_size: 16, ..config }, 10, [32, 32], &narrow).is_ok());
 }
@@ -231,7 +231,7 @@ fn a_search_that_cannot_be_is_refused() {
     refused(SearchConfig { train_images: Some(13), ..tiny() }, most);
     let split = "batch-size is 5, but the train split has only 4 images";
     refused(SearchConfig { batch_size: 5, ..tiny() }, split);
-    let large = "init-channels and layers make a network of 1904815010 weights, and at most 33554432 fit";
+    let large = "init-channels and layers make a network of 1904815010 weights, but at most 33554432 fit";
     refused(SearchConfig { init_channels: 1000, ..tiny() }, large);
 }
 

@@ -90,6 +90,6 @@ fn a_checkpoint_with_another_alpha_mask_is_refused() {
     assert!(progress["alphas"]["mask"][3].as_array_mut().unwrap().pop().is_some());
     let other = State::new(&progress, state.tensors().map(|(name, values)| (name.to_owned(), values.to_vec())));
     let refused = begin().restore(&other).unwrap_err();
-    assert_eq!(refused.to_string(), "is of another run: it says the alpha mask is 36 rows");
+    assert_eq!(refused.to_string(), "is of another run: the alpha mask is 36 rows");
     begin().restore(&state).unwrap();
 }
