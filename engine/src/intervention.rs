@@ -58,7 +58,7 @@ pub enum Intervention {
     },
     /// Sets the learning rates from the next step on.
     Rates {
-        /// Rate of the weights: where their cosine starts; the present epoch's place on it stays.
+        /// Initial rate of the weights' cosine schedule; the present epoch's place on it stays.
         weights: f64,
         /// Rate of the alphas.
         alphas: f64,
@@ -76,7 +76,7 @@ pub enum Intervention {
 pub enum Control {
     /// Pause after the step in flight.
     Pause,
-    /// Go on.
+    /// Resume.
     Resume,
     /// Pause after one more step.
     Step,
@@ -141,7 +141,8 @@ pub enum InterventionError {
     Rate(#[from] ConfigError),
 }
 
-/// Alphas held at [`PRUNED`]: a row an edge, as the alphas have them; none at all before the first intervention.
+/// Mask of the alphas fixed at [`PRUNED`]: a row per edge, in the order of the alphas; empty before the first
+/// intervention.
 pub type AlphaMask = Vec<Vec<bool>>;
 
 /// Row of the edge of a kind of cell among all rows of alphas.

@@ -31,17 +31,17 @@
 //!
 //! - [`space`]: search spaces as data: ops, cells, alphas, genotypes, derivation, share codes, costs;
 //! - [`config`]: hyper-parameters; [`intervention`]: changes to a running search; [`event`]: the one stream of events;
-//! - [`profile`]: measured figures; [`data`]: images and text; [`device`]: what computes;
+//! - [`profile`]: measured figures; [`data`]: images and text; [`device`]: compute devices;
 //! - [`network`]: shapes and weights of networks, without computing; `kernels` and `ops`: the fused ops, on WGSL and on the
 //!   CPU; [`model`]: passes through networks;
 //! - [`checkpoint`], [`search`] and [`train`]: bilevel search and training from scratch, over families of networks;
 //! - [`run`]: run folders; [`bench`]: timings of steps.
 //!
-//! The crate knows no user interface: searches and training runs emit [`event::Event`]s, whoever listens. Without the feature
-//! `compute` it reads and writes data and runs (`files`), or has only the spaces and the events that a page needs.
+//! The crate knows no user interface: searches and training runs emit [`event::Event`]s. Without the feature `compute`
+//! it reads and writes data and runs (`files`), or has only the spaces and the events that a page needs.
 
 #![forbid(unsafe_code)]
-// Files can be read and written without what computes; not all that both use is then used.
+// Without `compute`, files can be read and written, but some items that both features share are unused.
 #![cfg_attr(all(feature = "files", not(feature = "compute")), allow(dead_code, unused_imports))]
 
 pub mod bench;

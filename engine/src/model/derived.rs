@@ -105,8 +105,8 @@ impl Network {
         TrainPass { loss: loss.inner(), logits: logits.inner(), gradient, statistics: Tensor::cat(statistics, 0) }
     }
 
-    /// Class scores [batch, classes] of normalised `images` [batch, 3, height, width] in evaluation mode: BatchNorm uses
-    /// the running `statistics`, no path is dropped, and the auxiliary head rests.
+    /// Class scores [batch, classes] of normalised `images` [batch, 3, height, width] in evaluation mode: BatchNorm
+    /// uses the running `statistics`, no path is dropped, and the auxiliary head is left out.
     pub fn logits(&self, weights: &Tensor<1>, statistics: &Tensor<1>, images: Tensor<4>) -> Tensor<2> {
         let leaves = self.leaves(weights, false);
         let running = self.norms.leaves(statistics, false);
@@ -130,11 +130,11 @@ pub(crate) fn follow(running: &Tensor<1>, observed: Tensor<1>) -> Tensor<1> {
     running.clone() * (1.0 - STATISTICS_MOMENTUM) + observed * STATISTICS_MOMENTUM
 }
 
-/// Where BatchNorm has its statistics from.
+/// Source of BatchNorm's statistics.
 enum Mode<'a> {
-    /// From the minibatch; noted by the name of the BatchNorm, the means and then the unbiased variances [2 channels].
+    /// The minibatch. Noted under the BatchNorm's name: the means, then the unbiased variances [2 channels].
     Training { observed: &'a RefCell<HashMap<String, Tensor<1>>>, kept: Option<&'a Tensor<2>> },
-    /// From all minibatches before.
+    /// Running statistics.
     Evaluation { running: &'a Leaves<'a> },
 }
 
@@ -343,7 +343,7 @@ mod tests {
     use super::*;
     use burn::tensor::Device;
 
-    /// Against the sum over classes of what is left of the label, and what is spread, times the negative logarithm.
+    /// Compared with the sum over classes of the smoothed label times the negative log-probability.
     #[test]
     fn smoothed_labels_are_spread_over_all_classes() {
         let device = Device::flex();

@@ -6,21 +6,22 @@ use crate::{config::Kernels, model::Supernet};
 /// An estimate in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryEstimate {
-    /// What a step on the fused kernels needs at most at a time.
+    /// Peak of a step on the fused kernels.
     pub peak: u64,
     /// The largest single buffer, which has to be within the device's limit of one.
     pub largest: u64,
 }
 
 impl Supernet {
-    /// What a weight step on minibatches of `batch` images needs of a device; nothing is known of the reference path.
+    /// Device memory of a weight step on minibatches of `batch` images; none on the reference path, where it is not
+    /// known.
     pub fn memory(&self, batch: usize, [height, width]: [usize; 2]) -> Option<MemoryEstimate> {
         if self.kernels != Kernels::Fused {
             return None;
         }
         let pixels = batch * height * width;
         let mut size = pixels;
-        // The images and their neighbourhoods, and what the stem makes of them.
+        // The images, their neighbourhoods, and the stem's outputs.
         let stem = (3 + 27 + STEM * self.stem_channels) * pixels;
         // Weights, momentum, gradient, and the copies that clipping, decay and the step make.
         let mut kept = stem + WEIGHTS * self.layout.len();

@@ -23,7 +23,7 @@ use crate::network::{CellShape, Init, Layout, op_parameters};
 use crate::space::{CANDIDATES, CONVOLUTIONAL, CellKind, EDGES, Op, is_reduction};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-/// What a backward pass is wanted for.
+/// Gradients requested of a backward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GradientTargets {
     /// Gradients of the weights.
@@ -70,9 +70,9 @@ pub struct Pass {
     pub loss: Tensor<1>,
     /// Class scores [batch, classes].
     pub logits: Tensor<2>,
-    /// Gradient of the flat weight vector, where wanted.
+    /// Gradient of the flat weight vector, where requested.
     pub weight_gradient: Option<Tensor<1>>,
-    /// Gradient of the alphas [28, 8], normal cells first, where wanted.
+    /// Gradient of the alphas [28, 8], normal cells first, where requested.
     pub alpha_gradient: Option<Tensor<2>>,
 }
 
@@ -83,7 +83,7 @@ pub struct Supernet {
     pub cells: Vec<CellShape>,
     /// Channels of the stem's output.
     pub stem_channels: usize,
-    /// Classes told apart.
+    /// Number of classes.
     pub classes: usize,
     layout: Layout,
     /// The same flat vector with all parameters of a cell as one.
@@ -206,7 +206,7 @@ impl Supernet {
         weights.map(|parameter| (parameter.range().len() * pixels(&parameter.name)) as u64).sum()
     }
 
-    /// The path that computes.
+    /// The path that computes the network.
     pub fn kernels(&self) -> Kernels {
         self.kernels
     }

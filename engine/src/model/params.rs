@@ -23,7 +23,7 @@ impl Layout {
         Tensor::from_data(TensorData::new(values, [self.len]), device)
     }
 
-    /// Leaves of an autodiff graph, one a parameter, cut from the flat vector.
+    /// Leaves of an autodiff graph, one per parameter, cut from the flat vector.
     pub(crate) fn leaves(&self, flat: &Tensor<1>, tracked: bool) -> Leaves<'_> {
         let tensors = self
             .parameters

@@ -9,7 +9,7 @@ use burn::tensor::{
     ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions},
 };
 
-/// What a module of a network has, by the names inside of it.
+/// Weights and BatchNorms of a module, by their names inside of it.
 pub(crate) trait Module {
     /// The weight [out, in / groups, height, width] of the convolution of that name.
     fn weight(&self, name: &str) -> Tensor<4>;

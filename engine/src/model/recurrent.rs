@@ -30,7 +30,7 @@ const STATISTICS_MOMENTUM: f64 = 0.1;
 /// Floats of the word scores that plain ops compute at once: 64 MiB.
 const MAX_SCORES: usize = (64 << 20) / 4;
 
-/// What the values of one pass are scaled by: 0 where they are dropped. Absent where nothing is.
+/// Dropout masks of one pass: factors of its values, 0 where they are dropped. Absent where nothing is dropped.
 #[derive(Clone, Debug, Default)]
 pub struct Masks {
     /// Each word [length * batch, 1].
@@ -44,7 +44,7 @@ pub struct Masks {
 }
 
 impl Dropouts {
-    /// Draws what is dropped in one pass over `window` (Gal and Ghahramani, 2016).
+    /// Draws the masks of one pass over `window` (Gal and Ghahramani, 2016).
     pub fn draw(
         &self,
         window: &Window,
@@ -67,7 +67,7 @@ impl Dropouts {
         let mut locked = |rates: &[f64]| {
             let mut masks = rates.iter().filter(|&&rate| rate > 0.0).map(|&rate| scales(rate, batch * hidden));
             let first = masks.next()?;
-            // What both leave of a component is their product.
+            // Masks on the same component multiply.
             let all = masks.fold(first, |all, more| all.iter().zip(more).map(|(a, b)| a * b).collect());
             Some(put(all, [batch, hidden]))
         };
@@ -78,17 +78,17 @@ impl Dropouts {
     }
 }
 
-/// Words and what follows each, on the device.
+/// Words and the word that follows each, on the device.
 #[derive(Clone, Debug)]
 pub struct TextBatch {
     /// Words [length * batch].
     tokens: Tensor<1, Int>,
     /// The word that follows each [length * batch].
     targets: Tensor<1, Int>,
-    /// The places of all words, those of one word after those of another, and then of each distinct word itself, where its
-    /// places begin and where they end [length * batch + 3 distinct]: gradients of words are added up in that order.
+    /// Places of all words, grouped by word, and then for each distinct word the word itself and where its places begin
+    /// and end [length * batch + 3 distinct]: gradients of words are added up in that order.
     places: Tensor<1>,
-    /// How many words are distinct.
+    /// Number of distinct words.
     distinct: usize,
     /// Rows.
     pub length: usize,
@@ -121,7 +121,7 @@ impl TextBatch {
     }
 }
 
-/// What a pass goes over.
+/// Inputs of a pass.
 #[derive(Clone, Debug)]
 pub struct Passage {
     /// The words.
@@ -130,11 +130,11 @@ pub struct Passage {
     pub hidden: Tensor<2>,
     /// Dropout masks.
     pub masks: Masks,
-    /// Penalties added to the loss that gradients are of.
+    /// Penalties, added to the loss before its gradients are taken.
     pub penalties: Penalties,
 }
 
-/// Mean and variance that normalise the states of a relaxed cell in evaluation mode, the same for all nodes [1, hidden].
+/// Mean and variance [1, hidden] that normalise the states of a relaxed cell in evaluation mode, shared by all nodes.
 #[derive(Clone, Debug)]
 pub struct RunningStatistics {
     /// Means.
@@ -144,13 +144,13 @@ pub struct RunningStatistics {
 }
 
 impl RunningStatistics {
-    /// Those before any step: mean 0, variance 1.
+    /// Initial statistics: mean 0, variance 1.
     pub fn new(hidden: usize, device: &Device) -> Self {
         Self { mean: Tensor::zeros([1, hidden], device), variance: Tensor::ones([1, hidden], device) }
     }
 
-    /// Follows the means and biased variances [states, hidden] that a pass found over `batch` columns, in the order in which
-    /// it came to the states.
+    /// Updates with the means and biased variances [states, hidden] that a pass computed over `batch` columns, in the
+    /// order in which it computed the states.
     pub fn follow(&self, (means, variances): (Tensor<2>, Tensor<2>), batch: usize) -> Self {
         let [states, _] = means.dims();
         let kept = 1.0 - STATISTICS_MOMENTUM;
@@ -171,15 +171,16 @@ impl RunningStatistics {
 pub struct RecurrentPass {
     /// Mean negative log-likelihood of the words that follow, in nats [1].
     pub nll: Tensor<1>,
-    /// The same with the penalties added, which gradients are of [1].
+    /// The same with the penalties added [1]: the loss whose gradients are taken.
     pub loss: Tensor<1>,
     /// The state that the next window starts from [batch, hidden].
     pub hidden: Tensor<2>,
-    /// Gradient of the flat weight vector, where wanted.
+    /// Gradient of the flat weight vector, where requested.
     pub weight_gradient: Option<Tensor<1>>,
-    /// Gradient of the alphas [36, 5], where wanted.
+    /// Gradient of the alphas [36, 5], where requested.
     pub alpha_gradient: Option<Tensor<2>>,
-    /// Means and biased variances [length * states, hidden] of a relaxed cell's states, where the weights' gradient is wanted.
+    /// Means and biased variances [length * states, hidden] of a relaxed cell's states, where the weight gradient is
+    /// requested.
     pub statistics: Option<(Tensor<2>, Tensor<2>)>,
 }
 
@@ -277,21 +278,21 @@ impl RecurrentNet {
 fn mean_square(x: Tensor<3>) -> Tensor<1> {
     let count = x.shape().num_elements();
     let flat = x.reshape([count]);
-    // Over a dimension, as the mean of all elements adds up in whatever order the device finishes them.
+    // Over a dimension: the mean of all elements adds up in whatever order the device finishes them.
     (flat.clone() * flat).mean_dim(0)
 }
 
-/// What the cell leaves of a window.
+/// Outputs of the cell over a window.
 struct Outputs {
     /// Outputs [length, batch, hidden].
     raw: Tensor<3>,
-    /// The last of them.
+    /// The last output.
     hidden: Tensor<2>,
     /// Means and biased variances of all states, where they are normalised by the minibatch.
     statistics: Option<(Tensor<2>, Tensor<2>)>,
 }
 
-/// A forward pass in the making.
+/// A forward pass.
 struct Forward<'a> {
     net: &'a RecurrentNet,
     leaves: &'a Leaves<'a>,
@@ -331,7 +332,7 @@ impl<'a> Forward<'a> {
         if let Some(mask) = &self.masks.input {
             words = words * mask.clone().autodiff().unsqueeze_dim(0);
         }
-        // What words add to the gates of the first state, for all of them at once.
+        // Words' share of the gates of the first state, for all words at once.
         let first = self.leaves.get::<2>("rnns.0._W0");
         let (words, of_words) = (words.reshape([length * batch, units]), first.clone().narrow(0, 0, units));
         let inputs = match self.net.kernels {
@@ -365,8 +366,8 @@ impl<'a> Forward<'a> {
         Outputs { raw: Tensor::stack(outputs, 0), hidden, statistics }
     }
 
-    /// Runs the cell over a window on the fused kernels; `inputs` [length, batch, 2 hidden] is what words add to the gates of
-    /// the first state, `first` that state's whole matrix.
+    /// Runs the cell over a window on the fused kernels; `inputs` [length, batch, 2 hidden] is the words' share of the
+    /// gates of the first state, `first` that state's whole matrix.
     fn run_fused(&self, inputs: Tensor<3>, first: Tensor<2>, hidden: &Tensor<2>) -> Outputs {
         let units = self.net.hidden;
         let [length, batch, _] = inputs.dims();
@@ -403,7 +404,7 @@ impl<'a> Forward<'a> {
         self.net.genotype().map_or(RECURRENT_NODES, |genotype| genotype.cells()[0].ops.len())
     }
 
-    /// What the decoder gets of the cell's outputs.
+    /// Outputs of the cell as the decoder reads them: dropout applied.
     fn output(&self, raw: Tensor<3>) -> Tensor<3> {
         match &self.masks.output {
             Some(mask) => raw * mask.clone().autodiff().unsqueeze_dim(0),
@@ -440,9 +441,9 @@ impl<'a> Forward<'a> {
 
 /// The cell's weights at every word.
 struct Step<'a> {
-    /// What the state before adds to the gates of the first state [hidden, 2 hidden].
+    /// Matrix from the previous state to the gates of the first state [hidden, 2 hidden].
     first: Tensor<2>,
-    /// A matrix a node [hidden, 2 hidden].
+    /// One matrix per node [hidden, 2 hidden].
     nodes: Vec<Tensor<2>>,
     mask: Option<Tensor<2>>,
     /// For each node the weights of its edges, of each op other than zero and of all of them [edges, 1, 1].
@@ -461,11 +462,11 @@ fn by_node(op_weights: &Tensor<2>) -> Vec<([Tensor<3>; 4], Tensor<3>)> {
         .collect()
 }
 
-/// Means and biased variances of states in the order in which they are come to, each [1, hidden].
+/// Means and biased variances of states in the order in which they are computed, each [1, hidden].
 type Observed = Vec<(Tensor<2>, Tensor<2>)>;
 
 impl Step<'_> {
-    /// The gate and the candidate [batch, hidden] out of what a matrix gives [batch, 2 hidden].
+    /// The gate and the candidate [batch, hidden] from a matrix's product [batch, 2 hidden].
     fn gates(gates: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let units = gates.dims()[1] / 2;
         (sigmoid(gates.clone().narrow(1, 0, units)), gates.narrow(1, units, units))
@@ -478,7 +479,8 @@ impl Step<'_> {
         }
     }
 
-    /// The first state [batch, hidden]: the state before, moved by a gate towards a candidate, both made of it and the word.
+    /// The first state [batch, hidden]: the previous state, moved by a gate towards a candidate, both computed from it
+    /// and the word.
     fn first_state(&self, input: Tensor<2>, hidden: Tensor<2>) -> Tensor<2> {
         let (gate, candidate) = Self::gates(input + self.masked(hidden.clone()).matmul(self.first.clone()));
         hidden.clone() + gate * (tanh(candidate) - hidden)
@@ -513,7 +515,7 @@ impl Step<'_> {
         states.narrow(0, 1, RECURRENT_NODES).mean_dim(0).reshape([batch, units])
     }
 
-    /// BatchNorm without factors and offsets, as a search has on every state.
+    /// BatchNorm without gamma and beta, as on every state of a search.
     fn normalised(&self, state: Tensor<2>, observed: &mut Observed) -> Tensor<2> {
         if let Some(RunningStatistics { mean, variance }) = self.running {
             let [mean, variance] = [mean, variance].map(|tensor| tensor.clone().autodiff());

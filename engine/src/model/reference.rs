@@ -1,4 +1,4 @@
-//! The supernet in plain Burn ops, layer by layer as the authors' implementation has it. Slow, and the yardstick of
+//! The supernet in plain Burn ops, layer by layer as the authors' implementation has it: slow, and the reference for
 //! every faster path.
 
 use crate::space::{CANDIDATES, CONVOLUTIONAL, CellKind, EDGES, Op};
@@ -80,7 +80,7 @@ fn cell_forward(
 /// A module of the supernet: its BatchNorms have neither affine parameters nor running statistics.
 struct Relaxed<'a, 'l> {
     leaves: &'a Leaves<'l>,
-    /// Its place in the network, with a dot at the end where it has one.
+    /// Path of the module in the network, with a trailing dot where it has one.
     prefix: String,
 }
 

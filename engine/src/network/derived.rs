@@ -38,7 +38,7 @@ pub struct Network {
 
 impl Network {
     /// Lays out a network of `layers` cells whose first has `init_channels` channels, reduction cells at one and two
-    /// thirds, that tells `classes` classes apart.
+    /// thirds, for `classes` classes.
     ///
     /// # Panics
     /// The genotype is not well formed, see [`Genotype::check`].
@@ -136,23 +136,23 @@ impl Network {
         }
     }
 
-    /// The network trained with a share of each label spread over all classes.
+    /// The network, trained with a share of each label spread over all classes.
     pub fn with_label_smoothing(self, label_smoothing: f64) -> Self {
         Self { label_smoothing, ..self }
     }
 
-    /// What it is made for.
+    /// The stem, by the images that the network is made for.
     pub fn stem(&self) -> Stem {
         self.stem
     }
 
-    /// The same network computed on the hand-written kernels, which take a device that runs shaders, or in plain Burn ops, as
-    /// it is at first.
+    /// The same network computed on the hand-written kernels, which need a device that runs shaders, or in plain Burn
+    /// ops, the default.
     pub fn on(self, kernels: Kernels) -> Self {
         Self { kernels, ..self }
     }
 
-    /// The path that computes.
+    /// The path that computes the network.
     pub fn kernels(&self) -> Kernels {
         self.kernels
     }
@@ -162,7 +162,7 @@ impl Network {
         &self.layout
     }
 
-    /// How many weights the network has without its auxiliary head, and how many that has.
+    /// Number of weights of the network without its auxiliary head, and of the head.
     pub fn parameters(&self) -> (usize, usize) {
         let head = self.layout.parameters().iter().filter(|p| p.name.starts_with(AUXILIARY_HEAD));
         let head = head.map(|p| p.range().len()).sum();

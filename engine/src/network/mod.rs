@@ -1,4 +1,4 @@
-//! What the networks are made of: the shape of their cells, and where each parameter lies in the one flat vector of all
+//! Layouts of the networks: the shape of their cells, and where each parameter lies in the one flat vector of all
 //! weights. Nothing here computes.
 
 mod derived;
@@ -27,7 +27,7 @@ pub struct CellShape {
     pub channels: usize,
 }
 
-/// How a parameter starts.
+/// Initial values of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
     /// Uniform in ± 1/sqrt(fan in), PyTorch's default for convolutions and linear layers.
@@ -55,12 +55,12 @@ pub struct Parameter {
     pub shape: Vec<usize>,
     /// First element in the flat vector.
     pub offset: usize,
-    /// How it starts.
+    /// Initial values.
     pub init: Init,
 }
 
 impl Parameter {
-    /// Its elements in the flat vector.
+    /// Its range in the flat vector.
     pub fn range(&self) -> Range<usize> {
         self.offset..self.offset + self.shape.iter().product::<usize>()
     }
@@ -135,7 +135,7 @@ impl Layout {
     /// The flat vector from named values, as a safetensors file has them.
     ///
     /// # Errors
-    /// A parameter that `lookup` does not know, or has in another length.
+    /// `lookup` has no value for a parameter, or one of another length.
     pub fn pack(&self, mut lookup: impl FnMut(&str) -> Option<Vec<f32>>) -> Result<Vec<f32>, PackError> {
         let mut values = Vec::with_capacity(self.len);
         for parameter in &self.parameters {

@@ -55,7 +55,7 @@ impl RecurrentNet {
         Self { cell, vocabulary, hidden, layout, kernels }
     }
 
-    /// The same network on that path.
+    /// The same network computed by `kernels`.
     pub fn on(self, kernels: Kernels) -> Self {
         Self { kernels, ..self }
     }
@@ -65,27 +65,27 @@ impl RecurrentNet {
         &self.layout
     }
 
-    /// How many weights, the first of the flat vector, are word vectors.
+    /// Number of weights that are word vectors: the first of the flat vector.
     pub(crate) fn word_vectors(&self) -> usize {
         self.vocabulary * self.hidden
     }
 
-    /// Words that it knows.
+    /// Size of the vocabulary.
     pub fn vocabulary(&self) -> usize {
         self.vocabulary
     }
 
-    /// Its units.
+    /// Hidden units.
     pub fn hidden(&self) -> usize {
         self.hidden
     }
 
-    /// The path that computes.
+    /// The path that computes the network.
     pub fn kernels(&self) -> Kernels {
         self.kernels
     }
 
-    /// The cell, where it is derived.
+    /// Genotype of a derived cell; none where the cell is relaxed.
     pub fn genotype(&self) -> Option<&Genotype> {
         match &self.cell {
             RecurrentCell::Relaxed => None,

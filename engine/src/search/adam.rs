@@ -29,17 +29,17 @@ impl Adam {
     }
 }
 
-/// Alphas that interventions hold while the weights go on learning.
+/// Alphas that interventions keep fixed while the weights go on learning.
 #[derive(Clone, Debug, Default)]
 pub struct AlphaHold {
-    /// All of them stay as they are.
+    /// All of them are frozen.
     pub frozen: bool,
-    /// Those that stay one by one: a mask as large as the alphas, and the values there.
+    /// Those fixed one by one: a mask in the shape of the alphas, and the values there.
     some: Option<(Tensor<2, Bool>, Tensor<2>)>,
 }
 
 impl AlphaHold {
-    /// Holds the alphas that `mask` names, and no others, at their values.
+    /// Fixes the alphas that `mask` names, and no others, at their values.
     pub fn some(&mut self, mask: &AlphaMask, alphas: &Tensor<2>) {
         let mask: Vec<bool> = mask.iter().flatten().copied().collect();
         self.some = mask.contains(&true).then(|| {
@@ -48,7 +48,7 @@ impl AlphaHold {
         });
     }
 
-    /// The alphas after a step of their own, with those that are held put back.
+    /// Restores the fixed alphas after a step of the alphas.
     pub fn keep(&self, alphas: Tensor<2>) -> Tensor<2> {
         match self.some.clone() {
             Some((mask, values)) => alphas.mask_where(mask, values),

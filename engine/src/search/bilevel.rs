@@ -17,8 +17,8 @@ use rand_chacha::ChaCha8Rng;
 const ALPHA_DEVIATION: f32 = 1e-3;
 /// Perturbation R of the Hessian-vector product, times the norm of its vector (section 2.3, footnote 2).
 const FINITE_DIFFERENCE: f64 = 0.01;
-/// Distance from the alphas at which gradients are compared for the curvature. On shorter ones the kinks of ReLUs and max
-/// pools that are met by chance decide, and not how the loss bends.
+/// Distance from the alphas at which gradients are compared for the curvature. At shorter ones, kinks of ReLUs and max
+/// pools met by chance outweigh the curvature of the loss.
 const CURVATURE_RADIUS: f64 = 0.1;
 
 /// State of a bilevel search and its two steps (paper, algorithm 1), for any network.
@@ -37,7 +37,7 @@ pub struct Bilevel<N: SearchNetwork> {
     pub architecture_steps: i32,
     /// Running statistics of the network.
     pub statistics: N::Statistics,
-    /// Alphas that an intervention holds.
+    /// Alphas that interventions keep fixed.
     pub hold: AlphaHold,
 }
 
@@ -93,10 +93,10 @@ impl<N: SearchNetwork> Bilevel<N> {
         tensors
     }
 
-    /// Takes over the state of a checkpoint after so many architecture steps.
+    /// Restores the state of a checkpoint after so many architecture steps.
     ///
     /// # Errors
-    /// The state is of another search; then this one is as it was.
+    /// The state is of another search; this one is then unchanged.
     pub fn restore(&mut self, state: &State, architecture_steps: i32) -> Result<(), CheckpointError> {
         let weights = state.tensor("weights", &self.weights)?;
         let momentum = self.momentum.as_ref().map(|momentum| state.tensor("momentum", momentum)).transpose()?;
@@ -231,7 +231,7 @@ impl<N: SearchNetwork> Bilevel<N> {
         pass
     }
 
-    /// Weights after a step, but for the first `kept`, which stay.
+    /// Weights after a step, except for the first `kept`, which stay.
     fn unrolled_weights(&self, step: Tensor<1>, kept: usize) -> Tensor<1> {
         let unrolled = self.weights.clone() - step;
         if kept == 0 {
@@ -246,8 +246,8 @@ impl<N: SearchNetwork> Bilevel<N> {
         pass.alpha_gradient().expect("an architecture pass has an alpha gradient").clone()
     }
 
-    /// Hessian of the validation loss with respect to the alphas as `rounds` products show it; each takes the difference of
-    /// the alphas' gradients at a distance of 0.1 on both sides.
+    /// Hessian of the validation loss with respect to the alphas, from `rounds` products with it; each is the
+    /// difference of alpha gradients at a distance of 0.1 on both sides.
     pub fn curvature(&self, valid: &N::Batch, rounds: usize) -> Lanczos {
         let shape = self.alphas.dims();
         // The same direction at each call, so that the result depends on nothing else.

@@ -143,7 +143,7 @@ impl PassOf for Pass {
     }
 }
 
-/// Both splits of the training images, each shuffled and varied by a seed of its own.
+/// Both splits of the training images, each shuffled and augmented with its own seed.
 #[derive(Clone)]
 pub struct ImageStream {
     train: Loader,
@@ -169,7 +169,7 @@ impl ImageStream {
         let mut seeds = ChaCha8Rng::seed_from_u64(config.seed);
         seeds.set_stream(2);
         let images = Arc::new(data.train.clone());
-        // Both splits are varied alike, as in the authors' implementation.
+        // Both splits are augmented alike, as in the authors' implementation.
         let mut loader = |indices| {
             let seed = seeds.next_u64();
             Loader::new(images.clone(), indices, config.batch_size, seed, Augment::PAPER, data.normalisation())

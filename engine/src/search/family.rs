@@ -1,5 +1,5 @@
-//! What a search space brings to a search: its network and the data that its steps take. The steps themselves, the loop,
-//! checkpoints and interventions are written once, over these traits.
+//! Interface between a search space and a search: its network and the data of its steps. The steps themselves, the
+//! loop, checkpoints and interventions are written once, over these traits.
 
 use super::Bilevel;
 use crate::{
@@ -27,7 +27,7 @@ pub trait Family: Sized + 'static {
     /// Train and valid split, as the steps of a search take them.
     type Stream: Stream<Family = Self>;
 
-    /// Settings to lower where a number is not finite.
+    /// Settings to lower when a number is not finite.
     const REMEDY: &'static str;
 
     /// Settings that decide how much memory a step needs.
@@ -103,7 +103,7 @@ pub trait SearchNetwork: Clone + Debug {
     /// Statistics after a weight step.
     fn follow(&self, statistics: &Self::Statistics, pass: &mut Self::Pass, batch: &Self::Batch) -> Self::Statistics;
 
-    /// Tensors of the statistics by their names in a checkpoint.
+    /// Tensors of the statistics, by their names in a checkpoint.
     fn statistics_tensors(statistics: &Self::Statistics) -> Vec<(&'static str, Tensor<1>)>;
 
     /// Statistics of a checkpoint, in the shape of these.
@@ -184,7 +184,7 @@ pub trait Stream: Clone {
         device: &Device,
     ) -> StepBatches<Self::Family>;
 
-    /// Takes over what the passes of a step leave for the next. Returns whether the step was the last of its epoch.
+    /// Keeps the state that a step's passes leave for the next. Returns whether the step was the last of its epoch.
     fn stepped(&mut self, weights: &PassOf<Self::Family>, architecture: &PassOf<Self::Family>) -> bool;
 
     /// Starts the next epoch, where the last step ended one.
@@ -211,13 +211,13 @@ pub trait Stream: Clone {
         epochs: usize,
     ) -> Result<Self, CheckpointError>;
 
-    /// Fails unless an epoch at this place can have sums over so many steps of so many taken.
+    /// Fails unless an epoch at this place can have sums over `steps` of the `taken` steps.
     ///
     /// # Errors
-    /// It cannot.
+    /// The sums are of another place.
     fn check_sums(&self, steps: usize, taken: usize) -> Result<(), CheckpointError>;
 
-    /// Progress of a checkpoint of version 1 in the terms of this one.
+    /// Progress of a checkpoint of version 1, converted to this version.
     fn progress_of_version_1(&self, progress: serde_json::Value) -> serde_json::Value;
 }
 

@@ -1,21 +1,21 @@
-//! How sharply the validation loss bends along the alphas: searches whose largest curvature grows tend to collapse into skip
+//! Curvature of the validation loss along the alphas: searches whose largest curvature grows tend to collapse into skip
 //! connections (Zela et al., "Understanding and Robustifying Differentiable Architecture Search", ICLR 2020).
 
 use super::sgd::norm;
 use burn::tensor::Tensor;
 
-/// A symmetric matrix [n, n] as a few products with it show it (Lanczos): in the basis it is tridiagonal, and its extreme
-/// eigenvalues come near those of the matrix after few products.
+/// A symmetric matrix [n, n] seen through a few products with it (Lanczos): in this basis it is tridiagonal, and its
+/// extreme eigenvalues are close to those of the matrix after few products.
 pub struct Lanczos {
     /// Orthonormal vectors [n].
     pub basis: Vec<Tensor<1>>,
-    /// The diagonal there [rounds].
+    /// Diagonal of the tridiagonal matrix [rounds].
     pub diagonal: Tensor<1>,
-    /// What is off_diagonal it [rounds]; the last leads out of the basis.
+    /// Its off-diagonal [rounds]; the last entry leads out of the basis.
     pub off_diagonal: Tensor<1>,
 }
 
-/// Takes `rounds` (at least one) products with a matrix from `start` [n] on.
+/// Takes `rounds` (at least one) products with a matrix, starting from `start` [n].
 pub(super) fn lanczos(start: Tensor<1>, rounds: usize, mut product: impl FnMut(Tensor<1>) -> Tensor<1>) -> Lanczos {
     let dot = |a: &Tensor<1>, b: &Tensor<1>| (a.clone() * b.clone()).sum_dim(0);
     let length = norm(&start);
@@ -35,8 +35,8 @@ pub(super) fn lanczos(start: Tensor<1>, rounds: usize, mut product: impl FnMut(T
     Lanczos { basis, diagonal: Tensor::cat(diagonal, 0), off_diagonal: Tensor::cat(off_diagonal, 0) }
 }
 
-/// The largest eigenvalue of a symmetric tridiagonal matrix, to float32's digits: by halving the interval that has it, as the
-/// signs of pivots count the eigenvalues above a number (Sturm).
+/// The largest eigenvalue of a symmetric tridiagonal matrix, to the digits of float32, by bisection: the signs of the
+/// pivots count the eigenvalues above a number (Sturm).
 pub(super) fn largest_eigenvalue(diagonal: &[f32], off_diagonal: &[f32]) -> f32 {
     let inner = &off_diagonal[..diagonal.len() - 1];
     let reach = |i: usize| {
@@ -51,7 +51,7 @@ pub(super) fn largest_eigenvalue(diagonal: &[f32], off_diagonal: &[f32]) -> f32 
         let mut pivot = f64::from(diagonal[0]) - number;
         let mut above = pivot > 0.0;
         for (at, off_diagonal) in diagonal[1..].iter().zip(inner) {
-            // A pivot of 0 is a very small one.
+            // A pivot of 0 counts as a very small one.
             let divisor = if pivot == 0.0 { -f64::MIN_POSITIVE.sqrt() } else { pivot };
             pivot = f64::from(*at) - number - f64::from(*off_diagonal).powi(2) / divisor;
             above |= pivot > 0.0;
@@ -86,7 +86,7 @@ mod tests {
             largest_eigenvalue(&diagonal, &off_diagonal)
         };
         assert!((found(3) - 2.0).abs() < 1e-5, "{}", found(3));
-        // More of it is seen with every product.
+        // Each product shows more of it.
         assert!(found(1) < found(2) && found(2) < found(3));
         assert_eq!(largest_eigenvalue(&[-3.0], &[7.0]), -3.0);
         assert!((largest_eigenvalue(&[0.0, 0.0], &[5.0, 0.0]) - 5.0).abs() < 1e-6);

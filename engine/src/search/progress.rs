@@ -1,4 +1,4 @@
-//! Progress of a search, as a checkpoint has it beside the tensors.
+//! Progress of a search, stored in a checkpoint beside the tensors.
 
 use crate::{
     checkpoint::{CheckpointError, exactly},
@@ -8,7 +8,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Place of a search, and what interventions have changed in all.
+/// Place of a search, and all that interventions have changed.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Progress<P> {
@@ -84,7 +84,7 @@ impl Sums {
     }
 }
 
-/// Interventions into the alphas.
+/// Changes to the alphas by interventions.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AlphaState {

@@ -136,17 +136,17 @@ impl Pass for RecurrentPass {
     }
 }
 
-/// Both texts in columns, gone through window by window.
+/// Both texts in columns, read window by window.
 #[derive(Clone)]
 pub struct TextStream {
     train: Columns,
     valid: Columns,
-    /// The validation text as it is evaluated.
+    /// The validation text in evaluation columns.
     evaluation: Columns,
     vocabulary: usize,
     units: usize,
     words: [usize; 2],
-    /// States left by the windows before, of the training and the validation text [batch, units].
+    /// States left by the previous windows, of the training and the validation text [batch, units].
     hidden: [Tensor<2>; 2],
     /// Rows of the window in flight.
     length: usize,
@@ -307,8 +307,8 @@ impl Stream for TextStream {
 }
 
 impl RecurrentSearch {
-    /// Text with which the supernet goes on from the beginning of the validation text. The search is not changed by it;
-    /// `vocabulary` is its corpus's.
+    /// Text with which the supernet continues the beginning of the validation text. The search is unchanged;
+    /// `vocabulary` is that of its corpus.
     ///
     /// # Errors
     /// The device failed.

@@ -1,4 +1,4 @@
-//! Text that a language model writes: one word after the other, each drawn from what the model expects next.
+//! Text written by a language model: one word after the other, each drawn from the model's prediction.
 
 use super::text_sizes;
 use crate::{data::Columns, device::read, error::Error, model::TextBatch, network::RecurrentNet};
@@ -7,15 +7,15 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-/// How text is written.
+/// Settings for writing text.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sampling {
-    /// Words, ends of sentences among them.
+    /// Number of words, ends of sentences included.
     pub words: usize,
-    /// What scores are divided by before the softmax: less than 1 favours what is likely; at 0 the likeliest word is taken.
+    /// Divisor of the scores before the softmax: less than 1 favours likely words; at 0 the likeliest word is taken.
     pub temperature: f64,
-    /// Decides the words.
+    /// Seed of the words drawn.
     pub seed: u64,
 }
 
@@ -23,10 +23,9 @@ pub struct Sampling {
 const READ: usize = 10;
 
 impl Sampling {
-    /// The numbers of the words that the network puts after the beginning of the first column of a text.
-    ///
-    /// It writes as many columns as the text has, each from where that one begins, as a relaxed cell normalises its states
-    /// over them: as in training, but with nothing dropped.
+    /// Indices of the words with which the network continues the beginning of the first column of a text. It continues
+    /// all columns of the text at once, as a relaxed cell normalises its states over them: as in training, but without
+    /// dropout.
     pub(crate) async fn write(
         &self,
         net: &RecurrentNet,
@@ -56,7 +55,7 @@ impl Sampling {
     }
 }
 
-/// The place of a score, by a number drawn evenly from 0 to 1.
+/// Index of a score, picked by a number drawn uniformly from 0 to 1.
 fn draw(scores: &[f32], temperature: f64, drawn: f64) -> usize {
     let best = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let likeliest = scores.iter().position(|&score| score == best).unwrap_or(0);
@@ -103,10 +102,10 @@ mod tests {
         assert_eq!(draw(&scores, 1.0, 1.0), 1, "rounding leaves no place out of reach");
     }
 
-    /// Of a text that goes round in a circle the search's own network learns to write the same.
+    /// On a text that repeats, the search's own network learns to write the same.
     #[test]
     fn a_search_writes_what_it_has_learned() {
-        // Columns that are not at the same word at a time, as no state varies over those that are.
+        // Columns must be at different words at a time: states do not vary over columns at the same word.
         let text = "one two three four\n".repeat(123);
         let corpus = Corpus::from_texts([("train", text.as_bytes()); 3]).unwrap();
         let config = RecurrentConfig {

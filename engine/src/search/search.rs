@@ -14,7 +14,7 @@ use crate::{
 use burn::tensor::{Tensor, TensorData};
 use web_time::Instant;
 
-/// Search in a space: stepped from outside, it reports each step in [`Event`]s.
+/// Search in a space, advanced one step at a time; each step returns its [`Event`]s.
 pub struct Search<F: Family> {
     config: F::Config,
     compute: Compute,
@@ -110,7 +110,8 @@ impl<F: Family> Search<F> {
         self.stream.epoch() == self.config.basics().epochs
     }
 
-    /// Search step. Its events in order: the step, then the epoch and the end of the search where they are due.
+    /// Takes a search step. Returns its events in order: the step, then the epoch and the end of the search where they
+    /// are due.
     ///
     /// # Errors
     /// The device failed, a number is no longer finite, or the search is over.
@@ -201,7 +202,7 @@ impl<F: Family> Search<F> {
     }
 
     /// Changes the search from the next step on. The event has the change and the alphas after it; an intervention that
-    /// cannot be made leaves the search as it was.
+    /// cannot be made leaves the search unchanged.
     ///
     /// # Errors
     /// The device failed.
@@ -232,7 +233,7 @@ impl<F: Family> Search<F> {
     /// Compiles the shaders of a step, in [`REHEARSALS`](super::REHEARSALS) parts from 0 on, so that other work fits between
     /// them. Nothing is computed, and the search stays as it is.
     ///
-    /// Only where there is one thread: launches of others would not be computed either.
+    /// Only where there is one thread: launches of other threads would not be computed either.
     ///
     /// # Errors
     /// The device failed.

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 /// Stochastic gradient descent on a flat weight vector, with momentum, weight decay and clipping of the gradient's norm.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Sgd {
-    /// Share of the buffer kept at each step.
+    /// Share of the momentum buffer kept at each step.
     pub momentum: f64,
     /// Added to the gradient, times the weights.
     pub weight_decay: f64,
@@ -16,7 +16,7 @@ pub(crate) struct Sgd {
 }
 
 impl Sgd {
-    /// Moves `weights` and their momentum `buffer` by one step; the gradient's norm before clipping [1].
+    /// Moves `weights` and their momentum `buffer` by one step. Returns the gradient's norm before clipping [1].
     pub fn step(
         &self,
         kernels: Kernels,

@@ -1,4 +1,4 @@
-//! Pieces that searches and training runs on text share.
+//! Code shared by searches and training runs on text.
 
 use crate::{
     checkpoint::CheckpointError,
@@ -18,12 +18,13 @@ use rand_chacha::ChaCha8Rng;
 
 /// Columns that the validation text is cut into where it is only evaluated.
 pub const EVALUATION_BATCH: usize = 10;
-/// Weights of which a checkpoint holds three vectors: half as many again as the published cells' networks for WikiText-2.
+/// Most weights: a checkpoint holds three vectors of them. One and a half times the published cells' networks for
+/// WikiText-2.
 const MAX_WEIGHTS: usize = 48 << 20;
 
-/// Fails unless an epoch's first states vary over the columns. Where they do not, BatchNorm multiplies what rounding leaves
-/// of them, their gradients, and later on whatever is unlike the running mean by 316 (one over the root of its epsilon) in
-/// each of eight nodes one after the other, which is soon beyond float32.
+/// Fails unless an epoch's first states vary over the columns. Where they do not, BatchNorm multiplies rounding errors,
+/// their gradients, and later any deviation from the running mean by 316 (one over the root of its epsilon) in each of
+/// eight nodes in turn, which soon exceeds float32.
 pub(super) fn check_apart(
     dropouts: &Dropouts,
     vocabulary: &Vocabulary,
@@ -43,7 +44,7 @@ pub(super) fn check_apart(
     Ok(())
 }
 
-/// Fails unless a run of so many epochs of so many rows can be at this step, epoch and row.
+/// Fails unless this step, epoch and row are possible in a run of so many epochs of so many rows.
 pub(crate) fn check_place([step, epoch, row]: [usize; 3], epochs: usize, rows: usize) -> Result<(), CheckpointError> {
     let refused = |what, value: usize| Err(CheckpointError::Progress { what, value: value.to_string() });
     if epoch > epochs {
@@ -57,7 +58,7 @@ pub(crate) fn check_place([step, epoch, row]: [usize; 3], epochs: usize, rows: u
     if step > max || step < epoch + usize::from(row > 0) { refused("the step", step) } else { Ok(()) }
 }
 
-/// Fails unless the sums of an epoch that has come to `row` can be over so many steps.
+/// Fails unless the sums of an epoch at `row` can be over so many steps.
 pub(crate) fn check_sums(steps: usize, all: usize, row: usize) -> Result<(), CheckpointError> {
     match (steps > 0) == (row > 0) && steps <= all.min(row) {
         true => Ok(()),
@@ -69,7 +70,7 @@ pub(crate) fn check_sums(steps: usize, all: usize, row: usize) -> Result<(), Che
 pub(crate) fn step_rng(seed: u64, step: usize) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(3);
-    // Far more numbers than a step takes lie between the starting points of two.
+    // The starting points of two steps are further apart than the numbers that a step takes.
     rng.set_word_pos((step as u128) << 32);
     rng
 }

@@ -11,7 +11,7 @@
 //! check  = four digits of base 16, "0" to "9" then "a" to "f"
 //! ```
 //!
-//! What follows a `-` is the cell's output, the states that are concatenated; without it, the output is all nodes in order.
+//! A `-` begins the cell's output, the states that are concatenated; without it, the output is all nodes in order.
 //! The check is the CRC-16 with polynomial 0x1021, initial value 0xffff, most significant bit first and nothing inverted
 //! (CRC-16/IBM-3740; 0x29b1 for `123456789`) of all characters before the last point. It finds any error within three
 //! characters in a row, so that a letter mistaken or two exchanged never make another cell. `d1` is the version: a decoder
@@ -62,7 +62,7 @@ pub enum CodeError {
     Character {
         /// Which, from 1.
         at: usize,
-        /// What belongs there.
+        /// Expected character.
         expected: &'static str,
     },
     /// Cells that cannot be built.
@@ -114,7 +114,7 @@ pub fn space_of_code(text: &str) -> Option<Space> {
     })
 }
 
-/// What codes of a space begin with.
+/// Prefix of the codes of a space.
 fn beginning(space: Space) -> String {
     format!("{}{VERSION}.", space.code)
 }
@@ -221,8 +221,8 @@ mod tests {
                 Err(_) => assert!(code.len() < 60 || genotype.cells()[0].ops.len() > 10, "{code}"),
             }
         }
-        let told = CONVOLUTIONAL.published("DARTS_V2").unwrap().code().unwrap();
-        assert_eq!(told, format!("d1.s0s1s0s1s1i0i0d2.m0m1i2m1m0i2i2m1.{}", check(&told[..36])));
+        let code = CONVOLUTIONAL.published("DARTS_V2").unwrap().code().unwrap();
+        assert_eq!(code, format!("d1.s0s1s0s1s1i0i0d2.m0m1i2m1m0i2i2m1.{}", check(&code[..36])));
     }
 
     #[test]
@@ -240,11 +240,11 @@ mod tests {
                 assert!(Genotype::from_code(&code[..at]).is_err());
             }
         }
-        let told = |text: &str| Genotype::from_code(&format!("{text}.{}", check(text))).unwrap_err().to_string();
-        assert_eq!(told("r2.t0"), "it does not begin with r1. and so is no code of a known version");
-        assert_eq!(told("r1.t0.t0"), "it has 4 parts between points, a code has 3");
-        assert_eq!(told("r1.t0m1"), "character 6 should be the letter of an op");
-        assert_eq!(told("r1.t0t2"), "recurrent cell, node 2: reads state 2, which comes after it");
+        let refusal = |text: &str| Genotype::from_code(&format!("{text}.{}", check(text))).unwrap_err().to_string();
+        assert_eq!(refusal("r2.t0"), "it does not begin with r1. and so is no code of a known version");
+        assert_eq!(refusal("r1.t0.t0"), "it has 4 parts between points, a code has 3");
+        assert_eq!(refusal("r1.t0m1"), "character 6 should be the letter of an op");
+        assert_eq!(refusal("r1.t0t2"), "recurrent cell, node 2: reads state 2, which comes after it");
     }
 
     #[test]
@@ -293,14 +293,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told() {
-        let told = |text: &str| Genotype::from_code(text).unwrap_err().to_string();
-        let checked = |text: &str| told(&format!("{text}.{}", check(text)));
-        assert_eq!(told("d2.m0i1.m0i1.0000"), "it does not begin with d1. and so is no code of a known version");
-        assert_eq!(told("d1.m0i1.m0i1"), "it has 3 parts between points, a code has 4");
+    fn errors_name_what_is_wrong() {
+        let refusal = |text: &str| Genotype::from_code(text).unwrap_err().to_string();
+        let checked = |text: &str| refusal(&format!("{text}.{}", check(text)));
+        assert_eq!(refusal("d2.m0i1.m0i1.0000"), "it does not begin with d1. and so is no code of a known version");
+        assert_eq!(refusal("d1.m0i1.m0i1"), "it has 3 parts between points, a code has 4");
         let crc = check("d1.m0i1.m0i1");
         let wrong = format!("its check is 0000, but the rest has {crc}: a character is wrong or missing");
-        assert_eq!(told("d1.m0i1.m0i1.0000"), wrong);
+        assert_eq!(refusal("d1.m0i1.m0i1.0000"), wrong);
         assert_eq!(checked("d1.m0q1.m0i1"), "character 6 should be the letter of an op");
         assert_eq!(checked("d1.m0i1.m0i"), "character 12 should be the digit of a state");
         assert_eq!(checked("d1.m0i1.m0i1-B"), "character 14 should be the digit of a state");

@@ -2,13 +2,13 @@ use super::{CANDIDATES, CONVOLUTIONAL, CellKind, Genotype, NODES, Op, is_reducti
 use serde::{Deserialize, Serialize};
 use std::ops::AddAssign;
 
-/// What a network holds and does: trainable parameters, and multiply-accumulates of one image's forward pass in
-/// convolutions and linear layers.
+/// Cost of a network: trainable parameters, and multiply-accumulates of one image's forward pass in convolutions and
+/// linear layers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Cost {
     /// Trainable parameters.
     pub params: u64,
-    /// Multiply-accumulates an image.
+    /// Multiply-accumulates per image.
     pub macs: u64,
 }
 
@@ -19,7 +19,7 @@ impl AddAssign for Cost {
     }
 }
 
-/// What comes before the first cell, which the images that a network is made for decide.
+/// Layers before the first cell, by the images that a network is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stem {
@@ -33,15 +33,15 @@ pub enum Stem {
 /// The size of a derived network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct NetworkSize {
-    /// What comes before the first cell.
+    /// Layers before the first cell.
     pub stem: Stem,
     /// Channels of the first cell's nodes; each reduction cell doubles them.
     pub init_channels: usize,
-    /// Cells.
+    /// Number of cells.
     pub layers: usize,
-    /// Side of the square images.
+    /// Side of the square images, in pixels.
     pub image: usize,
-    /// Classes told apart.
+    /// Number of classes.
     pub classes: usize,
 }
 
@@ -53,7 +53,7 @@ impl NetworkSize {
     pub const IMAGENET: Self = Self { stem: Stem::ImageNet, init_channels: 48, layers: 14, image: 224, classes: 1000 };
 }
 
-/// What a derived network costs.
+/// Cost of a derived network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct DerivedCost {
     /// The network as it is evaluated.
@@ -65,7 +65,7 @@ pub struct DerivedCost {
 }
 
 impl Op {
-    /// What one op of a cell costs, BatchNorm with scale and offset: `channels` in and out, its output of side `side`, its
+    /// Cost of one op of a cell, BatchNorm with gamma and beta: `channels` in and out, its output of side `side`, its
     /// input larger by `stride`.
     pub fn cost(self, channels: usize, side: usize, stride: usize) -> Cost {
         let mut counter = Counter::affine();
@@ -75,8 +75,8 @@ impl Op {
 }
 
 impl Genotype {
-    /// What the network of these cells costs in the structure of the authors' implementation: every BatchNorm with scale
-    /// and offset, pools and skips without any, biases in the classifier only. The genotype must be well formed.
+    /// Cost of the network of these cells in the structure of the authors' implementation: every BatchNorm with gamma
+    /// and beta, pools and skips without any, biases in the classifier only. The genotype must be well formed.
     pub fn cost(&self, size: &NetworkSize) -> DerivedCost {
         let mut total = Counter::affine();
         let c = size.init_channels;
@@ -110,7 +110,7 @@ impl Genotype {
     }
 }
 
-/// What the search supernet costs: every edge has every candidate op, no BatchNorm but the stem's has parameters. Alphas
+/// Cost of the search supernet: every edge has every candidate op, no BatchNorm but the stem's has parameters. Alphas
 /// are not counted.
 pub fn supernet_cost(init_channels: usize, layers: usize, image: usize, classes: usize) -> Cost {
     let mut total = Counter::affine();
@@ -135,7 +135,7 @@ fn auxiliary_head(size: &NetworkSize, input: State) -> Option<Cost> {
         Stem::Cifar10 => 3,
         Stem::ImageNet => 2,
     };
-    // What is pooled must be 2x2 for the second convolution to leave one pixel.
+    // The pool must leave 2x2 pixels for the second convolution to leave one.
     let pooled = input.side.checked_sub(5)? / stride + 1;
     if pooled != 2 {
         return None;
@@ -150,7 +150,7 @@ fn auxiliary_head(size: &NetworkSize, input: State) -> Option<Cost> {
     Some(head.cost)
 }
 
-/// Shape of a cell's input: channels of a square.
+/// Shape of a cell's input: channels and side of a square.
 #[derive(Clone, Copy)]
 struct State {
     channels: usize,
@@ -160,7 +160,7 @@ struct State {
 /// Adds up layers.
 struct Counter {
     cost: Cost,
-    /// Whether BatchNorm has a scale and an offset.
+    /// Whether BatchNorm has gamma and beta.
     affine: bool,
 }
 
@@ -223,8 +223,8 @@ impl Counter {
         }
     }
 
-    /// A cell on its two inputs; `edges` are its ops, each with whether it reads an input of the cell. Tells the inputs of
-    /// the next cell and doubles `channels` in a reduction.
+    /// A cell on its two inputs; `edges` are its ops, each with whether it reads an input of the cell. Returns the
+    /// inputs of the next cell, and doubles `channels` in a reduction.
     fn cell(
         &mut self,
         kind: CellKind,

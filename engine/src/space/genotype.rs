@@ -374,8 +374,8 @@ impl<'de> Visitor<'de> for GenotypeVisitor {
     }
 }
 
-/// Field of a genotype of a space, of any until one is known: its place among the [names](field_names). A name that is none
-/// fails here, so that what reads the file can say where.
+/// Field of a genotype of a space, of any until one is known: its place among the [names](field_names). An unknown name
+/// fails here, so that the reader of the file can report where.
 struct Field(Option<Space>);
 
 impl<'de> DeserializeSeed<'de> for Field {

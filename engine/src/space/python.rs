@@ -13,7 +13,7 @@ pub enum PythonError {
         line: usize,
         /// Character of the line, from 1.
         column: usize,
-        /// What is wrong.
+        /// Problem found there.
         problem: String,
     },
     /// Cells that cannot be built.
@@ -225,7 +225,7 @@ impl<'a> Reader<'a> {
         Ok(items)
     }
 
-    /// The start of a list or tuple; tells what ends it.
+    /// Opens a list or tuple. Returns the bracket that closes it.
     fn open(&mut self, what: &str) -> Result<char, PythonError> {
         if self.take('[') {
             Ok(']')
@@ -284,7 +284,7 @@ impl<'a> Reader<'a> {
         if self.take(character) { Ok(()) } else { Err(self.expected(&format!("{character} {place}"))) }
     }
 
-    /// What is left after blanks, comments and broken lines.
+    /// The remaining text after blanks, comments and broken lines.
     fn rest(&mut self) -> &'a str {
         loop {
             let rest =
@@ -339,7 +339,7 @@ mod tests {
             let text = genotype.to_python();
             assert_eq!(Genotype::from_python(&text), Ok(genotype), "{text}");
         }
-        let told = |text: &str| Genotype::from_python(text).unwrap_err().to_string();
+        let refusal = |text: &str| Genotype::from_python(text).unwrap_err().to_string();
         for (text, expected) in [
             ("Genotype(recurrent=[('tanh', 0)])", "line 1, column 34: the genotype has no concat"),
             ("Genotype(concat=[], normal=[])", "line 1, column 21: unknown field normal (known: recurrent, concat)"),
@@ -353,7 +353,7 @@ mod tests {
                 "line 1, column 22: unknown op \"gelu\" (known: none, tanh, relu, sigmoid, identity)",
             ),
         ] {
-            assert_eq!(told(text), expected, "{text}");
+            assert_eq!(refusal(text), expected, "{text}");
         }
     }
 
@@ -378,8 +378,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_place() {
-        let told = |text: &str| Genotype::from_python(text).unwrap_err().to_string();
+    fn errors_name_line_and_column() {
+        let refusal = |text: &str| Genotype::from_python(text).unwrap_err().to_string();
         for (text, expected) in [
             ("", "line 1, column 1: expected Genotype(, found the end"),
             ("DARTS = Cell(normal=[])", "line 1, column 9: expected Genotype(, found Cell"),
@@ -405,17 +405,18 @@ mod tests {
             ("Genotype([], [99999999999999999999], [], [])", "line 1, column 15: 99999999999999999999 is no state"),
             ("Genotype([], [], [], [])", "normal cell: 0 ops, expected two for each node"),
         ] {
-            assert_eq!(told(text), expected, "{text}");
+            assert_eq!(refusal(text), expected, "{text}");
         }
-        let op = told("Genotype(normal=[\n ('sep_conv_9x9', 0)])");
+        let op = refusal("Genotype(normal=[\n ('sep_conv_9x9', 0)])");
         assert!(op.starts_with("line 2, column 3: unknown op \"sep_conv_9x9\" (known: none, "), "{op}");
-        let range = told("Genotype([('skip_connect', 0), ('skip_connect', 1)], range(18446744073709551615), [], [])");
+        let range =
+            refusal("Genotype([('skip_connect', 0), ('skip_connect', 1)], range(18446744073709551615), [], [])");
         assert_eq!(range, "normal cell: its output names state 3, the last is 2");
     }
 
-    /// Every prefix of a right text, and every text with one character changed, is told or read, and never panics.
+    /// Every prefix of a valid text, and every text with one character changed, is refused or read, and never panics.
     #[test]
-    fn damaged_texts_are_told_or_read() {
+    fn damaged_texts_never_panic() {
         let text = format!("é = {} # \u{1f600}", CONVOLUTIONAL.published("AmoebaNet").unwrap().to_python());
         for (at, character) in text.char_indices() {
             let _ = Genotype::from_python(&text[..at]);

@@ -52,7 +52,7 @@ mod tests {
         }
     }
 
-    /// Counts of the 70 kinds of last node's halves lie within five deviations of what is expected.
+    /// Counts of the 70 kinds of halves of a last node lie within five deviations of their expectation.
     #[test]
     fn every_state_and_op_is_as_likely() {
         let draws = 4000;

@@ -49,7 +49,7 @@ pub(super) const SPEC: &SpaceSpec = &SpaceSpec {
 };
 
 /// Parameters of a language model around a cell of `nodes` nodes: word vectors that are also the decoder's weights, the
-/// decoder's offsets, and two matrices, of gate and candidate, for the first state and each node.
+/// decoder's bias, and two matrices, of gate and candidate, for the first state and each node.
 pub fn recurrent_parameters(nodes: usize, vocabulary: usize, hidden: usize) -> u64 {
     let [nodes, vocabulary, hidden] = [nodes, vocabulary, hidden].map(|count| count as u64);
     vocabulary * (hidden + 1) + (2 + nodes) * 2 * hidden * hidden

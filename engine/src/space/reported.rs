@@ -5,7 +5,7 @@ use serde::Serialize;
 pub struct Cifar10Report {
     /// Name among the published cells of [`super::CONVOLUTIONAL`], if it is there.
     pub cell: Option<&'static str>,
-    /// What the paper calls the network.
+    /// The paper's name for the network.
     pub network: &'static str,
     /// Test error in percent.
     pub test_error: f64,
@@ -13,7 +13,7 @@ pub struct Cifar10Report {
     pub deviation: Option<f64>,
     /// Parameters in millions.
     pub params: f64,
-    /// Days on one GPU that the search took.
+    /// Search time in GPU days.
     pub gpu_days: f64,
 }
 
@@ -22,17 +22,17 @@ pub struct Cifar10Report {
 pub struct ImageNetReport {
     /// The cell's name in [`super::PUBLISHED`].
     pub cell: &'static str,
-    /// What the paper calls the network.
+    /// The paper's name for the network.
     pub network: &'static str,
-    /// Test error in percent.
+    /// Top-1 test error in percent.
     pub top1_error: f64,
-    /// Share in percent of images whose class is not among the five likeliest.
+    /// Top-5 test error in percent.
     pub top5_error: f64,
     /// Parameters in millions.
     pub params: f64,
     /// Multiply-accumulates in millions.
     pub macs: f64,
-    /// Days on one GPU that the search took.
+    /// Search time in GPU days.
     pub gpu_days: f64,
 }
 
@@ -41,7 +41,7 @@ pub struct ImageNetReport {
 pub struct TextReport {
     /// The cell's name in [`super::PUBLISHED_RECURRENT`], if it is there.
     pub cell: Option<&'static str>,
-    /// What the paper calls the model.
+    /// The paper's name for the model.
     pub network: &'static str,
     /// Perplexity of the validation text, where the paper has it.
     pub valid_perplexity: Option<f64>,
@@ -49,7 +49,7 @@ pub struct TextReport {
     pub test_perplexity: f64,
     /// Parameters in millions.
     pub params: f64,
-    /// Days on one GPU that the search took, where there was one that the paper counts so.
+    /// Search time in GPU days, where there was a search that the paper counts so.
     pub gpu_days: Option<f64>,
 }
 

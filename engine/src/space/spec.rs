@@ -31,9 +31,9 @@ pub struct CellSpec {
     pub name: &'static str,
     /// Name in sentences, for example `reduction cell`.
     pub title: &'static str,
-    /// Names of the states that are there before the first node. Every node may read them.
+    /// Names of the states before the first node. Every node may read them.
     pub inputs: &'static [&'static str],
-    /// What the only input is made of, in drawings: identifier and label.
+    /// Sources of the only input, in drawings: identifier and label.
     pub sources: &'static [(&'static str, &'static str)],
     /// Label of the output in drawings.
     pub output_label: &'static str,

@@ -75,7 +75,7 @@ fn a_search_reports_its_events_in_order_and_repeats_itself() {
             panic!("{event:?}");
         };
         assert_eq!((*epoch, *step, *examples), (i / 2, i, Some(2)));
-        // Every third step is reported in full, and the last of an epoch.
+        // Every third step is reported in full, and so is the last of an epoch.
         assert_eq!(alphas.is_some(), [true, true, false, true][i]);
         let halves = [Some(0.0), Some(0.5), Some(1.0)];
         assert!([train, valid].iter().all(|m| m.loss > 0.0 && halves.contains(&m.accuracy)));
@@ -119,7 +119,7 @@ fn the_curvature_is_reported_and_changes_nothing() {
     assert!(without.eq(events(tiny())));
     assert!(found.len() == 2 && found.iter().all(|curvature| *curvature != 0.0), "{found:?}");
 
-    // The loss itself bends as much along the eigenvector, whose parts in the basis follow one from the other.
+    // The loss itself has this curvature along the eigenvector, whose parts in the basis follow one from the other.
     let mut search = start(tiny()).unwrap();
     block_on(search.step()).unwrap();
     let batch = search.stream().clone().next(search.config(), search.steps_done(), &compute().device).valid;
@@ -142,7 +142,7 @@ fn the_curvature_is_reported_and_changes_nothing() {
         floats(pass.loss.into_data())[0]
     });
     let bend = (above - 2.0 * at + below) / (step * step);
-    // Kinks between the places make them differ.
+    // Kinks of the loss in between make them differ.
     assert!((bend / value - 1.0).abs() < 0.35, "{value} {bend}");
 }
 

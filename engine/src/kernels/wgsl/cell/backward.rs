@@ -315,8 +315,8 @@ impl Backward<'_> {
         (gradients, coefficients)
     }
 
-    /// Inner pointwise convolutions of the separable ops: gradients of their weights and of their inputs [2 edges,
-    /// batch, channels, height, width].
+    /// Inner pointwise convolutions of the separable ops: gradients of their weights and of their inputs
+    /// [2 edges, batch, channels, height, width].
     fn inner_convolutions(&self, node: usize, gradient: NormedGradient) -> Handle {
         let cell = &self.cell;
         let edges = node + 2;
