@@ -174,7 +174,10 @@ impl<F: Family> Search<F> {
         if let Some(measure) = evaluation {
             self.check_finite("the loss of the whole validation text", measure.loss, (self.step - 1, epoch))?;
         }
-        self.seconds += began.elapsed().as_secs_f64();
+        // An epoch's end that measures nothing takes no time: a search's seconds are then those of its steps.
+        if evaluation.is_some() || curvature.is_some() {
+            self.seconds += began.elapsed().as_secs_f64();
+        }
         let sums = std::mem::take(&mut self.sums);
         let mut events = vec![Event::Epoch {
             epoch,
