@@ -13,7 +13,7 @@ use darts_engine::{
 };
 use darts_tests::*;
 use serde_json::Value;
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Mutex};
 
 /// One op forward and backward in float32.
 const OP_TOLERANCE: f64 = 1e-4;
@@ -332,6 +332,35 @@ fn step_parity(name: &'static str, kernels: Kernels, device: &Device) {
 /// A tensor in float32 on another device.
 fn rounded<const D: usize>(tensor: &Tensor<D>, device: &Device) -> Tensor<D> {
     Tensor::from_data(tensor.clone().into_data(), (device, DType::F32))
+}
+
+#[test]
+fn a_kink_passes_only_with_both_sides_shown() {
+    let (golden, other) = ([1.0, 2.0], [1.0, 3.0]);
+    let golden_from = |first: u64| move |attempt: u64| if attempt < first { other.to_vec() } else { golden.to_vec() };
+    let compare = |most: usize, moved: &dyn Fn(u64) -> Vec<f32>, oracle: Option<&dyn Fn(u64) -> Vec<f32>>| {
+        let value = |found| Comparison {
+            what: "a value",
+            found,
+            golden: &golden,
+            distance: &relative_distance,
+            tolerance: 1e-6,
+            moved,
+            oracle,
+        };
+        std::panic::catch_unwind(AssertUnwindSafe(|| {
+            let mut kinks = Kinks::new("a test", most);
+            assert!(kinks.compare(&value(&golden)));
+            assert!(!kinks.compare(&value(&other)));
+            kinks.finish()
+        }))
+    };
+    assert_eq!(compare(1, &golden_from(3), None).unwrap(), ["a value"]);
+    assert_eq!(compare(1, &golden_from(MAX_PERTURBATIONS), Some(&golden_from(2))).unwrap(), ["a value"]);
+    assert!(compare(0, &golden_from(3), None).is_err(), "one kink too many");
+    assert!(compare(1, &golden_from(MAX_PERTURBATIONS + 1), None).is_err(), "the golden side does not appear");
+    assert!(compare(1, &golden_from(1), None).is_err(), "the other side does not appear");
+    assert!(compare(1, &golden_from(3), Some(&golden_from(1))).is_err(), "the other side is not the oracle's");
 }
 
 /// In the draw beside these tests nothing but the known kinks lies at one.

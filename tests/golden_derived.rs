@@ -122,6 +122,27 @@ fn parity(kernels: Kernels, place: (&Device, DType), tolerance: f64, most: usize
     }
 }
 
+/// With so large a bias in the stem no ReLU cuts any of its channels, and the BatchNorm behind each convolution takes the bias
+/// out: its gradient is zero, and float32 leaves a rounding error of which only the floor says that it is small.
+#[test]
+fn a_gradient_that_is_zero_in_theory_may_be_rounding() {
+    let golden = Golden::open("conv_derived");
+    for network in GoldenNetwork::all(&golden) {
+        let bias = network.net.layout().get("stem.1.bias").expect("the stem has a bias").range();
+        let mut weights = network.flat("param");
+        weights[bias.clone()].fill(10.0);
+        let exact = Tensor::<1>::from_data(weights.as_slice(), (&processor(), DType::F64));
+        let exact = read(network.pass(Kernels::Reference, &exact).gradient);
+        assert!(norm(&exact[bias]) < 1e-12 * norm(&exact), "{}: the bias is not taken out", network.name);
+        for (kernels, device) in
+            [(Kernels::Reference, processor()), (Kernels::Fused, processor()), (Kernels::Fused, device())]
+        {
+            let weights = Tensor::<1>::from_data(weights.as_slice(), &device);
+            network.compare_gradient(kernels, &weights, &exact, TOLERANCE, MAX_KINKS);
+        }
+    }
+}
+
 #[test]
 fn networks_of_the_paper_have_their_numbers_of_parameters() {
     let facts = golden_json("conv_facts");
