@@ -13,13 +13,13 @@ use darts_engine::{
 };
 use darts_tests::*;
 
-/// One op forward and backward in float32.
+/// Tolerance of one op, forward and backward in float32.
 const OP_TOLERANCE: f64 = 1e-4;
-/// A whole supernet: three cells deep, its float32 error some ten times that of one op.
+/// Tolerance of a supernet of three cells, whose float32 error is some ten times that of one op.
 const NETWORK_TOLERANCE: f64 = 1e-3;
-/// Scalars of five steps: loss and gradient norm.
+/// Tolerance of the scalars of five steps: loss and gradient norm.
 const SCALAR_TOLERANCE: f64 = 1e-3;
-/// The first steps of Adam divide a gradient by its own size: where a gradient is near zero its float32 sign decides.
+/// Tolerance of the alphas. The first steps of Adam divide a gradient by its own size, so near zero its float32 sign decides.
 /// Five steps move the alphas by up to 1.5e-3, as much as their initial size.
 const ALPHA_TOLERANCE: f64 = 5e-3;
 
@@ -68,7 +68,7 @@ fn five_first_order_search_steps_on_plain_ops() {
 #[test]
 fn five_first_order_search_steps_on_the_kernels() {
     search_parity("conv_search_order1", Order::First, Kernels::Fused, &device());
-    search_parity("conv_search_order1", Order::First, Kernels::Fused, &processor());
+    search_parity("conv_search_order1", Order::First, Kernels::Fused, &cpu());
 }
 
 #[test]
@@ -107,11 +107,11 @@ fn search_parity(name: &str, order: Order, kernels: Kernels, device: &Device) {
     let shape = net.alpha_shape();
     let initial = Tensor::from_data(TensorData::new(alphas("init"), shape), device);
     let mut search = Bilevel::from_parts(net, weights, initial);
-    let batch = |step: usize, half: &str| {
-        let labels: Vec<i32> = golden.values(&format!("step{step}.{half}.labels")).iter().map(|&l| l as i32).collect();
+    let batch = |step: usize, split: &str| {
+        let labels: Vec<i32> = golden.values(&format!("step{step}.{split}.labels")).iter().map(|&l| l as i32).collect();
         let count = labels.len();
         Minibatch {
-            images: golden.tensor(&format!("step{step}.{half}.images"), device),
+            images: golden.tensor(&format!("step{step}.{split}.images"), device),
             labels: Tensor::<1, Int>::from_data(TensorData::new(labels, [count]), device),
         }
     };

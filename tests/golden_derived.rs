@@ -10,7 +10,7 @@ use darts_engine::{
 use darts_tests::*;
 use std::collections::BTreeSet;
 
-/// A network of three cells in float32, as for the supernet.
+/// Tolerance of a network of three cells in float32, as for the supernet.
 const TOLERANCE: f64 = 1e-3;
 
 #[test]
@@ -21,7 +21,7 @@ fn loss_logits_and_every_gradient_in_plain_ops() {
 #[test]
 fn loss_logits_and_every_gradient_on_the_fused_kernels() {
     parity(Kernels::Fused, &device());
-    parity(Kernels::Fused, &processor());
+    parity(Kernels::Fused, &cpu());
 }
 
 fn parity(kernels: Kernels, device: &Device) {
@@ -37,7 +37,7 @@ fn parity(kernels: Kernels, device: &Device) {
             (0..).take_while(|l| golden.has(&parameter(&format!("cells.{l}.preprocess1.op.1.weight")))).count();
         let net = Network::new(CONVOLUTIONAL.published(name).unwrap(), Stem::Cifar10, channels, layers, classes, false)
             .on(kernels);
-        // Every name and shape is the authors', and none of theirs is missing.
+        // Every name and shape matches the authors', and none is missing.
         for p in net.layout().parameters() {
             assert_eq!(p.shape, golden.shape(&parameter(&p.name)), "{name} {}", p.name);
         }
@@ -64,8 +64,8 @@ fn parity(kernels: Kernels, device: &Device) {
             })
         };
         let Some(first) = far(pass.gradient) else { continue };
-        // At a ReLU's kink or a tie in a max pool there are two right gradients and rounding picks one: then weights that
-        // float32 hardly tells apart must give the golden one.
+        // At a ReLU's kink or a tie in a max pool two gradients are correct and rounding picks one: then weights changed
+        // within float32's rounding must give the golden one.
         let moved = |attempt| net.train_pass(&moved_by_rounding(&weights, attempt), &batch, 0.0, None).gradient;
         let attempt = (1..=40).find(|&attempt| far(moved(attempt)).is_none());
         let attempt = attempt.unwrap_or_else(|| panic!("{first}, and no better within rounding of the weights"));
