@@ -126,7 +126,7 @@ fn a_checkpoint_is_measured() {
     let number = |path: &str| figures.pointer(path).and_then(|v| v.as_f64()).unwrap_or_else(|| panic!("{path}"));
     // Weights and their momentum, in float32; the alphas and their moments, and the header.
     let state = number("/bytes") - 8.0 * number("/parameters");
-    assert!((3.0 * 4.0 * 224.0..20_000.0).contains(&state), "{state} bytes are no weights");
+    assert!((3.0 * 4.0 * 224.0..20_000.0).contains(&state), "{state} bytes are not the weights");
     let cost = (number("/read/median_ms") + number("/write/median_ms")) / 1e3;
     assert!(cost > 0.0 && number("/resume/median_ms") > 0.0 && number("/step_ms") > 0.0);
     assert!((number("/share") / (cost / (cost + 600.0)) - 1.0).abs() < 1e-9);

@@ -252,7 +252,7 @@ fn the_protocol_of_language_models_runs_once_and_resumes() {
     assert_eq!(cut.wait().unwrap().code(), Some(130));
     let resumed = reproduce_text(dir.path(), "cut", &[]).output().unwrap();
     let remarks = String::from_utf8(resumed.stderr).unwrap();
-    assert!(remarks.contains("cut/first/search-1.unfinished goes on after "), "{remarks}");
+    assert!(remarks.contains("cut/first/search-1.unfinished resumes after "), "{remarks}");
     fs::rename(dir.path().join("cut/random/brief-2"), dir.path().join("cut/random/brief-2.unfinished")).unwrap();
     fs::remove_file(dir.path().join("cut/random/brief-2.unfinished/events.jsonl")).unwrap();
     let once_more = document(&mut reproduce_text(dir.path(), "cut", &[]));

@@ -62,7 +62,7 @@ fn every_interrupted_run_is_resumed_to_its_end() {
         let output = command(dir.path(), &what).args(["--resume", run]).output().unwrap();
         let error = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.success(), "{run}: {error}");
-        assert!(error.starts_with(&format!("{run} goes on after ")), "{error}");
+        assert!(error.starts_with(&format!("{run} resumes after ")), "{error}");
         let now = fs::read(folder.join("events.jsonl")).unwrap();
         assert!(now.starts_with(&log), "{run}: what was reported before stays as it is");
         let end = events(&folder);

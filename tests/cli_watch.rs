@@ -142,7 +142,7 @@ fn a_recurrent_search_is_watched_paused_changed_stopped_and_resumed() {
     command.args(["--batch-size", "2", "--bptt", "4", "--epochs", "100000", "--report-every", "1", "--out", "run"]);
     let serving = Serving::search(command.args(["--page", "page", "--watch", "127.0.0.1:0"]));
     let mut stream = serving.listen(0);
-    let mut next = |wanted: &str| stream.by_ref().find(|(kind, _)| kind == wanted).expect("the search goes on").1;
+    let mut next = |wanted: &str| stream.by_ref().find(|(kind, _)| kind == wanted).expect("an event of that kind").1;
     let started = serde_json::from_str::<Event>(&next("message")).unwrap();
     assert!(matches!(started, Event::Started { .. }));
     assert_eq!(serving.control(r#"{"type":"pause"}"#).0, 200);
@@ -186,7 +186,7 @@ fn a_search_is_watched_paused_changed_and_stopped() {
     let dir = place();
     let serving = Serving::search(search(dir.path(), "run", "100000").args(["--watch", "127.0.0.1:0"]));
     let mut stream = serving.listen(0);
-    let mut next = |wanted: &str| stream.by_ref().find(|(kind, _)| kind == wanted).expect("the search goes on").1;
+    let mut next = |wanted: &str| stream.by_ref().find(|(kind, _)| kind == wanted).expect("an event of that kind").1;
     let parse = |line: &str| serde_json::from_str::<Event>(line).unwrap();
     assert!(matches!(parse(&next("message")), Event::Started { .. }));
     assert!(matches!(parse(&next("message")), Event::Step { step: 0, .. }));
