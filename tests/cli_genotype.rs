@@ -1,4 +1,4 @@
-//! `darts genotype` and `darts table` as a user meets them.
+//! `darts genotype` and `darts table`, run as programs.
 
 mod cli;
 
@@ -23,7 +23,7 @@ fn cells(value: Value) -> Genotype {
     serde_json::from_value(value).unwrap()
 }
 
-/// What `genotype show` says of an argument that it refuses, run in a folder.
+/// Error of `genotype show` in a folder for an argument that it refuses.
 fn refused(folder: &Path, what: &str) -> String {
     refusal(darts().current_dir(folder).args(["genotype", "show", what]), 1)
 }
@@ -72,19 +72,19 @@ fn files_in_json_and_python_are_read() {
 }
 
 #[test]
-fn cells_that_are_none_are_refused() {
+fn cells_that_are_not_well_formed_are_refused() {
     let dir = tempdir().unwrap();
-    let told = |what: &str| refused(dir.path(), what);
+    let refusal_of = |what: &str| refused(dir.path(), what);
     let known = "DARTS_V1, DARTS_V2, NASNet, AmoebaNet, PNASNet, ENAS";
     let unknown = format!("DARTS is not a published cell ({known}), a file, a run folder or a share code");
-    assert_eq!(told("DARTS"), unknown);
-    assert_eq!(told("."), ". holds no run: it has no config.json");
+    assert_eq!(refusal_of("DARTS"), unknown);
+    assert_eq!(refusal_of("."), ". holds no run: it has no config.json");
     let whole = serde_json::to_value(published("NASNet")).unwrap();
     let file = |change: &dyn Fn(&mut Value)| {
         let mut genotype = whole.clone();
         change(&mut genotype);
         fs::write(dir.path().join("cells.json"), genotype.to_string()).unwrap();
-        told("cells.json")
+        refusal_of("cells.json")
     };
     let op = file(&|cells| cells["normal"][4][0] = "sep_conv_9x9".into());
     assert!(op.starts_with("cells.json: normal[4][0]: unknown op \"sep_conv_9x9\" (known: none, "), "{op}");
@@ -99,7 +99,7 @@ fn cells_that_are_none_are_refused() {
 
     let text = |text: &str| {
         fs::write(dir.path().join("cells"), text).unwrap();
-        told("cells")
+        refusal_of("cells")
     };
     assert!(text("{\"normal\":").starts_with("cells: normal: EOF while parsing a value at line 1 column 10"));
     assert_eq!(text("Genotype(\n normal=x"), "cells: line 2, column 9: expected a list of (op, state), found x");
@@ -113,13 +113,13 @@ fn codes_with_errors_are_refused() {
     let code = published("DARTS_V1").code().unwrap();
     let wrong = code.replacen("s1", "d1", 1);
     for verb in ["show", "decode", "code"] {
-        let told = refusal(darts().args(["genotype", verb, &wrong]), 1);
+        let error = refusal(darts().args(["genotype", verb, &wrong]), 1);
         let start = format!("the share code {wrong} cannot be read: its check is {}, but the rest has ", &code[37..]);
-        assert!(told.starts_with(&start), "{told}");
+        assert!(error.starts_with(&start), "{error}");
     }
-    let told = refusal(darts().args(["genotype", "decode", "DARTS_V1"]), 1);
+    let error = refusal(darts().args(["genotype", "decode", "DARTS_V1"]), 1);
     let start = "the share code DARTS_V1 cannot be read: it does not begin with d1.";
-    assert!(told.starts_with(start), "{told}");
+    assert!(error.starts_with(start), "{error}");
     assert!(
         refusal(darts().args(["genotype", "show", "NASNet", "--format", "svg"]), 2).starts_with("invalid value 'svg'")
     );
@@ -146,7 +146,7 @@ fn random_cells_are_those_of_their_seed() {
     let first = cells(many[0]["genotype"].clone());
     let text = printed(&["genotype", "random", "--seed", "11"]);
     assert_eq!(text, format!("{}\n{first}", first.code().unwrap()));
-    // What one machine draws, every other must.
+    // Every machine must draw the same cells.
     assert_eq!(draw("0", "1")[0]["code"], json!("d1.d0s1s1m2t0s3d1e4.e0a1e0d2t1i2t0t3.6d1e"));
     assert!(
         refusal(darts().args(["genotype", "random", "--count", "0"]), 2).starts_with("invalid value '0' for '--count")
@@ -201,13 +201,13 @@ fn the_table_takes_any_cells() {
     let table = document(command.current_dir(dir.path()).args(["table", "mine.py", &random, "nasnet"]));
     let row = |i: usize, key: &str| table["rows"][i][key].clone();
     assert_eq!((row(0, "cell"), row(1, "cell"), row(2, "cell")), (json!("mine.py"), json!(random), json!("nasnet")));
-    // The paper's cell is known by what it is, whatever it is called.
+    // The paper's cell is recognised under any name.
     assert_eq!(row(0, "cifar10")["reported"][0]["network"], "DARTS (second order) + cutout");
     assert_eq!(row(1, "cifar10")["reported"], json!([]));
     assert!(row(1, "imagenet")["computed"]["macs"].as_u64().unwrap() > 100_000_000);
     let text = printed(&["table", &random]);
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
     assert_eq!(text.lines().filter(|line| line.starts_with(&random[..15])).count(), 2, "{text}");
-    let told = refusal(darts().args(["table", "nasnet", "none"]), 1);
-    assert!(told.starts_with("none is not a published cell ("), "{told}");
+    let error = refusal(darts().args(["table", "nasnet", "none"]), 1);
+    assert!(error.starts_with("none is not a published cell ("), "{error}");
 }

@@ -1,4 +1,4 @@
-//! `darts train imagenet`, `darts test imagenet` and searches on pictures in folders, as a user meets them.
+//! `darts train imagenet`, `darts test imagenet` and searches on pictures in folders, run as programs.
 
 mod cli;
 
@@ -68,8 +68,8 @@ fn events(dir: &Path, run: &str) -> Vec<Event> {
 #[test]
 fn a_network_trains_on_pictures_and_tests_alike_whatever_the_threads() {
     let dir = folder();
-    let told = document(&mut train(dir.path(), "run", 8, &["--threads", "1", "--seed", "3"]));
-    assert_eq!((&told["train_examples"], &told["epochs"]), (&json!(30), &json!(2)));
+    let report = document(&mut train(dir.path(), "run", 8, &["--threads", "1", "--seed", "3"]));
+    assert_eq!((&report["train_examples"], &report["epochs"]), (&json!(30), &json!(2)));
     let run = dir.path().join("run");
     let left = ["best.safetensors", "checkpoints", "config.json", "events.jsonl", "genotype.json", "last.safetensors"];
     assert_eq!(files(&run), left);
@@ -106,25 +106,25 @@ fn a_network_trains_on_pictures_and_tests_alike_whatever_the_threads() {
     document(&mut train(dir.path(), "sharp", 8, &["--seed", "3", "--label-smoothing", "0"]));
     assert!(weights("run") != weights("sharp"));
 
-    let told = document(&mut test(dir.path(), "run/last.safetensors", &["--batch-size", "5"]));
-    let found: Tested = serde_json::from_value(told["test"].clone()).unwrap();
+    let report = document(&mut test(dir.path(), "run/last.safetensors", &["--batch-size", "5"]));
+    let found: Tested = serde_json::from_value(report["test"].clone()).unwrap();
     assert_eq!((found.wrong, found.wrong_of_five, found.images), (last.wrong, Some(five), 12));
     assert!((found.loss - last.loss).abs() < 1e-3 * last.loss, "{found:?} {last:?}");
-    assert_eq!(told["top5_error"], json!(five as f64 / 12.0));
+    assert_eq!(report["top5_error"], json!(five as f64 / 12.0));
     let text = String::from_utf8(test(dir.path(), "run/last.safetensors", &[]).output().unwrap().stdout).unwrap();
     assert!(
         text.starts_with(&format!("test error {:.2}% ({} of 12), top-5 ", 100.0 * last.error(), last.wrong)),
         "{text}"
     );
 
-    // A network for the one is none for the other.
+    // Weights for ImageNet do not fit a network for CIFAR-10.
     let mut cifar = darts();
     cifar.current_dir(dir.path()).args(["test", "cifar10", "--arch", "DARTS_V2", "--data", "data", "--device", "cpu"]);
-    let told = refusal(cifar.args(["--weights", "run/last.safetensors"]), 1);
-    assert_eq!(told, "run/last.safetensors: weights of a network for ImageNet, not for CIFAR-10");
+    let error = refusal(cifar.args(["--weights", "run/last.safetensors"]), 1);
+    assert_eq!(error, "run/last.safetensors: weights of a network for ImageNet, not for CIFAR-10");
 }
 
-/// At the size that the auxiliary head is made for, on the machine's best device and on its processor.
+/// At the size that the auxiliary head is made for, on the machine's best device and on its CPU.
 #[test]
 fn devices_agree_on_a_network_with_its_auxiliary_head() {
     let dir = folder();
@@ -132,18 +132,18 @@ fn devices_agree_on_a_network_with_its_auxiliary_head() {
         let mut command = darts();
         command.current_dir(dir.path()).args(["train", "imagenet", "--arch", "DARTS_V1", "--data", "data"]);
         command.args(["--out", out, "--device", device, "--init-channels", "4", "--layers", "2", "--batch-size", "2"]);
-        let told = document(command.args(["--train-images", "4", "--epochs", "1", "--learning-rate", "0.001"]));
+        let report = document(command.args(["--train-images", "4", "--epochs", "1", "--learning-rate", "0.001"]));
         let Event::TrainStarted { auxiliary_parameters, .. } = &events(dir.path(), out)[0] else { unreachable!() };
         assert!(auxiliary_parameters.is_some_and(|count| count > 0));
-        (told["train"]["loss"].as_f64().unwrap(), told["test"]["loss"].as_f64().unwrap())
+        (report["train"]["loss"].as_f64().unwrap(), report["test"]["loss"].as_f64().unwrap())
     };
-    let (best, processor) = (loss("best", "auto"), loss("processor", "cpu"));
+    let (best, cpu) = (loss("best", "auto"), loss("cpu", "cpu"));
     let near = |a: f64, b: f64| (a - b).abs() < 1e-2 * b;
-    assert!(near(best.0, processor.0) && near(best.1, processor.1), "{best:?} {processor:?}");
+    assert!(near(best.0, cpu.0) && near(best.1, cpu.1), "{best:?} {cpu:?}");
 }
 
 #[test]
-fn broken_pictures_are_told_once_counted_and_left_out() {
+fn broken_pictures_are_reported_once_counted_and_left_out() {
     let dir = folder();
     let broken =
         ["train/class 1/0.JPEG", "train/class 4/2.png", "val/class 0/6.JPEG"].map(|file| format!("data/{file}"));
@@ -158,15 +158,15 @@ fn broken_pictures_are_told_once_counted_and_left_out() {
     assert!(output.status.success(), "{error}");
     assert_eq!(error.matches("data/train/class 1/0.JPEG is not a readable JPEG: ").count(), 1, "{error}");
     let events = events(dir.path(), "run");
-    let told: Vec<&str> = events
+    let reported: Vec<&str> = events
         .iter()
         .filter_map(|event| match event {
             Event::Unreadable { picture, .. } => Some(picture.as_str()),
             _ => None,
         })
         .collect();
-    assert_eq!(told.len(), 3, "{told:?}");
-    assert!(broken.iter().all(|file| told.contains(&file.as_str())), "{told:?}");
+    assert_eq!(reported.len(), 3, "{reported:?}");
+    assert!(broken.iter().all(|file| reported.contains(&file.as_str())), "{reported:?}");
     // Every picture is drawn in every epoch, and a broken one may be drawn in place of another.
     for event in &events {
         if let Event::TrainEpoch { unreadable, .. } = event {
@@ -175,12 +175,12 @@ fn broken_pictures_are_told_once_counted_and_left_out() {
     }
     let Some(Event::TrainFinished { test: TestResult::Images(last), .. }) = events.last() else { unreachable!() };
     assert_eq!((last.images, last.unreadable), (11, 1));
-    let told = document(&mut test(dir.path(), "run/last.safetensors", &[]));
-    assert_eq!(told["test"]["images"], json!(11));
-    let unreadable = told["unreadable"][0].as_str().unwrap();
+    let report = document(&mut test(dir.path(), "run/last.safetensors", &[]));
+    assert_eq!(report["test"]["images"], json!(11));
+    let unreadable = report["unreadable"][0].as_str().unwrap();
     assert!(unreadable.starts_with("data/val/class 0/6.JPEG is not a readable JPEG: "), "{unreadable}");
 
-    // Taken up again in the middle of an epoch it ends alike, down to what was told and counted before.
+    // Resumed in the middle of an epoch, it ends alike, including the pictures reported and counted before.
     let weights = || fs::read(dir.path().join("run/last.safetensors")).unwrap();
     let (whole, checkpoints) = (weights(), dir.path().join("run/checkpoints"));
     let steps: Vec<String> = files(&checkpoints).into_iter().filter(|file| file.starts_with("step-")).collect();
@@ -193,12 +193,12 @@ fn broken_pictures_are_told_once_counted_and_left_out() {
 }
 
 #[test]
-fn folders_and_sizes_that_are_not_right_are_refused() {
+fn unfit_folders_and_sizes_are_refused() {
     let dir = folder();
-    let told = |more: &[&str]| {
-        let told = refusal(&mut train(dir.path(), "run", 8, more), 1);
+    let refused = |more: &[&str]| {
+        let error = refusal(&mut train(dir.path(), "run", 8, more), 1);
         assert!(!dir.path().join("run").exists());
-        told
+        error
     };
     let mut odd = darts();
     odd.current_dir(dir.path()).args(["train", "imagenet", "--arch", "DARTS_V2", "--data", "data", "--out", "run"]);
@@ -207,20 +207,20 @@ fn folders_and_sizes_that_are_not_right_are_refused() {
     head.current_dir(dir.path()).args(["train", "imagenet", "--arch", "DARTS_V2", "--data", "data", "--out", "run"]);
     let head = refusal(head.args(["--image-size", "64"]), 1);
     assert_eq!(head, "image-size must be 224 or 256 unless auxiliary-weight is 0, not 64");
-    let told_31 = told(&["--train-images", "31"]);
-    assert_eq!(told_31, "train-images is 31, but the data has 30 training images");
-    assert_eq!(told(&["--label-smoothing", "1"]), "label-smoothing must be from 0 to below 1, not 1");
-    assert_eq!(told(&["--learning-rate-decay", "0"]), "learning-rate-decay must be above 0 to 1, not 0");
+    let too_many = refused(&["--train-images", "31"]);
+    assert_eq!(too_many, "train-images is 31, but the data has 30 training images");
+    assert_eq!(refused(&["--label-smoothing", "1"]), "label-smoothing must be from 0 to below 1, not 1");
+    assert_eq!(refused(&["--learning-rate-decay", "0"]), "learning-rate-decay must be above 0 to 1, not 0");
 
     fs::create_dir(dir.path().join("data/train/empty")).unwrap();
-    assert_eq!(told(&[]), "data/train/empty has no pictures (.jpg, .jpeg or .png)");
+    assert_eq!(refused(&[]), "data/train/empty has no pictures (.jpg, .jpeg or .png)");
     fs::remove_dir(dir.path().join("data/train/empty")).unwrap();
     write(&dir.path().join("data/val/other/1.jpg"), [8, 8], [0; 3], 1);
-    assert_eq!(told(&[]), "data/val/other is a class that data/train does not have");
+    assert_eq!(refused(&[]), "data/val/other is a class that data/train does not have");
     fs::remove_dir_all(dir.path().join("data/val")).unwrap();
-    assert_eq!(told(&[]), "data has no folder val, with the pictures to test on");
+    assert_eq!(refused(&[]), "data has no folder val, with the pictures to test on");
     fs::rename(dir.path().join("data/train"), dir.path().join("data/training")).unwrap();
-    assert_eq!(told(&[]), "data has no folder train");
+    assert_eq!(refused(&[]), "data has no folder train");
     assert_eq!(files(dir.path()), ["data"]);
 }
 
@@ -238,8 +238,8 @@ fn a_search_takes_pictures_of_any_classes() {
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{error}");
     assert!(error.contains("data/train/class 2/9.jpg is neither JPEG nor PNG: left out"), "{error}");
-    let told = document(&mut search("large", &["--image-size", "48", "--quiet"]));
-    assert_eq!((&told["train_examples"], &told["valid_examples"]), (&json!(15), &json!(15)));
+    let report = document(&mut search("large", &["--image-size", "48", "--quiet"]));
+    assert_eq!((&report["train_examples"], &report["valid_examples"]), (&json!(15), &json!(15)));
     let config: Value = serde_json::from_slice(&fs::read(dir.path().join("large/config.json")).unwrap()).unwrap();
     assert_eq!(config["data"]["name"], json!("data"));
     let mut odd = search("odd", &["--image-size", "42", "--quiet"]);
@@ -251,8 +251,8 @@ fn a_search_takes_pictures_of_any_classes() {
     assert!(!dir.path().join("odd").exists());
 
     let mut show = darts();
-    let told = document(show.current_dir(dir.path()).args(["data", "show", "data", "--quiet"]));
-    assert_eq!((&told["train_images"], &told["classes"][5]["name"]), (&json!(30), &json!("class 5")));
+    let report = document(show.current_dir(dir.path()).args(["data", "show", "data", "--quiet"]));
+    assert_eq!((&report["train_images"], &report["classes"][5]["name"]), (&json!(30), &json!("class 5")));
 }
 
 #[test]
@@ -260,9 +260,9 @@ fn decoding_is_measured() {
     let dir = folder();
     let mut bench = darts();
     bench.current_dir(dir.path()).args(["bench", "decode", "--data", "data", "--threads", "2", "--seconds", "1"]);
-    let told = document(&mut bench);
-    let number = |path: &str| told.pointer(path).and_then(Value::as_f64).unwrap_or_else(|| panic!("{path}"));
-    assert_eq!((number("/pictures"), number("/threads"), &told["generated"]), (30.0, 2.0, &json!(false)));
+    let report = document(&mut bench);
+    let number = |path: &str| report.pointer(path).and_then(Value::as_f64).unwrap_or_else(|| panic!("{path}"));
+    assert_eq!((number("/pictures"), number("/threads"), &report["generated"]), (30.0, 2.0, &json!(false)));
     let rate = number("/images_per_second");
     assert!((rate - number("/images") / number("/seconds")).abs() < 1e-6 * rate);
     assert!(

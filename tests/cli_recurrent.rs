@@ -1,4 +1,4 @@
-//! `darts search recurrent`, `darts train ptb` and `darts test ptb` as a user meets them.
+//! `darts search recurrent`, `darts train ptb` and `darts test ptb`, run as programs.
 
 mod cli;
 
@@ -128,31 +128,31 @@ fn a_device_for_text_is_found() {
     let dir = folder();
     let begun = |out: &str, more: &[&str]| {
         let output = search(dir.path(), out, &[more, &["--epochs", "1"]].concat()).output().unwrap();
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.success(), "{told}");
-        let Event::Started { backend, .. } = events(dir.path(), out).remove(0) else { panic!("{told}") };
+        let remarks = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{remarks}");
+        let Event::Started { backend, .. } = events(dir.path(), out).remove(0) else { panic!("{remarks}") };
         let config = TextRun::open(dir.path().join(out)).unwrap().config;
-        (config.device, config.search.unwrap().kernels, backend, told)
+        (config.device, config.search.unwrap().kernels, backend, remarks)
     };
-    let (device, kernels, backend, told) = begun("found", &[]);
-    let said = told.contains("no GPU here: computing on the CPU, which is faster than the software adapter ");
+    let (device, kernels, backend, remarks) = begun("found", &[]);
+    let is_reported = remarks.contains("no GPU here: computing on the CPU, which is faster than the software adapter ");
     assert_eq!(kernels, Kernels::Fused);
-    assert_eq!((device, said), (DeviceChoice::Auto, backend == "Burn flex"), "{backend} {told}");
+    assert_eq!((device, is_reported), (DeviceChoice::Auto, backend == "Burn flex"), "{backend} {remarks}");
     let (device, kernels, ..) = begun("plain", &["--device", "cpu", "--kernels", "reference"]);
     assert_eq!((device, kernels), (DeviceChoice::Cpu, Kernels::Reference));
-    // What was begun goes on where it was.
+    // A run resumes on the device that it began on.
     for out in ["found", "plain"] {
         let output = darts().current_dir(dir.path()).args(["search", "recurrent", "--resume", out]).output().unwrap();
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.success() && told.contains(&format!("{out} is finished:")), "{told}");
-        assert!(!told.contains("may round differently"), "{told}");
+        let remarks = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success() && remarks.contains(&format!("{out} is finished:")), "{remarks}");
+        assert!(!remarks.contains("may round differently"), "{remarks}");
     }
 }
 
 #[test]
 fn the_same_seed_gives_the_same_search() {
     let dir = folder();
-    let told = |out: &str, seed: &str, order: &str| {
+    let outcome = |out: &str, seed: &str, order: &str| {
         let cpu = ["--device", "cpu", "--quiet", "--epochs", "1", "--seed", seed, "--order", order];
         let result = document(&mut search(dir.path(), out, &cpu));
         assert_eq!(result["run"], json!(out));
@@ -168,10 +168,10 @@ fn the_same_seed_gives_the_same_search() {
         (config.order, events)
     };
     for (order, word) in [(Order::First, "first"), (Order::Second, "second")] {
-        let once = told(&format!("{word}-once"), "5", word);
+        let once = outcome(&format!("{word}-once"), "5", word);
         assert_eq!(once.0, order);
-        assert_eq!(once, told(&format!("{word}-again"), "5", word));
-        assert_ne!(once.1[1], told(&format!("{word}-other"), "6", word).1[1]);
+        assert_eq!(once, outcome(&format!("{word}-again"), "5", word));
+        assert_ne!(once.1[1], outcome(&format!("{word}-other"), "6", word).1[1]);
     }
 }
 
@@ -232,9 +232,9 @@ fn a_training_run_leaves_weights_that_test_alike() {
         command
     };
     for arch in ["run", "DARTS_V1"] {
-        let told: Measure = serde_json::from_value(document(&mut tested(arch, &[]))["test"].clone()).unwrap();
-        // The windows are of another length, which rounds otherwise.
-        assert!((told.loss - test.loss).abs() < 1e-5 * test.loss, "{told:?} {test:?}");
+        let found: Measure = serde_json::from_value(document(&mut tested(arch, &[]))["test"].clone()).unwrap();
+        // Windows of another length round differently.
+        assert!((found.loss - test.loss).abs() < 1e-5 * test.loss, "{found:?} {test:?}");
     }
     let other = refusal(&mut tested("ENAS", &[]), 1);
     assert_eq!(other, "run/best.safetensors: weights of another architecture: rnns.0._Ws.8 is missing");
@@ -264,12 +264,12 @@ fn the_same_seed_gives_the_same_weights() {
 }
 
 #[test]
-fn what_makes_no_run_is_refused() {
+fn invalid_settings_and_data_are_refused() {
     let dir = folder();
-    let told = |code: i32, more: &[&str]| {
-        let told = refusal(&mut search(dir.path(), "run", more), code);
+    let refused = |code: i32, more: &[&str]| {
+        let error = refusal(&mut search(dir.path(), "run", more), code);
         assert!(!dir.path().join("run").exists(), "{more:?}");
-        told
+        error
     };
     for (flag, value, why) in [
         ("--batch-size", "1", "batch-size must be at least 2, not 1"),
@@ -282,23 +282,23 @@ fn what_makes_no_run_is_refused() {
         ("--train-file", "none", "cannot read none: No such file or directory (os error 2)"),
         ("--data", "none", "cannot read none: No such file or directory (os error 2)"),
     ] {
-        assert_eq!(told(1, &["--device", "cpu", flag, value]), why);
+        assert_eq!(refused(1, &["--device", "cpu", flag, value]), why);
     }
-    // Of a period that the columns are whole periods of, so that all stand at one word all the time.
+    // The columns are whole periods of a repeated text, so that all are always at the same word.
     fs::write(dir.path().join("alike"), "a b c d e\n".repeat(32)).unwrap();
     let alike = ["--train-file", "alike", "--device", "cpu", "--dropout-input", "0"];
     let apart = "all 8 columns of alike begin with \"a\", but BatchNorm cannot normalise states that are all the same: \
                  change batch-size, or set dropout-input above 0";
-    assert_eq!(told(1, &[&alike[..], &["--dropout-cell-input", "0"]].concat()), apart);
+    assert_eq!(refused(1, &[&alike[..], &["--dropout-cell-input", "0"]].concat()), apart);
     document(&mut search(dir.path(), "apart", &alike));
     fs::write(dir.path().join("bad"), b"good\nba\xffd").unwrap();
-    assert_eq!(told(1, &["--valid-file", "bad"]), "bad is not UTF-8 text: byte 8, on line 2, is invalid");
+    assert_eq!(refused(1, &["--valid-file", "bad"]), "bad is not UTF-8 text: byte 8, on line 2, is invalid");
     fs::write(dir.path().join("bad"), "\n").unwrap();
-    assert_eq!(told(1, &["--test-file", "bad"]), "bad has no words");
+    assert_eq!(refused(1, &["--test-file", "bad"]), "bad has no words");
     fs::rename(dir.path().join("text/train.txt"), dir.path().join("all.txt")).unwrap();
     let missing = "text has no train text: train.txt or ptb.train.txt or wiki.train.tokens is missing, but a corpus \
                    needs train, valid and test";
-    assert_eq!(told(1, &[]), missing);
+    assert_eq!(refused(1, &[]), missing);
     document(&mut search(dir.path(), "found", &["--train-file", "all.txt", "--device", "cpu", "--epochs", "1"]));
 
     let fails = refusal(
@@ -309,8 +309,8 @@ fn what_makes_no_run_is_refused() {
         ),
         1,
     );
-    let told = "a lower learning-rate or grad-clip usually helps; the last good checkpoint is the one after ";
-    assert!(fails.contains(told), "{fails}");
+    let hint = "a lower learning-rate or grad-clip usually helps; the last good checkpoint is the one after ";
+    assert!(fails.contains(hint), "{fails}");
     assert_eq!(events(dir.path(), "fails").last(), Some(&Event::Failed { message: fails }));
 
     let arch = refusal(&mut train(dir.path(), "net", &["--train-file", "all.txt", "--arch", "NASNet"]), 1);
@@ -332,14 +332,14 @@ fn what_makes_no_run_is_refused() {
         "http://127.0.0.1:1/",
         "--quiet",
     ]);
-    let nobody = refusal(&mut fetch, 1);
-    assert!(nobody.starts_with("cannot fetch http://127.0.0.1:1/ptb.train.txt: "), "{nobody}");
+    let unreachable = refusal(&mut fetch, 1);
+    assert!(unreachable.starts_with("cannot fetch http://127.0.0.1:1/ptb.train.txt: "), "{unreachable}");
     assert!(!dir.path().join("new").exists());
     fs::create_dir_all(dir.path().join("old/ptb")).unwrap();
     fs::write(dir.path().join("old/ptb/ptb.train.txt"), "mine").unwrap();
     let other = refusal(darts().current_dir(dir.path()).args(["data", "fetch", "ptb", "--out", "old"]), 1);
     assert!(other.starts_with("old/ptb/ptb.train.txt has MD5 "), "{other}");
-    assert!(Run::<Convolutional>::open(dir.path().join("found")).is_err(), "a run on text is told from one on images");
+    assert!(Run::<Convolutional>::open(dir.path().join("found")).is_err(), "a run on text is not one on images");
 }
 
 #[test]

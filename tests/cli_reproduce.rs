@@ -1,4 +1,4 @@
-//! `darts reproduce` as a user meets it.
+//! `darts reproduce`, run as a program.
 
 mod cli;
 
@@ -42,7 +42,7 @@ fn changed(path: &Path) -> SystemTime {
 }
 
 #[test]
-fn the_protocol_runs_once_and_goes_on_where_it_was() {
+fn the_protocol_runs_once_and_resumes() {
     let dir = folder();
     let searchers = ["--searcher", "first,random"];
     let mut report = document(&mut reproduce(dir.path(), "out", &searchers));
@@ -51,12 +51,12 @@ fn the_protocol_runs_once_and_goes_on_where_it_was() {
     let (first, random) = (&report["rows"][0], &report["rows"][1]);
     assert_eq!((&first["searcher"], &random["searcher"]), (&json!("first"), &json!("random")));
 
-    // Each row has its cells, the best of which by validation were trained, and what is printed follows from that.
+    // The best cells of each row by validation were trained, and the printed figures follow from them.
     for (row, count) in [(first, 2), (random, 3)] {
         let candidates = row["candidates"].as_array().unwrap();
         assert_eq!(candidates.len(), count);
         let wrong = |candidate: &Value| candidate["brief"]["wrong"].as_u64().unwrap();
-        assert!(candidates.iter().all(|candidate| candidate["brief"]["images"] == json!(20)), "the half held out");
+        assert!(candidates.iter().all(|candidate| candidate["brief"]["images"] == json!(20)), "the images held out");
         let best = (0..count).min_by_key(|&i| wrong(&candidates[i])).unwrap();
         for (i, candidate) in candidates.iter().enumerate() {
             let runs = candidate["runs"].as_array().unwrap();
@@ -96,7 +96,7 @@ fn the_protocol_runs_once_and_goes_on_where_it_was() {
         report["scaled"].as_array().unwrap().iter().map(|scaled| scaled["what"].as_str().unwrap()).collect();
     assert!(["training images", "searches", "epochs", "cells", "runs"].iter().all(|what| scaled.contains(what)));
 
-    // A second time nothing is done again, and the report is the same.
+    // A second run repeats no stage, and the report is the same.
     let stage = out.join("first/search-1/events.jsonl");
     let before = changed(&stage);
     let again = reproduce(dir.path(), "out", &searchers).output().unwrap();
@@ -109,7 +109,7 @@ fn the_protocol_runs_once_and_goes_on_where_it_was() {
     assert!(text.contains("These sizes differ from the paper's") && text.contains("epochs 1 (600)"), "{text}");
     assert!(text.contains(" than random (standard error of the difference "), "{text}");
 
-    // A stage that was interrupted is done again, to the same end.
+    // An interrupted stage is repeated, with the same result.
     fs::rename(out.join("random/brief-2"), out.join("random/brief-2.unfinished")).unwrap();
     fs::remove_file(out.join("random/brief-2.unfinished/events.jsonl")).unwrap();
     let mut once_more = document(&mut reproduce(dir.path(), "out", &searchers));
@@ -137,8 +137,8 @@ fn all_cells_may_be_trained_and_other_settings_are_another_reproduction() {
     let other = reproduce(dir.path(), "out", &["--searcher", "random", "--select", "all", "--quiet"]);
     let mut changed = darts();
     changed.current_dir(dir.path()).args(other.get_args().map(|arg| if arg == "7" { "8".as_ref() } else { arg }));
-    let told = refusal(&mut changed, 1);
-    assert_eq!(told, "out/random/train-1-1 was made with other settings; name another folder or move it away");
+    let error = refusal(&mut changed, 1);
+    assert_eq!(error, "out/random/train-1-1 was made with other settings; name another folder or move it away");
     let twice = refusal(&mut reproduce(dir.path(), "new", &["--order", "first,first"]), 1);
     assert_eq!(twice, "--searcher names the same searcher twice");
     let none = refusal(&mut reproduce(dir.path(), "new", &["--searcher", "genetic"]), 2);
@@ -188,7 +188,7 @@ fn without_times(mut report: Value) -> Value {
 }
 
 #[test]
-fn the_protocol_of_language_models_runs_once_and_goes_on_where_it_was() {
+fn the_protocol_of_language_models_runs_once_and_resumes() {
     let dir = tempdir().unwrap();
     write_texts(&dir.path().join("text"));
     let report = document(&mut reproduce_text(dir.path(), "out", &[]));
@@ -200,7 +200,7 @@ fn the_protocol_of_language_models_runs_once_and_goes_on_where_it_was() {
         assert_eq!(row["searcher"], json!(name));
         let candidates = row["candidates"].as_array().unwrap();
         assert_eq!(candidates.len(), count);
-        // The best by validation perplexity is trained; of a single one there is no choice.
+        // The best by validation perplexity is trained; a single one needs no selection.
         let brief = |i: &usize| candidates[*i]["brief"]["valid"]["loss"].as_f64().unwrap_or(0.0);
         let best = (0..count).min_by(|i, j| brief(i).total_cmp(&brief(j))).unwrap();
         assert!(candidates.iter().all(|candidate| candidate.get("brief").is_some() == (count > 1)));
@@ -210,7 +210,7 @@ fn the_protocol_of_language_models_runs_once_and_goes_on_where_it_was() {
         for text in ["valid", "test"] {
             let of = |run: &Value| number(&run[text]["perplexity"]);
             let (mean, half) = ((of(&runs[0]) + of(&runs[1])) / 2.0, (of(&runs[0]) - of(&runs[1])).abs() / 2.0);
-            assert!((number(&row[format!("{text}_perplexity")]) - mean).abs() < 1e-6 * mean, "JSON tells float32");
+            assert!((number(&row[format!("{text}_perplexity")]) - mean).abs() < 1e-6 * mean, "JSON holds float32");
             assert!((number(&row[format!("{text}_deviation")]) - half * 2f64.sqrt()).abs() < 1e-6 * mean);
             assert!(half > 0.0, "each training has a seed of its own");
         }
@@ -230,7 +230,7 @@ fn the_protocol_of_language_models_runs_once_and_goes_on_where_it_was() {
     assert_eq!(searched.config.search.as_ref().unwrap().seed, 8);
     assert_eq!(searched.genotype().unwrap(), cells(&rows[0])[1]);
 
-    // What the paper reports is told apart from what was measured.
+    // The paper's figures are listed separately from the measured ones.
     let again = reproduce_text(dir.path(), "out", &[]).output().unwrap();
     let (text, remarks) = (String::from_utf8(again.stdout).unwrap(), String::from_utf8(again.stderr).unwrap());
     assert_eq!(remarks.matches(": already done").count(), 2 + 2 + 3 + 3 * 2, "{remarks}");
@@ -241,7 +241,7 @@ fn the_protocol_of_language_models_runs_once_and_goes_on_where_it_was() {
     let reported = report["reported_ptb"].as_array().unwrap();
     assert_eq!(reported.iter().filter(|row| row["cell"] == json!("DARTS_V2")).count(), 1);
 
-    // A stage that was interrupted goes on from its checkpoint, and one that lost its log is done again, to the same end.
+    // An interrupted stage resumes from its checkpoint, and one that lost its log is repeated, with the same result.
     let mut cut = reproduce_text(dir.path(), "cut", &[]).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let log = dir.path().join("cut/first/search-1.unfinished/events.jsonl");
     while fs::read(&log).map_or(0, |log| log.iter().filter(|byte| **byte == b'\n').count()) < 2 {
@@ -252,7 +252,7 @@ fn the_protocol_of_language_models_runs_once_and_goes_on_where_it_was() {
     assert_eq!(cut.wait().unwrap().code(), Some(130));
     let resumed = reproduce_text(dir.path(), "cut", &[]).output().unwrap();
     let remarks = String::from_utf8(resumed.stderr).unwrap();
-    assert!(remarks.contains("cut/first/search-1.unfinished goes on after "), "{remarks}");
+    assert!(remarks.contains("cut/first/search-1.unfinished resumes after "), "{remarks}");
     fs::rename(dir.path().join("cut/random/brief-2"), dir.path().join("cut/random/brief-2.unfinished")).unwrap();
     fs::remove_file(dir.path().join("cut/random/brief-2.unfinished/events.jsonl")).unwrap();
     let once_more = document(&mut reproduce_text(dir.path(), "cut", &[]));
@@ -262,6 +262,6 @@ fn the_protocol_of_language_models_runs_once_and_goes_on_where_it_was() {
     let same = reproduce_text(dir.path(), "out", &["--quiet"]);
     let mut other = darts();
     other.current_dir(dir.path()).args(same.get_args().map(|arg| if arg == "5" { "6".as_ref() } else { arg }));
-    let told = refusal(&mut other, 1);
-    assert_eq!(told, "out/first/brief-1 was made with other settings; name another folder or move it away");
+    let error = refusal(&mut other, 1);
+    assert_eq!(error, "out/first/brief-1 was made with other settings; name another folder or move it away");
 }

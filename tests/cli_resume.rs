@@ -1,4 +1,4 @@
-//! Runs that are killed, interrupted, starved of room and damaged, and taken up again.
+//! Runs that are killed, interrupted, damaged or run out of disk space, and then resumed.
 
 mod cli;
 
@@ -44,7 +44,7 @@ const TRAIN: [&str; 2] = ["train", "cifar10"];
 const TEXT_SEARCH: [&str; 2] = ["search", "recurrent"];
 const TEXT_TRAIN: [&str; 2] = ["train", "ptb"];
 
-/// Settings of a search of eight steps in two epochs, but for its channels.
+/// Settings of a search of eight steps in two epochs, without its channels.
 const SMALL_SEARCH: [&str; 12] = [
     "--data",
     "few.packed",
@@ -59,14 +59,14 @@ const SMALL_SEARCH: [&str; 12] = [
     "--report-every",
     "3",
 ];
-/// What is fastest for a search of that size.
-const PROCESSOR: [&str; 4] = ["--device", "cpu", "--init-channels", "2"];
+/// Fastest device and channels for a search of that size.
+const ON_CPU: [&str; 4] = ["--device", "cpu", "--init-channels", "2"];
 
 fn search(more: &[&'static str]) -> Vec<&'static str> {
-    [&SMALL_SEARCH[..], &PROCESSOR, more].concat()
+    [&SMALL_SEARCH[..], &ON_CPU, more].concat()
 }
 
-/// Settings of a training run of ten steps in two epochs, with all that draws random numbers.
+/// Settings of a training run of ten steps in two epochs, with everything that draws random numbers.
 fn training() -> Vec<&'static str> {
     let network = ["--arch", "DARTS_V2", "--init-channels", "4", "--layers", "3", "--batch-size", "8"];
     [&["--data", "few.packed", "--device", "cpu", "--epochs", "2", "--report-every", "1"], &network[..]].concat()
@@ -79,13 +79,13 @@ fn text_search(more: &[&'static str]) -> Vec<&'static str> {
     [&SMALL_TEXT[..], &["--epochs", "2", "--report-every", "3"], more].concat()
 }
 
-/// Six epochs, the weights of the last of which are averaged.
+/// Settings of six epochs, the last with averaged weights.
 fn text_training(more: &[&'static str]) -> Vec<&'static str> {
     let training = ["--arch", "DARTS_V1", "--epochs", "6", "--patience", "1", "--report-every", "3", "--device", "cpu"];
     [&SMALL_TEXT[..], &training, more].concat()
 }
 
-/// Runs to the end; standard error.
+/// Runs a command to its end and returns standard error.
 fn done(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
@@ -102,7 +102,7 @@ fn events(run: &Path) -> Vec<Event> {
     events.unwrap().map(Result::unwrap).collect()
 }
 
-/// All that a run leaves but the time it took: events, and every file of weights or state.
+/// Results of a run except times: events, and every file of weights or state.
 fn left(run: &Path) -> (Vec<Value>, Vec<(String, Vec<u32>)>) {
     let events = events(run);
     let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect();
@@ -117,7 +117,7 @@ fn left(run: &Path) -> (Vec<Value>, Vec<(String, Vec<u32>)>) {
     (timeless(&events), weights)
 }
 
-/// The checkpoints of a run, the last last.
+/// Checkpoints of a run, the last one last.
 fn checkpoints(run: &Path) -> Vec<PathBuf> {
     let folder = run.join(CHECKPOINTS_FOLDER);
     files(&folder).into_iter().filter(|file| file.starts_with("step-")).map(|file| folder.join(file)).collect()
@@ -131,7 +131,7 @@ fn lines(run: &Path) -> usize {
     fs::read(run.join("events.jsonl")).map_or(0, |log| log.iter().filter(|byte| **byte == b'\n').count())
 }
 
-/// Starts a command that nobody listens to.
+/// Starts a command whose output is not read.
 fn spawn(command: &mut Command) -> Child {
     command.arg("--quiet").stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
@@ -150,7 +150,7 @@ fn rounds(usual: usize) -> usize {
     std::env::var("DARTS_KILL_ROUNDS").map_or(usual, |text| text.parse().expect("DARTS_KILL_ROUNDS is a number"))
 }
 
-/// Kills a run again and again at random moments, takes it up each time, and compares with one that was left in peace.
+/// Kills a run repeatedly at random moments, resumes it each time, and compares it with an uninterrupted one.
 fn killed_at_random(what: [&str; 2], settings: &[&str], kills: usize, seed: u64) {
     let dir = folder();
     let began = Instant::now();
@@ -161,7 +161,7 @@ fn killed_at_random(what: [&str; 2], settings: &[&str], kills: usize, seed: u64)
     let (run, mut killed, mut attempt) = (dir.path().join("killed"), 0, 0);
     while killed < kills {
         attempt += 1;
-        // Some save after every step, some after epochs only.
+        // Some save after every step, others after epochs only.
         let minutes = if rng.random_bool(0.5) { "0" } else { "10" };
         let place = if run.join("config.json").exists() {
             command(dir.path(), &what, &["--resume", "killed", "--checkpoint-minutes", minutes])
@@ -171,8 +171,8 @@ fn killed_at_random(what: [&str; 2], settings: &[&str], kills: usize, seed: u64)
         let mut child = spawn(&mut { place });
         sleep(took.mul_f64(rng.random_range(0.0..1.1)));
         if let Some(status) = child.try_wait().unwrap() {
-            assert!(status.success(), "attempt {attempt}: {}", told(child));
-            // It got to its end: compare, and begin again.
+            assert!(status.success(), "attempt {attempt}: {}", stderr_of(child));
+            // It finished: compare, and start over.
             same(&left(&run), &whole);
             fs::remove_dir_all(&run).unwrap();
             continue;
@@ -189,7 +189,7 @@ fn killed_at_random(what: [&str; 2], settings: &[&str], kills: usize, seed: u64)
     assert!(!files(&run).iter().any(|file| file.starts_with(".darts-")), "{:?}", files(&run));
 }
 
-fn told(child: Child) -> String {
+fn stderr_of(child: Child) -> String {
     String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap()
 }
 
@@ -205,39 +205,39 @@ fn same(found: &(Vec<Value>, Vec<(String, Vec<u32>)>), expected: &(Vec<Value>, V
 }
 
 #[test]
-fn a_search_on_fused_kernels_that_is_killed_goes_on_bit_for_bit() {
+fn a_search_on_fused_kernels_that_is_killed_resumes_bit_for_bit() {
     let settings = [&SMALL_SEARCH[..], &["--init-channels", "4", "--order", "second"]].concat();
     killed_at_random(SEARCH, &settings, rounds(2), 1);
 }
 
 #[test]
-fn a_search_on_plain_ops_that_is_killed_goes_on_bit_for_bit() {
+fn a_search_on_plain_ops_that_is_killed_resumes_bit_for_bit() {
     killed_at_random(SEARCH, &search(&["--order", "second"]), rounds(4), 2);
 }
 
 #[test]
-fn a_training_run_that_is_killed_goes_on_bit_for_bit() {
+fn a_training_run_that_is_killed_resumes_bit_for_bit() {
     killed_at_random(TRAIN, &training(), rounds(8), 3);
 }
 
 #[test]
-fn a_text_search_that_is_killed_goes_on_bit_for_bit() {
+fn a_text_search_that_is_killed_resumes_bit_for_bit() {
     killed_at_random(TEXT_SEARCH, &text_search(&["--order", "second", "--device", "cpu"]), rounds(4), 4);
 }
 
 #[test]
-fn a_text_search_on_fused_kernels_that_is_killed_goes_on_bit_for_bit() {
+fn a_text_search_on_fused_kernels_that_is_killed_resumes_bit_for_bit() {
     let one_epoch = [&SMALL_TEXT[..], &["--epochs", "1", "--report-every", "3", "--kernels", "fused"]].concat();
     killed_at_random(TEXT_SEARCH, &one_epoch, rounds(2), 5);
 }
 
 #[test]
-fn a_text_training_run_that_is_killed_goes_on_bit_for_bit() {
+fn a_text_training_run_that_is_killed_resumes_bit_for_bit() {
     killed_at_random(TEXT_TRAIN, &text_training(&[]), rounds(6), 6);
 }
 
 #[test]
-fn a_run_on_text_goes_on_from_any_step() {
+fn a_run_on_text_resumes_from_any_step() {
     let dir = folder();
     for (what, settings) in [
         (TEXT_SEARCH, text_search(&["--order", "first", "--device", "cpu"])),
@@ -259,7 +259,7 @@ fn a_run_on_text_goes_on_from_any_step() {
             fs::remove_dir_all(dir.path().join("again")).unwrap();
         }
 
-        // Damaged files are passed over, and so is what they followed.
+        // Damaged checkpoints are skipped, and so are the events after the last intact one.
         let damaged = copy(&run, "damaged", 7);
         let checkpoint = |step: usize| damaged.join(CHECKPOINTS_FOLDER).join(format!("step-{step:09}.checkpoint"));
         let mut bytes = fs::read(checkpoint(7)).unwrap();
@@ -267,12 +267,12 @@ fn a_run_on_text_goes_on_from_any_step() {
         bytes[middle] ^= 4;
         fs::write(checkpoint(7), &bytes).unwrap();
         fs::write(checkpoint(6), &bytes[..middle]).unwrap();
-        let told = done(&mut command(dir.path(), &what, &["--resume", "damaged"]));
-        assert_eq!(told.matches(" is truncated or corrupt: its checksum does not match\n").count(), 2, "{told}");
-        assert!(told.contains("\ndamaged resumes after 5 steps; "), "{told}");
+        let remarks = done(&mut command(dir.path(), &what, &["--resume", "damaged"]));
+        assert_eq!(remarks.matches(" is truncated or corrupt: its checksum does not match\n").count(), 2, "{remarks}");
+        assert!(remarks.contains("\ndamaged resumes after 5 steps; "), "{remarks}");
         same(&left(&damaged), &whole);
 
-        // A run goes on as what it is, with the text that it had.
+        // A run resumes only by its own command, and on its own text.
         copy(&run, "other", 5);
         let resume =
             |what: [&str; 2], more: &[&str]| command(dir.path(), &what, &[&["--resume", "other"], more].concat());
@@ -302,7 +302,7 @@ fn a_run_on_text_goes_on_from_any_step() {
 
 #[test]
 #[cfg(unix)]
-fn an_interrupted_run_on_text_saves_its_step_and_goes_on() {
+fn an_interrupted_run_on_text_saves_its_step_and_resumes() {
     let dir = folder();
     let run = dir.path().join("run");
     let long = ["--device", "cpu", "--epochs", "12", "--report-every", "1"];
@@ -318,12 +318,12 @@ fn an_interrupted_run_on_text_saves_its_step_and_goes_on() {
         assert_eq!(output.status.code(), Some(130), "{error}");
         let step = step_of(checkpoints(&run).last().unwrap());
         assert_eq!(error, format!("darts: interrupted after {step} steps, all saved; --resume continues from there\n"));
-        let told = done(&mut command(dir.path(), &what, &["--resume", "run"]));
-        assert!(told.starts_with(&format!("run resumes after {step} steps\n")), "{told}");
+        let remarks = done(&mut command(dir.path(), &what, &["--resume", "run"]));
+        assert!(remarks.starts_with(&format!("run resumes after {step} steps\n")), "{remarks}");
         done(command(dir.path(), &what, &settings("whole")).arg("--quiet"));
         same(&left(&run), &left(&dir.path().join("whole")));
         let shown = document(&mut command(dir.path(), &what, &["--resume", "run"]));
-        assert_eq!(shown["epochs"], Value::from(12), "a run that is over is shown once more");
+        assert_eq!(shown["epochs"], Value::from(12), "the result of a finished run is shown again");
         for run in ["run", "whole"] {
             fs::remove_dir_all(dir.path().join(run)).unwrap();
         }
@@ -332,7 +332,7 @@ fn an_interrupted_run_on_text_saves_its_step_and_goes_on() {
 
 #[test]
 #[cfg(unix)]
-fn an_interrupted_run_saves_its_step_and_goes_on() {
+fn an_interrupted_run_saves_its_step_and_resumes() {
     let dir = folder();
     let at = |out| search(&["--out", out]);
     done(&mut command(dir.path(), &SEARCH, &at("whole")));
@@ -361,14 +361,14 @@ fn an_interrupted_run_saves_its_step_and_goes_on() {
     assert!(error.starts_with("run resumes after "), "{error}");
     same(&left(&run), &left(&dir.path().join("whole")));
 
-    // Time adds up over all parts.
+    // Times add up over all parts.
     let events = events(&run);
     let steps: f64 =
         events.iter().map(|event| if let Event::Step { seconds, .. } = event { *seconds } else { 0.0 }).sum();
     let Some(Event::Finished { seconds, .. }) = events.last() else { panic!("{:?}", events.last()) };
     assert!((seconds - steps).abs() < 1e-6 * steps, "{seconds} in all, {steps} in steps");
 
-    // A run that is over is shown once more.
+    // The result of a finished run is shown again.
     let shown = document(&mut command(dir.path(), &SEARCH, &["--resume", "run"]));
     assert_eq!((&shown["epochs"], shown["seconds"].as_f64()), (&2.into(), Some(*seconds)));
     assert_eq!(
@@ -377,7 +377,7 @@ fn an_interrupted_run_saves_its_step_and_goes_on() {
     );
 }
 
-/// A finished search in `dir/whole` that kept a checkpoint of each of its eight steps.
+/// Runs a search in `dir/whole` that keeps a checkpoint of each of its eight steps.
 fn kept(dir: &Path) -> PathBuf {
     let every = ["--out", "whole", "--checkpoint-minutes", "0", "--keep", "99", "--quiet"];
     done(&mut command(dir, &SEARCH, &search(&every)));
@@ -386,7 +386,7 @@ fn kept(dir: &Path) -> PathBuf {
     run
 }
 
-/// A copy of a run as it was after `step` steps, with the log of all of them.
+/// Copy of a run after `step` steps, with the log of all steps.
 fn copy(run: &Path, name: &str, step: usize) -> PathBuf {
     let to = run.with_file_name(name);
     fs::create_dir_all(to.join(CHECKPOINTS_FOLDER)).unwrap();
@@ -400,7 +400,7 @@ fn copy(run: &Path, name: &str, step: usize) -> PathBuf {
 }
 
 #[test]
-fn damaged_files_are_noticed_and_the_last_whole_state_is_used() {
+fn damaged_files_are_skipped_and_the_last_intact_state_is_used() {
     let dir = folder();
     let run = kept(dir.path());
     let whole = left(&run);
@@ -412,24 +412,24 @@ fn damaged_files_are_noticed_and_the_last_whole_state_is_used() {
     };
     let checkpoint = |step: usize| format!("checkpoints/step-{step:09}.checkpoint");
 
-    // What follows the checkpoint is thrown away.
+    // Events after the checkpoint are discarded.
     let six = copy(&run, "six", 6);
     fs::write(six.join(".darts-abc"), "half").unwrap();
     fs::write(six.join("checkpoints/.darts-def"), "half").unwrap();
-    let told = done(&mut resume("six"));
+    let remarks = done(&mut resume("six"));
     assert!(
-        told.starts_with("six resumes after 6 steps; 4 lines of its log after that will be written again\n"),
-        "{told}"
+        remarks.starts_with("six resumes after 6 steps; 4 lines of its log after that will be written again\n"),
+        "{remarks}"
     );
     same(&left(&six), &whole);
     assert_eq!(files(&six), ["checkpoints", "config.json", "events.jsonl", "genotype.json"]);
-    // Three are kept without another word.
+    // Three checkpoints are kept by default.
     assert_eq!(
         files(&six.join("checkpoints")),
         ["lock", "step-000000005.checkpoint", "step-000000006.checkpoint", "step-000000008.checkpoint"]
     );
 
-    // A flipped bit, a cut, and a log cut in the middle of a line.
+    // A flipped bit, a truncated file, an empty file, and a log truncated in the middle of a line.
     let bits = copy(&run, "bits", 6);
     change(&bits.join(checkpoint(6)), &|bytes| {
         let middle = bytes.len() / 2;
@@ -438,26 +438,26 @@ fn damaged_files_are_noticed_and_the_last_whole_state_is_used() {
     change(&bits.join(checkpoint(5)), &|bytes| bytes.truncate(bytes.len() - 1));
     change(&bits.join(checkpoint(4)), &Vec::clear);
     change(&bits.join("events.jsonl"), &|bytes| bytes.truncate(bytes.len() - 40));
-    let told = done(&mut resume("bits"));
+    let remarks = done(&mut resume("bits"));
     let corrupt = "is truncated or corrupt: its checksum does not match";
     let expected = [6, 5, 4].map(|step| format!("skipped: bits/{} {corrupt}\n", checkpoint(step))).concat();
-    assert!(told.starts_with(&(expected + "bits resumes after 3 steps; 8 lines of its log ")), "{told}");
+    assert!(remarks.starts_with(&(expected + "bits resumes after 3 steps; 8 lines of its log ")), "{remarks}");
     same(&left(&bits), &whole);
 
-    // A log that lost what a checkpoint follows.
+    // A log that is shorter than at the checkpoint.
     let log = copy(&run, "log", 3);
     let events = fs::read(log.join("events.jsonl")).unwrap();
     let ends: Vec<usize> = (0..events.len()).filter(|&at| events[at] == b'\n').collect();
     fs::write(log.join("events.jsonl"), &events[..ends[2] + 20]).unwrap();
-    let told = done(&mut resume("log"));
-    assert!(told.starts_with(&format!("skipped: log/events.jsonl: has only {} of the ", ends[2] + 20)), "{told}");
+    let remarks = done(&mut resume("log"));
+    assert!(remarks.starts_with(&format!("skipped: log/events.jsonl: has only {} of the ", ends[2] + 20)), "{remarks}");
     assert!(
-        told.contains("\nlog resumes after 2 steps; 1 line of its log after that will be written again\n"),
-        "{told}"
+        remarks.contains("\nlog resumes after 2 steps; 1 line of its log after that will be written again\n"),
+        "{remarks}"
     );
     same(&left(&log), &whole);
 
-    // Nothing that will do: said, and left as it is.
+    // Without a usable checkpoint, the run is refused and stays as it is.
     let none = copy(&run, "none", 1);
     change(&none.join("events.jsonl"), &|bytes| bytes[5] ^= 1);
     let before = fs::read(none.join("events.jsonl")).unwrap();
@@ -467,48 +467,48 @@ fn damaged_files_are_noticed_and_the_last_whole_state_is_used() {
     assert_eq!(refusal(&mut resume("none"), 1), "none cannot be resumed: it has no checkpoint");
     assert_eq!(fs::read(none.join("events.jsonl")).unwrap(), before);
 
-    // Stopped before its first step.
+    // A run that stopped before its first step.
     let new = copy(&run, "new", 0);
     fs::remove_dir_all(new.join("checkpoints")).unwrap();
     fs::write(new.join("events.jsonl"), &events[..30]).unwrap();
-    let told = done(&mut resume("new"));
-    assert!(told.starts_with("new starts anew; 1 line of its log after that will be written again\n"), "{told}");
+    let remarks = done(&mut resume("new"));
+    assert!(remarks.starts_with("new starts anew; 1 line of its log after that will be written again\n"), "{remarks}");
     same(&left(&new), &whole);
 }
 
 #[test]
-fn a_run_goes_on_as_what_it_is() {
+fn a_run_resumes_with_its_own_settings() {
     let dir = folder();
     let run = kept(dir.path());
     let resume = |name: &str, more: &[&str]| command(dir.path(), &SEARCH, &[&["--resume", name], more].concat());
     copy(&run, "run", 4);
     for (flag, value) in [("--epochs", "3"), ("--batch-size", "2"), ("--out", "other"), ("--device", "cpu")] {
-        let told = refusal(&mut resume("run", &[flag, value]), 2);
+        let error = refusal(&mut resume("run", &[flag, value]), 2);
         let expected =
             format!("{flag} does not go with --resume: the run keeps the settings in its config.json (see --help)");
-        assert_eq!(told, expected);
+        assert_eq!(error, expected);
     }
-    let told = refusal(&mut resume("run", &["--data", "textures"]), 1);
-    assert!(told.starts_with("textures is not the data of the run: it is textures, 2000 training and "), "{told}");
-    let told = refusal(&mut command(dir.path(), &TRAIN, &["--resume", "run"]), 1);
-    assert_eq!(told, "run holds no training run on CIFAR-10");
-    let told = refusal(&mut resume("nowhere", &[]), 1);
-    assert_eq!(told, "cannot read nowhere/config.json: No such file or directory (os error 2)");
+    let error = refusal(&mut resume("run", &["--data", "textures"]), 1);
+    assert!(error.starts_with("textures is not the data of the run: it is textures, 2000 training and "), "{error}");
+    let error = refusal(&mut command(dir.path(), &TRAIN, &["--resume", "run"]), 1);
+    assert_eq!(error, "run holds no training run on CIFAR-10");
+    let error = refusal(&mut resume("nowhere", &[]), 1);
+    assert_eq!(error, "cannot read nowhere/config.json: No such file or directory (os error 2)");
     fs::create_dir(dir.path().join("empty")).unwrap();
     assert_eq!(refusal(&mut resume("empty", &[]), 1), "empty holds no run: it has no config.json");
     assert!(files(&dir.path().join("empty")).is_empty());
     let needed = refusal(&mut command(dir.path(), &SEARCH, &[]), 2);
     assert!(needed.contains("required arguments were not provided: --data <PATH> --out <RUN>"), "{needed}");
     for (flag, value) in [("--keep", "0"), ("--checkpoint-minutes", "-1"), ("--checkpoint-minutes", "nan")] {
-        let told = refusal(&mut resume("run", &[&format!("{flag}={value}")]), 2);
-        assert!(told.starts_with(&format!("invalid value '{value}' for '{flag} <")), "{told}");
+        let error = refusal(&mut resume("run", &[&format!("{flag}={value}")]), 2);
+        assert!(error.starts_with(&format!("invalid value '{value}' for '{flag} <")), "{error}");
     }
 
-    // The same data may be elsewhere by now.
+    // The data may have moved.
     fs::create_dir(dir.path().join("moved")).unwrap();
     fs::rename(dir.path().join("few.packed"), dir.path().join("moved/data")).unwrap();
-    let told = refusal(&mut resume("run", &[]), 1);
-    assert_eq!(told, "cannot read few.packed: No such file or directory (os error 2)");
+    let error = refusal(&mut resume("run", &[]), 1);
+    assert_eq!(error, "cannot read few.packed: No such file or directory (os error 2)");
     done(&mut resume("run", &["--data", "moved/data", "--keep", "1"]));
     same(&left(&dir.path().join("run")), &left(&run));
     assert_eq!(files(&dir.path().join("run/checkpoints")), ["lock", "step-000000008.checkpoint"]);
@@ -516,10 +516,10 @@ fn a_run_goes_on_as_what_it_is() {
     let other = copy(&run, "other", 4);
     let config = fs::read_to_string(other.join("config.json")).unwrap();
     fs::write(other.join("config.json"), config.replace("\"epochs\": 2", "\"epochs\": 3")).unwrap();
-    let told = refusal(&mut resume("other", &["--data", "moved/data"]), 1);
+    let error = refusal(&mut resume("other", &["--data", "moved/data"]), 1);
     let expected = "other/config.json was changed since other/checkpoints/step-000000004.checkpoint was written, but a run \
                     resumes only with the settings that it began with";
-    assert_eq!(told, expected);
+    assert_eq!(error, expected);
 }
 
 #[test]
@@ -529,16 +529,16 @@ fn a_folder_has_one_writer() {
         search(&["--out", "run"]).into_iter().map(|word| if word == "17" { "40" } else { word }).collect();
     let mut child = spawn(&mut command(dir.path(), &SEARCH, &settings));
     wait_for(&dir.path().join("run"), 2, &mut child);
-    let told = refusal(&mut command(dir.path(), &SEARCH, &["--resume", "run"]), 1);
+    let error = refusal(&mut command(dir.path(), &SEARCH, &["--resume", "run"]), 1);
     let exists = refusal(&mut command(dir.path(), &SEARCH, &settings), 1);
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(told, "run is being written by another process");
+    assert_eq!(error, "run is being written by another process");
     assert_eq!(exists, "run already holds a run; name another folder or move it away");
 }
 
 #[test]
-fn numbers_that_are_none_leave_the_last_good_state() {
+fn numbers_that_are_not_finite_leave_the_last_good_state() {
     let dir = folder();
     let wild = ["--out", "run", "--learning-rate", "1e30", "--checkpoint-minutes", "0", "--quiet"];
     for (what, settings, hint) in [
@@ -547,14 +547,14 @@ fn numbers_that_are_none_leave_the_last_good_state() {
         (TEXT_SEARCH, text_search(&["--device", "cpu"]), "a lower learning-rate or grad-clip usually helps"),
         (TEXT_TRAIN, text_training(&[]), "a lower learning-rate or grad-clip usually helps"),
     ] {
-        let told = refusal(&mut command(dir.path(), &what, &[&settings[..], &wild].concat()), 1);
+        let error = refusal(&mut command(dir.path(), &what, &[&settings[..], &wild].concat()), 1);
         let run = dir.path().join("run");
         let step = step_of(checkpoints(&run).last().unwrap());
         let plural = if step == 1 { "" } else { "s" };
         let end = format!("{hint}; the last good checkpoint is the one after {step} step{plural}");
-        assert!(told.contains(&format!(" at step {step} of epoch 0: ")) && told.ends_with(&end), "{told}");
-        assert_eq!(events(&run).pop(), Some(Event::Failed { message: told }));
-        // No file of weights holds a number that is none.
+        assert!(error.contains(&format!(" at step {step} of epoch 0: ")) && error.ends_with(&end), "{error}");
+        assert_eq!(events(&run).pop(), Some(Event::Failed { message: error }));
+        // No file of weights holds a number that is not finite.
         for file in checkpoints(&run) {
             assert_eq!(Checkpoint::from_bytes(&fs::read(file).unwrap()).unwrap().state.not_finite(), None);
         }
@@ -563,7 +563,7 @@ fn numbers_that_are_none_leave_the_last_good_state() {
     }
 }
 
-/// A disk of one mebibyte, where the system lets this user have one.
+/// File system of one mebibyte, where this user may mount one.
 #[cfg(target_os = "linux")]
 struct SmallDisk(PathBuf);
 
@@ -592,39 +592,39 @@ impl Drop for SmallDisk {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_full_disk_stops_a_run_that_then_goes_on() {
+fn a_full_disk_stops_a_run_that_then_resumes() {
     let dir = folder();
     let settings = |out: &'static str| search(&["--out", out, "--checkpoint-minutes", "0", "--keep", "99", "--quiet"]);
     done(&mut command(dir.path(), &SEARCH, &settings("whole")));
     let whole = left(&dir.path().join("whole"));
     let Some(disk) = SmallDisk::mount(&dir.path().join("disk")) else {
-        // No right to mount: a limit on the size of files does what it can.
+        // Without the right to mount, a limit on file sizes stands in for it.
         let limited = "trap '' XFSZ; ulimit -f 16; exec \"$0\" \"$@\"";
         let darts = command(dir.path(), &SEARCH, &settings("run"));
         let mut shell = Command::new("sh");
         shell.current_dir(dir.path()).args(["-c", limited]).arg(darts.get_program()).args(darts.get_args());
-        let told = refusal(&mut shell, 1);
-        assert!(told.starts_with("cannot write run/") && told.contains("File too large"), "{told}");
+        let error = refusal(&mut shell, 1);
+        assert!(error.starts_with("cannot write run/") && error.contains("File too large"), "{error}");
         done(&mut command(dir.path(), &SEARCH, &["--resume", "run"]));
         return same(&left(&dir.path().join("run")), &whole);
     };
-    let told = refusal(&mut command(dir.path(), &SEARCH, &settings("disk/run")), 1);
+    let error = refusal(&mut command(dir.path(), &SEARCH, &settings("disk/run")), 1);
     let run = dir.path().join("disk/run");
     let step = step_of(checkpoints(&run).last().unwrap());
-    assert!(step > 0, "some fitted");
+    assert!(step > 0, "some checkpoints fit");
     let expected = format!(
         "cannot write disk/run/checkpoints/step-{:09}.checkpoint: No space left on device (os error 28); the last good \
          checkpoint is the one after {step} step",
         step + 1
     );
-    assert!(told.starts_with(&expected), "{told}");
+    assert!(error.starts_with(&expected), "{error}");
     assert!(checkpoints(&run).iter().all(|file| Checkpoint::from_bytes(&fs::read(file).unwrap()).is_ok()));
-    // Nothing can be written at all.
+    // A read-only file system.
     disk.remount("ro");
-    let told = refusal(&mut command(dir.path(), &SEARCH, &["--resume", "disk/run"]), 1);
-    assert_eq!(told, "cannot write disk/run/checkpoints/lock: Read-only file system (os error 30)");
-    let told = refusal(&mut command(dir.path(), &SEARCH, &settings("disk/other")), 1);
-    assert_eq!(told, "cannot write disk/other: Read-only file system (os error 30)");
+    let error = refusal(&mut command(dir.path(), &SEARCH, &["--resume", "disk/run"]), 1);
+    assert_eq!(error, "cannot write disk/run/checkpoints/lock: Read-only file system (os error 30)");
+    let error = refusal(&mut command(dir.path(), &SEARCH, &settings("disk/other")), 1);
+    assert_eq!(error, "cannot write disk/other: Read-only file system (os error 30)");
     disk.remount("rw,size=20m");
     done(&mut command(dir.path(), &SEARCH, &["--resume", "disk/run"]));
     same(&left(&run), &whole);

@@ -1,4 +1,4 @@
-//! `darts search conv` as a user meets it.
+//! `darts search conv`, run as a program.
 
 mod cli;
 
@@ -23,7 +23,7 @@ fn search(out: &Path, more: &[&str]) -> Command {
     command
 }
 
-/// The events of a run, checked to be in order and complete.
+/// Events of a run, checked to be complete and in order.
 fn events(run: &Run<Convolutional>) -> Vec<Event> {
     let events: Vec<Event> = run.events().unwrap().map(Result::unwrap).collect();
     let Event::Started {
@@ -85,7 +85,7 @@ fn a_search_leaves_a_whole_run() {
 #[test]
 fn the_same_seed_gives_the_same_run() {
     let dir = tempdir().unwrap();
-    let told = |out: &str, seed: &str, order: &str| {
+    let outcome = |out: &str, seed: &str, order: &str| {
         let out = dir.path().join(out);
         let result = document(&mut search(&out, &["--device", "cpu", "--seed", seed, "--order", order, "--quiet"]));
         assert_eq!(result["run"], json!(out));
@@ -100,10 +100,10 @@ fn the_same_seed_gives_the_same_run() {
         (config.order, timeless(&events))
     };
     for (order, word) in [(Order::First, "first"), (Order::Second, "second")] {
-        let once = told(&format!("{word} once"), "5", word);
+        let once = outcome(&format!("{word} once"), "5", word);
         assert_eq!(once.0, order);
-        assert_eq!(once, told(&format!("{word} again"), "5", word));
-        assert_ne!(once.1[1], told(&format!("{word} other"), "6", word).1[1]);
+        assert_eq!(once, outcome(&format!("{word} again"), "5", word));
+        assert_ne!(once.1[1], outcome(&format!("{word} other"), "6", word).1[1]);
     }
 }
 
@@ -116,29 +116,29 @@ fn quiet_means_nothing_on_standard_error() {
 }
 
 #[test]
-fn a_search_that_fails_says_so_at_the_end_of_its_log() {
+fn a_search_that_fails_ends_its_log_with_the_error() {
     let dir = tempdir().unwrap();
     let out = dir.path().join("run");
-    let told = refusal(&mut search(&out, &["--device", "cpu", "--quiet", "--learning-rate", "1e30"]), 1);
-    assert!(told.contains(" at step ") && told.contains("a lower learning-rate, grad-clip or "), "{told}");
+    let error = refusal(&mut search(&out, &["--device", "cpu", "--quiet", "--learning-rate", "1e30"]), 1);
+    assert!(error.contains(" at step ") && error.contains("a lower learning-rate, grad-clip or "), "{error}");
     let run = Run::<Convolutional>::open(&out).unwrap();
     let last = run.events().unwrap().map(Result::unwrap).last();
-    assert_eq!(last, Some(Event::Failed { message: told }));
+    assert_eq!(last, Some(Event::Failed { message: error }));
     assert_eq!(files(&out), ["checkpoints", "config.json", "events.jsonl"]);
     let unfinished = refusal(darts().args(["genotype", "show"]).arg(&out), 1);
     assert_eq!(unfinished, format!("{} has no genotype.json: its search has not finished", out.display()));
 }
 
 #[test]
-fn settings_that_make_no_search_are_refused() {
+fn settings_out_of_range_are_refused() {
     let dir = tempdir().unwrap();
     let out = dir.path().join("run");
-    let told = |code: i32, more: &[&str]| {
+    let refused = |code: i32, more: &[&str]| {
         let mut command = darts();
         command.args(["search", "conv", "--data", "textures", "--out"]).arg(&out).args(more);
-        let told = refusal(&mut command, code);
+        let error = refusal(&mut command, code);
         assert!(!out.exists(), "{more:?}");
-        told
+        error
     };
     for (flag, value, why) in [
         ("--epochs", "0", "epochs must be at least 1, not 0"),
@@ -164,9 +164,9 @@ fn settings_that_make_no_search_are_refused() {
         ("--arch-beta2", "-1", "arch-beta2 must be from 0 to below 1, not -1"),
         ("--arch-weight-decay", "-1", "arch-weight-decay must be 0 or more, not -1"),
     ] {
-        assert_eq!(told(1, &[flag, value]), why);
+        assert_eq!(refused(1, &[flag, value]), why);
     }
-    let large = told(1, &["--device", "cpu", "--init-channels", "1000"]);
+    let large = refused(1, &["--device", "cpu", "--init-channels", "1000"]);
     assert!(large.starts_with("init-channels and layers make a network of "), "{large}");
     for (flag, value) in [
         ("--epochs", "many"),
@@ -177,16 +177,16 @@ fn settings_that_make_no_search_are_refused() {
         ("--kernels", "fast"),
         ("--learning-rate", "slow"),
     ] {
-        let told = told(2, &[flag, value]);
-        assert!(told.starts_with(&format!("invalid value '{value}' for '{flag} <")), "{told}");
+        let error = refused(2, &[flag, value]);
+        assert!(error.starts_with(&format!("invalid value '{value}' for '{flag} <")), "{error}");
     }
-    assert!(told(2, &["--epoch", "3"]).starts_with("unexpected argument '--epoch' found"));
+    assert!(refused(2, &["--epoch", "3"]).starts_with("unexpected argument '--epoch' found"));
 }
 
 #[test]
 fn places_that_cannot_be_used_are_refused() {
     let dir = tempdir().unwrap();
-    let told = |data: &str, out: &str| {
+    let refused = |data: &str, out: &str| {
         let mut command = darts();
         command.current_dir(dir.path()).args(["search", "conv", "--data", data, "--out", out]);
         refusal(&mut command, 1)
@@ -194,11 +194,11 @@ fn places_that_cannot_be_used_are_refused() {
     fs::write(dir.path().join("file"), "mine").unwrap();
     fs::create_dir(dir.path().join("old")).unwrap();
     fs::write(dir.path().join("old/events.jsonl"), "mine").unwrap();
-    assert_eq!(told("textures", "file"), "file is not a folder");
-    assert_eq!(told("textures", "file/run"), "file is not a folder");
-    assert_eq!(told("textures", "old"), "old already holds a run; name another folder or move it away");
-    assert_eq!(told("none", "run"), "cannot read none: No such file or directory (os error 2)");
-    assert!(told("file", "run").starts_with("file is a file of an unknown kind; "));
+    assert_eq!(refused("textures", "file"), "file is not a folder");
+    assert_eq!(refused("textures", "file/run"), "file is not a folder");
+    assert_eq!(refused("textures", "old"), "old already holds a run; name another folder or move it away");
+    assert_eq!(refused("none", "run"), "cannot read none: No such file or directory (os error 2)");
+    assert!(refused("file", "run").starts_with("file is a file of an unknown kind; "));
     assert_eq!(files(dir.path()), ["file", "old"]);
     assert_eq!(files(&dir.path().join("old")), ["events.jsonl"]);
     for file in ["file", "old/events.jsonl"] {

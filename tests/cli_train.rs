@@ -1,4 +1,4 @@
-//! `darts train cifar10` and `darts test cifar10` as a user meets them.
+//! `darts train cifar10` and `darts test cifar10`, run as programs.
 
 mod cli;
 
@@ -104,7 +104,7 @@ fn a_training_run_leaves_weights_that_test_alike() {
         assert!((rate - expected_rate).abs() < 1e-12 && (drop - expected_drop).abs() < 1e-12, "{rate} {drop}");
     }
 
-    // The test command finds what the run told, and told again on standard output.
+    // The test command reproduces the result that the run reported and printed on standard output.
     let Some(&Event::TrainFinished {
         test: TestResult::Images(last), best: TestResult::Images(best), best_epoch, ..
     }) = events.last()
@@ -117,24 +117,24 @@ fn a_training_run_leaves_weights_that_test_alike() {
     assert!(text.starts_with(&format!("{last}\n")), "{text}");
     for (file, expected) in [("run/last.safetensors", last), ("run/best.safetensors", best)] {
         for arch in ["run", "DARTS_V2"] {
-            // The run computed on the machine's best device, this test on its processor.
-            let told = document(&mut test(dir.path(), file, arch));
-            let found: Tested = serde_json::from_value(told["test"].clone()).unwrap();
+            // The run computed on the machine's best device, this test on its CPU.
+            let report = document(&mut test(dir.path(), file, arch));
+            let found: Tested = serde_json::from_value(report["test"].clone()).unwrap();
             assert_eq!((found.wrong, found.images), (expected.wrong, expected.images));
             assert!((found.loss - expected.loss).abs() < 1e-3 * expected.loss, "{found:?} {expected:?}");
-            assert_eq!(told["test_error"], json!(expected.wrong as f64 / 25.0));
+            assert_eq!(report["test_error"], json!(expected.wrong as f64 / 25.0));
         }
     }
-    // The best device repeats itself too, weights to the bit.
+    // The best device repeats the run too, with the same bits of weights.
     document(&mut train(dir.path(), "again", &["--arch", "darts_v2", "--test-every", "2"]));
     assert_eq!(timeless(&self::events(dir.path(), "again")), timeless(&events));
     for file in ["best.safetensors", "last.safetensors"] {
         assert!(fs::read(run.join(file)).unwrap() == fs::read(dir.path().join("again").join(file)).unwrap(), "{file}");
     }
 
-    let told = test(dir.path(), "run/last.safetensors", "run").output().unwrap();
-    let told = String::from_utf8(told.stdout).unwrap();
-    assert!(told.starts_with(&format!("{last}, loss ")), "{told}");
+    let output = test(dir.path(), "run/last.safetensors", "run").output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.starts_with(&format!("{last}, loss ")), "{printed}");
 }
 
 #[test]
@@ -142,8 +142,8 @@ fn the_same_seed_gives_the_same_run_and_weights() {
     let dir = folder();
     let run = |out: &str, more: &[&str]| {
         let fixed = ["--arch", "NASNet", "--device", "cpu", "--quiet", "--train-images", "32"];
-        let told = document(&mut train(dir.path(), out, &[&fixed[..], more].concat()));
-        assert_eq!((&told["run"], &told["train_examples"]), (&json!(out), &json!(32)));
+        let report = document(&mut train(dir.path(), out, &[&fixed[..], more].concat()));
+        assert_eq!((&report["run"], &report["train_examples"]), (&json!(out), &json!(32)));
         let weights = fs::read(dir.path().join(out).join("last.safetensors")).unwrap();
         (timeless(&events(dir.path(), out)), weights)
     };
@@ -158,7 +158,7 @@ fn the_same_seed_gives_the_same_run_and_weights() {
         let seed: &[&str] = if out == "seed" { &[] } else { &["--seed", "5"] };
         assert!(run(out, &[&more[..], seed].concat()).1 != once.1, "{more:?}");
     }
-    // Without an auxiliary head there are no weights of one.
+    // Without an auxiliary head there are no weights for it.
     let head = |run: &str| {
         let bytes = fs::read(dir.path().join(run).join("last.safetensors")).unwrap();
         SafeTensors::deserialize(&bytes).unwrap().names().iter().any(|name| name.starts_with("auxiliary_head."))
@@ -173,29 +173,29 @@ fn weights_that_do_not_fit_are_refused() {
     let dir = folder();
     document(&mut train(dir.path(), "run", &["--arch", "DARTS_V1", "--device", "cpu"]));
     let other = "weights of another architecture";
-    let told = refusal(&mut test(dir.path(), "run/last.safetensors", "AmoebaNet"), 1);
-    assert_eq!(told, format!("run/last.safetensors: {other}: cells.0._ops.2.op.1.weight is missing"));
-    let told = refusal(&mut test(dir.path(), "run/last.safetensors", "NASNet"), 1);
+    let error = refusal(&mut test(dir.path(), "run/last.safetensors", "AmoebaNet"), 1);
+    assert_eq!(error, format!("run/last.safetensors: {other}: cells.0._ops.2.op.1.weight is missing"));
+    let error = refusal(&mut test(dir.path(), "run/last.safetensors", "NASNet"), 1);
     let first = "cells.0._ops.0.op.1.weight is [4, 1, 3, 3], but the architecture has [4, 1, 5, 5]";
-    assert_eq!(told, format!("run/last.safetensors: {other}: {first}"));
-    // Cells with fewer weights: all of theirs are there, and others too.
+    assert_eq!(error, format!("run/last.safetensors: {other}: {first}"));
+    // Cells with fewer weights: the file has all of theirs, and others too.
     let mut cells = published("DARTS_V1");
     let normal = &mut cells.cells_mut()[0];
     normal.ops[7].0 = Op::MAX_POOL_3X3;
     normal.ops[6].0 = Op::SKIP_CONNECT;
     fs::write(dir.path().join("fewer.json"), serde_json::to_string(&cells).unwrap()).unwrap();
-    let told = refusal(&mut test(dir.path(), "run/last.safetensors", "fewer.json"), 1);
+    let error = refusal(&mut test(dir.path(), "run/last.safetensors", "fewer.json"), 1);
     let first = "cells.0._ops.6.op.1.weight is not one of its tensors";
-    assert_eq!(told, format!("run/last.safetensors: {other}: {first}"));
+    assert_eq!(error, format!("run/last.safetensors: {other}: {first}"));
 
     let whole = fs::read(dir.path().join("run/last.safetensors")).unwrap();
     for bytes in [0, 7, 100, 20_000, whole.len() - 1] {
         fs::write(dir.path().join("cut"), &whole[..bytes]).unwrap();
-        let told = refusal(&mut test(dir.path(), "cut", "run"), 1);
-        assert!(told.starts_with("cut: truncated, or not a safetensors file: "), "{bytes} bytes: {told}");
+        let error = refusal(&mut test(dir.path(), "cut", "run"), 1);
+        assert!(error.starts_with("cut: truncated, or not a safetensors file: "), "{bytes} bytes: {error}");
     }
-    let told = refusal(&mut test(dir.path(), "none", "run"), 1);
-    assert_eq!(told, "cannot read none: No such file or directory (os error 2)");
+    let error = refusal(&mut test(dir.path(), "none", "run"), 1);
+    assert_eq!(error, "cannot read none: No such file or directory (os error 2)");
     // Read by the library, the classes of the data count too.
     let genotype: Genotype = published("DARTS_V1");
     let error = read_weights(&dir.path().join("run/last.safetensors"), &genotype, 100).unwrap_err();
@@ -204,17 +204,17 @@ fn weights_that_do_not_fit_are_refused() {
 }
 
 #[test]
-fn settings_that_make_no_training_run_are_refused() {
+fn settings_out_of_range_are_refused() {
     let dir = folder();
-    let told = |code: i32, more: &[&str]| {
+    let refused = |code: i32, more: &[&str]| {
         let mut command = darts();
         command.current_dir(dir.path()).args(["train", "cifar10", "--data", "few.packed", "--out", "run"]).args(more);
         if !more.contains(&"--arch") {
             command.args(["--arch", "DARTS_V2"]);
         }
-        let told = refusal(&mut command, code);
+        let error = refusal(&mut command, code);
         assert!(!dir.path().join("run").exists(), "{more:?}");
-        told
+        error
     };
     for (flag, value, why) in [
         ("--epochs", "0", "epochs must be at least 1, not 0"),
@@ -235,23 +235,23 @@ fn settings_that_make_no_training_run_are_refused() {
         ("--auxiliary-weight", "-0.4", "auxiliary-weight must be 0 or more, not -0.4"),
         ("--drop-path", "1", "drop-path must be from 0 to below 1, not 1"),
     ] {
-        assert_eq!(told(1, &[flag, value]), why);
+        assert_eq!(refused(1, &[flag, value]), why);
     }
-    let large = told(1, &["--device", "cpu", "--init-channels", "1000", "--batch-size", "8"]);
+    let large = refused(1, &["--device", "cpu", "--init-channels", "1000", "--batch-size", "8"]);
     assert!(large.starts_with("init-channels and layers make a network of "), "{large}");
-    assert!(told(1, &["--arch", "NONE_SUCH"]).starts_with("NONE_SUCH is not a published cell ("));
-    assert!(told(1, &["--arch", "few.packed"]).starts_with("few.packed: "));
-    assert!(told(2, &["--device", "tpu"]).starts_with("invalid value 'tpu' for '--device <"));
+    assert!(refused(1, &["--arch", "NONE_SUCH"]).starts_with("NONE_SUCH is not a published cell ("));
+    assert!(refused(1, &["--arch", "few.packed"]).starts_with("few.packed: "));
+    assert!(refused(2, &["--device", "tpu"]).starts_with("invalid value 'tpu' for '--device <"));
     assert_eq!(files(dir.path()), ["few.packed"]);
 }
 
 #[test]
-fn a_training_run_that_fails_says_so_at_the_end_of_its_log() {
+fn a_training_run_that_fails_ends_its_log_with_the_error() {
     let dir = folder();
     let flags = ["--arch", "DARTS_V2", "--device", "cpu", "--quiet", "--learning-rate", "1e30"];
-    let told = refusal(&mut train(dir.path(), "run", &flags), 1);
-    assert!(told.contains("a lower learning-rate or grad-clip usually helps"), "{told}");
-    assert_eq!(events(dir.path(), "run").last(), Some(&Event::Failed { message: told }));
-    let told = refusal(&mut train(dir.path(), "run", &flags), 1);
-    assert_eq!(told, "run already holds a run; name another folder or move it away");
+    let error = refusal(&mut train(dir.path(), "run", &flags), 1);
+    assert!(error.contains("a lower learning-rate or grad-clip usually helps"), "{error}");
+    assert_eq!(events(dir.path(), "run").last(), Some(&Event::Failed { message: error }));
+    let error = refusal(&mut train(dir.path(), "run", &flags), 1);
+    assert_eq!(error, "run already holds a run; name another folder or move it away");
 }

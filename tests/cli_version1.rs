@@ -25,7 +25,7 @@ const INTERRUPTED: [(&str, [&str; 2]); 7] = [
     ("text-averaged", ["train", "ptb"]),
 ];
 
-/// A copy of all that version 1 left, to be written to.
+/// Writable copy of all runs of version 1.
 fn copy() -> TempDir {
     fn copy(from: &Path, to: &Path) {
         fs::create_dir_all(to).unwrap();
@@ -62,13 +62,13 @@ fn every_interrupted_run_is_resumed_to_its_end() {
         let output = command(dir.path(), &what).args(["--resume", run]).output().unwrap();
         let error = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.success(), "{run}: {error}");
-        assert!(error.starts_with(&format!("{run} goes on after ")), "{error}");
+        assert!(error.starts_with(&format!("{run} resumes after ")), "{error}");
         let now = fs::read(folder.join("events.jsonl")).unwrap();
         assert!(now.starts_with(&log), "{run}: what was reported before stays as it is");
         let end = events(&folder);
         assert!(matches!(end.last(), Some(Event::Finished { .. } | Event::TrainFinished { .. })), "{:?}", end.last());
 
-        // The last checkpoint is where version 1 came to.
+        // The last checkpoint is close to the end state of version 1.
         let checkpoints = folder.join("checkpoints");
         let last = files(&checkpoints).into_iter().rfind(|file| file.starts_with("step-")).unwrap();
         let expected = dir.path().join("resumed").join(run).join("end.checkpoint");
@@ -80,7 +80,7 @@ fn every_interrupted_run_is_resumed_to_its_end() {
             assert!(name == of && distance < 1e-3, "{run}: {name} is {distance:.1e} from {of}");
         }
 
-        // Once more: it is over, and its checkpoints are those of this version.
+        // Resumed again: it is finished, and its checkpoints are those of this version.
         let again = command(dir.path(), &what).args(["--resume", run]).output().unwrap();
         let error = String::from_utf8(again.stderr).unwrap();
         assert!(again.status.success() && error.contains(&format!("{run} is finished:")), "{error}");
@@ -100,8 +100,8 @@ fn finished_runs_are_shown_and_other_settings_refused() {
         let file = dir.path().join(run).join("config.json");
         let text = fs::read_to_string(&file).unwrap();
         fs::write(&file, text.replacen("\"batch_size\": ", "\"batch_size\": 1", 1)).unwrap();
-        let told = refusal(command(dir.path(), &what).args(["--resume", run]), 1);
-        assert!(told.starts_with(&format!("{run}/config.json was changed since ")), "{told}");
+        let refused = refusal(command(dir.path(), &what).args(["--resume", run]), 1);
+        assert!(refused.starts_with(&format!("{run}/config.json was changed since ")), "{refused}");
     }
 }
 

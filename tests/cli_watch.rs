@@ -1,4 +1,4 @@
-//! The page that the command line serves, with a search that goes on and with a recorded one.
+//! Page served by the command line, with a running search and with a recorded one.
 
 mod cli;
 
@@ -43,7 +43,7 @@ fn search(dir: &Path, out: &str, epochs: &str) -> Command {
     command
 }
 
-/// A program that serves; it ends with the test.
+/// Serving process, which ends with the test.
 struct Serving {
     child: Child,
     address: String,
@@ -59,32 +59,32 @@ impl Serving {
         Self { child, address }
     }
 
-    /// Starts a search that is watched; it tells its address on standard error.
+    /// Starts a watched search, which prints its address on standard error.
     fn search(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut error = BufReader::new(child.stderr.take().unwrap());
-        let mut told = String::new();
+        let mut printed = String::new();
         let address = loop {
             let mut line = String::new();
-            assert!(error.read_line(&mut line).unwrap() > 0, "an address is told: {told}");
+            assert!(error.read_line(&mut line).unwrap() > 0, "no address is printed: {printed}");
             if let Some((_, rest)) = line.split_once("http://") {
                 break rest.trim().trim_end_matches('/').to_owned();
             }
-            told += &line;
+            printed += &line;
         };
-        // Somebody has to read on, or the search waits for it.
+        // Standard error must be drained, or the search blocks on it.
         std::thread::spawn(move || error.read_to_string(&mut String::new()));
         Self { child, address }
     }
 
-    /// Sends a request as it is; tells status and body.
+    /// Sends a request and returns status and body.
     fn ask(&self, request: &str, headers: &str, body: &str) -> (u16, String) {
         let answer = self.answer(request, headers, body);
         let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
         (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
     }
 
-    /// Sends a request as it is; tells all of the answer.
+    /// Sends a request and returns the whole answer.
     fn answer(&self, request: &str, headers: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let length = body.len();
@@ -104,7 +104,7 @@ impl Serving {
         self.ask("POST /control", &origin, body)
     }
 
-    /// The server-sent events from after line `after` on.
+    /// Server-sent events after line `after`.
     fn listen(&self, after: usize) -> impl Iterator<Item = (String, String)> + use<> {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         write!(stream, "GET /events HTTP/1.1\r\nHost: {}\r\nLast-Event-ID: {after}\r\n\r\n", self.address).unwrap();
@@ -131,7 +131,7 @@ impl Drop for Serving {
 }
 
 #[test]
-fn a_recurrent_search_is_watched_held_changed_stopped_and_resumed() {
+fn a_recurrent_search_is_watched_paused_changed_stopped_and_resumed() {
     let dir = place();
     for (part, sentences) in [("train", 60), ("valid", 30), ("test", 30)] {
         let text: String = (0..sentences).map(|i| format!("one two {} four\n", ["three", "five"][i % 2])).collect();
@@ -141,8 +141,8 @@ fn a_recurrent_search_is_watched_held_changed_stopped_and_resumed() {
     command.current_dir(dir.path()).args(["search", "recurrent", "--data", ".", "--device", "cpu", "--hidden", "3"]);
     command.args(["--batch-size", "2", "--bptt", "4", "--epochs", "100000", "--report-every", "1", "--out", "run"]);
     let serving = Serving::search(command.args(["--page", "page", "--watch", "127.0.0.1:0"]));
-    let mut told = serving.listen(0);
-    let mut next = |wanted: &str| told.by_ref().find(|(kind, _)| kind == wanted).expect("the search goes on").1;
+    let mut stream = serving.listen(0);
+    let mut next = |wanted: &str| stream.by_ref().find(|(kind, _)| kind == wanted).expect("an event of that kind").1;
     let started = serde_json::from_str::<Event>(&next("message")).unwrap();
     assert!(matches!(started, Event::Started { .. }));
     assert_eq!(serving.control(r#"{"type":"pause"}"#).0, 200);
@@ -164,12 +164,12 @@ fn a_recurrent_search_is_watched_held_changed_stopped_and_resumed() {
     assert!(matches!(parse(&next("message")), Event::Intervention { .. }));
     assert_eq!(serving.control(r#"{"type":"step"}"#).0, 200);
     let Event::Step { step: stepped, alphas: Some(after), .. } = parse(&next("message")) else { panic!("a step") };
-    assert_eq!((stepped, after.rows()[3][1]), (step, alphas.rows()[3][1]), "what is out stays out");
+    assert_eq!((stepped, after.rows()[3][1]), (step, alphas.rows()[3][1]), "a pruned op stays pruned");
     assert_eq!(serving.control(r#"{"type":"stop"}"#).0, 200);
-    assert!(told.any(|(kind, line)| kind == "message" && line.contains("the search was stopped on its page")));
+    assert!(stream.any(|(kind, line)| kind == "message" && line.contains("the search was stopped on its page")));
 
-    // Taken up again, what is out stays out. First the one that was stopped has to be gone.
-    drop((told, serving));
+    // A pruned op stays pruned after resuming. The stopped process has to end first.
+    drop((stream, serving));
     let mut again = darts();
     again.current_dir(dir.path()).args(["search", "recurrent", "--resume", "run", "--page", "page"]);
     let serving = Serving::search(again.args(["--watch", "127.0.0.1:0"]));
@@ -185,14 +185,14 @@ fn a_recurrent_search_is_watched_held_changed_stopped_and_resumed() {
 fn a_search_is_watched_paused_changed_and_stopped() {
     let dir = place();
     let serving = Serving::search(search(dir.path(), "run", "100000").args(["--watch", "127.0.0.1:0"]));
-    let mut told = serving.listen(0);
-    let mut next = |wanted: &str| told.by_ref().find(|(kind, _)| kind == wanted).expect("the search goes on").1;
+    let mut stream = serving.listen(0);
+    let mut next = |wanted: &str| stream.by_ref().find(|(kind, _)| kind == wanted).expect("an event of that kind").1;
     let parse = |line: &str| serde_json::from_str::<Event>(line).unwrap();
     assert!(matches!(parse(&next("message")), Event::Started { .. }));
     assert!(matches!(parse(&next("message")), Event::Step { step: 0, .. }));
     assert_eq!(serving.control(r#"{"type":"pause"}"#).0, 200);
     while next("state") != "holding" {}
-    // What a search that is held takes is told at once.
+    // A held search reports an intervention at once.
     let prune =
         r#"{"type":"intervene","intervention":{"change":"prune","cell":"normal","edge":3,"op":"skip_connect"}}"#;
     assert_eq!(serving.control(prune).0, 200);
@@ -202,14 +202,14 @@ fn a_search_is_watched_paused_changed_and_stopped() {
         panic!("{pruned:?}");
     };
     assert!(alphas.of(0)[3][3] < -19.0);
-    // By the names that version 1 had for it.
+    // Under the names of version 1.
     let wrong = r#"{"type":"steer","steering":{"change":"release","cell":"normal","edge":77}}"#;
     assert_eq!(serving.control(wrong).0, 200);
     assert_eq!(next("refused"), "a cell has edges 0 to 13, not 77");
     assert_eq!(serving.control(r#"{"type":"step"}"#).0, 200);
     let Event::Step { step: stepped, alphas: Some(after), .. } = parse(&next("message")) else { panic!("a step") };
-    assert_eq!((stepped, after.of(0)[3][3]), (step, alphas.of(0)[3][3]), "what is out stays out");
-    // A listener that comes back hears what it has missed, and no more.
+    assert_eq!((stepped, after.of(0)[3][3]), (step, alphas.of(0)[3][3]), "a pruned op stays pruned");
+    // A reconnecting listener receives only the events that it missed.
     let (kind, line) = serving.listen(2).next().unwrap();
     let missed = match parse(&line) {
         Event::Step { step, .. } => step,
@@ -223,8 +223,8 @@ fn a_search_is_watched_paused_changed_and_stopped() {
         (r#"{"type":"intervene","intervention":{"change":"nudge"}}"#, "not a command: missing field"),
         (&" ".repeat(5000), "longer than any command"),
     ] {
-        let (status, told) = serving.control(body);
-        assert!(status == 400 && told.starts_with(problem), "{status}: {told}");
+        let (status, answer) = serving.control(body);
+        assert!(status == 400 && answer.starts_with(problem), "{status}: {answer}");
     }
     assert_eq!(serving.control(r#"{"type":"stop"}"#).0, 200);
     assert!(matches!(parse(&next("message")), Event::Failed { .. }));
@@ -234,8 +234,8 @@ fn a_search_is_watched_paused_changed_and_stopped() {
     let Some(Event::Failed { message }) = events.last() else { panic!("{:?}", events.last()) };
     assert_eq!(message, "the search was stopped on its page");
 
-    // Taken up again, it goes on from there, and what is out stays out. First the one that was stopped has to be gone.
-    drop((told, serving));
+    // The search resumes from there, and a pruned op stays pruned. The stopped process has to end first.
+    drop((stream, serving));
     let last = events.iter().rev().find_map(|event| match event {
         Event::Step { step, .. } => Some(*step),
         _ => None,
@@ -286,9 +286,9 @@ fn a_recorded_run_is_served_with_the_page_and_nothing_else() {
     ] {
         assert_eq!(serving.get(path).0, 404, "{path}");
     }
-    assert_eq!(serving.control(r#"{"type":"stop"}"#).0, 405, "what is over takes no command");
+    assert_eq!(serving.control(r#"{"type":"stop"}"#).0, 405, "a recorded run takes no commands");
 
-    // Only by this machine's own name, and only from this page.
+    // Requests are served only for this machine's own names, and only from this page.
     let port = serving.address.rsplit(':').next().unwrap();
     for (host, origin, expected) in [
         (format!("localhost:{port}"), String::new(), 200),
@@ -301,8 +301,8 @@ fn a_recorded_run_is_served_with_the_page_and_nothing_else() {
         (serving.address.clone(), "Origin: https://evil.example\r\n".to_owned(), 403),
         (serving.address.clone(), "Origin: null\r\n".to_owned(), 403),
     ] {
-        let told = serving.ask("GET /worker.js", &format!("Host: {host}\r\n{origin}"), "");
-        assert_eq!(told.0, expected, "{host} {origin}: {}", told.1);
+        let answer = serving.ask("GET /worker.js", &format!("Host: {host}\r\n{origin}"), "");
+        assert_eq!(answer.0, expected, "{host} {origin}: {}", answer.1);
     }
     assert_eq!(serving.ask("GET /worker.js", "", "").0, 403, "a request names its host");
 }
@@ -344,13 +344,13 @@ fn the_page_alone_is_served_in_the_smallest_form_that_is_taken() {
 }
 
 #[test]
-fn what_cannot_be_served_is_told_before_anything_long_begins() {
+fn an_impossible_page_is_refused_before_the_search_begins() {
     let dir = place();
     fs::remove_file(dir.path().join("page/index.html")).unwrap();
     let watched = |more: &[&str]| {
-        let told = refusal(search(dir.path(), "run", "1").args(["--quiet"]).args(more), 1);
+        let error = refusal(search(dir.path(), "run", "1").args(["--quiet"]).args(more), 1);
         assert!(!dir.path().join("run").exists());
-        told
+        error
     };
     let unbuilt =
         "the page is not built: page has no index.html (build it with trunk build, or name its folder with --page)";

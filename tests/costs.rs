@@ -1,4 +1,4 @@
-//! Parameters and multiply-accumulates against those that the paper authors' implementation was counted to have.
+//! Parameters and multiply-accumulates against those counted in the paper authors' implementation.
 
 use darts_engine::space::{CONVOLUTIONAL, Cost, Genotype, NetworkSize, supernet_cost};
 use darts_tests::golden_json;
@@ -18,7 +18,7 @@ fn networks_of_published_cells() {
             continue;
         };
         cells += 1;
-        // Both must be there: a set of facts without one checks nothing.
+        // Both must be present: facts without one would check nothing.
         network(&genotype, name, &facts["cifar10"], NetworkSize::CIFAR10);
         network(&genotype, name, &facts["imagenet"], NetworkSize::IMAGENET);
     }

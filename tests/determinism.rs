@@ -1,5 +1,5 @@
-//! The same numbers whatever the device's memory held before: nothing is read that was not written. And no more memory
-//! after many steps than after a few.
+//! Independence of the device memory's previous content, as nothing is read that was not written; and constant memory over
+//! many steps.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use darts_engine::{
@@ -39,25 +39,25 @@ fn bits<const D: usize>(tensor: Tensor<D>) -> Vec<u32> {
     read(tensor).into_iter().map(f32::to_bits).collect()
 }
 
-/// What a computation gives in fresh memory, and in memory full of what the same computation left of numbers that are none.
+/// Compares a computation in fresh memory with one in memory that the same computation has filled with NaN.
 fn the_same_in_any_memory(what: &str, compute: impl Fn(f32) -> Vec<Vec<u32>>) {
     let fresh = compute(1.0);
     assert!(fresh.iter().flatten().all(|bits| f32::from_bits(*bits).is_finite()), "{what}");
     let poisoned = compute(f32::NAN);
     assert!(poisoned.iter().flatten().any(|bits| f32::from_bits(*bits).is_nan()), "{what}");
     for (i, (again, fresh)) in compute(1.0).iter().zip(&fresh).enumerate() {
-        assert!(again == fresh, "{what}: tensor {i} of what it gives depends on what memory held");
+        assert!(again == fresh, "{what}: tensor {i} depends on the previous content of memory");
     }
 }
 
 #[test]
 fn a_search_step_reads_nothing_that_was_not_written() {
     a_search_step(&device());
-    a_search_step(&processor());
+    a_search_step(&cpu());
 }
 
 fn a_search_step(device: &Device) {
-    // The second order does all that the first does.
+    // The second order includes all of the first.
     let config = SearchConfig { order: Order::Second, ..SearchConfig::default() };
     let (weight, alpha) = (batch(8, 1, device), batch(8, 2, device));
     the_same_in_any_memory("a search step", |factor| {
@@ -80,7 +80,7 @@ fn a_search_step(device: &Device) {
 #[test]
 fn a_training_step_reads_nothing_that_was_not_written() {
     a_training_step(&device());
-    a_training_step(&processor());
+    a_training_step(&cpu());
 }
 
 fn a_training_step(device: &Device) {
@@ -97,7 +97,7 @@ fn a_training_step(device: &Device) {
     });
 }
 
-/// Kibibytes of this process that are in memory.
+/// Resident memory of this process in kibibytes.
 #[cfg(target_os = "linux")]
 fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -105,19 +105,19 @@ fn resident() -> usize {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Steps of a long run, and whether they are as small as can be: `DARTS_LONG_STEPS` makes it longer, of smaller steps.
+/// Number of steps of a long run, and whether they are as small as possible: `DARTS_LONG_STEPS` asks for more, smaller steps.
 #[cfg(target_os = "linux")]
 fn long() -> (usize, bool) {
     let asked = std::env::var("DARTS_LONG_STEPS").ok().map(|text| text.parse::<usize>().unwrap());
     (asked.unwrap_or(140).max(120), asked.is_some())
 }
 
-/// Long runs take turns, as what is resident is the whole process's.
+/// Lock that makes long runs take turns, as resident memory is measured for the whole process.
 #[cfg(target_os = "linux")]
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Fails unless a run takes no more memory after many steps than after 60, or after a twentieth of them: another search of this
-/// program may be starting at first.
+/// Fails unless a run takes no more memory after many steps than after 60, or after a twentieth of them, when other tests of
+/// this process have started too.
 #[cfg(target_os = "linux")]
 fn takes_no_more_memory(run: &mut impl Resumable, steps: usize, device: &Device) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -125,18 +125,18 @@ fn takes_no_more_memory(run: &mut impl Resumable, steps: usize, device: &Device)
     for step in 0..steps {
         block_on(run.step()).unwrap();
         if step % 20 == 19 {
-            // What a checkpoint takes is given back too.
+            // The memory of a checkpoint has to be released too.
             drop(block_on(run.state()).unwrap());
             memory.push((resident(), device.memory_pool_usage().map(|usage| usage.bytes_reserved)));
         }
     }
-    // Of a long run, what a line holds.
+    // At most twenty values, to fit on a line.
     let shown: Vec<_> = memory.iter().step_by(memory.len().div_ceil(20)).collect();
     println!("{steps} steps, kibibytes resident and bytes on the device along them: {shown:?}");
     let begun = 2.max(memory.len() / 20);
     let (early, last) = (memory[begun], memory[memory.len() - 1]);
     let after = 20 * (begun + 1);
-    // The runtime keeps shapes that it has met, up to a number.
+    // The runtime caches a bounded number of shapes.
     assert!(last.1 <= early.1.map(|bytes| bytes + (64 << 10)), "the device holds more than after {after} steps");
     let more = last.0.saturating_sub(early.0);
     assert!(more < 4 << 10, "{more} KiB more are resident than after {after} steps");
@@ -160,7 +160,7 @@ fn a_long_search_takes_no_more_memory_than_a_short_one() {
     takes_no_more_memory(&mut search, steps, &compute.device);
 }
 
-/// Epochs end in it, each with an evaluation of the whole validation text.
+/// Covers ends of epochs, each with an evaluation of the whole validation text.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_long_search_on_text_takes_no_more_memory_than_a_short_one() {

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 #[path = "../engine/examples/search.rs"]
 mod search;
 
-/// The example computes in the precision of what it is given, so here in float64, as the golden figures were: no ReLU and no
-/// max pool is decided by rounding, and only float32's rounding of the file is left.
+/// Relative tolerance. The example computes in the precision of its input, here float64 as for the golden figures, so no ReLU
+/// or max pool is decided by rounding, and only the file's rounding to float32 is left.
 const TOLERANCE: f64 = 1e-5;
 
 #[test]
@@ -56,17 +56,17 @@ fn alphas(golden: &Golden, prefix: &str) -> Vec<f32> {
 
 fn follow(name: &str) {
     let (golden, facts) = (Golden::open(name), golden_json(name));
-    let device = processor();
+    let device = cpu();
     let place = (&device, DType::F64);
-    let batch = |step: usize, half: &str| -> Batch {
-        let part = |part: &str| format!("step{step}.{half}.{part}");
+    let batch = |step: usize, split: &str| -> Batch {
+        let part = |part: &str| format!("step{step}.{split}.{part}");
         (golden.tensor(&part("images"), place), golden.integers(&part("labels"), &device))
     };
     let alpha = Tensor::<1>::from_data(alphas(&golden, "init").as_slice(), place);
     let alpha = alpha.reshape([2, golden.shape("init.alphas_normal")[0], OPS.len()]);
     let (hyper, w) = (hyper(&golden, &facts), weights(&golden, "init.", place));
 
-    // A forward pass draws the weights that it misses, in float32: those of a new network have the file's names and sizes.
+    // A forward pass draws missing weights, in float32: those of a new network must have the file's names and sizes.
     let single = (&device, DType::F32);
     let mut drawn = weights(&golden, "init.", single);
     drawn.retain(|name, _| name.starts_with("stem.1."));

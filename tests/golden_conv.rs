@@ -15,13 +15,13 @@ use darts_tests::*;
 use serde_json::Value;
 use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Mutex};
 
-/// One op forward and backward in float32.
+/// Tolerance of one op, forward and backward in float32.
 const OP_TOLERANCE: f64 = 1e-4;
-/// A whole supernet: three cells deep, its float32 error some ten times that of one op.
+/// Tolerance of a supernet of three cells, whose float32 error is some ten times that of one op.
 const NETWORK_TOLERANCE: f64 = 1e-3;
-/// Scalars of five steps: loss and gradient norm.
+/// Tolerance of the scalars of five steps: loss and gradient norm.
 const SCALAR_TOLERANCE: f64 = 1e-3;
-/// The first steps of Adam divide a gradient by its own size: where a gradient is near zero its float32 sign decides.
+/// Tolerance of the alphas. The first steps of Adam divide a gradient by its own size, so near zero its float32 sign decides.
 /// Five steps move the alphas by up to 1.5e-3, as much as their initial size.
 const ALPHA_TOLERANCE: f64 = 5e-3;
 /// In float64 all that is left is the rounding of the file's float32.
@@ -77,7 +77,7 @@ fn five_first_order_search_steps_on_plain_ops() {
 #[test]
 fn five_first_order_search_steps_on_the_kernels() {
     search_parity("conv_search_order1", Kernels::Fused, &device());
-    search_parity("conv_search_order1", Kernels::Fused, &processor());
+    search_parity("conv_search_order1", Kernels::Fused, &cpu());
 }
 
 #[test]
@@ -93,13 +93,13 @@ fn search_steps_in_float64() {
 
 #[test]
 fn each_second_order_search_step_from_its_golden_state_on_plain_ops() {
-    step_parity("conv_search_order2", Kernels::Reference, &processor());
+    step_parity("conv_search_order2", Kernels::Reference, &cpu());
 }
 
 #[test]
 fn each_second_order_search_step_from_its_golden_state_on_the_kernels() {
     step_parity("conv_search_order2", Kernels::Fused, &device());
-    step_parity("conv_search_order2", Kernels::Fused, &processor());
+    step_parity("conv_search_order2", Kernels::Fused, &cpu());
 }
 
 type Distance = fn(&[f32], &[f32]) -> f64;
@@ -302,7 +302,7 @@ fn float64_states(name: &'static str) -> &'static [Bilevel<Supernet>] {
     STATES.lock().unwrap().entry(name).or_insert_with(|| {
         let golden = GoldenSearch::open(name);
         let mut kinks = Kinks::new(format!("{name}, float64"), 0);
-        let mut search = golden.start(Kernels::Reference, (&processor(), DType::F64));
+        let mut search = golden.start(Kernels::Reference, (&cpu(), DType::F64));
         let states = (0..golden.steps()).map(|step| {
             let before = search.clone();
             golden.step(&mut search, step, &Tolerances::FLOAT64, &mut kinks, None);

@@ -10,7 +10,7 @@ use darts_engine::{
 use darts_tests::*;
 use std::collections::BTreeSet;
 
-/// A network of three cells in float32, as for the supernet.
+/// Tolerance of a network of three cells in float32, as for the supernet.
 const TOLERANCE: f64 = 1e-3;
 /// In float64 all that is left is the rounding of the file's float32.
 const FLOAT64_TOLERANCE: f64 = 1e-6;
@@ -42,7 +42,7 @@ impl<'a> GoldenNetwork<'a> {
         let layers =
             (0..).take_while(|l| golden.has(&parameter(&format!("cells.{l}.preprocess1.op.1.weight")))).count();
         let net = Network::new(CONVOLUTIONAL.published(name).unwrap(), Stem::Cifar10, channels, layers, classes, false);
-        // Every name and shape is the authors', and none of theirs is missing.
+        // Every name and shape matches the authors', and none is missing.
         for p in net.layout().parameters() {
             assert_eq!(p.shape, golden.shape(&parameter(&p.name)), "{name} {}", p.name);
         }
@@ -102,12 +102,12 @@ fn loss_logits_and_every_gradient_in_plain_ops() {
 #[test]
 fn loss_logits_and_every_gradient_on_the_fused_kernels() {
     parity(Kernels::Fused, (&device(), DType::F32), TOLERANCE, MAX_KINKS);
-    parity(Kernels::Fused, (&processor(), DType::F32), TOLERANCE, MAX_KINKS);
+    parity(Kernels::Fused, (&cpu(), DType::F32), TOLERANCE, MAX_KINKS);
 }
 
 #[test]
 fn loss_logits_and_every_gradient_in_float64() {
-    parity(Kernels::Reference, (&processor(), DType::F64), FLOAT64_TOLERANCE, 0);
+    parity(Kernels::Reference, (&cpu(), DType::F64), FLOAT64_TOLERANCE, 0);
 }
 
 fn parity(kernels: Kernels, place: (&Device, DType), tolerance: f64, most: usize) {
@@ -131,12 +131,10 @@ fn a_gradient_that_is_zero_in_theory_may_be_rounding() {
         let bias = network.net.layout().get("stem.1.bias").expect("the stem has a bias").range();
         let mut weights = network.flat("param");
         weights[bias.clone()].fill(10.0);
-        let exact = Tensor::<1>::from_data(weights.as_slice(), (&processor(), DType::F64));
+        let exact = Tensor::<1>::from_data(weights.as_slice(), (&cpu(), DType::F64));
         let exact = read(network.pass(Kernels::Reference, &exact).gradient);
         assert!(norm(&exact[bias]) < 1e-12 * norm(&exact), "{}: the bias is not taken out", network.name);
-        for (kernels, device) in
-            [(Kernels::Reference, processor()), (Kernels::Fused, processor()), (Kernels::Fused, device())]
-        {
+        for (kernels, device) in [(Kernels::Reference, cpu()), (Kernels::Fused, cpu()), (Kernels::Fused, device())] {
             let weights = Tensor::<1>::from_data(weights.as_slice(), &device);
             network.compare_gradient(kernels, &weights, &exact, TOLERANCE, MAX_KINKS);
         }

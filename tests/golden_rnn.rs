@@ -1,5 +1,5 @@
 //! The recurrent search and derived recurrent networks against tensors that the paper authors' implementation computed in
-//! float64. Tolerances are those of the convolutional search and stand for the same reasons, see `golden_conv.rs`.
+//! float64. Tolerances are those of the convolutional search, for the same reasons; see `golden_conv.rs`.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use darts_engine::{
@@ -12,9 +12,9 @@ use darts_engine::{
 };
 use darts_tests::*;
 
-/// A whole network over a window.
+/// Tolerance of a network over a window.
 const NETWORK_TOLERANCE: f64 = 1e-3;
-/// The first steps of Adam divide a gradient by its own size: where a gradient is near zero its float32 sign decides.
+/// Tolerance of the alphas. The first steps of Adam divide a gradient by its own size, so near zero its float32 sign decides.
 const ALPHA_TOLERANCE: f64 = 5e-3;
 /// Values at a kink within rounding that one search may have: none has been met.
 const MAX_KINKS: usize = 1;
@@ -37,7 +37,7 @@ fn networks_of_the_paper_have_their_numbers_of_parameters() {
 
 #[test]
 fn derived_networks_in_evaluation_mode_on_plain_ops() {
-    derived_networks_in_evaluation_mode(Kernels::Reference, &processor());
+    derived_networks_in_evaluation_mode(Kernels::Reference, &cpu());
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn derived_networks_in_evaluation_mode(kernels: Kernels, device: &Device) {
         let (found, hidden) = net.log_probabilities(&weights, None, &text, &first);
         assert_close(&name("log_prob"), &read(found.clone()), golden.values(&name("log_prob")), NETWORK_TOLERANCE);
         assert_close(&name("hidden"), &read(hidden), golden.values(&name("hidden")), NETWORK_TOLERANCE);
-        // The loss is the mean over the words that follow; here each follows itself.
+        // The loss is the mean over the next words; here each word is its own next word.
         let (loss, _) = net.evaluate(&weights, None, &text, &first);
         let found = read(found);
         let words = golden.values(&tokens);
@@ -74,12 +74,12 @@ fn derived_networks_in_evaluation_mode(kernels: Kernels, device: &Device) {
 
 #[test]
 fn first_order_search_steps_on_plain_ops() {
-    search_parity("rnn_search_order1", Order::First, Kernels::Reference, &processor());
+    search_parity("rnn_search_order1", Order::First, Kernels::Reference, &cpu());
 }
 
 #[test]
 fn second_order_search_steps_on_plain_ops() {
-    search_parity("rnn_search_order2", Order::Second, Kernels::Reference, &processor());
+    search_parity("rnn_search_order2", Order::Second, Kernels::Reference, &cpu());
 }
 
 #[test]
@@ -89,13 +89,13 @@ fn first_order_search_steps_on_the_kernels() {
 
 #[test]
 fn search_steps_on_the_kernels_for_the_cpu() {
-    search_parity("rnn_search_order1", Order::First, Kernels::Fused, &processor());
-    search_parity("rnn_search_order2", Order::Second, Kernels::Fused, &processor());
+    search_parity("rnn_search_order1", Order::First, Kernels::Fused, &cpu());
+    search_parity("rnn_search_order2", Order::Second, Kernels::Fused, &cpu());
 }
 
 #[test]
 fn derived_networks_in_evaluation_mode_on_the_kernels_for_the_cpu() {
-    derived_networks_in_evaluation_mode(Kernels::Fused, &processor());
+    derived_networks_in_evaluation_mode(Kernels::Fused, &cpu());
 }
 
 #[test]
@@ -146,10 +146,10 @@ fn search_parity(name: &str, order: Order, kernels: Kernels, device: &Device) {
     let mut search = Bilevel::from_parts(net.clone(), flat("init"), golden.tensor("init.alphas", device));
     let mut kinks = Kinks::new(format!("{name}, {}", path_name(kernels, device)), MAX_KINKS);
     for (step, fact) in facts["steps"].as_array().unwrap().iter().enumerate() {
-        let passage = |half: &str| {
-            let part = |part: &str| format!("step{step}.{half}_{part}");
+        let passage = |split: &str| {
+            let part = |part: &str| format!("step{step}.{split}_{part}");
             let text = text(&golden, &part("tokens"), &part("targets"), device);
-            let hidden = golden.tensor::<3>(&format!("step{step}.hidden_{half}"), device);
+            let hidden = golden.tensor::<3>(&format!("step{step}.hidden_{split}"), device);
             let hidden = hidden.reshape([text.batch_size, config.hidden]);
             Passage { text, hidden, masks: Masks::default(), penalties: Penalties::default() }
         };

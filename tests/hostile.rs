@@ -1,8 +1,8 @@
-//! Bytes from anywhere: whatever is read is mutated at random for `DARTS_FUZZ_SECONDS` (a second or two each unless that is
-//! set), and must be refused or read, without a panic, within two gibibytes of memory.
+//! Hostile input: every format that is read is mutated at random for `DARTS_FUZZ_SECONDS` (by default a second or two each),
+//! and must be refused or read, without a panic, within two gibibytes of memory.
 //!
-//! A failure names a seed; `ARBTEST_SEED` repeats it. What must hold of the inputs is in `fuzz/inputs.rs`, where fuzzers that
-//! are guided by coverage have it from.
+//! A failure prints a seed; `ARBTEST_SEED` repeats it. The properties of the inputs are in `fuzz/inputs.rs`, shared with the
+//! coverage-guided fuzzers.
 
 #[path = "fuzz/inputs.rs"]
 #[allow(dead_code)]
@@ -37,21 +37,21 @@ use std::{
 };
 use tempfile::tempdir;
 
-/// Kibibytes of address space that a test may have.
+/// Address space of a test in kibibytes.
 const MEMORY: usize = 2 << 20;
-/// Tells a test that its memory is limited.
+/// Environment variable set where a test runs with limited memory.
 const LIMITED: &str = "DARTS_TEST_OF_LIMITED_MEMORY";
 
-/// Tries `property` again and again. The test runs itself a second time in a process of limited memory, and there tries it.
+/// Tries `property` repeatedly. The test runs itself in a second process with limited memory, and tries it there.
 fn fuzz(test: &str, seconds: f64, property: impl FnMut(&mut Unstructured) -> Result<()>) {
     if cfg!(target_os = "linux") && std::env::var_os(LIMITED).is_none() {
         let shell = format!("ulimit -v {MEMORY}; exec \"$0\" --exact {test} --nocapture");
         let program = std::env::current_exe().unwrap();
         let output = Command::new("sh").args(["-c", &shell]).arg(program).env(LIMITED, "1").output().unwrap();
-        let told = [output.stdout, output.stderr].concat();
-        let told = String::from_utf8_lossy(&told);
-        print!("{told}");
-        assert!(output.status.success() && told.contains("1 passed"), "{test} fails within {MEMORY} KiB: {told}");
+        let printed = [output.stdout, output.stderr].concat();
+        let printed = String::from_utf8_lossy(&printed);
+        print!("{printed}");
+        assert!(output.status.success() && printed.contains("1 passed"), "{test} fails within {MEMORY} KiB: {printed}");
         return;
     }
     let asked = std::env::var("DARTS_FUZZ_SECONDS").map(|text| text.parse().expect("DARTS_FUZZ_SECONDS is a number"));
@@ -99,7 +99,7 @@ fn mutated(test: &str, kind: &str, holds: impl Fn(&[u8])) {
     });
 }
 
-/// Changes values of a JSON document in one to four places, wherever they are.
+/// Changes values of a JSON document in one to four random places.
 fn mutate_json(u: &mut Unstructured, value: &mut Value) -> Result<()> {
     for _ in 0..u.int_in_range(1..=4)? {
         mutate_value(u, value)?;
@@ -150,7 +150,7 @@ fn strange(u: &mut Unstructured) -> Result<Value> {
     })
 }
 
-/// What fuzzers have found once is not found again.
+/// Earlier findings of fuzzers stay fixed.
 #[test]
 fn findings() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/findings");
@@ -262,7 +262,7 @@ fn settings() {
     });
 }
 
-/// A search on the processor that takes no time.
+/// Tiny search on the CPU.
 fn search(config: &SearchConfig) -> ConvSearch {
     let config = SearchConfig {
         batch_size: 2,
@@ -285,13 +285,13 @@ fn with_header(file: &[u8], change: impl FnOnce(&mut Value) -> Result<()>) -> Re
     Ok([&(header.len() as u64).to_le_bytes(), header.as_slice(), data].concat())
 }
 
-/// Mutates the checkpoint of a run, restores it where it can be, and looks for it in a run folder of such settings.
+/// Mutates the checkpoint of a run, restores it if possible, and opens it in a run folder of these settings.
 fn mutated_checkpoints<S: RunSpace>(test: &str, run: &mut impl Resumable, config: &Value) {
     let state = block_on(run.state()).unwrap();
     mutated_state::<S>(test, run, state, config);
 }
 
-/// The same of any state of the run.
+/// Mutates and restores any state of the run.
 fn mutated_state<S: RunSpace>(test: &str, run: &mut impl Resumable, state: State, config: &Value) {
     let good = Checkpoint { step: 0, config: "c".into(), log: LogMark::default(), state };
     let bytes = good.to_bytes();
@@ -305,7 +305,7 @@ fn mutated_state<S: RunSpace>(test: &str, run: &mut impl Resumable, state: State
     fuzz(test, 2.0, |u| {
         let content = &good[..good.len() - 4];
         let bytes = match u.int_in_range(0..=2)? {
-            // The header, and the document in it.
+            // The header, and the JSON document in it.
             0 => {
                 let body = with_header(&content[12..], |header| {
                     let inner = &mut header["__metadata__"]["run"];
@@ -331,7 +331,7 @@ fn mutated_state<S: RunSpace>(test: &str, run: &mut impl Resumable, state: State
             }
         };
         if let Ok(checkpoint) = Checkpoint::from_bytes(&bytes) {
-            // Whatever is restored has numbers that can be gone on with.
+            // A restored state has only finite numbers.
             if run.restore(&checkpoint.state).is_ok() {
                 assert_eq!(block_on(run.state()).unwrap().not_finite(), None);
             }
@@ -394,7 +394,7 @@ fn checkpoints_of_searches_on_text() {
     let settings = serde_json::to_value(settings).unwrap();
     mutated_checkpoints::<Recurrent>("checkpoints_of_searches_on_text", &mut search, &settings);
     if std::env::var_os(LIMITED).is_some() {
-        // Wherever it was restored to, it goes on or says why not.
+        // From any restored state, it continues or returns an error.
         (0..3).for_each(|_| drop(block_on(search.step())));
     }
 }
@@ -414,7 +414,7 @@ fn checkpoints_of_training_on_text() {
         ..TextTrainConfig::default()
     };
     let mut training = TextTraining::new(config.clone(), genotype.clone(), &corpus, &Compute::cpu()).unwrap();
-    // Into the second epoch, so that there are a best one and a history.
+    // Into the second epoch, so that there are best weights and a history.
     while training.trainee().epoch() == 0 || training.trainee().at_epoch_start() {
         block_on(training.step()).unwrap();
     }
@@ -431,7 +431,7 @@ fn weights() {
     let genotype = CONVOLUTIONAL.published("DARTS_V2").unwrap();
     let good = inputs::conv_weights();
     assert!(Weights::from_safetensors(&good, &genotype, 10).is_ok());
-    // A short file that promises the largest network there may be.
+    // A short file that claims the largest network allowed.
     let wide = vec![0; 4 * 3000 * 27];
     let header = json!({
         "stem.0.weight": { "dtype": "F32", "shape": [3000, 3, 3, 3], "data_offsets": [0, wide.len()] },
@@ -462,7 +462,7 @@ fn packed_subsets() {
     fuzz("packed_subsets", 1.0, |u| {
         let mut content = good.clone();
         if u.ratio(1, 2)? {
-            // The header is small beside the pixels.
+            // The header is small compared to the pixels.
             let mut header = content[..150].to_vec();
             mutate(u, &mut header)?;
             content.splice(..150, header);
@@ -487,7 +487,7 @@ fn archives() {
         }
         let mut tar = inputs::tar_of(&folders);
         if u.ratio(1, 5)? {
-            // The first file is larger than it says, or no file.
+            // The first file is larger than it claims, or not a file.
             let mut header = tar::Header::from_byte_slice(&tar[..512]).clone();
             header.set_size(*u.choose(&[header.size().unwrap(), u64::from(u32::MAX), 0])?);
             let kinds = [tar::EntryType::Regular, tar::EntryType::Symlink, tar::EntryType::GNULongName];
@@ -507,7 +507,7 @@ fn archives() {
         let _ = Dataset::open(&file);
         Ok(())
     });
-    // What an archive names is never written, here or beside it.
+    // Files of an archive are never written, in this folder or beside it.
     assert_eq!(files(&folder), ["x.tar.gz"].into_iter().filter(|_| file.exists()).collect::<Vec<_>>());
     assert_eq!(files(dir.path()), ["a"]);
     assert!(!Path::new("/tmp/data_batch_1.bin").exists());

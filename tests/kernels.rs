@@ -11,7 +11,7 @@ use darts_tests::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Both paths compute in float32, in different orders: see the golden tests for where the digits go.
+/// Relative tolerance: both paths compute in float32, in different orders; the golden tests explain the loss of digits.
 const TOLERANCE: f64 = 1e-3;
 
 #[test]
@@ -31,7 +31,7 @@ fn the_shape_for_browsers_without_a_gpu() {
 }
 
 #[test]
-fn channels_that_are_no_multiple_of_four_and_one_image() {
+fn channels_that_are_not_a_multiple_of_four_and_one_image() {
     compare(6, &[Normal, Reduce, Normal], 1, [12, 12]);
     compare(5, &[Normal, Normal], 2, [8, 8]);
 }
@@ -49,12 +49,11 @@ fn wide_cells() {
 }
 
 #[test]
-fn on_the_processor() {
-    let compare =
-        |channels, kinds: &[CellKind], batch, size| compare_by(&processor(), None, channels, kinds, batch, size);
+fn on_the_cpu() {
+    let compare = |channels, kinds: &[CellKind], batch, size| compare_by(&cpu(), None, channels, kinds, batch, size);
     compare(4, &[Normal, Reduce, Reduce], 3, [16, 16]);
     compare(16, &[Normal, Reduce, Normal], 2, [8, 8]);
-    // Blocks that are not full, and pictures whose rows are no multiple of what is computed at once.
+    // Blocks that are not full, and rows that are not a multiple of the pixels computed at once.
     compare(6, &[Normal, Reduce, Normal], 1, [12, 12]);
     compare(12, &[Reduce, Reduce], 2, [12, 20]);
     compare(3, &[Normal], 2, [33, 13]);
@@ -101,9 +100,9 @@ fn compare_by(
     let expected_alphas = read(expected.alpha_gradient.unwrap());
     let size = norm(&expected_weights);
     let what = |part: &str| format!("{channels} channels, {kinds:?}, {height}x{width}: {part}");
-    // Where an activation lies closer to the kink of a ReLU, or two pixels closer to a tie in a max pool, than float32
-    // resolves, the gradient has two right values and each path's rounding picks one. Moving the weights by what float32
-    // cannot tell leaves every other digit as it is and finds the side that the plain ops were on.
+    // Where an activation is closer to a ReLU's kink, or two pixels are closer to a tie in a max pool, than float32
+    // resolves, two gradients are correct and each path's rounding picks one. Moving the weights within their rounding
+    // leaves all other digits unchanged and finds the side that the plain ops were on.
     let mut wrong = Vec::new();
     for attempt in 0..40 {
         let moved = if attempt == 0 { weights.clone() } else { moved_by_rounding(&weights, attempt) };
@@ -116,7 +115,7 @@ fn compare_by(
         for parameter in fused.layout().parameters() {
             let range = parameter.range();
             let (found, expected) = (&found_weights[range.clone()], &expected_weights[range]);
-            // A parameter before BatchNorm has almost no gradient along itself: measured against the whole as well.
+            // A parameter before BatchNorm has almost no gradient along itself, so it is also measured against the whole.
             if distance(found, expected) > TOLERANCE * norm(expected).max(1e-3 * size) {
                 wrong.push(parameter.name.clone());
             }
@@ -134,12 +133,12 @@ fn compare_by(
     panic!("{}", what(&format!("gradients differ, among them those of {}", wrong.join(", "))));
 }
 
-/// The gradients of the fused kernels against what the loss does when weights or alphas are moved along them: a check
-/// that no other implementation has a part in.
+/// Gradients of the fused kernels against finite differences of the loss along them, a check without another
+/// implementation.
 #[test]
 fn gradients_agree_with_finite_differences() {
     finite_differences(&device());
-    finite_differences(&processor());
+    finite_differences(&cpu());
 }
 
 fn finite_differences(device: &Device) {
@@ -192,7 +191,7 @@ fn random_batch(seed: u64, batch: usize, [height, width]: [usize; 2], device: &D
 #[test]
 fn the_same_pass_gives_the_same_bits() {
     same_bits(&device());
-    same_bits(&processor());
+    same_bits(&cpu());
 }
 
 fn same_bits(device: &Device) {

@@ -10,7 +10,7 @@ use darts_engine::{
 };
 use darts_tests::*;
 
-/// Both paths compute in float32, in different orders.
+/// Relative tolerance: both paths compute in float32, in different orders.
 const TOLERANCE: f64 = 1e-3;
 
 #[test]
@@ -24,16 +24,16 @@ fn the_shape_for_gpus() {
 }
 
 #[test]
-fn channels_that_are_no_multiple_of_four_and_odd_sizes() {
+fn channels_that_are_not_a_multiple_of_four_and_odd_sizes() {
     compare(&device(), &every_op(), Stem::Cifar10, None, (6, 2), 2, [12, 20]);
 }
 
 #[test]
-fn on_the_processor() {
-    compare(&processor(), &every_op(), Stem::Cifar10, None, (4, 3), 3, [16, 16]);
-    compare(&processor(), &every_op(), Stem::Cifar10, None, (6, 2), 2, [12, 20]);
-    compare(&processor(), &every_op(), Stem::Cifar10, None, (10, 2), 35, [8, 4]);
-    compare(&processor(), &rare_ops(), Stem::ImageNet, None, (4, 3), 2, [64, 64]);
+fn on_the_cpu() {
+    compare(&cpu(), &every_op(), Stem::Cifar10, None, (4, 3), 3, [16, 16]);
+    compare(&cpu(), &every_op(), Stem::Cifar10, None, (6, 2), 2, [12, 20]);
+    compare(&cpu(), &every_op(), Stem::Cifar10, None, (10, 2), 35, [8, 4]);
+    compare(&cpu(), &rare_ops(), Stem::ImageNet, None, (4, 3), 2, [64, 64]);
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn large_kernels_and_the_stems_for_large_images() {
     compare(&device(), &rare_ops(), Stem::ImageNet, None, (4, 3), 2, [64, 64]);
 }
 
-/// Ops of published cells that are no candidates of the search.
+/// Ops of published cells that are not candidates of the search.
 fn rare_ops() -> Genotype {
     let rare = [
         (Op::SEP_CONV_7X7, 0),
@@ -72,7 +72,7 @@ fn compare(
         Some(tuning) => fused.tuned(tuning),
         None => fused,
     };
-    // Factors and offsets of BatchNorm other than the ones they start as.
+    // Gamma and beta of BatchNorm that differ from their initial values.
     let weights = fused.layout().init(3, device);
     let noise = random_tensor::<1>(9, &[fused.layout().len()], device);
     let weights = weights + noise * 0.1;
@@ -88,8 +88,8 @@ fn compare(
     let (expected_loss, expected_logits) = (read(expected.loss), read(expected.logits));
     let (expected_gradient, expected_statistics) = (read(expected.gradient), read(expected.statistics));
     let size = norm(&expected_gradient);
-    // Where an activation lies closer to the kink of a ReLU than float32 resolves, the gradient has two right values:
-    // weights moved by what float32 cannot tell find the side that the plain ops were on.
+    // Where an activation is closer to a ReLU's kink than float32 resolves, two gradients are correct: weights moved
+    // within their rounding find the side that the plain ops were on.
     let mut wrong = Vec::new();
     for attempt in 0..40 {
         let moved = if attempt == 0 { weights.clone() } else { moved_by_rounding(&weights, attempt) };
@@ -101,7 +101,7 @@ fn compare(
         wrong = (fused.layout().parameters().iter())
             .filter(|parameter| {
                 let (found, expected) = (&found[parameter.range()], &expected_gradient[parameter.range()]);
-                // A parameter before BatchNorm has almost no gradient along itself: measured against the whole as well.
+                // A parameter before BatchNorm has almost no gradient along itself, so it is also measured against the whole.
                 distance(found, expected) > TOLERANCE * norm(expected).max(1e-3 * size)
             })
             .map(|parameter| parameter.name.clone())
@@ -125,7 +125,7 @@ fn compare(
 #[test]
 fn the_same_pass_gives_the_same_bits() {
     same_bits(&device());
-    same_bits(&processor());
+    same_bits(&cpu());
 }
 
 fn same_bits(device: &Device) {

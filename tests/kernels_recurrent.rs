@@ -13,17 +13,17 @@ use darts_tests::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Both paths compute in float32, in different orders: see the golden tests for where the digits go.
+/// Relative tolerance: both paths compute in float32, in different orders; the golden tests explain the loss of digits.
 const TOLERANCE: f64 = 1e-3;
 const VOCABULARY: usize = 30;
 
-/// A window with what is dropped in it, weights, alphas and a state before, drawn alike on every device.
+/// Window, dropout masks, weights, alphas and an initial state, the same on every device.
 struct Case {
     units: usize,
     length: usize,
     batch: usize,
     dropouts: Dropouts,
-    /// Relaxed unless there is one.
+    /// Genotype of a derived cell; none for the relaxed cell.
     genotype: Option<Genotype>,
 }
 
@@ -71,7 +71,7 @@ impl Case {
         net.pass(&weights, alphas.as_ref(), &passage, wrt)
     }
 
-    /// The loss and the state after the window in evaluation mode.
+    /// Loss, and state after the window, in evaluation mode.
     fn evaluate(&self, kernels: Kernels, device: &Device) -> [Vec<f32>; 2] {
         let &Case { units, batch, .. } = self;
         let net = self.net(kernels);
@@ -96,9 +96,9 @@ fn distance(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum::<f64>().sqrt()
 }
 
-/// Where there are kernels: compute shaders, and what is written for the processor.
+/// Devices with kernels: one that runs compute shaders, and the CPU.
 fn devices() -> [(&'static str, Device); 2] {
-    [("shaders", device()), ("processor", Compute::cpu().device)]
+    [("shaders", device()), ("CPU", Compute::cpu().device)]
 }
 
 fn compare(case: Case) {
@@ -115,8 +115,8 @@ fn compare_on(name: &str, device: &Device, case: &Case) {
         [expected.weight_gradient.unwrap(), expected.nll, expected.loss].map(read);
     let expected_alphas = expected.alpha_gradient.map(read);
     let layout = case.net(Kernels::Fused).layout().clone();
-    // Where a candidate lies closer to the kink of the ReLU than float32 resolves, its gradient has two right values; see
-    // the kernels of convolutional cells.
+    // Where a candidate is closer to the ReLU's kink than float32 resolves, two gradients are correct; see the kernels of
+    // convolutional cells.
     let mut wrong = Vec::new();
     for attempt in 0..20 {
         let found = case.pass(Kernels::Fused, attempt, device, GradientTargets::BOTH);
@@ -160,7 +160,7 @@ fn derived(genotype: Genotype) -> Case {
     Case { genotype: Some(genotype), ..case(7, 3, 5, SOME) }
 }
 
-/// More nodes than one word tells the kernels of, one of which no node reads and which is no part of the output.
+/// Cell of more nodes than one word of kernel parameters describes; one node is neither read nor part of the output.
 fn many_nodes() -> Genotype {
     let ops = [Op::IDENTITY, Op::TANH, Op::RELU, Op::SIGMOID];
     let recurrent: Vec<_> = (0..11).map(|node| (ops[node % 4], [node, node / 2, 0][node % 3])).collect();
@@ -168,7 +168,7 @@ fn many_nodes() -> Genotype {
 }
 
 #[test]
-fn units_that_are_no_multiple_of_four() {
+fn units_that_are_not_a_multiple_of_four() {
     compare(case(7, 3, 5, SOME));
 }
 
@@ -179,7 +179,7 @@ fn a_single_word_of_a_minibatch_larger_than_a_workgroup() {
 
 #[test]
 fn more_units_than_are_computed_side_by_side_and_words_than_at_once() {
-    // 20 is more than 16 and no multiple of it; 6 words of 30 columns are more rows than 128.
+    // 20 is more than 16 and not a multiple of it; 6 words of 30 columns are more than 128 rows.
     compare(case(20, 6, 30, SOME));
 }
 
@@ -194,8 +194,8 @@ fn a_derived_cell_of_many_nodes_of_which_some_are_the_output() {
 }
 
 #[test]
-fn cells_that_the_kernels_do_not_know_are_left_to_plain_ops() {
-    // The first state is a part of the output.
+fn cells_that_the_kernels_do_not_support_run_on_plain_ops() {
+    // The first state is part of the output.
     compare(derived(Genotype::new(RECURRENT, [(vec![(Op::TANH, 0)], vec![0, 1])])));
 }
 

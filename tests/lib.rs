@@ -1,4 +1,4 @@
-//! Shared helpers of the end-to-end tests: golden files and how far a tensor may be from them.
+//! Shared helpers of the end-to-end tests: golden files, and comparisons with them.
 
 #![forbid(unsafe_code)]
 
@@ -19,7 +19,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The device under test: the best GPU interface of the machine, or what `DARTS_DEVICE=cpu` names.
+/// Device under test: the machine's best GPU interface, or the CPU if `DARTS_DEVICE=cpu`.
 pub fn device() -> Device {
     let choice = match std::env::var("DARTS_DEVICE").as_deref() {
         Ok("cpu") => DeviceChoice::Cpu,
@@ -28,8 +28,8 @@ pub fn device() -> Device {
     block_on(Compute::acquire(choice)).expect("a device to test on").device
 }
 
-/// The processor without any GPU interface.
-pub fn processor() -> Device {
+/// CPU without a GPU interface.
+pub fn cpu() -> Device {
     Compute::cpu().device
 }
 
@@ -39,7 +39,7 @@ pub fn path_name(kernels: Kernels, device: &Device) -> String {
         Kernels::Reference => "plain ops",
         Kernels::Fused => "kernels",
     };
-    format!("{path} on {}", if *device == processor() { "the CPU" } else { "the device" })
+    format!("{path} on {}", if *device == cpu() { "the CPU" } else { "the device" })
 }
 
 /// Waits for a future on this thread.
@@ -47,14 +47,14 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     darts_engine::device::block_on(future)
 }
 
-/// The golden folder: `DARTS_GOLDEN`, or the one beside these tests.
+/// Golden folder: `DARTS_GOLDEN`, or the one beside these tests.
 pub fn golden_dir() -> PathBuf {
     std::env::var_os("DARTS_GOLDEN")
         .map(PathBuf::from)
         .unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden"))
 }
 
-/// A golden file's tensors by name.
+/// Tensors of a golden file, by name.
 pub struct Golden {
     tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
 }
@@ -126,7 +126,7 @@ pub fn read<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data_as::<f32>().try_to_vec::<f32>().expect("a float tensor")
 }
 
-/// Norm of the difference over norm of what was expected.
+/// Norm of the difference over the norm of the expected values.
 pub fn relative_distance(found: &[f32], expected: &[f32]) -> f64 {
     assert_eq!(found.len(), expected.len(), "lengths differ");
     let square = |v: f64| v * v;
@@ -136,7 +136,7 @@ pub fn relative_distance(found: &[f32], expected: &[f32]) -> f64 {
     if size == 0.0 { difference.sqrt() } else { (difference / size).sqrt() }
 }
 
-/// Largest difference over the largest size of what was expected.
+/// Largest difference over the largest magnitude of the expected values.
 pub fn largest_distance(found: &[f32], expected: &[f32]) -> f64 {
     assert_eq!(found.len(), expected.len(), "lengths differ");
     assert!(found.iter().all(|v| v.is_finite()), "a value is not finite");
@@ -152,7 +152,7 @@ pub fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f64)
     assert!(distance <= tolerance, "{what}: relative distance {distance:.2e}, allowed {tolerance:.0e}");
 }
 
-/// Every op that has kernels, at both strides, in cells that no max pool's ties can disturb.
+/// Cells with every op that has kernels, at both strides, undisturbed by ties in max pools.
 pub fn every_op() -> Genotype {
     let ops = [
         (Op::SEP_CONV_3X3, 0),
@@ -177,14 +177,14 @@ pub fn distance(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum::<f64>().sqrt()
 }
 
-/// Numbers between -1 and 1, the same for a seed.
+/// Numbers between -1 and 1, determined by a seed.
 pub fn random_tensor<const D: usize>(seed: u64, shape: &[usize], device: &Device) -> Tensor<D> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let values: Vec<f32> = (0..shape.iter().product()).map(|_| rng.random_range(-1.0..1.0f32)).collect();
     Tensor::from_data(TensorData::new(values, shape.to_vec()), device)
 }
 
-/// The weights moved, each by itself, by up to a few units of float32's last place; another way for every `attempt`.
+/// Weights, each moved by up to a few units in the last place of float32, differently for every `attempt`.
 pub fn moved_by_rounding(weights: &Tensor<1>, attempt: u64) -> Tensor<1> {
     let mut rng = ChaCha8Rng::seed_from_u64(attempt);
     let count = weights.dims()[0];
@@ -288,7 +288,7 @@ pub fn is_own_draw(file: &str) -> bool {
     fs::read(golden_dir().join(file)).ok() == fs::read(own).ok()
 }
 
-/// The same events without the times they took.
+/// Events without their times.
 pub fn timeless(events: &[Event]) -> Vec<Value> {
     let strip = |event: &Event| {
         let mut event = serde_json::to_value(event).unwrap();
@@ -300,7 +300,7 @@ pub fn timeless(events: &[Event]) -> Vec<Value> {
     events.iter().map(strip).collect()
 }
 
-/// Writes a small corpus to a new folder, in which what follows a word can be learnt.
+/// Writes a small corpus with learnable word sequences to a new folder.
 pub fn write_texts(folder: &Path) {
     fs::create_dir(folder).unwrap();
     for (file, from, lines) in [("train", 0, 60), ("valid", 3, 16), ("test", 5, 16)] {
@@ -310,7 +310,7 @@ pub fn write_texts(folder: &Path) {
     }
 }
 
-/// Names of what a folder holds, sorted.
+/// Names of a folder's entries, sorted.
 pub fn files(folder: &Path) -> Vec<String> {
     let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
     let mut files: Vec<String> = fs::read_dir(folder).unwrap().map(name).collect();

@@ -1,4 +1,4 @@
-//! Many steps of a small search on the fused kernels: beside plain Burn ops, and twice.
+//! Many steps of a small search on the fused kernels, compared with plain Burn ops and repeated.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use darts_engine::{
@@ -17,18 +17,18 @@ use rand_chacha::ChaCha8Rng;
 
 const BATCHES: usize = 16;
 
-/// Steps searched: `DARTS_LONG_STEPS`, or as many as take a minute on an emulated GPU.
+/// Steps searched: `DARTS_LONG_STEPS`, or as many as take a minute on a software adapter.
 fn steps() -> usize {
     std::env::var("DARTS_LONG_STEPS").map_or(200, |text| text.parse().expect("DARTS_LONG_STEPS is a number of steps"))
 }
 
-/// What a search leaves.
+/// Results of a search.
 struct Trace {
     /// Weight losses.
     losses: Vec<f32>,
     alphas: Vec<f32>,
     genotype: Genotype,
-    /// Bytes that the allocator held after every twenty steps, where it tells.
+    /// Bytes held by the allocator after every twenty steps, where it reports them.
     memory: Vec<Option<u64>>,
 }
 
@@ -53,7 +53,7 @@ fn search(kernels: Kernels, device: &Device) -> Trace {
     Trace { losses, alphas, genotype, memory }
 }
 
-/// Images whose class is the quarter in which they are brightest.
+/// Images whose class is the quadrant in which they are brightest.
 fn batch(seed: u64, device: &Device) -> Minibatch {
     const SIDE: usize = 8;
     const IMAGES: usize = 8;
@@ -83,8 +83,8 @@ fn mean(values: &[f32]) -> f32 {
 #[test]
 fn many_steps_beside_plain_ops_and_twice() {
     let device = device();
-    // Plain ops run on the processor: hundreds of tiny launches a step are what it does best.
-    let plain = std::thread::spawn(|| search(Kernels::Reference, &processor()));
+    // Plain ops run on the CPU, which handles their hundreds of tiny launches per step best.
+    let plain = std::thread::spawn(|| search(Kernels::Reference, &cpu()));
     let first = search(Kernels::Fused, &device);
     let again = search(Kernels::Fused, &device);
     assert_eq!(first.genotype, again.genotype);
@@ -107,15 +107,15 @@ fn many_steps_beside_plain_ops_and_twice() {
         end(&plain),
         mean(&first.losses[..tenth])
     );
-    // Rounding differs between the paths, and a search carries a difference on: these are about ten times what 1000 steps
-    // left (losses 2e-5, alphas 7e-3, one genotype).
-    assert!(early < 1e-4 && losses < 1e-3 && alphas < 5e-2, "the paths part");
+    // Rounding differs between the paths, and a search amplifies differences: these bounds are about ten times those found
+    // after 1000 steps (losses 2e-5, alphas 7e-3, the same genotype).
+    assert!(early < 1e-4 && losses < 1e-3 && alphas < 5e-2, "the paths diverge");
     assert_eq!(first.genotype, plain.genotype);
-    let by_processor = search(Kernels::Fused, &processor());
-    let losses = relative_distance(&by_processor.losses, &plain.losses);
-    let alphas = relative_distance(&by_processor.alphas, &plain.alphas);
-    println!("the processor's kernels: losses {losses:.1e} apart, alphas {alphas:.1e}");
-    assert!(losses < 1e-3 && alphas < 5e-2, "the processor's path parts");
-    assert_eq!(by_processor.genotype, plain.genotype);
+    let on_cpu = search(Kernels::Fused, &cpu());
+    let losses = relative_distance(&on_cpu.losses, &plain.losses);
+    let alphas = relative_distance(&on_cpu.alphas, &plain.alphas);
+    println!("the CPU's kernels: losses {losses:.1e} apart, alphas {alphas:.1e}");
+    assert!(losses < 1e-3 && alphas < 5e-2, "the CPU's path diverges");
+    assert_eq!(on_cpu.genotype, plain.genotype);
     assert!(end(&first) < 0.5 * mean(&first.losses[..tenth]), "the search learns");
 }

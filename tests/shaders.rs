@@ -1,4 +1,4 @@
-//! Every shader text that the engine launches, against naga's front end and validator for WGSL.
+//! Validation by naga of every shader that the engine launches.
 
 use burn::{
     backend::wgpu::wgpu::naga::{
@@ -26,13 +26,13 @@ use std::collections::BTreeSet;
 #[test]
 fn naga_takes_every_shader_without_extensions() {
     start_sources();
-    // Rows in vectors of four, and one pixel at a time. An emulated GPU takes a second to compile each of these texts.
+    // Rows in vectors of four, and one pixel at a time. A software adapter takes a second to compile each of these shaders.
     for tuning in [Tuning::Gpu, Tuning::Software, Tuning::Browser] {
         pass(tuning, 4, &[Normal, Reduce, Normal], 2, [8, 8]);
         pass(tuning, 3, &[Normal, Reduce, Normal], 1, [6, 10]);
     }
     derived();
-    the_ceilings_are_of_this_world();
+    the_peak_rates_are_plausible();
     update();
     recurrent();
     let sources = end_sources();
@@ -51,14 +51,14 @@ fn naga_takes_every_shader_without_extensions() {
 }
 
 #[test]
-fn the_ceilings_are_of_this_world() {
+fn the_peak_rates_are_plausible() {
     let ceilings = block_on(ceilings(&device())).unwrap();
     println!("{ceilings:?}");
     assert!((0.01..1e6).contains(&ceilings.multiply_add_gflops), "{ceilings:?}");
     assert!((0.01..1e5).contains(&ceilings.copy_gb_per_s), "{ceilings:?}");
 }
 
-/// A weight step, which ends in an update of the weights.
+/// Runs a weight step, which ends with an update of the weights.
 fn update() {
     let device = device();
     let mut bilevel = Bilevel::new(Supernet::with_cells(3, [Normal], 10, Kernels::Fused), 3, &device);
@@ -68,7 +68,7 @@ fn update() {
     read(norm);
 }
 
-/// Training and evaluation of a network of derived cells.
+/// Trains and evaluates a network of derived cells.
 fn derived() {
     let device = device();
     let net = Network::new(every_op(), Stem::Cifar10, 4, 2, 10, false).on(Kernels::Fused);
@@ -80,7 +80,7 @@ fn derived() {
     read(net.logits(&weights, &statistics, images));
 }
 
-/// Two words of a recurrent cell: relaxed, for weights and alphas and in evaluation mode, and derived.
+/// Runs two words through a recurrent cell: relaxed, for weights and alphas and in evaluation mode, and derived.
 fn recurrent() {
     let device = device();
     let net = RecurrentNet::relaxed(5, 6, Kernels::Fused);

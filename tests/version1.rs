@@ -1,4 +1,4 @@
-//! Runs, logs and cells of version 1, as its program left them in `version1` (which has a README), read by this one.
+//! Compatibility with runs, logs and cells that version 1 wrote, kept in `version1` (see its README).
 
 use darts_engine::{
     checkpoint::{Checkpoint, Resumable, State},
@@ -38,12 +38,12 @@ fn version1() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("version1")
 }
 
-/// Lines of a log as they are.
+/// Lines of a log, as JSON.
 fn lines(log: &Path) -> Vec<Value> {
     fs::read_to_string(log).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// Events of a log, all of them.
+/// All events of a log.
 fn events(log: &Path) -> Vec<Event> {
     let bytes = fs::read(log).unwrap();
     Events::of(bytes.as_slice(), "a log")
@@ -51,12 +51,12 @@ fn events(log: &Path) -> Vec<Event> {
         .collect()
 }
 
-/// Events as a log gives them back: digits of a float64 in JSON may be read as its neighbour.
+/// Events as read back from a log: the digits of a float64 in JSON may be read as its neighbour.
 fn logged(events: &[Event]) -> Vec<Event> {
     events.iter().map(|event| Event::from_json(&serde_json::to_vec(event).unwrap()).unwrap()).collect()
 }
 
-/// Events without what version 1 did not report (the examples of a step on images), what was computed on, and times.
+/// Events without fields that version 1 did not report (the examples of a step on images), the device, and times.
 fn comparable(events: &[Event]) -> Vec<Value> {
     let mut events = timeless(events);
     for event in &mut events {
@@ -71,7 +71,7 @@ fn comparable(events: &[Event]) -> Vec<Value> {
     events
 }
 
-/// An event in the words of version 1.
+/// Event in the format of version 1.
 fn in_words_of_version_1(event: &Event) -> Value {
     let on_text = |alphas: &Alphas| alphas.space() == RECURRENT;
     let matrices = |alphas: &Alphas| match on_text(alphas) {
@@ -180,7 +180,7 @@ fn in_words_of_version_1(event: &Event) -> Value {
                 "type": kind, "test": test, name: best, "best_epoch": best_epoch, "epochs": epochs, "seconds": seconds,
             })
         }
-        // These had the same names.
+        // These had the same names in version 1.
         Event::Unreadable { .. } | Event::Evaluated { .. } | Event::Sampled { .. } | Event::Failed { .. } => {
             serde_json::to_value(event).unwrap()
         }
@@ -194,8 +194,8 @@ fn both(mut a: Value, b: Value) -> Value {
     a
 }
 
-/// Whether two documents are the same, but that one may have nulls that the other leaves out, and that a number of float32
-/// may be written with the digits of either type.
+/// Whether two documents are equal, where one may have nulls that the other leaves out, and a float32 number may be written
+/// with the digits of either type.
 fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Object(a), Value::Object(b)) => {
@@ -224,7 +224,7 @@ fn every_line_of_every_log_is_read_with_all_its_values() {
                 assert_eq!(*version, 1);
             }
             kinds.insert(line["type"].as_str().unwrap().to_owned());
-            // What is read is written by the new names, and read as the same.
+            // An event is written under its new names, and reads back the same.
             let now = serde_json::to_string(event).unwrap();
             assert_eq!(Event::from_json(now.as_bytes()).unwrap(), *event);
             assert_eq!(serde_json::from_str::<Event>(&now).unwrap(), *event);
@@ -287,14 +287,14 @@ fn weights_are_read_and_written_as_they_were() {
     }
 }
 
-/// Steps that the weights of a network for images have seen.
+/// Number of steps recorded in the weights of a network for images.
 fn steps_of(file: &[u8]) -> u64 {
     let file = SafeTensors::deserialize(file).unwrap();
     let mut counts = file.iter().filter(|(name, _)| name.ends_with("num_batches_tracked"));
     u64::from_le_bytes(counts.next().unwrap().1.data().try_into().unwrap())
 }
 
-/// Copy of a run that may be written to.
+/// Writable copy of a run.
 fn copy(run: &str) -> TempDir {
     let (from, to) = (version1().join(run), tempdir().unwrap());
     fs::create_dir(to.path().join("checkpoints")).unwrap();
@@ -313,7 +313,7 @@ fn bits(state: &State) -> Vec<(String, Vec<u32>)> {
     state.tensors().map(|(name, values)| (name.to_owned(), bits(values))).collect()
 }
 
-/// Takes all steps that are left; all their events.
+/// Takes all remaining steps and returns their events.
 fn finish(run: &mut impl Resumable) -> Vec<Event> {
     let mut events = Vec::new();
     while !run.is_finished() {
@@ -327,15 +327,15 @@ fn config<S: RunSpace>(run: &str) -> RunConfig<S> {
     Run::open(version1().join(run)).unwrap().config
 }
 
-/// Relative distance from what version 1 came to at the end of a run that rounding in other kernels may make.
+/// Relative distance from version 1's final state that rounding in other kernels may cause.
 const TOLERANCE: f64 = 1e-3;
 
-/// Resumes a run of version 1 from its checkpoint, and returns it as it was then. It has to
+/// Resumes a run of version 1 from its checkpoint, and returns it as restored. It has to
 ///
 /// - hold the state of the checkpoint bit for bit,
-/// - go on bit for bit alike from the same state as this version writes it,
-/// - come to where version 1 came when it resumed the run: bit for bit where the kernels compute what they did then, which a
-///   `finished` run of the same kind shows.
+/// - continue identically, bit for bit, from the same state as written by this version,
+/// - end where version 1 ended when it resumed the run: bit for bit if the kernels still compute the same, which a `finished`
+///   run of the same kind shows.
 fn resumed<S: RunSpace, R: Resumable>(run: &str, finished: &str, begin: impl Fn(RunConfig<S>) -> R) -> (R, State) {
     let folder = copy(run);
     let opened = Resumed::<S>::open(folder.path()).unwrap();
@@ -351,7 +351,7 @@ fn resumed<S: RunSpace, R: Resumable>(run: &str, finished: &str, begin: impl Fn(
     assert!(!search.ends_epoch(), "{run} is in the middle of an epoch");
     let now = block_on(search.state()).unwrap();
     assert_eq!(bits(&now), bits(&then.state), "{run}");
-    assert_ne!(now, then.state, "{run}: this version has other words for it");
+    assert_ne!(now, then.state, "{run}: this version has another format of progress");
 
     let mut again = restored(&now);
     let events = finish(&mut search);
@@ -374,14 +374,14 @@ fn resumed<S: RunSpace, R: Resumable>(run: &str, finished: &str, begin: impl Fn(
     if same_kernels(finished, &begin) {
         assert!(bits(&end) == bits(&expected.state), "{run}");
         assert_eq!(comparable(&logged(&events)), comparable(&expected_events), "{run}");
-        println!("{run}: bit for bit what version 1 came to");
+        println!("{run}: same final state as version 1, bit for bit");
     } else {
-        println!("{run}: near what version 1 came to, by kernels that round otherwise");
+        println!("{run}: close to the final state of version 1, by kernels that round differently");
     }
     (restored(&then.state), then.state)
 }
 
-/// Whether a run from the settings of a finished one computes the bits that version 1 computed.
+/// Whether a run with the settings of a finished one gives the same bits as in version 1.
 fn same_kernels<S: RunSpace, R: Resumable>(finished: &str, begin: impl Fn(RunConfig<S>) -> R) -> bool {
     let mut run = begin(config::<S>(finished));
     let now = [vec![run.started()], finish(&mut run)].concat();
@@ -393,8 +393,8 @@ fn same_kernels<S: RunSpace, R: Resumable>(finished: &str, begin: impl Fn(RunCon
     now == then
 }
 
-/// Fails unless what a checkpoint of version 1 says is what the run says now.
-fn is_said_again(then: &State, now: &impl Resumable, names: &[(&str, &str)]) {
+/// Fails unless the run's progress has the values in a checkpoint of version 1, under new names.
+fn has_the_same_progress(then: &State, now: &impl Resumable, names: &[(&str, &str)]) {
     let [then, now] = [then, &block_on(now.state()).unwrap()].map(|state| state.progress::<Value>().unwrap());
     for (old, new) in names {
         let [old, new] = [then.pointer(old).unwrap_or_else(|| panic!("{old}")), now.pointer(new).unwrap()];
@@ -411,13 +411,13 @@ const STEERED: [(&str, &str); 5] = [
 ];
 
 #[test]
-fn a_search_on_images_goes_on() {
+fn a_search_on_images_resumes() {
     let data = Dataset::open(version1().join("few.packed")).unwrap();
     let begin = |config: RunConfig<Convolutional>| {
         block_on(ConvSearch::new(config.search.unwrap(), &data, &Compute::cpu())).unwrap()
     };
     let (search, then) = resumed("conv-interrupted", "conv-finished", begin);
-    is_said_again(&then, &search, &STEERED);
+    has_the_same_progress(&then, &search, &STEERED);
     let place = [
         ("/step", "/step"),
         ("/architecture_steps", "/architecture_steps"),
@@ -429,24 +429,24 @@ fn a_search_on_images_goes_on() {
         ("/seconds", "/seconds"),
         ("/steered/learning_rate_min", "/settings/learning_rate_min"),
     ];
-    is_said_again(&then, &search, &place);
+    has_the_same_progress(&then, &search, &place);
     // One step was taken with frozen alphas.
     assert_eq!((search.steps_done(), search.bilevel().architecture_steps), (7, 6));
     let config = search.config();
     assert_eq!((config.order, config.learning_rate, config.arch_learning_rate), (Order::Second, 0.02, 0.001));
     let alphas = block_on(search.alphas()).unwrap();
-    assert_eq!(alphas.of(0)[3][3], -20.0, "a pruned op stays out");
+    assert_eq!(alphas.of(0)[3][3], -20.0, "a pruned op stays pruned");
     assert_eq!(alphas.of(1)[2].iter().filter(|alpha| **alpha == -20.0).count(), 7, "a pinned edge has one op");
 }
 
 #[test]
-fn a_search_on_text_goes_on() {
+fn a_search_on_text_resumes() {
     let begin = |config: RunConfig<Recurrent>| {
         block_on(RecurrentSearch::new(config.search.unwrap(), &corpus(), &Compute::cpu())).unwrap()
     };
     for (run, frozen) in [("recurrent-interrupted", false), ("recurrent-frozen", true)] {
         let (search, then) = resumed(run, "recurrent-finished", begin);
-        is_said_again(&then, &search, &STEERED);
+        has_the_same_progress(&then, &search, &STEERED);
         let place = [
             ("/step", "/step"),
             ("/architecture_steps", "/architecture_steps"),
@@ -459,22 +459,22 @@ fn a_search_on_text_goes_on() {
             ("/sums/seconds", "/sums/seconds"),
             ("/seconds", "/seconds"),
         ];
-        is_said_again(&then, &search, &place);
+        has_the_same_progress(&then, &search, &place);
         let config = search.config();
         assert_eq!((config.order, config.learning_rate, config.arch_learning_rate), (Order::Second, 2.5, 0.25));
         assert_eq!(search.bilevel().hold.frozen, frozen);
-        assert_eq!(block_on(search.alphas()).unwrap().rows()[3][1], -20.0, "a pruned op stays out");
+        assert_eq!(block_on(search.alphas()).unwrap().rows()[3][1], -20.0, "a pruned op stays pruned");
     }
 }
 
 #[test]
-fn a_training_run_on_images_goes_on() {
+fn a_training_run_on_images_resumes() {
     let data = Dataset::open(version1().join("few.packed")).unwrap();
     let begin = |config: RunConfig<Convolutional>| {
         ImageTraining::new(config.train.unwrap(), config.genotype.unwrap(), &data, &Compute::cpu()).unwrap()
     };
     let (training, then) = resumed("images-interrupted", "images-finished", begin);
-    is_said_again(&then, &training, &TRAINING);
+    has_the_same_progress(&then, &training, &TRAINING);
 }
 
 const TRAINING: [(&str, &str); 8] = [
@@ -489,27 +489,27 @@ const TRAINING: [(&str, &str); 8] = [
 ];
 
 #[test]
-fn a_training_run_on_pictures_goes_on() {
-    // A picture that cannot be read is known by its path, which was this one.
+fn a_training_run_on_pictures_resumes() {
+    // An unreadable picture is identified by its path, which was this one.
     std::env::set_current_dir(version1()).unwrap();
     let pictures = Pictures::open("pictures").unwrap();
     let data = Dataset::open(version1().join("few.packed")).unwrap();
     let begin = |config: RunConfig<Convolutional>| {
         let (train, cells) = (config.train.unwrap(), config.genotype.unwrap());
-        // What shows how the kernels compute is a run on images.
+        // The finished run that shows whether the kernels compute the same is one on images.
         match train.image_size {
             Some(_) => ImageTraining::on_pictures(train, cells, &pictures, 2, &Compute::cpu()).unwrap(),
             None => ImageTraining::new(train, cells, &data, &Compute::cpu()).unwrap(),
         }
     };
     let (training, then) = resumed("pictures-interrupted", "images-finished", begin);
-    is_said_again(&then, &training, &TRAINING);
+    has_the_same_progress(&then, &training, &TRAINING);
     let said: Value = then.progress().unwrap();
     assert_eq!(said["unreadable"].as_array().map(Vec::len), Some(1), "{said}");
 }
 
 #[test]
-fn a_training_run_on_text_goes_on() {
+fn a_training_run_on_text_resumes() {
     let begin = |config: RunConfig<Recurrent>| {
         TextTraining::new(config.train.unwrap(), config.genotype.unwrap(), &corpus(), &Compute::cpu()).unwrap()
     };
@@ -527,7 +527,7 @@ fn a_training_run_on_text_goes_on() {
             ("/sums/seconds", "/sums/seconds"),
             ("/seconds", "/seconds"),
         ];
-        is_said_again(&then, &training, &place);
+        has_the_same_progress(&then, &training, &place);
         let said: Value = then.progress().unwrap();
         assert_eq!(said["averaged"].as_u64().is_some_and(|steps| steps > 0), averaged, "{said}");
     }
@@ -548,7 +548,7 @@ fn settings_that_were_changed_are_refused() {
         fs::write(&file, changed).unwrap();
         let refused = Resumed::<S>::open(folder.path()).unwrap_err();
         assert!(matches!(refused, RunError::OtherConfig { .. }), "{refused}");
-        // Data that lies elsewhere is no other data.
+        // Data that has moved is the same data.
         let moved = text.replace("few.packed", "elsewhere/few").replace("\"text/", "\"elsewhere/");
         assert_ne!(moved, text);
         fs::write(&file, moved).unwrap();

@@ -1,11 +1,11 @@
-//! Running the binary as a user does.
+//! Helpers that run the `darts` binary.
 
 use std::process::Command;
 
-/// The `darts` binary that was built in the same profile as this test. A package's tests are told its own binaries only.
+/// The `darts` binary built in the same profile as this test. Cargo passes a package's tests the paths of its own binaries only.
 pub fn darts() -> Command {
     let test = std::env::current_exe().expect("a test has a path");
-    let folder = test.parent().and_then(|deps| deps.parent()).expect("tests lie in a folder beside the binaries");
+    let folder = test.parent().and_then(|deps| deps.parent()).expect("tests are in a folder beside the binaries");
     let binary = folder.join(format!("darts{}", std::env::consts::EXE_SUFFIX));
     assert!(binary.exists(), "{} is not built: cargo build --release --bin darts", binary.display());
     let mut command = Command::new(binary);
@@ -13,7 +13,7 @@ pub fn darts() -> Command {
     command
 }
 
-/// Runs a command that must fail with `code`, print nothing on standard output and one line on standard error; tells
+/// Runs a command that must fail with `code`, print nothing on standard output and one line on standard error; returns
 /// that line without `darts: `.
 pub fn refusal(command: &mut Command, code: i32) -> String {
     let output = command.output().expect("the binary runs");
@@ -24,7 +24,7 @@ pub fn refusal(command: &mut Command, code: i32) -> String {
     error.trim_end().strip_prefix("darts: ").unwrap_or_else(|| panic!("no report: {error}")).to_owned()
 }
 
-/// The one JSON document that a command prints with `--json`.
+/// JSON document that a command prints with `--json`.
 pub fn document(command: &mut Command) -> serde_json::Value {
     let output = command.arg("--json").output().expect("the binary runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

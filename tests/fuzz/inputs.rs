@@ -1,6 +1,6 @@
-//! What must hold of bytes from anywhere, whatever mutates them, and good bytes to begin with.
+//! Properties that must hold for arbitrary bytes, and valid samples for fuzzers to mutate.
 //!
-//! A kind of input has a function that takes bytes and panics where something is wrong, and a list of samples in [`KINDS`].
+//! Each kind of input in [`KINDS`] has a function that takes bytes and panics if a property is violated, and a list of samples.
 
 use darts_engine::{
     checkpoint::{Checkpoint, LogMark, State},
@@ -19,13 +19,13 @@ use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 use std::{fs, io::Write, panic, path::Path};
 
-/// A kind of input.
+/// Kind of input.
 pub struct Kind {
-    /// The fuzz target.
+    /// Fuzz target.
     pub name: &'static str,
-    /// Good bytes to begin with.
+    /// Valid samples.
     pub samples: fn() -> Vec<Vec<u8>>,
-    /// Panics where something is wrong with what comes of some bytes.
+    /// Check that panics if a property is violated.
     pub holds: fn(&[u8]),
 }
 
@@ -43,13 +43,13 @@ pub const KINDS: [Kind; 10] = [
     Kind { name: "text", samples: texts, holds: text },
 ];
 
-/// The kind of input of that name.
+/// Kind of input of a name.
 pub fn kind(name: &str) -> Kind {
     KINDS.into_iter().find(|known| known.name == name).expect("a kind of input")
 }
 
-/// Before a fuzzer begins: panics that the engine catches and tells of otherwise are no findings, and the samples are written
-/// into the folder that `DARTS_FUZZ_SAMPLES` names.
+/// Prepares a fuzzer: panics that the engine catches and reports as errors are not findings, and the samples are written to
+/// the folder that `DARTS_FUZZ_SAMPLES` names.
 pub fn begin(name: &str) {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
@@ -63,15 +63,14 @@ pub fn begin(name: &str) {
     }
 }
 
-/// Content as the writers of checkpoints and packed files seal it.
+/// Content followed by its CRC-32, as in checkpoints and packed files.
 pub fn sealed(content: &[u8]) -> Vec<u8> {
     let mut sum = flate2::Crc::new();
     sum.update(content);
     [content, &sum.sum().to_le_bytes()].concat()
 }
 
-/// A share code, of which the check is set right where it alone is wrong, as whoever writes one by hand would, to get at what
-/// is behind it.
+/// Reads a share code; if only its check is wrong, the check is corrected, so that mutations reach the code behind it.
 pub fn share_code(bytes: &[u8]) {
     let code = String::from_utf8_lossy(bytes);
     let mended = |expected: &str| format!("{}.{expected}", code.rsplit_once('.').expect("a code with a check").0);
@@ -93,7 +92,7 @@ fn share_codes() -> Vec<Vec<u8>> {
     published().map(|genotype| genotype.code().unwrap().into_bytes()).collect()
 }
 
-/// Python's form of a genotype.
+/// Reads a genotype in Python's form.
 pub fn python(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     if let Ok(genotype) = Genotype::from_python(&text) {
@@ -107,19 +106,19 @@ fn pythons() -> Vec<Vec<u8>> {
     published().map(|genotype| genotype.to_python().into_bytes()).collect()
 }
 
-/// The log of a run.
+/// Reads the log of a run.
 pub fn event_log(bytes: &[u8]) {
     let read: Vec<_> = Events::of(bytes, "a log").collect();
     assert!(read.iter().rev().skip(1).all(|event| event.is_ok()), "nothing follows an error");
     for event in read.into_iter().flatten() {
-        // Whatever is read can be written, and is then read as the same.
+        // Every event that is read can be written, and reads back the same.
         let line = serde_json::to_vec(&event).unwrap();
         let again: Event = serde_json::from_slice(&line).unwrap();
         assert_eq!(serde_json::to_vec(&again).unwrap(), line);
     }
 }
 
-/// Events of each form that a log has.
+/// Events of every kind in a log.
 pub fn events() -> Vec<Value> {
     let measure = Measure::images(2.3, 0.1);
     let alphas = Alphas::from_flat(CONVOLUTIONAL, &[0.125; 224]);
@@ -192,7 +191,7 @@ fn event_logs() -> Vec<Vec<u8>> {
         .into()
 }
 
-/// The `config.json` of a run of either kind.
+/// Reads the `config.json` of a run of either space.
 pub fn settings(bytes: &[u8]) {
     if let Ok(config) = serde_json::from_slice::<RunConfig<Convolutional>>(bytes) {
         if let Some(search) = config.search.filter(|search| search.check().is_ok()) {
@@ -259,7 +258,7 @@ pub fn corpus() -> Corpus {
     Corpus::from_texts([("x", &text), ("y", &text), ("z", &text)]).unwrap()
 }
 
-/// A checkpoint as it is, and with a right checksum.
+/// Reads a checkpoint as it is, and with a right checksum.
 pub fn checkpoint(bytes: &[u8]) {
     for bytes in [bytes, &sealed(bytes)] {
         if let Ok(checkpoint) = Checkpoint::from_bytes(bytes) {
@@ -289,7 +288,7 @@ pub fn checkpoints_of_version_1() -> [Vec<u8>; 2] {
     [images.to_vec(), text.to_vec()]
 }
 
-/// A weights file, of a network for images or a language model.
+/// Reads a weights file of a network for images or of a language model.
 pub fn weights(bytes: &[u8]) {
     let cells = CONVOLUTIONAL.published("DARTS_V2").unwrap();
     if let Ok(read) = Weights::from_safetensors(bytes, &cells, 10) {
@@ -318,7 +317,7 @@ fn text_weights() -> Vec<u8> {
     TextWeights { net, weights }.to_safetensors()
 }
 
-/// CIFAR-10's archive, or the tar in it.
+/// Reads CIFAR-10's archive, or the tar in it.
 pub fn archive(bytes: &[u8]) {
     let packed = if bytes.starts_with(&[0x1f, 0x8b]) { bytes.to_vec() } else { gzipped(bytes) };
     let _ = Dataset::from_archive(packed.as_slice(), "x.tar.gz");
@@ -357,7 +356,7 @@ pub fn tar_of(folders: &[&str; 7]) -> Vec<u8> {
     tar
 }
 
-/// A packed subset as it is, and with a right checksum.
+/// Reads a packed subset as it is, and with a right checksum.
 pub fn packed(bytes: &[u8]) {
     for bytes in [bytes, &sealed(bytes)] {
         if let Ok(data) = Dataset::from_packed(bytes) {
@@ -371,14 +370,14 @@ pub fn unsealed_packed() -> Vec<u8> {
     bytes[..bytes.len() - 4].to_vec()
 }
 
-/// A picture in a folder of pictures.
+/// Reads a picture in a folder of pictures.
 pub fn picture(bytes: &[u8]) {
     if let Ok(pixels) = read_picture(bytes, 8) {
         assert_eq!(pixels.len(), 3 * 8 * 8);
     }
 }
 
-/// Small pictures of each form.
+/// Small pictures of each format.
 pub fn pictures() -> Vec<Vec<u8>> {
     const SIDE: u16 = 19;
     let pixels = |channels: usize| -> Vec<u8> {
@@ -418,7 +417,7 @@ pub fn pictures() -> Vec<Vec<u8>> {
     pictures
 }
 
-/// Three texts with NUL between them, of words or of prose, or a list of words.
+/// Reads three texts separated by NUL, of words or of prose, or a list of words.
 pub fn text(bytes: &[u8]) {
     let mut parts = bytes.splitn(3, |&byte| byte == 0);
     let mut part = || parts.next().unwrap_or_default();

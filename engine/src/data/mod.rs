@@ -262,7 +262,7 @@ pub enum DataError {
     Unknown {
         /// The path.
         file: String,
-        /// What was found instead.
+        /// Kind of path that was found.
         problem: &'static str,
     },
     /// A folder or archive lacks a file.

@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_packed_comes_out_the_same() {
+    fn a_packed_subset_reads_back_the_same() {
         let data = Dataset::textures(4, 30, 10);
         let bytes = data.to_packed().unwrap();
         assert!(bytes.len() > 40 * RECORD && bytes.len() < 40 * RECORD + 200);
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_none_is_refused() {
+    fn an_invalid_file_is_refused() {
         let data = Dataset::textures(4, 3, 1);
         let good = data.to_packed().unwrap();
         assert_eq!(problem(b"<!DOCTYPE html>"), "the packed subset fetched does not begin with DARTSIMG");

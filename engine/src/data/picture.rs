@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_picture_is_refused() {
+    fn an_invalid_picture_is_refused() {
         let refusal = |bytes: &[u8]| Picture::decode(bytes).unwrap_err();
         assert_eq!(refusal(b""), "is empty");
         assert_eq!(refusal(b"GIF89a"), "is neither JPEG nor PNG");

@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_out_is_tested_in_place_of_the_test_images() {
+    fn images_held_out_are_tested_in_place_of_the_test_images() {
         let data = data();
         let whole = TrainConfig { batch_size: 8, ..TrainConfig::default() };
         let (mut feed, tests) = Feed::of_images(&whole, &data).unwrap();
