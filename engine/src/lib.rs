@@ -23,6 +23,8 @@ pub mod kernels;
 pub mod model;
 #[cfg(feature = "files")]
 pub mod network;
+#[cfg(feature = "compute")]
+mod ops;
 pub mod profile;
 #[cfg(all(feature = "files", not(target_arch = "wasm32")))]
 pub mod run;

@@ -1,6 +1,6 @@
 //! Cells on hand-written WGSL (`shaders/`), launched through burn-wgpu, with gradients written by hand: whole relaxed ones of
 //! a supernet, and the ops of derived ones; recurrent cells over whole windows, and what a language model has around them.
-//! Where no GPU is used, the same ops are written for the processor.
+//! Where no GPU is used, the same ops are written for the CPU. [`FusedKernels`] is what both implement.
 //!
 //! A node of a relaxed cell is a weighted sum of BatchNorm outputs, and BatchNorm of a pointwise convolution is that convolution
 //! with scaled rows and an offset. So the last pointwise convolutions of all ops into a node are one matrix product over
@@ -8,14 +8,15 @@
 //! moments of those inputs, and the same moments give the gradients of weights, alphas and BatchNorm without another
 //! pass over the pixels.
 
+mod backend;
 mod cpu;
+pub(crate) mod plain;
+mod plan;
 mod wgsl;
 
-pub(crate) use cpu::{is_processor, likelihood as likelihood_on_processor};
+pub(crate) use backend::{FusedKernels, InputGradients, RecurrentWindow, WordPlaces};
+pub(crate) use plan::{LikelihoodPlan, RecurrentGraph, RecurrentPlan, SgdStep};
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use wgsl::Profile;
-pub(crate) use wgsl::{
-    CellPlan, ConvNormPlan, Count, RecurrentInput, RecurrentKind, SCORES, classified, conv_norm, largest_buffer,
-    likelihood, matrix_product, mixed_cell, recurrent_cell, sgd_step, word_vectors,
-};
+pub(crate) use wgsl::{CellPlan, ConvNormPlan, Count, largest_buffer};
 pub use wgsl::{SHADERS, ceilings, end_sources, launched, start_sources};

@@ -5,12 +5,16 @@ use crate::device::Tuning;
 use crate::space::Stem;
 use crate::{
     config::Kernels,
-    kernels::{ConvNormPlan, conv_norm},
+    kernels::ConvNormPlan,
     model::{
-        Leaves, Minibatch, cross_entropy,
-        plain::{self, BATCH_NORM_EPSILON, Module, factorized_reduce, global_pool, linear, moments, relu_conv_bn},
+        Leaves, Minibatch,
+        plain::{
+            self, BATCH_NORM_EPSILON, Module, cross_entropy, factorized_reduce, global_pool, linear, moments,
+            relu_conv_bn,
+        },
     },
     network::{AUXILIARY_CHANNELS, CellShape, Network, auxiliary_layer, is_identity, of, op_norms, stride},
+    ops::{conv_norm, conv_norm_evaluated},
     space::CellKind,
 };
 use burn::tensor::{
@@ -251,16 +255,18 @@ impl Forward<'_> {
             return None;
         }
         let plan = plan(self.net.tuning.unwrap_or_else(|| Tuning::of(&x.device())))?;
-        let running = match self.mode {
-            Mode::Evaluation { running } => Some(norms.iter().map(|norm| running.get(norm)).collect()),
-            Mode::Training { .. } => None,
-        };
-        let (output, statistics) = conv_norm(plan, x.clone(), self.leaves.get(module), running);
-        if let Mode::Training { observed, .. } = self.mode {
-            let found = norms.iter().cloned().zip(statistics);
-            observed.borrow_mut().extend(found);
-        }
-        Some(output)
+        let (x, parameters) = (x.clone(), self.leaves.get(module));
+        Some(match self.mode {
+            Mode::Training { observed, .. } => {
+                let (output, statistics) = conv_norm(plan, x, parameters);
+                observed.borrow_mut().extend(norms.iter().cloned().zip(statistics));
+                output
+            }
+            Mode::Evaluation { running } => {
+                let running = norms.iter().map(|norm| running.get(norm)).collect();
+                conv_norm_evaluated(plan, x, parameters, running).autodiff()
+            }
+        })
     }
 
     /// A parameter of the network.

@@ -1,13 +1,10 @@
 //! The supernet on the fused kernels.
 
 use crate::device::Tuning;
-use crate::model::{
-    Supernet, cross_entropy,
-    params::Leaves,
-    plain::{global_pool, linear},
-};
+use crate::model::{Supernet, params::Leaves, plain::global_pool};
 use crate::{
-    kernels::{CellPlan, ConvNormPlan, classified, conv_norm, is_processor, mixed_cell},
+    kernels::{CellPlan, ConvNormPlan},
+    ops::{classifier, conv_norm, relaxed_cell},
     space::{CellKind, EDGES},
 };
 use burn::tensor::{Int, Tensor, activation::softmax};
@@ -25,7 +22,7 @@ impl Supernet {
         let tuning = self.tuning.unwrap_or_else(|| Tuning::of(&images.device()));
         let [batch, _, mut height, mut width] = images.dims();
         let plan = ConvNormPlan::stem(self.stem_channels, batch, [height, width], tuning);
-        let (stem, _) = conv_norm(plan, images, leaves.get("stem"), None);
+        let (stem, _) = conv_norm(plan, images, leaves.get("stem"));
         let (mut s0, mut s1) = (stem.clone(), stem);
         for (layer, &shape) in self.cells.iter().enumerate() {
             let rows = match shape.kind {
@@ -38,16 +35,11 @@ impl Supernet {
             let name = format!("cells.{layer}");
             let range = self.packed.get(&name).expect("a cell has parameters").range();
             let plan = CellPlan::new(&self.layout, layer, shape, range, batch, [height, width], tuning);
-            let mixing = weights.clone().slice([rows]);
-            let output = mixed_cell(plan, [s0, s1.clone()], leaves.get(&name), mixing);
+            let op_weights = weights.clone().slice([rows]);
+            let output = relaxed_cell(plan, [s0, s1.clone()], leaves.get(&name), op_weights);
             (s0, s1) = (s1, output);
         }
         let (weight, bias) = (leaves.get("classifier.weight"), leaves.get("classifier.bias"));
-        if is_processor(&s1.device()) {
-            let bias: Tensor<1> = bias;
-            let logits = linear(global_pool(s1), weight, bias.unsqueeze());
-            return (cross_entropy(logits.clone(), labels.autodiff()), logits.inner());
-        }
-        classified(tuning, global_pool(s1), weight, bias, labels.float())
+        classifier(tuning, global_pool(s1), weight, bias, labels)
     }
 }

@@ -18,9 +18,10 @@ pub use reference::{candidate_layout, candidate_pass};
 use crate::config::Kernels;
 use crate::data::Batch;
 use crate::device::Tuning;
+use crate::model::plain::cross_entropy;
 use crate::network::{CellShape, Init, Layout, op_parameters};
 use crate::space::{CellKind, EDGES, Op, edges, is_reduction};
-use burn::tensor::{Device, Int, Tensor, TensorData, activation::log_softmax};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
 /// What a backward pass is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,12 +210,6 @@ impl Supernet {
     pub fn kernels(&self) -> Kernels {
         self.kernels
     }
-}
-
-/// Mean over the minibatch of the cross-entropy of `logits` [batch, classes] against `labels` [batch].
-pub(crate) fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
-    let [batch, _] = logits.dims();
-    log_softmax(logits, 1).gather(1, labels.reshape([batch, 1])).mean_dim(0).reshape([1]).neg()
 }
 
 fn push_cell(layout: &mut Layout, layer: usize, cell: CellShape) {

@@ -1,5 +1,6 @@
 //! The operations of a cell in plain Burn ops, for any network: a module brings its weights and its BatchNorms.
 
+pub(crate) use crate::kernels::plain::{BATCH_NORM_EPSILON, cross_entropy, linear};
 use crate::space::Op;
 use burn::tensor::{
     Tensor,
@@ -85,9 +86,6 @@ pub(crate) fn factorized_reduce(x: Tensor<4>, module: &impl Module) -> Tensor<4>
     module.norm("bn", Tensor::cat(vec![first, second], 1))
 }
 
-/// Added to the variance before the square root.
-pub(crate) const BATCH_NORM_EPSILON: f64 = 1e-5;
-
 /// `x` less the mean of each channel over the minibatch, then that mean and the (biased) variance [1, channels, 1, 1].
 pub(crate) fn moments(x: Tensor<4>) -> (Tensor<4>, Tensor<4>, Tensor<4>) {
     let mean = channel_mean(x.clone());
@@ -104,9 +102,4 @@ fn channel_mean(x: Tensor<4>) -> Tensor<4> {
 pub(crate) fn global_pool(x: Tensor<4>) -> Tensor<2> {
     let [batch, channels, height, width] = x.dims();
     x.reshape([batch, channels, height * width]).mean_dim(2).reshape([batch, channels])
-}
-
-/// A linear layer of `weight` [out, in] and `bias` [1, out] on rows [batch, in].
-pub(crate) fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<2>) -> Tensor<2> {
-    x.matmul(weight.transpose()) + bias
 }

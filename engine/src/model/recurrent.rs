@@ -8,11 +8,13 @@ use crate::{
 };
 use crate::{
     data::Window,
-    kernels::{
-        RecurrentInput, RecurrentKind, SCORES, is_processor, likelihood, likelihood_on_processor, matrix_product,
-        recurrent_cell, word_vectors,
-    },
+    device::Tuning,
+    kernels::{LikelihoodPlan, RecurrentGraph},
     network::{RecurrentCell, RecurrentNet},
+    ops::{
+        RecurrentInput, derived_op_weights, embedding, likelihood, matrix_product, recurrent_cell,
+        recurrent_cell_evaluated,
+    },
     space::{RECURRENT_NODES, RecurrentGenotype, RecurrentOp},
 };
 use burn::tensor::{
@@ -24,6 +26,9 @@ use rand_chacha::ChaCha8Rng;
 
 /// Share of each state's statistics in the running ones, where a cell is normalised.
 const STATISTICS_MOMENTUM: f64 = 0.1;
+
+/// Floats of the word scores that plain ops compute at once: 64 MiB.
+const MAX_SCORES: usize = (64 << 20) / 4;
 
 /// What the values of one pass are scaled by: 0 where they are dropped. Absent where nothing is.
 #[derive(Clone, Debug, Default)]
@@ -201,8 +206,7 @@ impl RecurrentNet {
             let leaf = alphas.clone().inner().autodiff();
             if wrt.alphas { leaf.require_grad() } else { leaf }
         });
-        let tracked = wrt.weights || wrt.alphas;
-        let forward = Forward { tracked, ..Forward::new(self, &leaves, alpha_leaf.as_ref(), masks, None) };
+        let forward = Forward::new(self, &leaves, alpha_leaf.as_ref(), masks, None);
         let Outputs { raw, hidden, statistics } = forward.run(text, hidden);
         let output = forward.output(raw.clone());
         let nll = forward.nll(output.clone(), text);
@@ -222,7 +226,7 @@ impl RecurrentNet {
             alpha_gradient: None,
             statistics: statistics.filter(|_| wrt.weights).map(|(mean, variance)| (mean.inner(), variance.inner())),
         };
-        if tracked {
+        if wrt.weights || wrt.alphas {
             let mut gradients = loss.backward();
             pass.weight_gradient = wrt.weights.then(|| leaves.gradient(&mut gradients));
             pass.alpha_gradient = alpha_leaf.filter(|_| wrt.alphas).map(|leaf| {
@@ -291,13 +295,10 @@ struct Forward<'a> {
     net: &'a RecurrentNet,
     leaves: &'a Leaves<'a>,
     masks: &'a Masks,
-    /// The ops' weights of a relaxed cell [36, 5].
-    mixing: Option<Tensor<2>>,
+    /// The op weights of a relaxed cell [36, 5].
+    op_weights: Option<Tensor<2>>,
     running: Option<&'a RunningStatistics>,
-    /// Whether a backward pass is to follow.
-    tracked: bool,
-    /// Whether compute shaders do it.
-    shaders: bool,
+    tuning: Tuning,
 }
 
 impl<'a> Forward<'a> {
@@ -308,9 +309,9 @@ impl<'a> Forward<'a> {
         masks: &'a Masks,
         running: Option<&'a RunningStatistics>,
     ) -> Self {
-        let mixing = alphas.map(|alphas| softmax(alphas.clone(), 1));
-        let shaders = net.kernels == Kernels::Fused && !is_processor(&leaves.get::<1>("decoder.bias").device());
-        Self { net, leaves, masks, mixing, running, tracked: false, shaders }
+        let op_weights = alphas.map(|alphas| softmax(alphas.clone(), 1));
+        let tuning = Tuning::of(&leaves.get::<1>("decoder.bias").device());
+        Self { net, leaves, masks, op_weights, running, tuning }
     }
 
     /// Runs the cell over a window.
@@ -318,10 +319,9 @@ impl<'a> Forward<'a> {
         let &TextBatch { length, batch_size: batch, .. } = text;
         let units = self.net.hidden;
         let vectors = self.leaves.get::<2>("encoder.weight");
-        let mut words = if self.shaders {
-            word_vectors(vectors, text.tokens.clone().float(), text.places.clone(), text.distinct)
-        } else {
-            vectors.select(0, text.tokens.clone().inner().autodiff())
+        let mut words = match self.net.kernels {
+            Kernels::Fused => embedding(vectors, text.tokens.clone(), text.places.clone(), text.distinct),
+            Kernels::Reference => vectors.select(0, text.tokens.clone().inner().autodiff()),
         };
         if let Some(mask) = &self.masks.words {
             words = words * mask.clone().autodiff();
@@ -333,16 +333,19 @@ impl<'a> Forward<'a> {
         // What words add to the gates of the first state, for all of them at once.
         let first = self.leaves.get::<2>("rnns.0._W0");
         let (words, of_words) = (words.reshape([length * batch, units]), first.clone().narrow(0, 0, units));
-        let inputs = if self.shaders { matrix_product(words, of_words) } else { words.matmul(of_words) };
+        let inputs = match self.net.kernels {
+            Kernels::Fused => matrix_product(self.tuning, words, of_words),
+            Kernels::Reference => words.matmul(of_words),
+        };
         let inputs = inputs.reshape([length, batch, 2 * units]);
-        if self.net.kernels == Kernels::Fused && self.net.genotype().is_none_or(RecurrentKind::knows) {
+        if self.net.kernels == Kernels::Fused && self.net.genotype().is_none_or(RecurrentGraph::supports) {
             return self.run_fused(inputs, first, hidden);
         }
         let cell = Step {
             first: first.narrow(0, units, units),
             nodes: (0..self.nodes()).map(|node| self.leaves.get::<2>(&format!("rnns.0._Ws.{node}"))).collect(),
             mask: self.masks.hidden.clone().map(Tensor::autodiff),
-            mixing: self.mixing.as_ref().map(node_mixing).unwrap_or_default(),
+            op_weights: self.op_weights.as_ref().map(by_node).unwrap_or_default(),
             running: self.running,
         };
         let mut hidden = hidden.clone().inner().autodiff();
@@ -370,16 +373,22 @@ impl<'a> Forward<'a> {
         let matrices = Tensor::cat([first.narrow(0, units, units)].into_iter().chain(nodes).collect(), 0);
         let hidden = hidden.clone().inner();
         let mask = self.masks.hidden.clone().unwrap_or_else(|| hidden.ones_like());
-        let mixing = || self.mixing.clone().expect("a relaxed cell has alphas");
-        let kind = match (&self.net.cell, self.running) {
-            (RecurrentCell::Derived(genotype), _) => RecurrentKind::Derived(genotype.clone()),
-            (RecurrentCell::Relaxed, None) => RecurrentKind::Relaxed(mixing().into()),
-            (RecurrentCell::Relaxed, Some(RunningStatistics { mean, variance })) => {
-                let both = Tensor::cat(vec![mean.clone(), variance.clone()], 1).reshape([2 * units]);
-                RecurrentKind::Running((mixing(), both).into())
+        let (cell, op_weights) = match &self.net.cell {
+            RecurrentCell::Derived(genotype) => {
+                (RecurrentGraph::derived(genotype), derived_op_weights(genotype, &inputs.device()))
+            }
+            RecurrentCell::Relaxed => {
+                (RecurrentGraph::Relaxed, self.op_weights.clone().expect("a relaxed cell has alphas"))
             }
         };
-        let (raw, moments) = recurrent_cell(RecurrentInput { inputs, matrices, kind, hidden, mask });
+        let input = RecurrentInput { inputs, matrices, cell, op_weights, hidden, mask };
+        let (raw, moments) = match self.running {
+            Some(RunningStatistics { mean, variance }) => {
+                let running = Tensor::cat(vec![mean.clone(), variance.clone()], 1).reshape([2 * units]);
+                (recurrent_cell_evaluated(self.tuning, input, running).autodiff(), None)
+            }
+            None => recurrent_cell(self.tuning, input),
+        };
         let hidden = raw.clone().narrow(0, length - 1, 1).reshape([batch, units]);
         let statistics = moments.map(|moments| {
             let states = length * (RECURRENT_NODES + 1);
@@ -413,13 +422,10 @@ impl<'a> Forward<'a> {
         let output = output.reshape([rows, self.net.hidden]);
         if self.net.kernels == Kernels::Fused {
             let (vectors, bias) = (self.leaves.get("encoder.weight"), self.leaves.get("decoder.bias"));
-            if self.shaders {
-                return likelihood(output, vectors, bias, text.targets.clone().float(), self.tracked);
-            }
-            return likelihood_on_processor(output, vectors, bias, &text.targets, self.tracked);
+            return likelihood(LikelihoodPlan::new(self.tuning), output, vectors, bias, text.targets.clone());
         }
         let targets = text.targets.clone().inner().autodiff();
-        let at_once = (SCORES / self.net.vocabulary).max(1);
+        let at_once = (MAX_SCORES / self.net.vocabulary).max(1);
         let parts = (0..rows).step_by(at_once).map(|from| {
             let count = at_once.min(rows - from);
             let scores = self.scores(output.clone().narrow(0, from, count));
@@ -439,15 +445,15 @@ struct Step<'a> {
     nodes: Vec<Tensor<2>>,
     mask: Option<Tensor<2>>,
     /// For each node the weights of its edges, of each op other than zero and of all of them [edges, 1, 1].
-    mixing: Vec<([Tensor<3>; 4], Tensor<3>)>,
+    op_weights: Vec<([Tensor<3>; 4], Tensor<3>)>,
     running: Option<&'a RunningStatistics>,
 }
 
-/// The ops' weights [36, 5] by node.
-fn node_mixing(mixing: &Tensor<2>) -> Vec<([Tensor<3>; 4], Tensor<3>)> {
+/// The op weights [36, 5] by node.
+fn by_node(op_weights: &Tensor<2>) -> Vec<([Tensor<3>; 4], Tensor<3>)> {
     (0..RECURRENT_NODES)
         .map(|node| {
-            let rows = mixing.clone().narrow(0, node * (node + 1) / 2, node + 1);
+            let rows = op_weights.clone().narrow(0, node * (node + 1) / 2, node + 1);
             let of = |op: usize, count: usize| rows.clone().narrow(1, op, count).sum_dim(1).reshape([node + 1, 1, 1]);
             ([1, 2, 3, 4].map(|op| of(op, 1)), of(1, 4))
         })
@@ -482,7 +488,7 @@ impl Step<'_> {
         let [batch, units] = hidden.dims();
         let first = self.normalised(self.first_state(input, hidden), observed);
         let mut states: Tensor<3> = first.unsqueeze_dim(0);
-        for (node, (matrix, (ops, all))) in self.nodes.iter().zip(&self.mixing).enumerate() {
+        for (node, (matrix, (ops, all))) in self.nodes.iter().zip(&self.op_weights).enumerate() {
             let edges = node + 1;
             let masked = match &self.mask {
                 Some(mask) => states.clone() * mask.clone().unsqueeze_dim(0),

@@ -1,5 +1,7 @@
 use crate::config::Kernels;
-use crate::kernels::{is_processor, sgd_step};
+pub(crate) use crate::kernels::plain::norm;
+use crate::kernels::{SgdStep, plain};
+use crate::ops::sgd_step;
 use burn::tensor::Tensor;
 
 /// Stochastic gradient descent on a flat weight vector, with momentum, weight decay and clipping of the gradient's norm.
@@ -23,22 +25,14 @@ impl Sgd {
         buffer: &mut Tensor<1>,
         gradient: Tensor<1>,
     ) -> Tensor<1> {
-        if kernels == Kernels::Fused && !is_processor(&weights.device()) {
-            let norm;
-            (*weights, *buffer, norm) = sgd_step(self, learning_rate, weights, buffer, gradient);
-            return norm;
-        }
-        let norm = norm(&gradient);
-        let coefficient = (norm.clone() + 1e-6).recip().mul_scalar(self.grad_clip).clamp_max(1.0);
-        let decayed = gradient * coefficient + weights.clone() * self.weight_decay;
-        *buffer = buffer.clone() * self.momentum + decayed;
-        *weights = weights.clone() - buffer.clone() * learning_rate;
+        let &Self { momentum, weight_decay, grad_clip } = self;
+        let step = SgdStep { learning_rate, momentum, weight_decay, grad_clip };
+        let compute = match kernels {
+            Kernels::Fused => sgd_step,
+            Kernels::Reference => plain::sgd_step,
+        };
+        let norm;
+        (*weights, *buffer, norm) = compute(step, weights.clone(), buffer.clone(), gradient);
         norm
     }
-}
-
-/// Euclidean norm [1].
-pub(crate) fn norm(vector: &Tensor<1>) -> Tensor<1> {
-    // Over a dimension, as the sum of all elements adds up in whatever order the device finishes them.
-    (vector.clone() * vector.clone()).sum_dim(0).sqrt()
 }

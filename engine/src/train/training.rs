@@ -10,7 +10,7 @@ use crate::{
     data::{DataError, Dataset, Drawn, Images, Normalisation, Position, SIDE, Unreadable},
     device::{Compute, out_of_memory},
     event::{Event, Measure, Tested},
-    model::{Minibatch, cross_entropy},
+    model::{Minibatch, plain::cross_entropy},
     network::Layout,
     search::{MOST_WEIGHTS, Sgd, accuracy, add, floats, reason, right},
     space::Genotype,

@@ -1,19 +1,10 @@
 //! How unlikely the words are that follow.
 
-use crate::kernels::cpu::{Ad, exp, on_all_cores, primitive, product, put, values, vectors};
-use burn::{
-    backend::{
-        Flex,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::NoCheckpointing},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind},
-        },
-        flex::FlexTensor,
-        ops::FloatTensorOps,
-    },
-    tensor::{Int, Tensor},
+use crate::kernels::{
+    LikelihoodPlan,
+    cpu::{exp, on_all_cores, product, put, values, vectors},
 };
+use burn::backend::{Flex, flex::FlexTensor, ops::FloatTensorOps};
 
 /// Floats of the word scores that are computed at once: 16 MiB.
 const SCORES: usize = (16 << 20) / 4;
@@ -21,46 +12,26 @@ const SCORES: usize = (16 << 20) / 4;
 const LANES: usize = 32;
 
 /// Mean negative log-likelihood [1] of the words `targets` [rows], in nats, where the score of a word is its bias and the
-/// product of its vector with a row of `outputs` [rows, units].
+/// product of its vector with a row of `outputs` [rows, units]; and its `requested` gradients of the outputs, the vectors and
+/// the bias. All tensors are contiguous.
 ///
-/// Its gradients are those of a number, so they are known but for a factor once the scores are, and no score is kept for them.
-///
-/// # Panics
-/// When a tensor is not on the processor.
-pub(crate) fn likelihood(
-    outputs: Tensor<2>,
-    word_vectors: Tensor<2>,
-    bias: Tensor<1>,
-    targets: &Tensor<1, Int>,
-    tracked: bool,
-) -> Tensor<1> {
-    likelihood_of_chunks(outputs, word_vectors, bias, targets, SCORES, tracked)
-}
-
-/// The same with so many scores at once, unless a row alone has more.
-pub(in crate::kernels) fn likelihood_of_chunks(
-    outputs: Tensor<2>,
-    word_vectors: Tensor<2>,
-    bias: Tensor<1>,
-    targets: &Tensor<1, Int>,
-    scores_at_once: usize,
-    tracked: bool,
-) -> Tensor<1> {
-    let ([rows, units], [vocabulary, _]) = (outputs.dims(), word_vectors.dims());
-    let targets = targets.clone().inner().into_data().try_to_vec::<i32>().expect("words are 32-bit integers");
-    let parents = [primitive(outputs), primitive(word_vectors), primitive(bias)];
-    let nodes = [parents[0].node(), parents[1].node(), parents[2].node()];
-    let wanted = parents.each_ref().map(|tensor| tracked && tensor.is_tracked());
-    let [outputs, word_vectors, bias] = parents.map(|tensor| tensor.into_primitive().to_contiguous());
+/// Gradients of a number are known but for a factor once the scores are, and no score is kept for them.
+pub(super) fn likelihood(
+    plan: LikelihoodPlan,
+    [outputs, word_vectors, bias]: [FlexTensor; 3],
+    targets: &FlexTensor,
+    requested: [bool; 3],
+) -> (FlexTensor, [Option<FlexTensor>; 3]) {
+    let (shape, vocabulary) = (outputs.layout().shape(), word_vectors.layout().shape()[0]);
+    let (rows, units) = (shape[0], shape[1]);
+    let targets: &[i32] = targets.as_slice().expect("words are 32-bit integers");
     let across = word_vectors.transpose(0, 1);
     let mut unlikely = 0f64;
-    let mut of_outputs = wanted[0].then(|| Vec::with_capacity(rows * units));
+    let mut of_outputs = requested[0].then(|| Vec::with_capacity(rows * units));
     let mut of_vectors = None;
-    let mut of_bias = wanted[2].then(|| vec![0f32; vocabulary]);
-    let at_once = (scores_at_once / vocabulary).clamp(1, rows);
+    let mut of_bias = requested[2].then(|| vec![0f32; vocabulary]);
     let share = 1.0 / rows as f32;
-    for first in (0..rows).step_by(at_once) {
-        let count = at_once.min(rows - first);
+    for (first, count) in plan.chunks(rows, vocabulary, SCORES) {
         let part = outputs.narrow(0, first, count);
         let mut scores = product(&part, &across);
         let mut of_rows = vec![0f32; count];
@@ -80,7 +51,7 @@ pub(in crate::kernels) fn likelihood_of_chunks(
         if let Some(gradient) = &mut of_outputs {
             gradient.extend_from_slice(values(&product(&scores, &word_vectors)));
         }
-        if wanted[1] {
+        if requested[1] {
             let gradient = product(&scores.transpose(0, 1), &part);
             of_vectors = Some(match of_vectors.take() {
                 None => gradient,
@@ -89,16 +60,12 @@ pub(in crate::kernels) fn likelihood_of_chunks(
         }
     }
     let loss = put(vec![(unlikely / rows as f64) as f32], [1]);
-    let state = [
+    let gradients = [
         of_outputs.map(|gradient| put(gradient, [rows, units])),
         of_vectors,
         of_bias.map(|gradient| put(gradient, [vocabulary])),
     ];
-    let result = match Likelihood.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
-        OpsKind::Tracked(prep) => prep.finish(state, loss),
-        OpsKind::UnTracked(prep) => prep.finish(loss),
-    };
-    Tensor::from_primitive::<Ad>(result)
+    (loss, gradients)
 }
 
 /// The negative log-likelihood of a row's word; its scores, without bias, become the gradient of that times `share`.
@@ -131,23 +98,4 @@ fn of_row(scores: &mut [f32], bias: &[f32], target: usize, share: f32) -> f32 {
     scores.iter_mut().for_each(|score| *score *= factor);
     scores[target] -= share;
     sum.ln() - of_target
-}
-
-#[derive(Debug)]
-struct Likelihood;
-
-impl Backward<Flex, 3> for Likelihood {
-    /// The gradients by the outputs, word vectors and biases of the mean itself, where wanted.
-    type State = [Option<FlexTensor>; 3];
-
-    fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
-        let factor = gradients.consume::<Flex>(&ops.node);
-        for (node, found) in ops.parents.into_iter().zip(ops.state) {
-            if let (Some(node), Some(found)) = (node, found) {
-                let rank = found.layout().num_dims();
-                let factor = factor.reshape(vec![1; rank].into());
-                gradients.register::<Flex>(node.id, Flex::float_mul(found, factor));
-            }
-        }
-    }
 }

@@ -1,48 +1,22 @@
-//! The networks' ops for Burn's processor backend, in vectors and on all cores, with gradients written by hand.
+//! The networks' ops for Burn's CPU backend, in vectors and on all cores, with gradients written by hand.
 //!
 //! Those of recurrent networks leave products to the backend, and all that lies between two products is one pass over rows.
 //! Those of convolutional ones take an image at a time from one BatchNorm to the next, in blocks of channels.
 
+mod backend;
 mod blocks;
 mod buffer;
 mod conv_norm;
 mod convolution;
 mod likelihood;
 mod mixed_cell;
-mod op;
 mod reading;
 mod recurrent;
 
-pub(crate) use likelihood::likelihood;
-#[cfg(test)]
-pub(super) use likelihood::likelihood_of_chunks;
-pub(super) use op::{conv_norm, mixed_cell};
-pub(super) use recurrent::recurrent_cell;
-
 use burn::{
-    backend::{
-        Autodiff, Flex, autodiff::checkpoint::strategy::NoCheckpointing, flex::FlexTensor, ops::FloatTensorOps,
-        tensor::FloatTensor,
-    },
-    tensor::{Device, Shape, Tensor, TensorData},
+    backend::{Flex, flex::FlexTensor, ops::FloatTensorOps},
+    tensor::{Shape, TensorData},
 };
-
-type Ad = Autodiff<Flex, NoCheckpointing>;
-
-/// Whether tensors of a device are the processor's.
-pub(crate) fn is_processor(device: &Device) -> bool {
-    device.clone().inner() == Device::flex()
-}
-
-/// A tensor with its place in the graph of gradients.
-fn primitive<const D: usize>(tensor: Tensor<D>) -> FloatTensor<Ad> {
-    tensor.autodiff().try_into_primitive::<Ad>().expect("a tensor on the processor")
-}
-
-/// A tensor outside of any graph, its numbers one after the other.
-fn plain<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
-    tensor.inner().try_into_primitive::<Flex>().expect("a tensor on the processor").to_contiguous()
-}
 
 /// Numbers, one after the other, as a tensor.
 fn put(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
@@ -59,7 +33,7 @@ fn product(a: &FlexTensor, b: &FlexTensor) -> FlexTensor {
     Flex::float_matmul(a.clone(), b.clone())
 }
 
-/// Computes something by vectors of this processor's, as far as all that it calls is inlined.
+/// Computes something by vectors of this CPU's, as far as all that it calls is inlined.
 macro_rules! vectors {
     ($work:expr $(,)?) => {{
         // A closure that gives away what it holds is called as it is; others through code in between, which is not inlined.

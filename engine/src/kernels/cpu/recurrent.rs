@@ -4,23 +4,13 @@
 //! at once, and turn into their gradients where they are; then what the states get is one product, and what the node's matrix
 //! gets one over all of those words.
 
-use crate::kernels::cpu::{
-    Ad, among_workers, exp, on_all_cores, plain, primitive, product, put, sigmoid, values, vectors,
+use crate::kernels::{
+    RecurrentGraph, RecurrentPlan, RecurrentWindow,
+    cpu::{among_workers, exp, on_all_cores, product, put, sigmoid, values, vectors},
+    plain::BATCH_NORM_EPSILON,
 };
-use crate::kernels::wgsl::recurrent::{Cell, RecurrentInput};
-use crate::{model::plain::BATCH_NORM_EPSILON, space::RecurrentOp};
-use burn::{
-    backend::{
-        Flex,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::NoCheckpointing},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind},
-        },
-        flex::FlexTensor,
-    },
-    tensor::Tensor,
-};
+use crate::space::RecurrentOp;
+use burn::backend::{Flex, flex::FlexTensor};
 use std::ops::Range;
 
 /// Ops that a node's weights are of; the zero op adds nothing.
@@ -29,39 +19,33 @@ const OPS: usize = RecurrentOp::CANDIDATES.len() - 1;
 const ROWS: usize = 16;
 /// Values that are computed side by side: copied out of their rows, so that nothing keeps the compiler from it.
 const LANES: usize = 16;
-/// Rows whose gates are computed again at once: what they take stays in the processor's caches.
+/// Rows whose gates are computed again at once: what they take stays in the CPU's caches.
 const GATE_ROWS: usize = 128;
 
-/// As the kernels' function of this name, for tensors of the processor.
-pub(in crate::kernels) fn recurrent_cell(
-    input: RecurrentInput,
-    mixing: Tensor<2>,
-    running: Option<Tensor<1>>,
-) -> (Tensor<3>, Option<Tensor<4>>) {
-    let [length, batch, gates] = input.inputs.dims();
-    let cell = Cell::of(&input.kind);
-    let parents = [primitive(input.inputs), primitive(input.matrices), primitive(mixing)];
-    let nodes = [parents[0].node(), parents[1].node(), parents[2].node()];
-    let [inputs, matrices, mixing] = parents.map(|tensor| tensor.into_primitive().to_contiguous());
-    let plan = Plan { length, batch, units: gates / 2, shares: shares(values(&mixing)), cell };
-    let window = Window { inputs, matrices, hidden: plain(input.hidden), mask: plain(input.mask), plan };
-    let (output, memory) = among_workers(|| window.forward(running.map(plain).as_ref().map(values)));
-    let moments = (window.plan.cell == Cell::Relaxed { running: false }).then(|| {
-        let shape = [length, window.plan.cell.states(), 2, window.plan.units];
-        Tensor::from_primitive::<Flex>(put(memory.moments.clone(), shape))
-    });
-    let output = put(output, [length, batch, window.plan.units]);
-    let state = State { window, output: output.clone(), memory };
-    let result = match OfWindow.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
-        OpsKind::Tracked(prep) => prep.finish(state, output),
-        OpsKind::UnTracked(prep) => prep.finish(output),
-    };
-    (Tensor::from_primitive::<Ad>(result), moments)
+/// Outputs [length, batch, units] of a cell over a window, and where its states are normalised, which is by the minibatch
+/// unless `running` means and variances are given, their means and biased variances [length, states, 2, units].
+pub(super) fn forward(
+    plan: RecurrentPlan,
+    window: RecurrentWindow<Flex>,
+    running: Option<FlexTensor>,
+) -> (FlexTensor, Option<FlexTensor>, Memory) {
+    let RecurrentWindow { inputs, matrices, op_weights, hidden, mask } = window;
+    let [inputs, matrices, op_weights] = [inputs, matrices, op_weights].map(|tensor| tensor.to_contiguous());
+    let [hidden, mask] = [hidden, mask].map(|tensor| tensor.to_contiguous());
+    let RecurrentPlan { length, batch, units, cell, .. } = plan;
+    let plan = Plan { length, batch, units, shares: shares(values(&op_weights)), cell };
+    let window = Window { inputs, matrices, hidden, mask, plan };
+    let running = running.map(|tensor| tensor.to_contiguous());
+    let (output, kept) = among_workers(|| window.forward(running.as_ref().map(values)));
+    let moments = (window.plan.cell.is_relaxed() && running.is_none())
+        .then(|| put(kept.moments.clone(), [length, window.plan.cell.states(), 2, units]));
+    let output = put(output, [length, batch, units]);
+    (output.clone(), moments, Memory { window, output, kept })
 }
 
 /// Each edge's weights of the ops other than zero, out of those of all ops.
-fn shares(mixing: &[f32]) -> Vec<[f32; OPS]> {
-    mixing
+fn shares(op_weights: &[f32]) -> Vec<[f32; OPS]> {
+    op_weights
         .as_chunks::<{ OPS + 1 }>()
         .0
         .iter()
@@ -74,7 +58,7 @@ struct Plan {
     length: usize,
     batch: usize,
     units: usize,
-    cell: Cell,
+    cell: RecurrentGraph,
     /// The ops' weights of each edge.
     shares: Vec<[f32; OPS]>,
 }
@@ -109,9 +93,9 @@ impl Plan {
     }
 }
 
-/// What the backward pass needs of the forward pass.
+/// Values that the backward pass needs of the forward pass.
 #[derive(Clone, Debug)]
-struct Memory {
+struct Kept {
     /// [length, states, batch, units].
     states: Vec<f32>,
     /// Means and biased variances [length, states, 2, units] where states are normalised by them, or nothing.
@@ -156,7 +140,7 @@ impl Window {
     }
 
     /// Outputs [length, batch, units].
-    fn forward(&self, running: Option<&[f32]>) -> (Vec<f32>, Memory) {
+    fn forward(&self, running: Option<&[f32]>) -> (Vec<f32>, Kept) {
         let Plan { length, units, ref cell, ref shares, .. } = self.plan;
         let (plan, size) = (&self.plan, self.plan.state());
         let mut states = vec![0f32; length * cell.states() * size];
@@ -194,22 +178,22 @@ impl Window {
                 add_scaled(output, &states[plan.at(row, node)], share);
             }
         }
-        (output, Memory { states, moments })
+        (output, Kept { states, moments })
     }
 
-    /// Gradients of the inputs [length, batch, 2 units], of the matrices [states * units, 2 units] where wanted, and of the
+    /// Gradients of the inputs [length, batch, 2 units], of the matrices [states * units, 2 units] where requested, and of the
     /// ops' weights [edges, 4].
     fn backward(
         &self,
-        Memory { states, moments }: &Memory,
+        Kept { states, moments }: &Kept,
         output: &[f32],
         gradient: &[f32],
-        matrices_wanted: bool,
+        matrices_requested: bool,
     ) -> (Vec<f32>, Option<Vec<f32>>, Vec<f32>) {
         let Plan { length, batch, units, ref cell, ref shares } = self.plan;
         let (plan, size) = (&self.plan, self.plan.state());
         let mut of_inputs = vec![0f32; 2 * length * size];
-        let mut of_matrices = matrices_wanted.then(|| vec![0f32; cell.states() * plan.matrix()]);
+        let mut of_matrices = matrices_requested.then(|| vec![0f32; cell.states() * plan.matrix()]);
         // Of each edge's ops by unit.
         let mut of_shares = vec![0f32; cell.edges() * OPS * units];
         let mut carried = vec![0f32; size];
@@ -510,35 +494,30 @@ fn normalise_back(gradient: &mut [f32], value: &[f32], variances: &[f32]) {
     }
 }
 
+/// What the backward pass needs of the forward pass.
 #[derive(Clone, Debug)]
-struct State {
+pub(crate) struct Memory {
     window: Window,
     output: FlexTensor,
-    memory: Memory,
+    kept: Kept,
 }
 
-#[derive(Debug)]
-struct OfWindow;
-
-impl Backward<Flex, 3> for OfWindow {
-    type State = State;
-
-    fn backward(self, ops: Ops<State, 3>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
-        let [inputs_node, matrices_node, mixing_node] = ops.parents;
-        let gradient = gradients.consume::<Flex>(&ops.node).to_contiguous();
-        let State { window, output, memory } = ops.state;
+impl Memory {
+    /// Gradients of the inputs, the matrices and the op weights.
+    pub fn backward(self, gradient: &FlexTensor, requested: [bool; 3]) -> [Option<FlexTensor>; 3] {
+        let Self { window, output, kept } = self;
         let Plan { length, batch, units, ref cell, .. } = window.plan;
+        let [inputs_requested, matrices_requested, op_weights_requested] = requested;
         let (inputs, matrices, shares) =
-            among_workers(|| window.backward(&memory, values(&output), values(&gradient), matrices_node.is_some()));
-        if let Some(node) = inputs_node {
-            gradients.register::<Flex>(node.id, put(inputs, [length, batch, 2 * units]));
-        }
-        if let (Some(node), Some(matrices)) = (matrices_node, matrices) {
-            gradients.register::<Flex>(node.id, put(matrices, [cell.states() * units, 2 * units]));
-        }
-        if let Some(node) = mixing_node {
+            among_workers(|| window.backward(&kept, values(&output), values(gradient), matrices_requested));
+        let op_weights = op_weights_requested.then(|| {
             let all = shares.chunks(OPS).flat_map(|edge| [0.0].into_iter().chain(edge.iter().copied()));
-            gradients.register::<Flex>(node.id, put(all.collect(), [cell.edges(), OPS + 1]));
-        }
+            put(all.collect(), [cell.edges(), OPS + 1])
+        });
+        [
+            inputs_requested.then(|| put(inputs, [length, batch, 2 * units])),
+            matrices.map(|matrices| put(matrices, [cell.states() * units, 2 * units])),
+            op_weights,
+        ]
     }
 }

@@ -428,10 +428,10 @@ pub(super) fn tile(n: usize, most: usize) -> usize {
 mod tests {
     use super::*;
     use crate::device::{Compute, DeviceChoice, block_on};
-    use crate::kernels::wgsl::op::wrap;
+    use crate::kernels::wgsl::backend::wrap;
     use burn::{
         backend::wgpu::{CubeBackend, into_contiguous},
-        tensor::{Int, Shape, Tensor},
+        tensor::{Int, Tensor},
     };
 
     /// One thread a number: more workgroups along x than WebGPU grants, and two of each along y.
@@ -452,7 +452,7 @@ mod tests {
             &[&source.handle, &norm.handle, &result],
             2 * count,
         );
-        let read = wrap(&client, &source, result, Shape::from([count]));
+        let read = wrap(&source, result, [count]);
         let read = Tensor::<1>::from_primitive::<CubeBackend>(read).into_data().try_to_vec::<f32>().unwrap();
         let wrong = read.iter().enumerate().find(|&(i, &value)| value != i as f32);
         assert_eq!(wrong, None);

@@ -1,4 +1,4 @@
-//! A recurrent cell over a whole window as one Burn op, relaxed or derived.
+//! A recurrent cell over a whole window, relaxed or derived.
 //!
 //! A workgroup owns four columns of a state and has all of the minibatch, so that a node, its ops over the states that it reads
 //! and its BatchNorm are one launch: nine launches a word forward for eight nodes. Backward each node gathers what later nodes
@@ -6,26 +6,23 @@
 //! nodes read one state each, by ops of which one counts, and which has no BatchNorm.
 
 use crate::device::Tuning;
-use crate::kernels::wgsl::{
-    gpu::{Launch, tile},
-    op::{Ad, buffer, primitive, wrap},
+use crate::kernels::{
+    RecurrentGraph, RecurrentPlan, RecurrentWindow,
+    wgsl::{
+        backend::wrap,
+        gpu::{Launch, tile},
+    },
 };
-use crate::space::{RECURRENT_EDGES, RECURRENT_NODES, RecurrentGenotype, RecurrentOp};
+use crate::space::{RECURRENT_EDGES, RecurrentGenotype, RecurrentOp};
 use burn::{
     backend::{
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::NoCheckpointing},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind},
-        },
+        ops::FloatTensorOps,
         wgpu::{CubeBackend, CubeTensor, into_contiguous},
     },
-    tensor::{Shape, Tensor, TensorData},
+    tensor::Tensor,
 };
 use cubecl::{prelude::Client, server::Handle};
 
-/// Nodes that a derived cell may have: the kernels are told in 64 bits what each reads.
-const MOST_NODES: usize = 16;
 /// Columns of a workgroup.
 const TILE: usize = 4;
 /// Threads of a workgroup.
@@ -33,185 +30,75 @@ const WORKGROUP: usize = 64;
 /// Threads that take packed weights in turns.
 const MOST_THREADS: usize = 65535 * WORKGROUP;
 
-/// Which cell is computed.
-#[derive(Clone, Debug)]
-pub(crate) enum RecurrentKind {
-    /// Every node mixes all ops over all earlier states by their weights [36, 5]; states are normalised by the minibatch.
-    Relaxed(Box<Tensor<2>>),
-    /// The same, normalised by means and variances [2 units] gathered before. It has no gradient.
-    Running(Box<(Tensor<2>, Tensor<1>)>),
-    /// Every node reads one state, nothing is normalised.
-    Derived(RecurrentGenotype),
-}
-
-impl RecurrentKind {
-    /// Whether the kernels know a derived cell: those of up to 16 nodes do whose first state is no part of the output.
-    pub fn knows(genotype: &RecurrentGenotype) -> bool {
-        genotype.recurrent.len() <= MOST_NODES && !genotype.concat.contains(&0)
-    }
-}
-
-/// What a window of a recurrent cell of `n` nodes is computed from.
-#[derive(Clone, Debug)]
-pub(crate) struct RecurrentInput {
-    /// What words add to the gates of the first state [length, batch, 2 units].
-    pub inputs: Tensor<3>,
-    /// The matrices of the first state and of the nodes, one below the other [(n + 1) units, 2 units].
-    pub matrices: Tensor<2>,
-    /// The cell.
-    pub kind: RecurrentKind,
-    /// The state before [batch, units].
-    pub hidden: Tensor<2>,
-    /// What states are scaled by [batch, units].
-    pub mask: Tensor<2>,
-}
-
-/// Outputs [length, batch, units] of a recurrent cell on the fused kernels, and where it is normalised by the minibatch the
-/// means and biased variances [length, 9, 2, units] of its states. No gradient goes to the state before.
-///
-/// # Panics
-/// When the kernels do not know the cell.
-pub(crate) fn recurrent_cell(input: RecurrentInput) -> (Tensor<3>, Option<Tensor<4>>) {
-    let device = input.inputs.device();
-    let (mixing, running) = match &input.kind {
-        RecurrentKind::Relaxed(mixing) => (mixing.as_ref().clone(), None),
-        RecurrentKind::Running(both) => (both.0.clone(), Some(both.1.clone())),
-        RecurrentKind::Derived(genotype) => {
-            let ops = RecurrentOp::CANDIDATES;
-            let chosen = genotype.recurrent.iter().flat_map(|&(kept, _)| ops.map(|op| f32::from(u8::from(op == kept))));
-            let chosen = TensorData::new(chosen.collect::<Vec<f32>>(), [genotype.recurrent.len(), ops.len()]);
-            (Tensor::from_data(chosen, &device.clone().inner()), None)
-        }
-    };
-    if crate::kernels::cpu::is_processor(&device) {
-        return crate::kernels::cpu::recurrent_cell(input, mixing, running);
-    }
-    let [length, batch, gates] = input.inputs.dims();
-    let plan = Plan { length, units: gates / 2, batch, cell: Cell::of(&input.kind), tuning: Tuning::of(&device) };
+/// Outputs [length, batch, units] of a cell over a window, and where its states are normalised, which is by the minibatch
+/// unless `running` means and variances are given, their means and biased variances [length, states, 2, units].
+pub(super) fn forward(
+    plan: RecurrentPlan,
+    window: RecurrentWindow<CubeBackend>,
+    running: Option<CubeTensor>,
+) -> (CubeTensor, Option<CubeTensor>, Memory) {
+    let RecurrentWindow { inputs, matrices, op_weights, hidden, mask } = window;
     // On a GPU neighbours are the elements of a minibatch.
-    let [hidden, mask] = [input.hidden, input.mask].map(|tensor| buffer(tensor.transpose()));
-    let inputs = primitive(input.inputs.swap_dims(1, 2));
-    let matrices = primitive(input.matrices);
-    let mixing = primitive(mixing);
-    let nodes = [inputs.node(), matrices.node(), mixing.node()];
-    let [inputs, matrices, mixing] = [inputs, matrices, mixing].map(|tensor| into_contiguous(tensor.into_primitive()));
+    let [hidden, mask] = [hidden, mask].map(|tensor| into_contiguous(CubeBackend::float_transpose(tensor)));
+    let inputs = CubeBackend::float_swap_dims(inputs, 1, 2);
+    let [inputs, matrices, op_weights] = [inputs, matrices, op_weights].map(into_contiguous);
     let client = inputs.client.clone();
+    let norm = Norm::of(&plan.cell, running.is_some());
     let moments = match running {
-        Some(running) => buffer(running).handle,
+        Some(running) => into_contiguous(running).handle,
         None => client.empty(4 * plan.moments()),
     };
-    let handles = [&inputs, &matrices, &mixing, &hidden, &mask].map(|tensor| &tensor.handle);
-    let (output, memory) = plan.forward(&client, handles, moments);
-    let moments = (plan.cell == Cell::Relaxed { running: false }).then(|| {
-        let shape = Shape::from([length, plan.cell.states(), 2, plan.units]);
-        Tensor::from_primitive::<CubeBackend>(wrap(&client, &inputs, memory.moments.clone(), shape))
-    });
-    let output = wrap(&client, &inputs, output, Shape::from([length, plan.units, batch]));
-    let state = State { plan, inputs, mixing, hidden, mask, output: output.clone(), memory };
-    let result = match Window.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
-        OpsKind::Tracked(prep) => prep.finish(state, output),
-        OpsKind::UnTracked(prep) => prep.finish(output),
-    };
-    (Tensor::<3>::from_primitive::<Ad>(result).swap_dims(1, 2), moments)
+    let handles = [&inputs, &matrices, &op_weights, &hidden, &mask].map(|tensor| &tensor.handle);
+    let (output, kept) = plan.forward(&client, handles, moments, norm);
+    let moments = (norm == Norm::Minibatch)
+        .then(|| wrap(&inputs, kept.moments.clone(), [plan.length, plan.cell.states(), 2, plan.units]));
+    let output = wrap(&inputs, output, [plan.length, plan.units, plan.batch]);
+    let result = CubeBackend::float_swap_dims(output.clone(), 1, 2);
+    (result, moments, Memory { plan, inputs, op_weights, hidden, mask, output, kept })
 }
 
-/// Floats of the largest buffer that a window of a cell takes, relaxed unless it is given; none where the kernels do not know
-/// it.
+/// Floats of the largest buffer that a window of a cell takes, relaxed unless it is given; none where the kernels do not
+/// support it.
 pub(crate) fn largest_buffer(length: usize, units: usize, batch: usize, derived: Option<&RecurrentGenotype>) -> usize {
-    if derived.is_some_and(|genotype| !RecurrentKind::knows(genotype)) {
+    if derived.is_some_and(|genotype| !RecurrentGraph::supports(genotype)) {
         return 0;
     }
-    let cell = derived.map_or(Cell::Relaxed { running: false }, Cell::derived);
-    let plan = Plan { length, units, batch, cell, tuning: Tuning::Gpu };
+    let cell = derived.map_or(RecurrentGraph::Relaxed, RecurrentGraph::derived);
+    let plan = RecurrentPlan { length, units, batch, cell, tuning: Tuning::Gpu };
     plan.states().max(plan.gates()).max(plan.partial())
 }
 
-/// What a cell's nodes read, and what of it is normalised.
-#[derive(Clone, Debug, PartialEq)]
-pub(in crate::kernels) enum Cell {
-    Relaxed { running: bool },
-    Derived { sources: Vec<usize>, included: Vec<bool> },
+/// What states are normalised by.
+#[derive(Clone, Copy, PartialEq)]
+enum Norm {
+    Minibatch,
+    Running,
+    Nothing,
 }
 
-impl Cell {
-    pub fn of(kind: &RecurrentKind) -> Self {
-        match kind {
-            RecurrentKind::Relaxed(_) => Self::Relaxed { running: false },
-            RecurrentKind::Running(_) => Self::Relaxed { running: true },
-            RecurrentKind::Derived(genotype) => Self::derived(genotype),
+impl Norm {
+    fn of(cell: &RecurrentGraph, running: bool) -> Self {
+        match (cell.is_relaxed(), running) {
+            (true, false) => Self::Minibatch,
+            (true, true) => Self::Running,
+            (false, _) => Self::Nothing,
         }
-    }
-
-    fn derived(genotype: &RecurrentGenotype) -> Self {
-        assert!(RecurrentKind::knows(genotype), "a cell that the kernels do not know");
-        Self::Derived {
-            sources: genotype.recurrent.iter().map(|&(_, state)| state).collect(),
-            included: (1..=genotype.recurrent.len()).map(|node| genotype.concat.contains(&node)).collect(),
-        }
-    }
-
-    pub fn nodes(&self) -> usize {
-        match self {
-            Self::Relaxed { .. } => RECURRENT_NODES,
-            Self::Derived { sources, .. } => sources.len(),
-        }
-    }
-
-    /// States, and matrices: the first and a node's each.
-    pub fn states(&self) -> usize {
-        self.nodes() + 1
-    }
-
-    /// The slot of the output's share among the gradients, behind those of the states; one of the state before follows.
-    fn shared(&self) -> usize {
-        self.states()
-    }
-
-    pub fn edges(&self) -> usize {
-        match self {
-            Self::Relaxed { .. } => RECURRENT_EDGES,
-            Self::Derived { sources, .. } => sources.len(),
-        }
-    }
-
-    /// The first state that a node reads, how many, and the first of its edges.
-    pub fn reads(&self, node: usize) -> [usize; 3] {
-        match self {
-            Self::Relaxed { .. } => [0, node, node * (node - 1) / 2],
-            Self::Derived { sources, .. } => [sources[node - 1], 1, node - 1],
-        }
-    }
-
-    /// Whether a node is part of the output.
-    pub fn includes(&self, node: usize) -> bool {
-        match self {
-            Self::Relaxed { .. } => true,
-            Self::Derived { included, .. } => included[node - 1],
-        }
-    }
-
-    /// The share of a node in the output, if it is part of it.
-    pub fn share(&self) -> f64 {
-        1.0 / (1..=self.nodes()).filter(|&node| self.includes(node)).count() as f64
-    }
-
-    /// Whether a later node reads a state.
-    pub fn read_by(&self, state: usize, later: usize) -> bool {
-        let [first, edges, _] = self.reads(later);
-        (first..first + edges).contains(&state)
-    }
-
-    pub fn is_relaxed(&self) -> bool {
-        matches!(self, Self::Relaxed { .. })
     }
 
     /// The file that normalises.
-    fn norm(&self) -> &'static str {
+    fn file(self) -> &'static str {
         match self {
-            Self::Relaxed { running: false } => "recurrent_norm",
-            Self::Relaxed { running: true } => "recurrent_running",
-            Self::Derived { .. } => "recurrent_unchanged",
+            Self::Minibatch => "recurrent_norm",
+            Self::Running => "recurrent_running",
+            Self::Nothing => "recurrent_unchanged",
         }
+    }
+}
+
+impl RecurrentGraph {
+    /// The slot of the output's share among the gradients, behind those of the states; one of the state before follows.
+    fn shared(&self) -> usize {
+        self.states()
     }
 
     /// What each node reads, four bits each, of nodes 1 to 8 and of those after them.
@@ -222,31 +109,17 @@ impl Cell {
     }
 }
 
+/// Buffers that the backward pass needs of the forward pass.
 #[derive(Clone, Debug)]
-struct Plan {
-    length: usize,
-    units: usize,
-    batch: usize,
-    cell: Cell,
-    tuning: Tuning,
-}
-
-/// What the backward pass needs of the forward pass.
-#[derive(Clone, Debug)]
-struct Memory {
+struct Kept {
     packed: Handle,
     states: Handle,
     moments: Handle,
 }
 
-impl Plan {
+impl RecurrentPlan {
     fn tiles(&self) -> usize {
         self.units.div_ceil(TILE)
-    }
-
-    /// Floats of a state.
-    fn state(&self) -> usize {
-        self.units * self.batch
     }
 
     fn states(&self) -> usize {
@@ -321,9 +194,10 @@ impl Plan {
     fn forward(
         &self,
         client: &Client,
-        [inputs, matrices, mixing, hidden, mask]: [&Handle; 5],
+        [inputs, matrices, op_weights, hidden, mask]: [&Handle; 5],
         moments: Handle,
-    ) -> (Handle, Memory) {
+        norm: Norm,
+    ) -> (Handle, Kept) {
         let empty = |floats: usize| client.empty(4 * floats);
         let packed = empty(2 * self.half() * TILE);
         let threads = (2 * self.half()).min(MOST_THREADS);
@@ -335,7 +209,7 @@ impl Plan {
         let matrix = 2 * self.units * self.units;
         for row in 0..self.length {
             let (before, at) = self.before(row, hidden, &output);
-            let first = self.launch(&["recurrent", self.cell.norm(), "recurrent_first"], row).all(&[
+            let first = self.launch(&["recurrent", norm.file(), "recurrent_first"], row).all(&[
                 ("MOMENTS", self.moments_of(row, 0)),
                 ("INPUT", row * 2 * self.state()),
                 ("BEFORE", at),
@@ -343,15 +217,15 @@ impl Plan {
             let moved = 5 * self.state() + matrix;
             self.run(first, client, &[&states, &packed, mask, &moments, inputs, before], moved);
             for node in 1..=self.cell.nodes() {
-                let files = ["recurrent", "recurrent_gates", self.cell.norm(), "recurrent_node"];
+                let files = ["recurrent", "recurrent_gates", norm.file(), "recurrent_node"];
                 let share = if self.cell.includes(node) { self.cell.share() } else { 0.0 };
                 let launch = self.node(self.launch(&files, row), node, row);
                 let launch = launch.all(&[("OUTPUT", row * self.state())]).float("SHARE", share);
                 let moved = (self.cell.reads(node)[1] + 4) * self.state() + matrix;
-                self.run(launch, client, &[&states, &packed, mask, &moments, mixing, &output], moved);
+                self.run(launch, client, &[&states, &packed, mask, &moments, op_weights, &output], moved);
             }
         }
-        (output, Memory { packed, states, moments })
+        (output, Kept { packed, states, moments })
     }
 
     /// Gradients: of the inputs (the first slots of a longer buffer), of the matrices where wanted, and of the ops' weights by
@@ -359,20 +233,21 @@ impl Plan {
     fn backward(
         &self,
         client: &Client,
-        state: &State,
+        memory: &Memory,
         output_gradient: &Handle,
-        matrices_wanted: bool,
+        matrices_requested: bool,
     ) -> (Handle, Option<Handle>, Handle) {
         let empty = |floats: usize| client.empty(4 * floats);
-        let Memory { packed, states, moments } = &state.memory;
-        let [inputs, mixing, hidden, mask, output] =
-            [&state.inputs, &state.mixing, &state.hidden, &state.mask, &state.output].map(|tensor| &tensor.handle);
+        let Kept { packed, states, moments } = &memory.kept;
+        let [inputs, op_weights, hidden, mask, output] =
+            [&memory.inputs, &memory.op_weights, &memory.hidden, &memory.mask, &memory.output]
+                .map(|tensor| &tensor.handle);
         let gradients = empty((self.cell.shared() + 2) * self.state());
         let gates = empty(self.gates());
         let partial = empty(self.partial());
         let matrix = 2 * self.units * self.units;
         let (nodes, states_of_cell) = (self.cell.nodes(), self.cell.states());
-        let result = matrices_wanted.then(|| empty(states_of_cell * matrix));
+        let result = matrices_requested.then(|| empty(states_of_cell * matrix));
         let [low, high] = self.cell.graph();
         let with = |launch: Launch, row: usize| {
             let fresh = usize::from(row + 1 == self.length);
@@ -400,7 +275,7 @@ impl Plan {
                 let [_, edges, _] = self.cell.reads(node);
                 let later = (node + 1..=nodes).filter(|&later| self.cell.read_by(node, later)).count();
                 let moved = (6 * edges + 2 * later + 4) * self.state() + (1 + later) * matrix;
-                let buffers = [states, packed, mask, moments, mixing, &gradients, &gates, &partial];
+                let buffers = [states, packed, mask, moments, op_weights, &gradients, &gates, &partial];
                 self.run(launch, client, &buffers, moved);
             }
             let (before, at) = self.before(row, hidden, output);
@@ -431,48 +306,45 @@ impl Plan {
     }
 }
 
+/// What the backward pass needs of the forward pass.
 #[derive(Clone, Debug)]
-struct State {
-    plan: Plan,
+pub(crate) struct Memory {
+    plan: RecurrentPlan,
     inputs: CubeTensor,
-    mixing: CubeTensor,
+    op_weights: CubeTensor,
     hidden: CubeTensor,
     mask: CubeTensor,
     output: CubeTensor,
-    memory: Memory,
+    kept: Kept,
 }
 
-#[derive(Debug)]
-struct Window;
-
-impl Backward<CubeBackend, 3> for Window {
-    type State = State;
-
-    fn backward(self, ops: Ops<State, 3>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
-        let [inputs_node, matrices_node, mixing_node] = ops.parents;
-        let output_gradient = into_contiguous(gradients.consume::<CubeBackend>(&ops.node));
-        let state = ops.state;
-        let Plan { length, units, batch, ref cell, .. } = state.plan;
-        let client = state.inputs.client.clone();
+impl Memory {
+    /// Gradients of the inputs, the matrices and the op weights.
+    pub fn backward(self, gradient: CubeTensor, requested: [bool; 3]) -> [Option<CubeTensor>; 3] {
+        let gradient = into_contiguous(CubeBackend::float_swap_dims(gradient, 1, 2));
+        let RecurrentPlan { length, units, batch, ref cell, .. } = self.plan;
+        let [inputs_requested, matrices_requested, op_weights_requested] = requested;
         let (gates, matrices, partial) =
-            state.plan.backward(&client, &state, &output_gradient.handle, matrices_node.is_some());
-        let tensor = |handle, shape: &[usize]| wrap(&client, &state.inputs, handle, Shape::from(shape.to_vec()));
-        if let Some(node) = inputs_node {
-            let all = tensor(gates, &[length + cell.edges(), 2 * units, batch]);
+            self.plan.backward(&gradient.client, &self, &gradient.handle, matrices_requested);
+        let inputs = inputs_requested.then(|| {
+            let all = wrap(&gradient, gates, [length + cell.edges(), 2 * units, batch]);
             let words = Tensor::<3>::from_primitive::<CubeBackend>(all).narrow(0, 0, length);
-            gradients.register::<CubeBackend>(node.id, buffer(words));
-        }
-        if let (Some(node), Some(matrices)) = (matrices_node, matrices) {
-            gradients.register::<CubeBackend>(node.id, tensor(matrices, &[cell.states() * units, 2 * units]));
-        }
-        if let Some(node) = mixing_node {
+            CubeBackend::float_swap_dims(primitive(words), 1, 2)
+        });
+        let matrices = matrices.map(|matrices| wrap(&gradient, matrices, [cell.states() * units, 2 * units]));
+        let op_weights = op_weights_requested.then(|| {
             let ops = RecurrentOp::CANDIDATES.len() - 1;
-            let partial = tensor(partial, &[state.plan.tiles(), RECURRENT_EDGES, batch, ops]);
+            let partial = wrap(&gradient, partial, [self.plan.tiles(), RECURRENT_EDGES, batch, ops]);
             let sums = Tensor::<4>::from_primitive::<CubeBackend>(partial).sum_dim(2).sum_dim(0);
             let sums = sums.reshape([RECURRENT_EDGES, ops]);
             let zero = sums.clone().narrow(1, 0, 1).zeros_like();
-            let all = Tensor::cat(vec![zero, sums], 1);
-            gradients.register::<CubeBackend>(node.id, buffer(all));
-        }
+            primitive(Tensor::cat(vec![zero, sums], 1))
+        });
+        [inputs, matrices, op_weights]
     }
+}
+
+/// A tensor's numbers, one after the other.
+fn primitive<const D: usize>(tensor: Tensor<D>) -> CubeTensor {
+    into_contiguous(tensor.try_into_primitive::<CubeBackend>().expect("a tensor on the same backend"))
 }

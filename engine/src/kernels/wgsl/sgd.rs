@@ -1,29 +1,20 @@
-use crate::kernels::wgsl::{gpu::Launch, op::wrap};
-use crate::search::Sgd;
-use burn::{
-    backend::wgpu::{CubeBackend, into_contiguous},
-    tensor::{Shape, Tensor},
+use crate::kernels::{
+    SgdStep,
+    wgsl::{backend::wrap, gpu::Launch},
 };
+use burn::backend::wgpu::CubeTensor;
 
 /// Threads that share the sum of squares.
 const CHUNKS: usize = 1024;
 /// Threads that take the weights in turns.
 const MOST_THREADS: usize = 1 << 20;
 
-/// A step of stochastic gradient descent: the next weights and momentum, and the gradient's norm [1] before clipping. All
-/// vectors are as long as the weights.
-///
-/// # Panics
-/// When a tensor is not on a wgpu device.
-pub(crate) fn sgd_step(
-    sgd: &Sgd,
-    learning_rate: f64,
-    weights: &Tensor<1>,
-    momentum: &Tensor<1>,
-    gradient: Tensor<1>,
-) -> (Tensor<1>, Tensor<1>, Tensor<1>) {
-    let [weights, momentum, gradient] = [weights.clone(), momentum.clone(), gradient]
-        .map(|tensor| into_contiguous(tensor.try_into_primitive::<CubeBackend>().expect("a tensor on a wgpu device")));
+/// The next weights and momentum, and the norm [1] of the gradient before clipping, from contiguous weights, momentum and
+/// gradient.
+pub(super) fn sgd_step(
+    step: SgdStep,
+    [weights, momentum, gradient]: [CubeTensor; 3],
+) -> (CubeTensor, CubeTensor, CubeTensor) {
     let client = &weights.client;
     let total = weights.meta.shape().num_elements();
     let empty = |floats: usize| client.empty(4 * floats);
@@ -41,10 +32,10 @@ pub(crate) fn sgd_step(
     let threads = total.min(MOST_THREADS);
     Launch::new(1, &["sgd"])
         .all(&[("TOTAL", total), ("THREADS", threads)])
-        .float("CLIP", sgd.grad_clip)
-        .float("DECAY", sgd.weight_decay)
-        .float("MOMENTUM", sgd.momentum)
-        .float("RATE", learning_rate)
+        .float("CLIP", step.grad_clip)
+        .float("DECAY", step.weight_decay)
+        .float("MOMENTUM", step.momentum)
+        .float("RATE", step.learning_rate)
         .run(
             client,
             threads,
@@ -52,9 +43,6 @@ pub(crate) fn sgd_step(
             &[&weights.handle, &momentum.handle, &gradient.handle, &norm, &next_weights, &next_momentum],
             5 * total + 1,
         );
-    let [next_weights, next_momentum, norm] =
-        [(next_weights, total), (next_momentum, total), (norm, 1)].map(|(handle, length)| {
-            Tensor::from_primitive::<CubeBackend>(wrap(client, &weights, handle, Shape::from([length])))
-        });
-    (next_weights, next_momentum, norm)
+    let vector = |handle, length: usize| wrap(&weights, handle, [length]);
+    (vector(next_weights, total), vector(next_momentum, total), vector(norm, 1))
 }
