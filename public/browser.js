@@ -1,6 +1,6 @@
-// What the page asks of the browser: pieces of files, events of a search that runs elsewhere, pictures and films to keep.
+// Functions of the browser for the page: pieces of files, events of a remote search, pictures and films to save.
 
-/** Pieces of a file or of what an address answers. */
+/** Pieces of a file or of a response. */
 export async function openPieces(source) {
   if (source instanceof Blob) return source.stream().getReader();
   const response = await fetch(source);
@@ -14,12 +14,12 @@ export async function nextPiece(reader) {
   return done ? undefined : value;
 }
 
-/** Lets the page paint and answer before going on. */
+/** Lets the page paint and respond before continuing. */
 export function breathe() {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
-/** Listens to a search that runs elsewhere; `onEvent` gets each event as text, `onState` whether it is paused. */
+/** Listens to a remote search; `onEvent` receives each event as text, `onState` whether the search is paused. */
 export function listen(address, onEvent, onState, onRefusal, onLoss) {
   const source = new EventSource(address);
   source.onmessage = (event) => onEvent(event.data);
@@ -31,7 +31,7 @@ export function listen(address, onEvent, onState, onRefusal, onLoss) {
   };
 }
 
-/** Sends a command to a search that runs elsewhere; answers what is wrong, if anything. */
+/** Sends a command to a remote search; returns the problem, if any. */
 export async function send(address, body) {
   try {
     const response = await fetch(address, { method: "POST", headers: { "content-type": "application/json" }, body });
@@ -62,13 +62,13 @@ function saveBlob(name, blob) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-// What a picture's elements look like comes from the style sheet, which a saved file has not.
+// The style sheet gives a picture its looks, but a saved file has none.
 const LOOKS = [
   "fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "stroke-dasharray", "stroke-linecap",
   "stroke-linejoin", "opacity", "font-family", "font-size", "font-style", "font-weight", "text-anchor", "visibility",
 ];
 
-/** The picture as a document of its own, on the colour that it stands on. */
+/** The picture as a separate document, on its background colour. */
 export function pictureText(svg) {
   const copy = svg.cloneNode(true);
   const from = [svg, ...svg.querySelectorAll("*")];
@@ -115,7 +115,7 @@ async function image(svg) {
   return picture;
 }
 
-/** Saves a picture as PNG, three dots a unit. */
+/** Saves a picture as PNG, with three pixels per unit. */
 export async function savePng(name, svg) {
   const { width, height } = sizeOf(svg);
   const canvas = document.createElement("canvas");
@@ -127,7 +127,7 @@ export async function savePng(name, svg) {
 
 const FILM = ["video/webm;codecs=vp9", "video/webm;codecs=vp8", "video/webm"];
 
-/** Whether this browser makes films of a canvas. */
+/** Whether this browser can record a canvas. */
 export function canFilm() {
   return typeof MediaRecorder === "function" && FILM.some((type) => MediaRecorder.isTypeSupported(type));
 }
@@ -137,7 +137,7 @@ export function canFilm() {
  * @param {string} name the file
  * @param {string} selector the pictures, in two columns
  * @param {number} moments how many
- * @param {(moment: number) => string} seek shows a moment and tells its caption
+ * @param {(moment: number) => string} seek shows a moment and returns its caption
  */
 export async function saveFilm(name, selector, moments, seek) {
   const pictures = [...document.querySelectorAll(selector)];
@@ -189,12 +189,12 @@ export async function saveFilm(name, selector, moments, seek) {
   saveBlob(name, new Blob(parts, { type: "video/webm" }));
 }
 
-// --- the search that is saved for after a reload: one, the latest ---
+// --- the saved search, to resume after a reload: only the latest ---
 
 const DATABASE = "darts-search";
 const PARTS = ["about", "checkpoint", "log", "text"];
 
-/** The browser's database, made on first use. */
+/** The browser's database, created on first use. */
 function database() {
   return new Promise((resolve, reject) => {
     const opening = indexedDB.open(DATABASE, 2);
@@ -208,7 +208,7 @@ function database() {
   });
 }
 
-/** Does `use` with all parts in one transaction: all of it is written, or nothing is. */
+/** Runs `use` with all parts in one transaction: all of it is written, or nothing. */
 async function transact(mode, use) {
   const opened = await database();
   try {
@@ -226,9 +226,9 @@ async function transact(mode, use) {
 }
 
 /**
- * Saves a search: its manifest, its checkpoint, and the lines of its log since the checkpoint before.
- * @param {string} about the manifest as JSON; `fresh` deletes what was saved of another search
- * @param {Uint8Array | undefined} text the user's own text that it learns from, where that is not saved yet
+ * Saves a search: its manifest, its checkpoint, and the lines of its log since the last checkpoint.
+ * @param {string} about the manifest as JSON; `fresh` deletes the data of any other search
+ * @param {Uint8Array | undefined} text the user's own text, unless it is saved already
  */
 export async function saveSearch(about, checkpoint, lines, fresh, text) {
   await transact("readwrite", (abouts, checkpoints, log, texts) => {

@@ -1,10 +1,10 @@
-// Keeps what the page has loaded, so that it also starts without its server. The server comes first; what is kept stands in.
+// Caches the files of the page, so that it also starts without its server. The server comes first, then the cache.
 const KEPT = "darts-page";
 
 self.addEventListener("install", (event) => event.waitUntil(self.skipWaiting()));
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
 
-// The page names its files once it runs; those that it has not needed yet are fetched now.
+// The page lists its files once it runs; those not needed so far are fetched now.
 self.addEventListener("message", (event) => {
   const files = Array.isArray(event.data) ? event.data.filter((file) => ours(file)) : [];
   event.waitUntil(keep(files));
@@ -21,7 +21,7 @@ const ours = (address) => {
 async function keep(files) {
   const cache = await caches.open(KEPT);
   const wanted = new Set(files.map((file) => new URL(file, self.location).href));
-  // Files of an older page go: their names carry hashes.
+  // Files of an older page are deleted: their names have hashes.
   for (const request of await cache.keys()) if (!wanted.has(request.url)) await cache.delete(request);
   for (const file of wanted) {
     if (await cache.match(file)) continue;
@@ -29,7 +29,7 @@ async function keep(files) {
       const response = await fetch(file);
       if (response.ok) await cache.put(file, response);
     } catch {
-      // What is not there now may be there next time.
+      // A missing file may be there next time.
     }
   }
 }

@@ -1,4 +1,4 @@
-// Starts the page's module; the address of this script names its two files, which carry hashes.
+// Starts the page's module; the address of this script names its two files, whose names have hashes.
 const query = new URL(import.meta.url).searchParams;
 try {
   const { default: init } = await import(new URL(query.get("js"), import.meta.url));
@@ -11,7 +11,7 @@ try {
   console.error(error);
 }
 
-// Keep all of it for when there is no server; a page that the command line serves lives as long as that.
+// Cache everything for use without a server, except for a page served by the command line.
 if ("serviceWorker" in navigator && !document.querySelector("meta[name^=darts-]")) {
   try {
     await navigator.serviceWorker.register("offline.js");

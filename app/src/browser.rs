@@ -4,7 +4,7 @@ use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(raw_module = "./browser.js")]
 extern "C" {
-    /// A reader of the pieces of a file or of what an address answers.
+    /// A reader of the pieces of a file or of a response.
     #[wasm_bindgen(catch, js_name = openPieces)]
     pub async fn open_pieces(source: &JsValue) -> Result<JsValue, JsValue>;
     /// The next piece as bytes, undefined after the last.
@@ -41,8 +41,8 @@ extern "C" {
 
 #[wasm_bindgen(raw_module = "./browser.js")]
 extern "C" {
-    /// Saves a search: its manifest, its checkpoint, its log since the checkpoint before, and the user's own text that it
-    /// learns from where that is not saved yet; `fresh` deletes what was saved of another search.
+    /// Saves a search: its manifest, its checkpoint, its log since the last checkpoint, and the user's own text unless it is
+    /// saved already; `fresh` deletes the data of any other search.
     #[wasm_bindgen(catch, js_name = saveSearch)]
     pub async fn save_search(
         manifest: &str,
@@ -51,7 +51,7 @@ extern "C" {
         fresh: bool,
         text: Option<web_sys::js_sys::Uint8Array>,
     ) -> Result<(), JsValue>;
-    /// The saved search, undefined where there is none.
+    /// The saved search, or undefined.
     #[wasm_bindgen(catch, js_name = savedSearch)]
     pub async fn saved_search() -> Result<JsValue, JsValue>;
     #[wasm_bindgen(catch, js_name = deleteSavedSearch)]

@@ -13,7 +13,7 @@ use darts_engine::{
 /// Spaces whose networks are language models.
 const TEXT_SPACES: [Space; 1] = [RECURRENT];
 
-/// Numbers of the colours of ops. Ops that do the same have the same one.
+/// Numbers of the colours of ops. Ops that do the same share a colour.
 const COLOURS: [(Op, usize); 12] = [
     (Op::NONE, 0),
     (Op::MAX_POOL_3X3, 1),
@@ -225,7 +225,7 @@ impl AnyOp {
         self.kind.spec().op_index(self.op).unwrap_or(self.kind.op_count())
     }
 
-    /// Number of its colour. Ops that do the same have the same one.
+    /// Number of its colour. Ops that do the same share a colour.
     pub fn colour(self) -> usize {
         let known = COLOURS.iter().find(|(op, _)| *op == self.op).map(|(_, colour)| *colour);
         let column = self.kind.spec().op_index(self.op);
@@ -253,7 +253,7 @@ impl Matrices {
         if kind.task == self.task() { self.0.of(kind.place) } else { &[] }
     }
 
-    /// Entry, where there is one.
+    /// Entry, if there is one.
     pub fn at(&self, kind: Kind, row: usize, op: usize) -> Option<f32> {
         self.of(kind).get(row)?.get(op).copied()
     }
@@ -365,7 +365,7 @@ impl Cells {
         serde_json::to_string_pretty(&self.0).unwrap_or_default() + "\n"
     }
 
-    /// Python that people pass on.
+    /// Python of the authors' implementation.
     pub fn to_python(&self) -> String {
         self.0.to_python()
     }

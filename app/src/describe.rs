@@ -90,7 +90,7 @@ pub fn supernet_counts(run: &Run) -> Option<(usize, usize)> {
     Some((started.parameters, started.examples()))
 }
 
-/// Units and words that gradients go back through, of a run on text.
+/// Units, and words that gradients flow back through, of a run on text.
 pub fn recurrent_size(run: &Run) -> Option<(usize, usize)> {
     let RecurrentConfig { hidden, bptt, .. } = run.started.as_ref()?.config_of()?;
     Some((hidden, bptt))
@@ -115,7 +115,7 @@ pub fn saved_search(saved: &SavedSearch) -> String {
     let what = format!("{article}{}, seed {}{text}", network(config), config.basics().seed);
     let steps = grouped(saved.run.steps);
     let all = saved.run.total_steps().map(|all| format!(" of {}", grouped(all))).unwrap_or_default();
-    format!("A search of {what}, was at step {steps}{all} when it was last kept.")
+    format!("Saved search: {what}, at step {steps}{all}.")
 }
 
 /// An intervention in a few words.
@@ -127,8 +127,8 @@ pub fn intervention(intervention: &Intervention) -> String {
         Intervention::Prune { cell, edge: row, op } => format!("{} without {}", edge(cell, row), name(cell, op)),
         Intervention::Release { cell, edge: row } => format!("{} released", edge(cell, row)),
         Intervention::Nudge { cell, edge: row, op, by } => format!("{} {} {by:+}", edge(cell, row), name(cell, op)),
-        Intervention::Freeze { frozen: true } => "alphas held".into(),
-        Intervention::Freeze { frozen: false } => "alphas let go".into(),
+        Intervention::Freeze { frozen: true } => "alphas frozen".into(),
+        Intervention::Freeze { frozen: false } => "alphas unfrozen".into(),
         Intervention::Rates { weights, alphas } => format!("rates {weights} and {alphas}"),
         Intervention::Order { order } => format!("{order:?} order").to_lowercase(),
     }
@@ -148,8 +148,7 @@ pub fn strongest_op(moment: Option<&Moment>, kind: Kind, edge: usize) -> String 
     format!("strongest is {} with {:.3}", kind.ops()[best].name(), row[best])
 }
 
-/// Cost of an op where the first of its kind stands in the paper's network for CIFAR-10; ops of other spaces have no cost of
-/// their own.
+/// Cost of the first op of its kind in the paper's network for CIFAR-10; ops of other spaces have no cost of their own.
 pub fn op_cost(op: AnyOp, kind: Kind, state: usize) -> Option<String> {
     let NetworkSize { init_channels, image, .. } = NetworkSize::CIFAR10;
     let reduces = kind.place() == CellKind::Reduce.place();
@@ -161,16 +160,16 @@ pub fn op_cost(op: AnyOp, kind: Kind, state: usize) -> Option<String> {
     })
 }
 
-/// Cost of the paper's network of these cells; nothing where the paper has none.
+/// Cost of the paper's network with these cells; empty if the paper has none.
 pub fn network_cost(cells: &Cells) -> String {
     if cells.task() == Task::CONVOLUTIONAL {
         let NetworkSize { layers, init_channels, .. } = NetworkSize::CIFAR10;
         let cost = cost(cells.0.cost(&NetworkSize::CIFAR10).network);
-        return format!("{layers} such cells of {init_channels} channels, the paper\u{2019}s network: {cost}.");
+        return format!("In the paper\u{2019}s network, {layers} cells of {init_channels} channels: {cost}.");
     }
     if cells.task() == Task::RECURRENT {
         let millions = recurrent_parameters(cells.0.nodes(0), 10_000, 850) as f64 / 1e6;
-        return format!("The paper\u{2019}s model of 850 units and 10,000 words around it: {millions:.1}M parameters.");
+        return format!("In the paper\u{2019}s model of 850 units and 10,000 words: {millions:.1}M parameters.");
     }
     String::new()
 }
@@ -231,7 +230,7 @@ mod tests {
         let recurrent = kind("recurrent");
         assert_eq!(op_cost(AnyOp { op: Op::TANH, kind: recurrent }, recurrent, 0), None);
         let [v1, cell] = [Task::CONVOLUTIONAL, Task::RECURRENT].map(|task| task.published_cells("DARTS_V1").unwrap());
-        assert!(network_cost(&v1).starts_with("20 such cells of 36 channels, the paper\u{2019}s network: "));
-        assert!(network_cost(&cell).starts_with("The paper\u{2019}s model of 850 units"));
+        assert!(network_cost(&v1).starts_with("In the paper\u{2019}s network, 20 cells of 36 channels: "));
+        assert!(network_cost(&cell).starts_with("In the paper\u{2019}s model of 850 units"));
     }
 }

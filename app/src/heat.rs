@@ -25,7 +25,7 @@ pub struct HeatValues {
 }
 
 impl HeatValues {
-    /// The values of a moment of a run.
+    /// The values at a moment of a run.
     pub fn new(view: HeatView, run: &Run, moment: &Moment) -> Option<Self> {
         let started = run.started.as_ref()?;
         let values = match view {
@@ -80,9 +80,9 @@ impl HeatValues {
         match self.view {
             HeatView::Weights => format!("{value:.3}"),
             HeatView::Alphas | HeatView::Change if is_pruned(value) => "out".into(),
-            // No sign for what rounds to nothing.
+            // No sign for values that round to zero.
             HeatView::Alphas | HeatView::Change if value.abs() < 5e-4 => "0".into(),
-            // Room for a sign in place of the zero before the point.
+            // A sign takes the place of the zero before the point.
             HeatView::Alphas | HeatView::Change => {
                 format!("{value:+.3}").replace("+0.", "+.").replace("-0.", "-.").replace('-', "\u{2212}")
             }

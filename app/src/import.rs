@@ -1,4 +1,4 @@
-//! Parsing of what users bring: cells pasted or from a file, and texts to learn from.
+//! Parsing of the user's data: cells pasted or from a file, and texts to learn.
 
 use crate::{
     cells::{Cells, Task, published_name},
@@ -17,7 +17,7 @@ pub fn parse_cells(text: &str, task: Task) -> Result<Cells, String> {
         return Err("There is nothing to read.".into());
     }
     if text.len() > 1 << 16 {
-        return Err("This is longer than any cells are.".into());
+        return Err("This is too long for cells.".into());
     }
     if space_of_code(text).is_some() {
         return Cells::from_code(text).map_err(|error| format!("This share code cannot be read: {error}."));
@@ -34,10 +34,10 @@ pub fn parse_cells(text: &str, task: Task) -> Result<Cells, String> {
     }
     if text.starts_with('{') {
         let cells = serde_json::from_str(text).map(Cells);
-        let cells = cells.map_err(|error| format!("This JSON is no genotype: {error}."))?;
+        let cells = cells.map_err(|error| format!("This JSON is not a genotype: {error}."))?;
         return cells.check().map(|()| cells).map_err(|error| format!("These cells cannot be built: {error}."));
     }
-    Genotype::from_python(text).map(Cells).map_err(|error| format!("This is no genotype: {error}."))
+    Genotype::from_python(text).map(Cells).map_err(|error| format!("This is not a genotype: {error}."))
 }
 
 /// The problem with bytes that should be a text to learn from, as a predicate; `None` for a good text.
@@ -47,7 +47,7 @@ pub fn text_problem(bytes: &[u8]) -> Option<String> {
         Ok(_) => None,
         Err(error) => {
             let line = bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count() + 1;
-            Some(format!("is no UTF-8 text: byte {}, on line {line}, does not fit", error.valid_up_to() + 1))
+            Some(format!("is not UTF-8 text: byte {}, on line {line}, is invalid", error.valid_up_to() + 1))
         }
     }
 }
@@ -67,8 +67,8 @@ mod tests {
         }
         assert_eq!(parse_cells("nasnet", Task::RECURRENT).unwrap_err(), "There is no recurrent cell of NASNet.");
         let parse_cells = |text: &str| super::parse_cells(text, Task::CONVOLUTIONAL);
-        assert!(parse_cells("{}").unwrap_err().starts_with("This JSON is no genotype: missing field"));
-        assert!(parse_cells("<script>alert(1)</script>").unwrap_err().starts_with("This is no genotype: line 1"));
+        assert!(parse_cells("{}").unwrap_err().starts_with("This JSON is not a genotype: missing field"));
+        assert!(parse_cells("<script>alert(1)</script>").unwrap_err().starts_with("This is not a genotype: line 1"));
         assert!(parse_cells("http://here/#view=relaxed").unwrap_err().contains("names no cells"));
     }
 
@@ -77,6 +77,6 @@ mod tests {
         assert_eq!(text_problem(b"A word."), None);
         assert_eq!(text_problem(b" .\n"), Some("has no words".into()));
         let problem = text_problem(b"good\nba\xffd").unwrap();
-        assert_eq!(problem, "is no UTF-8 text: byte 8, on line 2, does not fit");
+        assert_eq!(problem, "is not UTF-8 text: byte 8, on line 2, is invalid");
     }
 }

@@ -17,8 +17,8 @@ pub mod saved_search;
 pub mod settings;
 pub mod share_link;
 
-/// Runs what crates of this module have to run before `main`, once; call it first in `main`. In a module that does not ask
-/// for it, the linker runs all of it again on every call from JavaScript, which costs milliseconds each.
+/// Runs the initialisers of the crates in this module, once; call it first in `main`. In a module without this call, the
+/// linker runs them again on every call from JavaScript, which costs milliseconds each.
 #[cfg(target_arch = "wasm32")]
 #[expect(unsafe_code, reason = "the linker defines this function, and nothing else calls it")]
 pub fn construct() {
@@ -29,6 +29,6 @@ pub fn construct() {
     unsafe { __wasm_call_ctors() }
 }
 
-/// Elsewhere the system has run it.
+/// Does nothing: elsewhere the system runs the initialisers.
 #[cfg(not(target_arch = "wasm32"))]
 pub fn construct() {}

@@ -1,5 +1,5 @@
-//! The page: small, so that it paints at once. The engine runs in a Web Worker of its own (`worker`); here is what it says,
-//! drawn.
+//! The page: small, so that it paints at once. The engine runs in its own Web Worker (`worker`); this module draws its
+//! results.
 
 mod browser;
 mod page;

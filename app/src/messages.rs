@@ -1,6 +1,6 @@
 //! Messages between the page and the worker, through serde-wasm-bindgen.
 //!
-//! Every search has a number, so that messages of an abandoned one are not taken for the current one's.
+//! Every search has a number, so that messages of an abandoned search are ignored.
 
 use darts_engine::{
     bench::StepBenchmark,
@@ -21,18 +21,18 @@ pub enum Command {
         run: u32,
         /// The search.
         request: SearchRequest,
-        /// The engine's checkpoint, where the search was saved.
+        /// The engine's checkpoint, if the search was saved.
         #[serde(default, with = "serde_bytes")]
         checkpoint: Option<Vec<u8>>,
-        /// Whether it waits for a command before it takes a step.
+        /// Whether it starts paused.
         paused: bool,
     },
-    /// Have the device compile the shaders of a step of this search, as long as nothing else is asked for.
+    /// Compile the shaders of a step of this search, until another command arrives.
     Rehearse {
         /// Search that may come next.
         request: SearchRequest,
     },
-    /// Have the network of the current search write text.
+    /// Write text with the network of the current search.
     Sample {
         /// Words to write.
         words: usize,
@@ -41,7 +41,7 @@ pub enum Command {
         /// Seed of the words.
         seed: u64,
     },
-    /// Train networks of these cells from scratch, a step of each in turn, beside whatever is searched.
+    /// Train networks of these cells from scratch, a step of each in turn, beside any search.
     Race {
         /// Number of the race.
         race: u32,
@@ -54,7 +54,7 @@ pub enum Command {
     },
     /// Abandon the race.
     StopRace,
-    /// Request that any search takes while it runs.
+    /// Request to the running search.
     Control {
         /// The request.
         control: Control,
@@ -65,7 +65,7 @@ pub enum Command {
         run: u32,
         /// Sizes and settings.
         config: SearchConfig,
-        /// Steps of each kind to time.
+        /// Number of steps of each kind to time.
         steps: usize,
     },
 }
@@ -85,14 +85,14 @@ pub struct SearchRequest {
 pub enum DataRequest {
     /// Images.
     Images {
-        /// Which.
+        /// Data set.
         choice: DataChoice,
     },
     /// A text.
     Text {
-        /// Most words of the vocabulary.
+        /// Maximum size of the vocabulary, in words.
         words: usize,
-        /// The user's own text, where it is not the book beside the page.
+        /// The user's own text, in place of the book.
         own: Option<OwnText>,
     },
 }
@@ -101,7 +101,7 @@ pub enum DataRequest {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DataChoice {
-    /// The subset of CIFAR-10 that lies beside the page.
+    /// The subset of CIFAR-10 that comes with the page.
     #[default]
     Cifar10,
     /// Generated textures of ten classes.
@@ -127,7 +127,7 @@ impl DataChoice {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TextChoice {
-    /// The book that lies beside the page.
+    /// The book that comes with the page.
     #[default]
     Book,
     /// A file of the user's own.
@@ -167,10 +167,10 @@ pub enum Message {
     Loading {
         /// Bytes that have arrived.
         received: f64,
-        /// Bytes there are, where the server says so.
+        /// Total bytes, if the server reports them.
         total: Option<f64>,
     },
-    /// The device is there; commands are taken from now on.
+    /// The device is ready, and the worker accepts commands.
     Ready {
         /// Name of the adapter that computes.
         adapter: String,
@@ -178,18 +178,18 @@ pub enum Message {
         backend: String,
         /// Whether it is a software adapter, or the CPU by itself.
         software: bool,
-        /// Why the CPU computes without any GPU interface, where it does: a sentence.
+        /// Reason that the CPU computes without any GPU interface, if it does: a sentence.
         instead: Option<String>,
     },
     /// The images of a search are there.
     Data {
         /// Number of the search.
         run: u32,
-        /// Images that the search learns from in the end.
+        /// Images that the search actually learns from.
         data: DataChoice,
         /// Training images there are.
         images: usize,
-        /// Why they are not those asked for.
+        /// Reason that they are not the requested ones.
         notice: Option<String>,
     },
     /// The text of a search is there.
@@ -222,7 +222,7 @@ pub enum Message {
         /// The event.
         event: Box<Event>,
     },
-    /// State that a search can be resumed from, as it is after all events sent so far.
+    /// State to resume the search from, after all events sent so far.
     Snapshot {
         /// Number of the search.
         run: u32,
@@ -230,11 +230,11 @@ pub enum Message {
         #[serde(with = "serde_bytes")]
         checkpoint: Vec<u8>,
     },
-    /// An intervention that cannot be made; the search goes on as before.
+    /// A refused intervention; the search continues unchanged.
     Refused {
         /// Number of the search.
         run: u32,
-        /// Why.
+        /// Reason.
         reason: String,
     },
     /// Progress of a benchmark.

@@ -12,7 +12,7 @@ const OPS: [(Op, (&str, &str), &str); 14] = [
     (Op::NONE, ("none", ""), "none: the edge passes nothing on"),
     (Op::MAX_POOL_3X3, ("max", "3\u{d7}3"), "max 3\u{d7}3: the largest value of a 3 by 3 window"),
     (Op::AVG_POOL_3X3, ("avg", "3\u{d7}3"), "avg 3\u{d7}3: the mean of a 3 by 3 window"),
-    (Op::SKIP_CONNECT, ("skip", ""), "skip: the input as it is"),
+    (Op::SKIP_CONNECT, ("skip", ""), "skip: the unchanged input"),
     (Op::SEP_CONV_3X3, ("sep", "3\u{d7}3"), "sep 3\u{d7}3: depthwise-separable convolution, applied twice"),
     (
         Op::SEP_CONV_5X5,
@@ -24,20 +24,20 @@ const OPS: [(Op, (&str, &str), &str); 14] = [
         ("dil", "3\u{d7}3"),
         "dil 3\u{d7}3: depthwise-separable convolution that looks at every second pixel",
     ),
-    (Op::DIL_CONV_5X5, ("dil", "5\u{d7}5"), "dil 5\u{d7}5: the same with a larger window"),
+    (Op::DIL_CONV_5X5, ("dil", "5\u{d7}5"), "dil 5\u{d7}5: dil 3\u{d7}3 with a larger window"),
     (Op::SEP_CONV_7X7, ("sep", "7\u{d7}7"), "sep 7\u{d7}7: depthwise-separable convolution, applied twice"),
     (Op::CONV_7X1_1X7, ("conv", "7\u{d7}1"), "conv 7\u{d7}1: a 1 by 7 then a 7 by 1 convolution"),
-    (Op::TANH, ("tanh", ""), "tanh: squashes what a matrix makes of the state to between \u{2212}1 and 1"),
-    (Op::RELU, ("relu", ""), "relu: its positive part"),
-    (Op::SIGMOID, ("sigmoid", ""), "sigmoid: squashes it to between 0 and 1"),
-    (Op::IDENTITY, ("identity", ""), "identity: as it is"),
+    (Op::TANH, ("tanh", ""), "tanh: a linear map of the state, squashed to between \u{2212}1 and 1"),
+    (Op::RELU, ("relu", ""), "relu: the positive part of the linear map"),
+    (Op::SIGMOID, ("sigmoid", ""), "sigmoid: the linear map, squashed to between 0 and 1"),
+    (Op::IDENTITY, ("identity", ""), "identity: the linear map as it is"),
 ];
 
 /// Effect of each kind of cell.
 const CELLS: [(&str, &str); 3] = [
     ("normal", "keeps height and width"),
     ("reduce", "halves height and width"),
-    ("recurrent", "reads a word, and what it knows of those before"),
+    ("recurrent", "reads a word and the state left by those before"),
 ];
 
 /// Label of an op in two parts: its operation and its window.

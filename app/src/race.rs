@@ -3,7 +3,7 @@
 use crate::cells::Cells;
 use darts_engine::event::{Event, Tested};
 
-/// Networks that train side by side.
+/// Networks trained side by side.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Race {
     /// Passes over the training images.
@@ -12,7 +12,7 @@ pub struct Race {
     pub seed: u64,
     /// The networks.
     pub runners: Vec<Runner>,
-    /// It was stopped before its end.
+    /// Whether it was stopped before its end.
     pub stopped: bool,
 }
 
@@ -23,11 +23,11 @@ pub struct Runner {
     pub title: String,
     /// Cells.
     pub cells: Cells,
-    /// Weights of the network, once it is laid out.
+    /// Number of weights of the network, once known.
     pub parameters: usize,
     /// Examples trained on.
     pub train_examples: usize,
-    /// Examples tested on, which it never learns from.
+    /// Number of test examples, which it never learns from.
     pub test_examples: usize,
     /// Steps done and the training loss of each.
     pub losses: Vec<(f32, f32)>,
@@ -38,7 +38,7 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// One that has not begun.
+    /// Network that has not started.
     pub fn new(title: String, cells: Cells) -> Self {
         Self {
             title,
@@ -57,7 +57,7 @@ impl Runner {
         self.losses.last().map_or(0, |(step, _)| *step as usize)
     }
 
-    /// Share of the test images right at the latest test, and the standard error of that, both in percent.
+    /// Latest test accuracy and its standard error, both in percent.
     pub fn right(&self) -> Option<(f64, f64)> {
         let (_, test) = self.tests.last()?;
         let right = 1.0 - test.error();
@@ -84,12 +84,12 @@ impl Race {
         }
     }
 
-    /// Whether anything is still to come.
+    /// Whether training is still going on.
     pub fn is_going(&self) -> bool {
         !self.stopped && self.runners.iter().any(|runner| !runner.finished)
     }
 
-    /// Result of the tests in a sentence that says how much of it may be chance; nothing before all were tested.
+    /// Result of the tests in a sentence, which says how much of it may be chance; `None` before all are tested.
     pub fn verdict(&self) -> Option<String> {
         let all: Option<Vec<_>> = self.runners.iter().map(|runner| Some((runner, runner.right()?))).collect();
         let all = all.filter(|all| all.len() == 2)?;
@@ -97,14 +97,14 @@ impl Race {
         let (difference, error) = (first - second, error_a.hypot(error_b));
         let better = if difference >= 0.0 { &a.title } else { &b.title };
         let judged = if difference.abs() < 2.0 * error {
-            "within what chance would do".to_owned()
+            "it may well be chance".to_owned()
         } else {
-            format!("more than the choice of test images explains; other seeds may still differ ({better} ahead)")
+            format!("more than the choice of test images explains, though other seeds may differ ({better} is ahead)")
         };
         let tests = a.tests.len().min(b.tests.len());
         Some(format!(
-            "After epoch {tests} of {}: {first:.1}% against {second:.1}% of {} test images right. The difference of {:.1} \
-             points has a standard error of {error:.1}: {judged}. One run each, seed {}.",
+            "After epoch {tests} of {}: {first:.1}% and {second:.1}% of {} test images are classified correctly. The difference \
+             of {:.1} points has a standard error of {error:.1}: {judged}. One run each, seed {}.",
             self.epochs,
             a.test_examples,
             difference.abs(),
@@ -148,10 +148,10 @@ mod tests {
         assert_eq!(race.verdict(), None, "the other has not been tested");
         race.apply(1, &tested(62));
         let verdict = race.verdict().unwrap();
-        assert!(verdict.contains("40.0% against 38.0%") && verdict.contains("standard error of 6.9"), "{verdict}");
-        assert!(verdict.contains("within what chance would do") && verdict.ends_with("seed 5."), "{verdict}");
+        assert!(verdict.contains("40.0% and 38.0%") && verdict.contains("standard error of 6.9"), "{verdict}");
+        assert!(verdict.contains("it may well be chance") && verdict.ends_with("seed 5."), "{verdict}");
         race.apply(1, &tested(90));
-        assert!(race.verdict().unwrap().contains("(One ahead)"));
+        assert!(race.verdict().unwrap().contains("(One is ahead)"));
         assert!(race.is_going());
         race.stopped = true;
         assert!(!race.is_going());

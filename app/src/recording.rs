@@ -1,18 +1,17 @@
-//! A recorded run, read in pieces of any size: lines of `events.jsonl`, of this version or of version 1, each checked before it
-//! is believed.
+//! A recorded run, read in pieces of any size: lines of `events.jsonl`, of this version or of version 1, each of them checked.
 
 use darts_engine::{
     event::Event,
     space::{Alphas, Genotype, Space},
 };
 
-/// Longest line that is read: many times what an event has.
+/// Maximum length of a line: many times that of any event.
 const MAX_LINE: usize = 1 << 20;
 
-/// Most steps, and most epochs, that are believed.
+/// Maximum number of steps, and of epochs, that is accepted.
 const MAX_STEPS: usize = 1 << 30;
 
-/// Takes a log apart into events.
+/// Splits a log into events.
 #[derive(Debug, Default)]
 pub struct Reader {
     pending: Vec<u8>,
@@ -29,7 +28,7 @@ enum Begun {
     Of(Space),
 }
 
-/// Why a log cannot be read on; one sentence that names the line.
+/// Error in a log; one sentence that names the line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
     /// Line, from 1.
@@ -148,7 +147,7 @@ fn spaces(event: &Event) -> impl Iterator<Item = Space> {
     alphas(event).map(Alphas::space).into_iter().chain(genotype(event).map(Genotype::space))
 }
 
-/// Fault that JSON has, without its line, which is always 1, and cut to what a sentence can hold.
+/// Error in JSON, without its line, which is always 1, and cut to fit in a sentence.
 fn fault(error: &serde_json::Error) -> String {
     let text = error.to_string().replace(" at line 1 column", " at column");
     let short: String = text.chars().filter(|c| !c.is_control()).take(160).collect();

@@ -18,11 +18,11 @@ const VERSION: u32 = 2;
 pub struct Manifest {
     #[serde(default = "first_version")]
     version: u32,
-    /// The settings that it began with, as a fragment.
+    /// The initial settings, as a fragment.
     pub settings: String,
-    /// The images that it learned from in the end.
+    /// The images that it actually learned from.
     pub data: DataChoice,
-    /// Name of the user's own text that it learned from.
+    /// Name of the user's own text, if it learned from one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// Steps done.
@@ -34,7 +34,7 @@ const fn first_version() -> u32 {
 }
 
 impl Manifest {
-    /// Description in the present version.
+    /// Description in the current version.
     pub const fn new(settings: String, data: DataChoice, text: Option<String>, steps: usize) -> Self {
         Self { version: VERSION, settings, data, text, steps }
     }
@@ -43,7 +43,7 @@ impl Manifest {
 /// A saved search, read back.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SavedSearch {
-    /// The settings that it began with.
+    /// The initial settings.
     pub settings: Settings,
     /// The search as it was requested.
     pub request: SearchRequest,
@@ -54,7 +54,7 @@ pub struct SavedSearch {
 }
 
 impl SavedSearch {
-    /// Reads back what the browser stored, which may be anything; `text` is the user's own, where there is one.
+    /// Reads back the data that the browser stored, which may be invalid; `text` is the user's own, if any.
     ///
     /// # Errors
     /// A clause about the first problem.
@@ -77,12 +77,12 @@ impl SavedSearch {
         let data = match started.alphas.task().of_text() {
             false => DataRequest::Images { choice: manifest.data },
             true if own.is_none() && settings.text == TextChoice::Own => {
-                return Err("the text that it learned from is not there".into());
+                return Err("its text is missing".into());
             }
             true => DataRequest::Text { words: settings.words, own },
         };
         if run.steps != manifest.steps {
-            return Err(format!("its log has {} steps, and it should have {}", run.steps, manifest.steps));
+            return Err(format!("its log has {} steps, but should have {}", run.steps, manifest.steps));
         }
         let request = SearchRequest { config: started.config.clone(), data };
         Ok(Self { settings, request, run, checkpoint })
@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(refused(&later, &log), "a later version of this page saved it (version 3)");
         assert_eq!(refused(&text, log.lines().next().unwrap()), "line 1: it ends in the middle of an event");
         let short = log.lines().next().unwrap().to_owned() + "\n";
-        assert_eq!(refused(&text, &short), "its log has 0 steps, and it should have 1");
+        assert_eq!(refused(&text, &short), "its log has 0 steps, but should have 1");
     }
 
     #[test]
@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(saved.request, SearchRequest { config: settings.recurrent_config().into(), data });
         assert_eq!((saved.run.steps, saved.run.samples.len()), (1, 1));
         let without = SavedSearch::read(&manifest, &log, vec![1], None).unwrap_err();
-        assert_eq!(without, "the text that it learned from is not there");
+        assert_eq!(without, "its text is missing");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-// What all tests of the page share: a browser, and ways to wait for the page.
+// Shared by all tests of the page: a browser, and ways to wait for the page.
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -12,7 +12,7 @@ export const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 export const QUIET =
   "--headless --no-sandbox --disable-background-networking --disable-component-update --disable-sync --disable-quic --no-first-run";
 export const SOFTWARE = "--enable-unsafe-webgpu --use-webgpu-adapter=swiftshader --disable-gpu-watchdog";
-// An emulated GPU compiles some hundred shaders before the first step is done.
+// A software adapter compiles some hundred shaders before the first step is done.
 const PATIENT = { timeout: 600_000 };
 
 export function built() {
@@ -21,8 +21,8 @@ export function built() {
 }
 
 /**
- * Opens the page and runs `use` with it, every error it logs, and the path of everything that it asks of its server; nothing
- * may be asked of another.
+ * Opens the page and runs `use` with it, every error it logs, and the path of every request to its server; requests to
+ * other servers fail the test.
  */
 export async function withPage(url, options, use) {
   const { flags = SOFTWARE, colorScheme = "light", webgpu = true, width = 1440, height = 900, init, permissions } = options;
@@ -34,7 +34,7 @@ export async function withPage(url, options, use) {
     const context = await browser.newContext({
       viewport: { width, height },
       colorScheme,
-      // So that no picture is taken in the middle of a movement.
+      // No picture is taken during an animation.
       reducedMotion: "reduce",
       permissions,
       acceptDownloads: true,
@@ -64,7 +64,7 @@ export const ready = (page) => until(page, () => document.querySelector("#status
 export const steps = (page) => page.evaluate(() => Number(document.querySelector("#main").dataset.steps));
 export const text = (page, selector) => page.locator(selector).innerText();
 
-/** Waits until `least` steps are done; an error that stops the search is told instead. */
+/** Waits until `least` steps are done; an error that stops the search fails the test. */
 export async function stepped(page, least) {
   await until(
     page,
@@ -74,7 +74,7 @@ export async function stepped(page, least) {
   assert.equal(await page.locator(".notice.error").count(), 0, (await page.locator(".notices").textContent()) ?? "");
 }
 
-/** Waits until the worker says that no step is in flight. */
+/** Waits until the worker reports that no step is in flight. */
 export const held = (page) => until(page, () => document.querySelector("#main").dataset.activity === "holding");
 
 export const shades = (page) =>
@@ -89,7 +89,7 @@ export const kept = (page, cell) =>
 export const read = (page) =>
   until(page, () => document.querySelector("#main")?.dataset.phase === "recorded" && document.querySelector("#main").dataset.reading === "false");
 
-/** Opens a file as the button does. */
+/** Opens a file like the button. */
 export const open = (page, file) => page.setInputFiles("#open-file", file);
 
 /** Drops a file of these bytes, or of this text, on the page. */
@@ -113,10 +113,10 @@ export const withRecording = (url, options, log, use) =>
     await use(page, ...more);
   });
 
-/** What axe finds that keeps people from using the page. */
+/** Serious accessibility problems that axe finds. */
 export async function findings(page) {
   const source = await readFile(createRequire(import.meta.url).resolve("axe-core"), "utf8");
-  // What the debugger evaluates is not bound by the page's policy.
+  // The page's policy does not apply to code from the debugger.
   await page.evaluate(source);
   return page.evaluate(async () => {
     const { violations } = await globalThis.axe.run();
@@ -126,7 +126,7 @@ export async function findings(page) {
   });
 }
 
-/** What a click saves: its name and its bytes. */
+/** The file that a click saves: its name and its bytes. */
 export async function saved(page, click) {
   const [download] = await Promise.all([page.waitForEvent("download"), click()]);
   const parts = [];
@@ -144,7 +144,7 @@ export async function seek(page, step) {
   await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
 }
 
-/** Nothing sticks out to the side. */
+/** Checks that nothing overflows sideways. */
 export async function fits(page, width, height) {
   await page.setViewportSize({ width, height });
   assert.ok(

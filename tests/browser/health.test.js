@@ -1,11 +1,11 @@
-// A tab that is left running: no more memory after many steps than after some.
+// A tab left running: no more memory after many steps than after some.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { built, ready, stepped, steps, withPage } from "./browser.js";
 import { serve } from "./server.js";
 
-// For longer: DARTS_TAB_STEPS=2000; on images and the emulated GPU with DARTS_TAB_DEVICE=webgpu.
+// For longer: DARTS_TAB_STEPS=2000; on images and the software adapter with DARTS_TAB_DEVICE=webgpu.
 const STEPS = Number(process.env.DARTS_TAB_STEPS ?? 400);
 const WEBGPU = process.env.DARTS_TAB_DEVICE === "webgpu";
 const SMALL = WEBGPU
@@ -20,7 +20,7 @@ before(async () => {
 });
 after(() => server?.close());
 
-/** Bytes that each kind of Chromium's processes holds for itself, after what can be collected is. */
+/** Private bytes of each kind of Chromium's processes, after garbage collection. */
 async function memory(page) {
   const session = await page.context().newCDPSession(page);
   await session.send("HeapProfiler.collectGarbage");
@@ -36,7 +36,7 @@ async function memory(page) {
   return held;
 }
 
-/** Waits for many steps, of which no wait by itself is too long. */
+/** Waits for many steps, in short waits. */
 async function far(page, least) {
   for (let next = 0; next < least; ) await stepped(page, (next = Math.min(next + 100, least)));
 }
@@ -46,7 +46,7 @@ test("a tab that searches holds no more memory after many steps", { skip: proces
   await withPage(server.url + SMALL, options, async (page, errors) => {
     await ready(page);
     await page.click("#play");
-    // Moments are kept for going back to, up to a number; then every second one goes.
+    // Moments are kept up to a maximum number; then every second one is dropped.
     await far(page, STEPS / 2);
     const [early, first, began] = [await memory(page), await steps(page), Date.now()];
     await far(page, STEPS);

@@ -1,4 +1,4 @@
-// A search that the browser keeps: taken up again after a reload, bit for bit.
+// A search that the browser saves: resumed after a reload, bit for bit.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { artefacts, built, held, ready, saved, stepped, steps, tale, text, until, withPage } from "./browser.js";
@@ -31,11 +31,11 @@ async function step(page, count) {
   await held(page);
 }
 
-test("after a reload a search goes on as if nothing had happened, with what was changed in it", async () => {
-  // On the processor, which has no shaders to compile after each reload.
+test("after a reload a search resumes as if nothing had happened, with its interventions", async () => {
+  // On the CPU, which has no shaders to compile after each reload.
   await withPage(server.url + SMALL, { flags: "", webgpu: false }, async (page, errors) => {
     await ready(page);
-    assert.equal(await page.locator("#kept").count(), 0, "nothing is kept yet");
+    assert.equal(await page.locator("#kept").count(), 0, "nothing is saved yet");
     await step(page, 2);
     await page.fill("#alr", "0.3");
     await page.press("#alr", "Tab");
@@ -57,17 +57,17 @@ test("after a reload a search goes on as if nothing had happened, with what was 
     await page.reload();
     await ready(page);
     await page.waitForSelector("#kept");
-    assert.match(await text(page, "#kept"), /A search of 3 cells of 2 channels, seed 4, was at step 3 of 16 when it was last kept\./);
+    assert.match(await text(page, "#kept"), /Saved search: 3 cells of 2 channels, seed 4, at step 3 of 16\./);
     await page.screenshot({ path: `${artefacts}/kept-1440.png` });
     await page.click("#take-up");
     await held(page);
     assert.equal(await steps(page), 3);
-    assert.equal(await curves(page), early, "what was shown is shown again");
+    assert.equal(await curves(page), early, "the page shows the same again");
     await step(page, 3);
-    assert.equal(await curves(page), whole, "it went on bit for bit");
+    assert.equal(await curves(page), whole, "it resumed bit for bit");
     assert.equal(await page.inputValue("#alr"), "0.3");
 
-    // What is damaged is refused in a sentence, and what is forgotten is gone.
+    // A damaged search is refused in a sentence, and a deleted one is gone.
     await page.waitForTimeout(500);
     await page.evaluate(
       () =>
@@ -90,7 +90,7 @@ test("after a reload a search goes on as if nothing had happened, with what was 
     await page.reload();
     await ready(page);
     await page.click("#take-up");
-    await until(page, () => /what was kept is truncated or corrupt/.test(document.querySelector(".notices").textContent));
+    await until(page, () => /its checkpoint is truncated or corrupt/.test(document.querySelector(".notices").textContent));
     await page.reload();
     await ready(page);
     await page.click("#forget-kept");
@@ -103,11 +103,11 @@ test("after a reload a search goes on as if nothing had happened, with what was 
   });
 });
 
-test("so does a search on a text of somebody's own, which is kept with it", async () => {
+test("so does a search on the user's own text, which is saved with it", async () => {
   await withPage(`${server.url}#task=recurrent&words=60&units=4&bptt=4&batch=2&epochs=50&seed=4`, { flags: "", webgpu: false }, async (page, errors) => {
     await ready(page);
     await page.setInputFiles("#text-file", { name: "mine.txt", mimeType: "text/plain", buffer: Buffer.from(tale("cat")) });
-    await until(page, () => /mine\.txt is what a search learns from now/.test(document.querySelector(".notices").textContent));
+    await until(page, () => /The next search learns from mine\.txt/.test(document.querySelector(".notices").textContent));
     const begin = async () => {
       await step(page, 1);
       await page.click("#recurrent-row-3");
@@ -127,14 +127,14 @@ test("so does a search on a text of somebody's own, which is kept with it", asyn
     await page.reload();
     await ready(page);
     await page.waitForSelector("#kept");
-    assert.match(await text(page, "#kept"), /A search of a recurrent cell of 4 units, seed 4, on mine\.txt, was at step 2 when it was last kept\./);
+    assert.match(await text(page, "#kept"), /Saved search: a recurrent cell of 4 units, seed 4, on mine\.txt, at step 2\./);
     await page.click("#take-up");
     await held(page);
-    assert.equal(await curves(page), early, "what was shown is shown again");
+    assert.equal(await curves(page), early, "the page shows the same again");
     assert.match(await text(page, "#facts"), /words of mine\.txt$/);
     assert.match(await text(page, "#sample"), /\w/, "so is what it wrote");
     await step(page, 3);
-    assert.equal(await curves(page), whole, "it went on bit for bit, with what was changed in it");
+    assert.equal(await curves(page), whole, "it resumed bit for bit, with its interventions");
     await page.click("#reset");
     await step(page, 2);
     assert.notEqual(await curves(page), early, "the text is there for another search, too");

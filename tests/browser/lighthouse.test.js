@@ -1,4 +1,4 @@
-// What Lighthouse finds: its scores, and whatever keeps them from being full.
+// Lighthouse: its scores, and the findings that lower them.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launch } from "chrome-launcher";
@@ -27,7 +27,7 @@ for (const [form, config] of [["desktop", desktopConfig], ["mobile", undefined]]
         lhr.categories[id].auditRefs.filter((ref) => ref.weight > 0 && (lhr.audits[ref.id].score ?? 1) < 1).map((ref) => ref.id),
       );
       assert.deepEqual(missed, [], "nothing to mend");
-      // How fast it is depends on what else the machine does; that nothing jumps does not.
+      // Speed depends on the load of the machine; layout shifts do not.
       assert.ok(lhr.audits["cumulative-layout-shift"].numericValue < 0.1, "nothing moves while it loads");
     } finally {
       chrome.kill();

@@ -1,4 +1,4 @@
-// The page as the command line serves it: a search that goes on, and one that was recorded.
+// The page served by the command line: a running search and a recorded one.
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -17,7 +17,7 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true, force: true }));
 
-/** Serves what a command shows while `use` looks at it. */
+/** Serves the page with a command while `use` runs. */
 async function serving(words, use) {
   const program = await start(words, folder);
   try {
@@ -27,12 +27,12 @@ async function serving(words, use) {
   }
 }
 
-test("a search of the command line is watched, held, steered and stopped on the page, and replayed afterwards", async () => {
+test("a command-line search is watched, paused, changed and stopped on the page, and replayed afterwards", async () => {
   await serving(`search conv ${SMALL} --epochs 100000 --out run --page ${root}dist --watch 127.0.0.1:0`, async (address, program) => {
     await withPage(address, PLAIN, async (page, errors) => {
       await stepped(page, 3);
       assert.match(await text(page, "#adapter"), /Burn flex|cpu/i);
-      assert.match(await text(page, "#of-run"), /^Search of the command line 3 cells of 2 channels, batch 2/);
+      assert.match(await text(page, "#of-run"), /^Command-line search 3 cells of 2 channels, batch 2/);
       await page.click("#play");
       await until(page, () => document.querySelector("#main").dataset.activity === "holding");
       await page.waitForTimeout(500);
@@ -42,14 +42,14 @@ test("a search of the command line is watched, held, steered and stopped on the 
       await page.waitForTimeout(300);
       assert.equal(await steps(page), paused + 1, "a step is one step");
       await page.click("#normal-row-3");
-      await page.locator("#edge tr.op-2").getByRole("button", { name: /Leave this edge only avg/ }).click();
+      await page.locator("#edge tr.op-2").getByRole("button", { name: /Keep only avg on this edge/ }).click();
       await until(page, () => document.querySelector("#edge tr.op-2 .number").textContent === "1.000");
       await page.check("#freeze");
-      await until(page, () => /alphas held/.test(document.querySelector(".time-label").textContent));
+      await until(page, () => /alphas frozen/.test(document.querySelector(".time-label").textContent));
       const held = await shades(page);
       await page.click("#step");
       await stepped(page, paused + 2);
-      assert.equal(await shades(page), held, "alphas that are held stay");
+      assert.equal(await shades(page), held, "frozen alphas stay");
       await seek(page, 1);
       assert.notEqual(await shades(page), held);
       await page.screenshot({ path: `${artefacts}/watched-1440.png` });
@@ -74,10 +74,10 @@ test("a search of the command line is watched, held, steered and stopped on the 
   });
 });
 
-test("a recurrent search of the command line is watched, steered and stopped on the page, and replayed", async () => {
+test("a recurrent command-line search is watched, changed and stopped on the page, and replayed", async () => {
   const corpus = join(folder, "corpus");
   await mkdir(corpus);
-  // Of no period: states do not vary over columns that are at the same words.
+  // Not periodic: states do not vary over columns that are at the same words.
   const sentence = (_, i) => `${"one two three four five six seven".split(" ").slice(i % 3, 3 + (Math.floor(i * i * 0.31) % 5)).join(" ")}\n`;
   const prose = Array.from({ length: 60 }, sentence).join("");
   for (const part of ["train", "valid", "test"]) await writeFile(join(corpus, `${part}.txt`), prose);

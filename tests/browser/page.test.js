@@ -9,7 +9,7 @@ import { serve } from "./server.js";
 import { answers, told, traced } from "./tasks.js";
 
 const SUBSET = "/data/cifar10.packed";
-// Small enough for a processor that emulates a GPU, on real images.
+// Small enough for a software adapter, on real images.
 const SMALL = "#channels=4&cells=3&batch=8&images=64&epochs=2&alr=0.01";
 
 let server;
@@ -19,9 +19,9 @@ before(async () => {
 });
 after(() => server?.close());
 
-// How long the main thread is watched while a search runs.
+// Time for which the main thread is traced while a search runs.
 const WATCHED = 1000 * Number(process.env.DARTS_WATCHED_SECONDS ?? 12);
-// From a press of a button or a key to what is painted then, in milliseconds.
+// Milliseconds from the press of a button or a key to the next paint.
 const WATCH_INTERACTIONS = () => {
   globalThis.interactions = [];
   new PerformanceObserver((list) => {
@@ -52,7 +52,7 @@ test("a search on real images: alphas move, pause holds, a step is one, reset go
     assert.notEqual(await shades(page), early, "the alphas moved");
     for (const name of ["loss", "accuracy"]) {
       const figures = (await text(page, `#${name} .halves`)).match(/\d+\.\d+/g)?.map(Number) ?? [];
-      assert.equal(figures.length, 2, `${name} of both halves`);
+      assert.equal(figures.length, 2, `${name} of both splits`);
       assert.ok(figures.every(Number.isFinite));
       if (name === "loss") assert.ok(figures.every((loss) => loss > 0));
     }
@@ -63,7 +63,7 @@ test("a search on real images: alphas move, pause holds, a step is one, reset go
     }
     await page.setViewportSize({ width: 1440, height: 900 });
 
-    // The moment before the first step is another picture, and the latest comes back.
+    // The moment before the first step shows another picture, and the latest comes back.
     const latest = await shades(page);
     await seek(page, 0);
     assert.notEqual(await shades(page), latest);
@@ -72,7 +72,7 @@ test("a search on real images: alphas move, pause holds, a step is one, reset go
     await page.click("#latest");
     assert.equal(await shades(page), latest);
 
-    // Had the search gone on meanwhile, the step asked for would not be the next one.
+    // If the search had continued, the requested step would not be the next one.
     await page.click("#step");
     await stepped(page, paused + 1);
     await held(page);
@@ -83,7 +83,7 @@ test("a search on real images: alphas move, pause holds, a step is one, reset go
     assert.equal(await steps(page), 0);
     assert.equal(await keptOps(page, "normal"), 0, "no cell is left over");
 
-    // The same settings and seed search the same way again, also where the engine got ready for them meanwhile.
+    // The same settings and seed give the same search again, even after a rehearsal.
     await page.waitForTimeout(2000);
     await page.click("#step");
     await stepped(page, 1);
@@ -109,10 +109,10 @@ test("settings, address and keyboard", async () => {
     await page.press("#images", "Tab");
     await page.click("#play");
     await until(page, () => /batch-size is 16/i.test(document.querySelector(".notice.error")?.textContent ?? ""));
-    assert.equal(await page.getAttribute("#main", "data-phase"), "idle", "what cannot be searched is not begun");
+    assert.equal(await page.getAttribute("#main", "data-phase"), "idle", "an impossible search is not started");
     await page.fill("#seed", "-1");
     await page.press("#seed", "Tab");
-    assert.equal(await page.inputValue("#seed"), "0", "what makes no sense is put back");
+    assert.equal(await page.inputValue("#seed"), "0", "an invalid value is restored");
     assert.match(await text(page, ".notices"), /Seed must be a whole number/);
 
     await page.focus("#normal .heatmap");
@@ -125,7 +125,7 @@ test("settings, address and keyboard", async () => {
   });
 });
 
-test("a search is steered, and its main thread stays free", async () => {
+test("a search takes interventions, and the main thread stays free", async () => {
   await withPage(server.url + SMALL.replace("epochs=2", "epochs=30"), { init: WATCH_INTERACTIONS }, async (page, errors) => {
     await ready(page);
     await page.click("#play");
@@ -133,7 +133,7 @@ test("a search is steered, and its main thread stays free", async () => {
     const first = await steps(page);
     const tasks = await traced(page, () => page.waitForTimeout(WATCHED));
     console.log(`${(await steps(page)) - first} steps in ${WATCHED / 1000} s: ${told(tasks)}`);
-    // While it runs, it is looked at.
+    // The user explores the page while the search runs.
     for (let row = 0; row < 6; row += 1) await page.click(`#normal-row-${row}`);
     await page.focus("#edge tr.op-3 button");
     await stepped(page, (await steps(page)) + 1);
@@ -148,7 +148,7 @@ test("a search is steered, and its main thread stays free", async () => {
     await page.click("#normal-row-0");
     assert.match(await text(page, "#edge"), /ck.2 . 0[^]*Changes go to the search/);
     const skip = page.locator("#edge tr.op-3");
-    await skip.getByRole("button", { name: /Leave this edge only skip/ }).click();
+    await skip.getByRole("button", { name: /Keep only skip on this edge/ }).click();
     await until(page, () => document.querySelector("#edge tr.op-3 .number").textContent === "1.000");
     assert.equal(await text(page, "#edge tr.op-4 .number"), "out");
     await until(page, () => document.querySelectorAll("#normal g[role=img][aria-label^='skip_connect from c k minus 2 to node 0']").length === 1);
@@ -157,7 +157,7 @@ test("a search is steered, and its main thread stays free", async () => {
     await page.selectOption("#search-order", "second");
     await changed("second order");
     await page.check("#freeze");
-    await changed("alphas held");
+    await changed("alphas frozen");
     await page.fill("#alr", "0.5");
     await page.press("#alr", "Tab");
     await changed("rates 0.025 and 0.5");
@@ -166,7 +166,7 @@ test("a search is steered, and its main thread stays free", async () => {
     await page.click("#step");
     await stepped(page, step + 1);
     await held(page);
-    assert.equal(await shades(page), before, "alphas that are held stay");
+    assert.equal(await shades(page), before, "frozen alphas stay");
     await page.fill("#alr", "0");
     await page.press("#alr", "Tab");
     assert.match(await text(page, ".notices"), /Alr must be a number above 0/);
@@ -176,7 +176,7 @@ test("a search is steered, and its main thread stays free", async () => {
   });
 });
 
-test("asked to, the page times steps and tells what the command line tells", async () => {
+test("on request, the page times steps and reports the same as the command line", async () => {
   await withPage(`${server.url}?bench#channels=4&cells=3&batch=8`, {}, async (page, errors) => {
     await ready(page);
     await page.click("#bench-start");
@@ -195,28 +195,28 @@ test("asked to, the page times steps and tells what the command line tells", asy
   });
 });
 
-test("without WebGPU the processor searches, and the page says so", async () => {
+test("without WebGPU the CPU searches, and the page says so", async () => {
   const small = "#channels=2&cells=3&batch=4&images=16&epochs=2&curvature=measured";
   await withPage(server.url + small, { flags: "", webgpu: false }, async (page, errors) => {
     await ready(page);
-    assert.match(await text(page, ".unsupported summary"), /does not offer WebGPU.*the processor computes here/);
+    assert.match(await text(page, ".unsupported summary"), /does not offer WebGPU.*The CPU computes instead/);
     const began = Date.now();
     await page.click("#step");
     await stepped(page, 1);
     await held(page);
-    console.log(`the first step on the processor took ${((Date.now() - began) / 1000).toFixed(1)} s`);
+    console.log(`the first step on the CPU took ${((Date.now() - began) / 1000).toFixed(1)} s`);
     assert.match(await text(page, "#adapter"), /processor . Burn flex/);
     assert.equal(await keptOps(page, "normal"), 8);
     const early = await shades(page);
     await page.click("#step");
     await stepped(page, 2);
     assert.notEqual(await shades(page), early, "the alphas moved");
-    // The epoch is over, after which the curvature is measured.
+    // The curvature is measured after each epoch.
     assert.match(await text(page, "#curvature .now"), /^-?\d+\.\d{3}$/);
     await page.click(".unsupported summary");
     assert.match(await text(page, ".unsupported"), /Chrome[^]*Safari[^]*Firefox/);
     await page.screenshot({ path: `${artefacts}/no-webgpu-1440.png`, fullPage: true });
-    // The other task does, too.
+    // So does the other task.
     await page.click("#reset");
     await page.selectOption("#task", "recurrent");
     for (const [name, value] of [["words", 50], ["units", 4], ["bptt", 3], ["batch", 2]]) {
@@ -256,7 +256,7 @@ test("without the real images the page takes generated textures and says so", as
   });
 });
 
-test("an image file that is cut off is told", async () => {
+test("an image file that is cut off is reported", async () => {
   await withImages("DARTS", async (page) => {
     await ready(page);
     await page.click("#play");

@@ -1,4 +1,4 @@
-// Recorded runs, comparing, sharing, and who else can use the page: nothing here needs WebGPU.
+// Recorded runs, comparing, sharing and accessibility: nothing here needs WebGPU.
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -72,7 +72,7 @@ test("a recorded run is shown as a live one, at any moment", async () => {
   });
 });
 
-test("logs of the version before are shown", async () => {
+test("logs of version 1 are shown", async () => {
   await withPage(server.url, PLAIN, async (page, errors) => {
     await drop(page, "events.jsonl", await readFile(`${root}app/src/version1/images.jsonl`, "utf8"));
     await read(page);
@@ -89,20 +89,20 @@ test("logs of the version before are shown", async () => {
   });
 });
 
-test("dropped files: a log cut off is shown as far as it goes, what is no log is refused", async () => {
+test("dropped files: a truncated log is shown as far as it goes, other files are refused", async () => {
   await withPage(server.url, PLAIN, async (page, errors) => {
     const whole = await readFile(log, "utf8");
     await drop(page, "events.jsonl", whole.slice(0, whole.length * 0.6));
     await until(page, () => document.querySelector(".notice.error"));
-    assert.match(await text(page, ".notices"), /events\.jsonl, .*line \d+: it ends in the middle of an event\. What comes before is shown\./i);
+    assert.match(await text(page, ".notices"), /events\.jsonl, .*line \d+: it ends in the middle of an event\. The part before it is shown\./i);
     const shown = await steps(page);
     assert.ok(shown > 10 && shown < 30, `${shown}`);
     await drop(page, "other.jsonl", '{"type":"<script>alert(1)</script>"}\n');
     await until(page, () => /other\.jsonl, Line 1: unknown variant/.test(document.querySelector(".notices").textContent));
-    assert.equal(await page.getAttribute("#main", "data-phase"), "idle", "what was refused is not shown");
+    assert.equal(await page.getAttribute("#main", "data-phase"), "idle", "a refused log is not shown");
     await drop(page, "cells.py", "Genotype(normal=[('skip_connect', 0)])");
-    await until(page, () => /cells\.py: This is no genotype/.test(document.querySelector(".notices").textContent));
-    // Whatever is done to a log, the page goes on.
+    await until(page, () => /cells\.py: This is not a genotype/.test(document.querySelector(".notices").textContent));
+    // Whatever a log contains, the page keeps working.
     let random = 9;
     const pick = (n) => (random = (random * 1103515245 + 12345) % 2147483648) % n;
     for (let i = 0; i < 12; i += 1) {
@@ -140,16 +140,16 @@ test("views, linked pointing, what-if, entropy and collapse", async () => {
     assert.match(await text(page, "#normal .graph figcaption"), /ck.1 . 0: .*parameters?, .*multiply-accumulates/);
     await page.click("#normal-row-1");
     await page.mouse.move(5, 5);
-    assert.equal(await page.locator("#normal path.link.lit").count(), 2, "a chosen edge stays");
+    assert.equal(await page.locator("#normal path.link.lit").count(), 2, "a selected edge stays");
     assert.match(await text(page, "#edge"), /\d\.\d{3} bits/);
-    // A change is tried out on what is shown.
+    // An intervention is tried out on the pictures.
     const cells = await kept(page, "normal");
     const row = page.locator("#edge tr.op-7");
     await row.getByRole("button", { name: "only" }).click();
     assert.match(await text(page, ".what-if"), /What if: normal ck.1 . 0 only dil 5.5/);
     assert.notDeepEqual(await kept(page, "normal"), cells);
     assert.ok((await kept(page, "normal")).some((op) => /dil_conv_5x5 from c k minus 1 to node 0/.test(op)));
-    await page.getByRole("button", { name: "As it was" }).click();
+    await page.getByRole("button", { name: "Undo" }).click();
     assert.deepEqual(await kept(page, "normal"), cells);
     await page.click("#edge .dismiss");
     assert.match(await text(page, "#skips"), /^(collapse: )?\d \+ \d skips kept$/);
@@ -158,9 +158,9 @@ test("views, linked pointing, what-if, entropy and collapse", async () => {
   });
 });
 
-test("cells of anybody are compared, and the address brings all of it back", async () => {
+test("any cells are compared, and the address brings it all back", async () => {
   await withRecording(`${server.url}#beside=DARTS_V2,NASNet`, PLAIN, log, async (page, errors) => {
-    // The columns come with the run, which is read while the page is there already.
+    // The columns come with the run, which is read after the page is there.
     await page.locator("article.compared >> nth=1 >> .op.differs").first().waitFor({ state: "attached" });
     assert.equal(await page.locator("article.compared").count(), 3);
     assert.ok((await page.locator("article.compared >> nth=1 >> .op.differs").count()) > 3);
@@ -177,12 +177,12 @@ test("cells of anybody are compared, and the address brings all of it back", asy
     await page.waitForSelector("article.compared");
     assert.equal(await page.locator("article.compared").count(), 5, "no run, no column of its own");
     assert.equal(await page.locator("article.compared >> nth=3 >> .code").innerText(), stills, "random cells come back");
-    // Pasted cells, in Python; what is none is told.
+    // Pasted cells, in Python; invalid ones are reported.
     await page.click("article.compared >> nth=0 >> .dismiss");
     await page.click(".paste summary");
     await page.fill("#pasted", "Genotype(normal=[('sep_conv_3x3', 9)])");
     await page.click("#paste-compare");
-    assert.match(await text(page, ".problem"), /This is no genotype/);
+    assert.match(await text(page, ".problem"), /This is not a genotype/);
     await page.fill("#pasted", "d1.s0s1s0s1s1i0i0d2.m0m1i2m1m0i2i2m1.0000");
     await page.click("#paste-show");
     assert.match(await text(page, ".problem"), /its check is 0000/);
@@ -207,7 +207,7 @@ test("cells of anybody are compared, and the address brings all of it back", asy
   });
 });
 
-test("an address that is wrong is told, and nothing of it runs", async () => {
+test("a wrong address is reported, and none of it runs", async () => {
   const wrong = "#view=<img src=x onerror=alert(1)>&cell=d1.x&beside=<b>&at=99999999999&channels=4";
   await withPage(server.url + wrong, PLAIN, async (page, errors) => {
     await page.waitForSelector(".notice.error");
@@ -257,7 +257,7 @@ test("pictures, tables, cells and films are saved", async () => {
   });
 });
 
-test("everybody can use it: no serious finding of axe, light and dark, wide and narrow, and the tour by keyboard", async () => {
+test("accessibility: no serious finding of axe, light and dark, wide and narrow, and the tour by keyboard", async () => {
   for (const [colorScheme, width, height] of [["light", 1440, 900], ["dark", 1024, 768], ["light", 390, 844], ["dark", 390, 844]]) {
     await withRecording(`${server.url}#beside=DARTS_V2`, { ...PLAIN, colorScheme, width, height }, log, async (page, errors) => {
       await page.click("#normal-row-2");
@@ -290,7 +290,7 @@ test("after the first visit the page starts without its server", async () => {
       return navigator.serviceWorker.controller && (await cache.match("./")) && (await cache.match("worker_bg.wasm"));
     };
     await page.waitForFunction(kept, null, { timeout: 60_000 });
-    // The last file asked for may not be there at all.
+    // The last requested file may not exist.
     await page.waitForTimeout(1000);
     await own.close();
     await page.reload();
@@ -302,7 +302,7 @@ test("after the first visit the page starts without its server", async () => {
   });
 });
 
-/** Moves the bar of time through a run of so many steps, and tells what each moment took, in milliseconds, the least first. */
+/** Moves the bar of time through a run of so many steps, and returns the time of each moment in milliseconds, in ascending order. */
 const scrub = (page, all) =>
   page.evaluate(async (all) => {
     const bar = document.querySelector("#scrubber");

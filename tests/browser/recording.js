@@ -1,4 +1,4 @@
-// Logs of searches as the engine writes them, made up, so that every moment of them is known.
+// Synthetic logs of searches, in the engine's format, so that every moment of them is known.
 import { writeFile, open } from "node:fs/promises";
 
 const OPS = 8;
@@ -136,7 +136,7 @@ export const writeLines = (file, lines) => writeFile(file, [...lines].map((line)
 /** Writes a small log. */
 export const writeLog = (file, ...run) => writeLines(file, lines(...run));
 
-/** Writes a log of at least so many bytes, and tells how many steps it has. */
+/** Writes a log of at least so many bytes, and returns its number of steps. */
 export async function writeLongLog(file, bytes) {
   const each = [...lines(10, 50)].join("\n").length / 500;
   const stepsPerEpoch = Math.ceil(bytes / each / 1000);

@@ -12,7 +12,7 @@ import { serve } from "./server.js";
 
 const BOOK = "/data/moonstone.txt";
 const PLAIN = { flags: "", webgpu: false };
-// Small enough for a processor that emulates a GPU.
+// Small enough for a software adapter.
 const SMALL = "#task=recurrent&words=200&units=8&bptt=4&batch=4&epochs=2&alr=0.02";
 
 let server;
@@ -62,14 +62,14 @@ test("a recurrent search on the book: alphas move, the network writes, a seed fi
     await page.click("#write");
     await until(page, () => /temperature 0\.5/.test(document.querySelector("#written-facts").textContent));
     assert.notEqual(await text(page, "#sample"), first);
-    // Going back in time, what was written then comes back.
+    // Going back in time brings back the text of that moment.
     await seek(page, 2);
     assert.equal(await text(page, "#sample"), first);
     await page.click("#latest");
-    // It is steered as one on images is.
+    // It takes interventions, like a search on images.
     await page.click("#recurrent-row-5");
     assert.match(await text(page, "#edge"), /2 . 3[^]*Changes go to the search/);
-    await page.locator("#edge tr.op-3").getByRole("button", { name: /Leave this edge only identity/ }).click();
+    await page.locator("#edge tr.op-3").getByRole("button", { name: /Keep only identity on this edge/ }).click();
     await until(page, () => document.querySelector("#edge tr.op-3 .number").textContent === "1.000");
     const told = (change) =>
       until(page, (change) => document.querySelector(".time-label").textContent.includes(change), change);
@@ -80,12 +80,12 @@ test("a recurrent search on the book: alphas move, the network writes, a seed fi
     await page.press("#lr", "Tab");
     await told("rates 2.5 and 0.02");
     await page.check("#freeze");
-    await told("alphas held");
+    await told("alphas frozen");
     const before = await shades(page);
     await page.click("#step");
     await stepped(page, 7);
     await held(page);
-    assert.equal(await shades(page), before, "alphas that are held stay");
+    assert.equal(await shades(page), before, "frozen alphas stay");
 
     await page.click("#reset");
     await page.click("#step");
@@ -97,23 +97,23 @@ test("a recurrent search on the book: alphas move, the network writes, a seed fi
   });
 });
 
-test("texts of somebody's own: a good one is learned from, a bad one is told in a sentence", async () => {
+test("the user's own texts: a good one is learned, a bad one is reported in a sentence", async () => {
   await withPage(`${server.url}#task=recurrent&text=own&words=100&units=4&bptt=4&batch=2`, PLAIN, async (page, errors) => {
     await ready(page);
     await page.click("#play");
-    assert.match(await text(page, ".notices"), /a text file that is not here: drop one on the page/);
+    assert.match(await text(page, ".notices"), /need a text file: drop one on the page/);
     assert.equal(await page.getAttribute("#main", "data-phase"), "idle");
     const told = (pattern) => until(page, (pattern) => new RegExp(pattern).test(document.querySelector(".notices").textContent), pattern);
     await drop(page, "bad.txt", [103, 111, 10, 98, 255]);
-    await told("bad\\.txt is no UTF-8 text: byte 5, on line 2, does not fit\\.");
+    await told("bad\\.txt is not UTF-8 text: byte 5, on line 2, is invalid\\.");
     await drop(page, "empty.txt", " \n");
     await told("empty\\.txt has no words\\.");
     await drop(page, "short.txt", "One sentence. And another.");
-    await told("short\\.txt is what a search learns from now");
+    await told("The next search learns from short\\.txt");
     await page.click("#play");
     await told("Short\\.txt has 2 sentences, and at least 10 are needed");
     await drop(page, "mine.txt", tale("<b>cat</b>"));
-    await told("mine\\.txt is what a search learns from now");
+    await told("The next search learns from mine\\.txt");
     await page.click("#step");
     await stepped(page, 1);
     assert.match(await text(page, "#facts"), /distinct of .* words of mine\.txt$/);
@@ -146,7 +146,7 @@ test("a recorded recurrent run is shown at any moment, and its cell is shared an
     for (const name of ["DARTS_V2", "random"]) await page.selectOption("#add-cells", name);
     assert.equal(await page.locator("article.compared").count(), 3);
     assert.match(await text(page, ".columns"), /\d of 8 ops differ\./);
-    assert.match(await text(page, ".columns"), /850 units and 10,000 words around it: 23\.0M parameters/);
+    assert.match(await text(page, ".columns"), /850 units and 10,000 words: 23\.0M parameters/);
     const csv = await saved(page, async () => {
       await page.click("#loss .menu summary");
       await page.getByRole("button", { name: "All curves as CSV" }).click();
@@ -158,7 +158,7 @@ test("a recorded recurrent run is shown at any moment, and its cell is shared an
     assert.match(link, /#.*&cell=r1\./);
     await page.setViewportSize({ width: 1440, height: 1200 });
     await page.screenshot({ path: `${artefacts}/recurrent-recorded-1440.png`, fullPage: true });
-    assert.deepEqual(await findings(page), [], "everybody can use it");
+    assert.deepEqual(await findings(page), [], "accessible");
     await page.goto("about:blank");
     await page.goto(link);
     await page.waitForSelector("#recurrent figure.graph g[role=img]");

@@ -1,4 +1,4 @@
-// The page as the command line serves it.
+// The page served by the command line.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -8,7 +8,7 @@ import { root } from "./browser.js";
 export const DARTS = process.env.DARTS ?? `${process.env.CARGO_TARGET_DIR ?? `${root}target`}/release/darts`;
 
 /**
- * Starts darts and waits for the address that it tells.
+ * Starts darts and waits for the address that it prints.
  * @param {string} words the command
  * @param {string} folder where
  * @returns {Promise<{ url: string, ended: Promise<number>, close: () => Promise<void> }>}
@@ -39,7 +39,7 @@ export async function start(words, folder = root) {
 /** Serves a built page from its folder, on a port of its own. */
 export const serve = (folder = `${root}dist`) => start(`explore --address 127.0.0.1:0 --page ${folder}`);
 
-/** The bytes that a file has on its way to a browser that takes these codings. */
+/** The bytes of a file sent to a browser that accepts these encodings. */
 export const sent = (url, codings) =>
   new Promise((resolve, reject) => {
     get(url, { headers: { "accept-encoding": codings } }, (response) => {

@@ -1,13 +1,13 @@
-// What keeps the page's main thread busy, from Chromium's own trace.
+// Load of the page's main thread, from Chromium's trace.
 
 /** A task that takes longer than this many milliseconds keeps the page from answering. */
 export const LONG = 50;
 
 /**
- * Traces the page while `use` runs. Other processes may take the processor in the middle of a task, so that each has two
- * lengths: by the clock, and as the processor worked on it.
+ * Traces the page while `use` runs. Other processes may take the CPU in the middle of a task, so each has two
+ * lengths: wall time and CPU time.
  * @returns {Promise<{ wall: number[], cpu: number[], count: number, busy: number, longest: string[] }>} milliseconds of the
- *   long tasks by either measure; how many tasks there were and what they took of the processor in all; what the longest did
+ *   long tasks by either measure; the number of tasks and their total CPU time; the work of the longest
  */
 export async function traced(page, use) {
   const browser = page.context().browser();
@@ -32,11 +32,11 @@ export async function traced(page, use) {
   return { wall: long("dur"), cpu: long("tdur"), count: tasks.length, busy, longest };
 }
 
-/** The same in words. */
+/** The result in words. */
 export const told = ({ wall, cpu, count, busy }) =>
   `${count} tasks with ${(busy / 1000).toFixed(1)} s of work; above ${LONG} ms by the clock: [${wall}], of work: [${cpu}]`;
 
-/** Whether no task was far too long: on a processor that others use, the same work takes up to several times as long. */
+/** Whether no task was far too long: on a busy CPU, the same work takes up to several times as long. */
 export const answers = ({ cpu }) => cpu.every((length) => length < 4 * LONG);
 
 /** The main thread of the process that runs the page: the one with most to do, if there are several. */

@@ -11,7 +11,7 @@ before(async () => {
 });
 after(() => server?.close());
 
-test("given cells and random ones are trained side by side, and what is told of them says how much may be chance", async () => {
+test("given cells and random ones are trained side by side, and the verdict says how much may be chance", async () => {
   await withPage(`${server.url}#channels=2&cells=3&batch=32&images=64`, { flags: "", webgpu: false }, async (page, errors) => {
     await ready(page);
     assert.equal(await page.locator("#training").count(), 0, "nothing to train yet");
@@ -23,14 +23,14 @@ test("given cells and random ones are trained side by side, and what is told of 
     await page.fill("#race-epochs", "0");
     await page.press("#race-epochs", "Tab");
     assert.match(await text(page, ".notices"), /Epochs must be a whole number from 1 to 1000/);
-    assert.equal(await page.inputValue("#race-epochs"), "5", "what makes no sense is put back");
+    assert.equal(await page.inputValue("#race-epochs"), "5", "an invalid value is restored");
     await page.fill("#race-epochs", "2");
     await page.press("#race-epochs", "Tab");
     await page.click("#race");
     await until(page, () => /After epoch 1 of 2/.test(document.querySelector("#verdict")?.textContent ?? ""));
     await until(page, () => /After epoch 2 of 2/.test(document.querySelector("#verdict").textContent) && document.querySelector("#race"));
     const verdict = await text(page, "#verdict");
-    assert.match(verdict, /\d+\.\d% against \d+\.\d% of \d+ test images right\. The difference of \d+\.\d points has a standard error of \d\.\d: .*One run each, seed 0\./);
+    assert.match(verdict, /\d+\.\d% and \d+\.\d% of \d+ test images are classified correctly\. The difference of \d+\.\d points has a standard error of \d\.\d: .*One run each, seed 0\./);
     assert.match(await text(page, ".runners"), /The given cells[^]*\d+ weights, loss \d+\.\d+, \d+\.\d% right[^]*Random cells, seed 0[^]*\d+ weights, loss/);
     for (const plot of [0, 1]) {
       const lines = page.locator(`#training svg.plot >> nth=${plot} >> path.bold`);

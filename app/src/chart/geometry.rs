@@ -18,7 +18,7 @@ pub type Columns = (Vec<f64>, Vec<Vec<f64>>);
 pub struct PlotSpec {
     /// Range of an empty plot.
     pub empty: (f64, f64),
-    /// The axis never goes beyond.
+    /// Limits of the axis.
     pub limits: (f64, f64),
     /// Smallest span of the axis.
     pub min_span: f64,
@@ -88,12 +88,12 @@ pub struct Axes {
 }
 
 impl Axes {
-    /// Where a step is drawn.
+    /// Position of a step.
     pub fn x(&self, step: f64) -> f64 {
         self.x.map_or(0.0, |scale| scale.at(step))
     }
 
-    /// Where a value is drawn.
+    /// Position of a value.
     pub fn y(&self, value: f64) -> f64 {
         self.y.map_or(0.0, |scale| scale.at(value))
     }
@@ -144,7 +144,7 @@ impl PlotGeometry {
         }
     }
 
-    /// Where a point of a line is drawn.
+    /// Position of a point of a line.
     pub fn point(&self, line: usize, index: usize) -> Option<(f64, f64)> {
         let value = *self.columns.1.get(line)?.get(index)?;
         Some((self.axes.x(self.columns.0[index]), self.axes.y(value)))

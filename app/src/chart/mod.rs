@@ -11,14 +11,14 @@ pub struct Scale {
     pub from: f64,
     /// Last value.
     pub to: f64,
-    /// Where the first value is drawn.
+    /// Position of the first value.
     pub start: f64,
-    /// Where the last value is drawn.
+    /// Position of the last value.
     pub end: f64,
 }
 
 impl Scale {
-    /// Where a value is drawn.
+    /// Position of a value.
     pub fn at(&self, value: f64) -> f64 {
         let span = if self.to == self.from { 1.0 } else { self.to - self.from };
         self.start + (value - self.from) / span * (self.end - self.start)

@@ -4,17 +4,17 @@ use super::{Connector, Direction, Drawing, Spacing, Vertex, place};
 use crate::cells::{Cells, Kept, Kind};
 
 impl Kind {
-    /// Boxes before the first node of a drawing: what comes into the cell, and the state that a recurrent cell makes of it.
+    /// Boxes before the first node of a drawing: the inputs, and the first state of a recurrent cell.
     pub const fn boxes_before(self) -> usize {
         self.fixed_connectors() + self.inputs()
     }
 
-    /// Whether a box is where something comes into the cell.
+    /// Whether a box is an input of the cell.
     pub const fn is_input(self, at: usize) -> bool {
         at < self.input_boxes()
     }
 
-    /// Boxes where something comes into the cell.
+    /// Input boxes of the cell.
     const fn input_boxes(self) -> usize {
         match self.fixed_connectors() {
             0 => self.inputs(),
@@ -27,7 +27,7 @@ impl Kind {
         self.fixed_connectors() + state
     }
 
-    /// Connectors that lead from what comes in to the first state, which no op is on.
+    /// Connectors without an op, from the inputs to the first state.
     pub const fn fixed_connectors(self) -> usize {
         self.spec().sources.len()
     }

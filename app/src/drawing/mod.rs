@@ -56,7 +56,7 @@ pub struct Position {
 /// Room between boxes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spacing {
-    /// Total length wanted; gaps between layers stretch within their limits to fill it.
+    /// Desired total length; gaps between layers stretch within their limits to fill it.
     pub length: f32,
     /// Least and largest gap between layers.
     pub gap: (f32, f32),
@@ -69,7 +69,7 @@ pub struct Spacing {
 pub struct Drawing {
     /// Centres of the boxes.
     pub centres: Vec<Position>,
-    /// For each connector, where it leaves its source, passes the layers between, and reaches its target.
+    /// For each connector, the points where it leaves its source, passes the layers between, and reaches its target.
     pub routes: Vec<Vec<Position>>,
     /// Size along the connectors.
     pub length: f32,
@@ -141,7 +141,7 @@ fn best_order(graph: &LayeredGraph, given: LayerOrder, between: f32) -> Option<(
     best.map(|(.., order, across)| (order, across))
 }
 
-/// Where the centre of each layer lies along the connectors, and the total length.
+/// Centre of each layer along the connectors, and the total length.
 fn layer_centres(vertices: &[Vertex], layers: usize, spacing: Spacing) -> (Vec<f32>, f32) {
     let longest = |layer| vertices.iter().filter(|v| v.layer == layer).map(|v| v.length).fold(0.0, f32::max);
     let lengths: Vec<f32> = (0..layers).map(longest).collect();

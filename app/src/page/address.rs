@@ -5,11 +5,11 @@ use darts_app::share_link::{ShareLink, ViewState};
 use leptos::prelude::*;
 use wasm_bindgen::JsValue;
 
-/// Milliseconds from one change of the address to the next.
+/// Minimum time between changes of the address, in milliseconds.
 const WRITTEN_EVERY: f64 = 300.0;
 
 impl Page {
-    /// The fragment of what is looked at now; `with_cells` for users without the run.
+    /// The fragment of the current view; `with_cells` for users without the run.
     pub fn address(self, with_cells: bool) -> String {
         let cell = if with_cells { self.genotype.get() } else { self.given.get() };
         let at = if with_cells { None } else { self.cursor.get() };
@@ -18,14 +18,14 @@ impl Page {
         format!("#{}", ShareLink { settings: self.settings.get(), view }.to_fragment())
     }
 
-    /// The whole address of what is looked at now, without tracking it.
+    /// The whole address of the current view, untracked.
     pub fn share_link(self, with_cells: bool) -> String {
         let address = window().location().href().unwrap_or_default();
         let base = address.split('#').next().unwrap_or_default();
         base.to_owned() + &untrack(move || self.address(with_cells))
     }
 
-    /// Keeps the address and what is looked at the same, in both directions.
+    /// Synchronises the address and the view, in both directions.
     pub(super) fn sync_address(self) {
         self.write_address();
         let handle = window_event_listener(leptos::ev::hashchange, move |_| self.read_address());
@@ -36,7 +36,7 @@ impl Page {
         let (written, latest) = (StoredValue::new(String::new()), StoredValue::new(String::new()));
         let at = StoredValue::new(f64::NEG_INFINITY);
         Effect::new(move || {
-            // While it plays, the moment is none to come back to.
+            // During a replay, the moment is not worth a place in the address.
             if self.playing.get() {
                 return;
             }
@@ -49,7 +49,7 @@ impl Page {
                     at.set_value(clock());
                 }
             };
-            // A browser takes only so many a minute.
+            // A browser limits the number of changes a minute.
             match WRITTEN_EVERY - (clock() - at.get_value()) {
                 wait if wait > 0.0 => set_timeout(write, std::time::Duration::from_secs_f64(wait / 1000.0)),
                 _ => write(),

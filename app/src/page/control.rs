@@ -18,10 +18,10 @@ pub(super) const BENCH_STEPS: usize = 3;
 /// Words that a network writes at a time.
 const WRITTEN_WORDS: usize = 60;
 
-/// The search that these settings describe, or why there is no such search.
+/// The search that these settings describe, or an error if there is none.
 pub(super) fn search_request(settings: Settings) -> Result<SearchRequest, String> {
     let config = settings.search_config();
-    let config = config.ok_or_else(|| format!("this page begins no {} searches", settings.task.name()))?;
+    let config = config.ok_or_else(|| format!("this page cannot start {} searches", settings.task.name()))?;
     config.check().map_err(|error| error.to_string())?;
     if let AnySearchConfig::Convolutional(config) = &config {
         config.split(settings.images).map_err(|error| error.to_string())?;
@@ -31,16 +31,14 @@ pub(super) fn search_request(settings: Settings) -> Result<SearchRequest, String
     }
     let own = files::own_text().filter(|_| settings.uses_own_text());
     if settings.uses_own_text() && own.is_none() {
-        let text =
-            "These settings are for a text file that is not here: drop one on the page, or choose The Moonstone.";
+        let text = "These settings need a text file: drop one on the page, or choose The Moonstone.";
         return Err(text.into());
     }
     Ok(SearchRequest { config, data: DataRequest::Text { words: settings.words, own } })
 }
 
 impl Page {
-    /// Starts a search with the settings of the top bar, paused or not; reports what is wrong with them instead where
-    /// something is.
+    /// Starts a search with the settings of the top bar, paused or not; reports invalid settings instead.
     fn start(self, paused: bool) -> bool {
         let settings = self.settings.get_untracked();
         self.notices.set(Vec::new());
@@ -57,7 +55,7 @@ impl Page {
         }
     }
 
-    /// Has the worker start a search, or resume one from its checkpoint.
+    /// Starts a search in the worker, or resumes one from its checkpoint.
     pub(super) fn start_in_worker(
         self,
         settings: Settings,
@@ -70,7 +68,7 @@ impl Page {
         self.send(Command::Start { run: worker::run_number(), request, checkpoint, paused });
     }
 
-    /// Start, pause or resume; plays what is recorded.
+    /// Starts, pauses or resumes the search, or plays a recorded run.
     pub fn toggle(self) {
         match self.phase.get_untracked() {
             Phase::Recorded => self.play(),
@@ -92,7 +90,7 @@ impl Page {
         }
     }
 
-    /// One search step, then pause; the next moment of what is recorded.
+    /// Takes one search step, then pauses; or shows the next moment of a recorded run.
     pub fn step(self) {
         match self.phase.get_untracked() {
             Phase::Idle => {
@@ -105,7 +103,7 @@ impl Page {
         }
         self.look_at(None);
         self.phase.set(Phase::Paused);
-        // Until the worker answers, it may still report that it is paused from before.
+        // Until the worker answers, it may still report an earlier pause.
         if self.source.get_untracked() == RunSource::Worker {
             self.activity.set(None);
         }
@@ -120,7 +118,7 @@ impl Page {
         }
     }
 
-    /// Back to before the first step; a search of the command line ends, a recording is closed.
+    /// Goes back to before the first step; ends a command-line search, closes a recorded run.
     pub fn reset(self) {
         self.notices.set(Vec::new());
         self.reset_keeping_notices();
@@ -158,9 +156,9 @@ impl Page {
         self.bench.set(BenchState::Idle);
     }
 
-    /// Has the network of the search write text.
+    /// Requests text from the network of the search.
     pub fn write_text(self, temperature: f64) {
-        // Any other number would do; it is reported with the text.
+        // Any number will do; it is reported with the text.
         let seed = (web_sys::js_sys::Math::random() * 1e6) as u64;
         self.send(Command::Sample { words: WRITTEN_WORDS, temperature, seed });
     }
@@ -172,7 +170,7 @@ impl Page {
         if let Err(error) = config.check() {
             return self.report_error(sentence(&error.to_string()));
         }
-        self.bench.set(BenchState::Running("The engine gets ready; the first step compiles the shaders".into()));
+        self.bench.set(BenchState::Running("Preparing the engine; the first step compiles the shaders".into()));
         self.send(Command::Bench { run: worker::run_number(), config, steps: BENCH_STEPS });
     }
 }

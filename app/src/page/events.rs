@@ -6,7 +6,7 @@ use darts_engine::event::Event;
 use leptos::prelude::*;
 use std::cell::Cell;
 
-/// Milliseconds from one drawing to the next while events come.
+/// Milliseconds between drawings while events arrive.
 pub(super) const DRAWN_EVERY: f64 = 60.0;
 
 thread_local! {
@@ -15,15 +15,15 @@ thread_local! {
     static DRAWN_AT: Cell<f64> = const { Cell::new(0.0) };
 }
 
-/// The part that an event has in the log of a search.
+/// The role of an event in the log of a search.
 pub(super) enum Part<'a> {
     /// The first event.
     Start,
     /// Any event between the first and the last.
     Progress,
-    /// The last event of a search that ran through.
+    /// The last event of a finished search.
     End,
-    /// The last event of a search that failed, with its error.
+    /// The last event of a failed search, with its error.
     Failure(&'a str),
     /// It belongs to a training run.
     None,

@@ -1,4 +1,4 @@
-//! Files that the user opens or drops on the page: logs of runs, cells in any form, texts to learn from.
+//! Files that the user opens or drops on the page: logs of runs, cells in any form, texts to learn.
 
 use super::{FilePurpose, Page};
 use crate::browser;
@@ -22,7 +22,7 @@ thread_local! {
     static OWN_TEXT: RefCell<Option<OwnText>> = const { RefCell::new(None) };
 }
 
-/// The user's own text, where there is one.
+/// The user's own text, if any.
 pub(super) fn own_text() -> Option<OwnText> {
     OWN_TEXT.with_borrow(Clone::clone)
 }
@@ -68,8 +68,8 @@ impl Page {
         let may_be_text = purpose == FilePurpose::Learn || (purpose == FilePurpose::Show && name.ends_with(".txt"));
         if file.size() > if may_be_text { MAX_TEXT } else { MAX_CELLS } {
             let hint = match may_be_text {
-                true => "a text to learn from has at most 16 MB",
-                false => "a run\u{2019}s log is called events.jsonl, and a file of cells is smaller",
+                true => "a text may have at most 16 MB",
+                false => "the log of a run is called events.jsonl, and a file of cells is smaller",
             };
             return Err(format!("{name} cannot be read: {hint}."));
         }
@@ -88,7 +88,7 @@ impl Page {
         Ok(())
     }
 
-    /// Takes a text that a search is to learn from.
+    /// Takes a text for the next search.
     fn learn_from(self, name: String, bytes: Vec<u8>) {
         if let Some(problem) = text_problem(&bytes) {
             return self.report_error(format!("{name} {problem}."));
@@ -99,16 +99,16 @@ impl Page {
         }
         self.settings.update(|settings| settings.text = TextChoice::Own);
         self.own_text.set(Some(name.clone()));
-        self.inform(format!("{name} is what a search learns from now: press start."));
+        self.inform(format!("The next search learns from {name}: press start."));
         set_own_text(OwnText { name, bytes });
     }
 
-    /// Compares cells of a file with those that are shown, if they are of the same task.
+    /// Compares the cells of a file with those shown, if they are of the same task.
     pub(super) fn compare_if_alike(self, compared: ComparedCells, name: &str, cells: &Cells) {
         match cells.task() == self.task.get_untracked() {
             true => self.compare(compared),
             false => self.report_error(format!(
-                "{name} has cells of the other kind of search, which cannot be compared with these."
+                "{name} has cells of another search space, which cannot be compared with these."
             )),
         }
     }

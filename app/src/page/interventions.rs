@@ -9,17 +9,17 @@ use darts_engine::{
 use leptos::prelude::*;
 
 impl Page {
-    /// Whether there is a search that takes interventions at the moment shown.
+    /// Whether a search accepts interventions at the moment shown.
     pub fn takes_interventions(self) -> bool {
         self.phase.get().is_live() && self.cursor.get().is_none()
     }
 
-    /// Leaves an edge only this op.
+    /// Keeps only this op on an edge.
     pub fn pin(self, kind: Kind, edge: usize, op: AnyOp) {
         self.intervene(Intervention::Pin { cell: kind.cell_name(), edge, op: op.op });
     }
 
-    /// Takes an op out of an edge.
+    /// Removes an op from an edge.
     pub fn prune(self, kind: Kind, edge: usize, op: AnyOp) {
         self.intervene(Intervention::Prune { cell: kind.cell_name(), edge, op: op.op });
     }
@@ -29,27 +29,27 @@ impl Page {
         self.intervene(Intervention::Nudge { cell: kind.cell_name(), edge, op: op.op, by });
     }
 
-    /// Takes back all pins and prunes of an edge.
+    /// Undoes all pins and prunes of an edge.
     pub fn release(self, kind: Kind, edge: usize) {
         self.intervene(Intervention::Release { cell: kind.cell_name(), edge });
     }
 
-    /// Changes the learning rates of the weights and the alphas, whatever moment is looked at.
+    /// Changes the learning rates of the weights and the alphas, whatever moment is shown.
     pub fn set_rates(self, weights: f64, alphas: f64) {
         self.control(Control::Intervene { intervention: Intervention::Rates { weights, alphas } });
     }
 
-    /// Changes the order of the architecture gradient, whatever moment is looked at.
+    /// Changes the order of the architecture gradient, whatever moment is shown.
     pub fn set_order(self, order: Order) {
         self.control(Control::Intervene { intervention: Intervention::Order { order } });
     }
 
-    /// Freezes the alphas or lets them go, whatever moment is looked at.
+    /// Freezes or unfreezes the alphas, whatever moment is shown.
     pub fn freeze_alphas(self, frozen: bool) {
         self.control(Control::Intervene { intervention: Intervention::Freeze { frozen } });
     }
 
-    /// Changes the search; where none runs, or a moment of the past is looked at, tries the change out on what is shown.
+    /// Changes the search. If none runs, or a past moment is shown, the change is only tried out on the pictures.
     fn intervene(self, intervention: Intervention) {
         if untrack(move || self.takes_interventions()) {
             self.control(Control::Intervene { intervention });

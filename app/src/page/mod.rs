@@ -29,14 +29,14 @@ use darts_engine::intervention::Intervention;
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, closure::Closure};
 
-/// Everything the views read.
+/// State of the page, which the views read.
 #[derive(Clone, Copy)]
 pub struct Page {
     /// The settings of the top bar.
     pub settings: RwSignal<Settings>,
-    /// The task of the run that is shown, or else of the settings.
+    /// The task of the run shown, or of the settings if there is none.
     pub task: Memo<Task>,
-    /// Name of the user's own text that is to be learned from.
+    /// Name of the user's own text for the next search.
     pub own_text: RwSignal<Option<String>>,
     /// Name of the text that the current search learns from.
     pub text_name: RwSignal<Option<String>>,
@@ -53,27 +53,27 @@ pub struct Page {
     pub heat_view: RwSignal<HeatView>,
     /// The edge pointed at: kind of cell and row of its alphas.
     pub hovered: RwSignal<Option<(Kind, usize)>>,
-    /// The edge chosen by a click.
+    /// The edge selected by a click.
     pub chosen: RwSignal<Option<(Kind, usize)>>,
-    /// The one of these that everything shows.
+    /// The one of these that all views highlight.
     pub edge: Memo<Option<(Kind, usize)>>,
     /// The op pointed at.
     pub op: RwSignal<Option<usize>>,
-    /// The moment looked at, in steps done; the latest without.
+    /// The moment shown, in steps done; `None` is the latest.
     pub cursor: RwSignal<Option<usize>>,
     /// Whether the run plays from moment to moment.
     pub playing: RwSignal<bool>,
-    /// Interventions tried out on what is shown, where no search takes them.
+    /// Interventions tried out on the pictures only.
     pub what_if: RwSignal<Vec<Intervention>>,
     /// The moment that the pictures show.
     pub moment: Memo<Option<Moment>>,
     /// The cells drawn.
     pub genotype: Memo<Option<Cells>>,
-    /// Cells that came with the address.
+    /// Cells from the address.
     pub given: RwSignal<Option<Cells>>,
-    /// Networks that are trained from scratch, side by side.
+    /// Networks trained from scratch, side by side.
     pub race: RwSignal<Option<Race>>,
-    /// The search that the browser saved, which can be resumed.
+    /// The saved search, which can be resumed.
     pub saved_search: RwSignal<Option<SavedSearch>>,
     /// Cells compared with those of the run.
     pub compared: RwSignal<Vec<ComparedCells>>,
@@ -82,9 +82,9 @@ pub struct Page {
     /// Whether the address asks for the benchmark.
     pub shows_benchmark: bool,
     pub bench: RwSignal<BenchState>,
-    /// Narrow enough that cells are drawn top to bottom.
+    /// Whether the page is so narrow that cells are drawn top to bottom.
     pub narrow: RwSignal<bool>,
-    /// Whether the address asked for no settings.
+    /// Whether the address had no settings.
     bare_address: bool,
 }
 
@@ -93,19 +93,19 @@ fn clock() -> f64 {
     window().performance().map_or(0.0, |performance| performance.now())
 }
 
-/// Why this browser offers no WebGPU, where it does not.
+/// Reason that this browser offers no WebGPU, or `None` if it does.
 fn no_gpu() -> Option<&'static str> {
     if web_sys::js_sys::Reflect::has(&window().navigator(), &"gpu".into()).unwrap_or(false) {
         return None;
     }
     Some(match window().is_secure_context() {
         true => "This browser does not offer WebGPU.",
-        false => "A browser offers WebGPU only to pages that come over HTTPS or from localhost.",
+        false => "Browsers offer WebGPU only to pages served over HTTPS or from localhost.",
     })
 }
 
 impl Page {
-    /// The page at its address, with its worker, or with what its server offers.
+    /// The page at its address, with its worker, or with the run that its server offers.
     pub fn new() -> Self {
         let page = Self::from_fragment(&window().location().hash().unwrap_or_default());
         page.redraw_curves_after_run();
@@ -129,7 +129,7 @@ impl Page {
     /// The state that a fragment describes, before anything happens.
     fn from_fragment(fragment: &str) -> Self {
         let (ShareLink { mut settings, view }, problems) = ShareLink::from_fragment(fragment);
-        // A CPU should not begin with more than it can do.
+        // The CPU is slow, so it begins with a small search.
         if no_gpu().is_some() && settings == Settings::default() {
             settings = settings.with_preset(&Settings::presets(settings.task)[0]);
         }
@@ -207,17 +207,17 @@ impl Page {
         });
     }
 
-    /// Chooses an edge, or lets go of it.
+    /// Selects an edge, or deselects it.
     pub fn choose(self, kind: Kind, row: usize) {
         self.chosen.update(|chosen| *chosen = Some((kind, row)).filter(|new| *chosen != Some(*new)));
     }
 
-    /// The edge of a kind of cell that is pointed at or chosen.
+    /// The edge of a kind of cell that is pointed at or selected.
     pub fn edge_of(self, kind: Kind) -> Option<usize> {
         self.edge.get().filter(|(of, _)| *of == kind).map(|(_, row)| row)
     }
 
-    /// Adds cells to those that are compared with the run's.
+    /// Adds cells to those compared with the run's.
     pub fn compare(self, cells: ComparedCells) {
         self.compared.update(|compared| {
             if compared.len() < MAX_COMPARED && !compared.contains(&cells) {
@@ -233,7 +233,7 @@ impl Page {
         self.given.set(Some(cells));
     }
 
-    /// Makes the settings those of a task, if they are not; the seed stays.
+    /// Switches the settings to a task; the seed stays.
     pub fn switch_task(self, task: Task) {
         self.settings.update(|settings| {
             if settings.task != task {

@@ -16,7 +16,7 @@ pub(super) fn race_number() -> u32 {
 }
 
 impl Page {
-    /// Trains networks of these cells from scratch, of the sizes of the top bar.
+    /// Trains networks of these cells from scratch, with the sizes of the top bar.
     pub fn begin_race(self, race: Race) {
         let settings = self.settings.get_untracked();
         let config = TrainConfig {
@@ -43,7 +43,7 @@ impl Page {
         self.send(Command::Race { race: RACE_NUMBER.get(), config, data: settings.data, cells });
     }
 
-    /// Ends the training of those networks; what was drawn stays.
+    /// Ends the training of the networks; their curves stay.
     pub fn stop_race(self) {
         RACE_NUMBER.set(RACE_NUMBER.get() + 1);
         self.race.update(|race| race.iter_mut().for_each(|race| race.stopped = true));

@@ -1,4 +1,4 @@
-//! Recorded runs, read a piece at a time, with a turn for the page in between.
+//! Recorded runs, read in pieces, so that the page stays responsive.
 
 use super::{FilePurpose, Page, Phase, RunSource, clock, events::DRAWN_EVERY, worker::run_number};
 use crate::browser;
@@ -11,7 +11,7 @@ use web_sys::js_sys::Uint8Array;
 
 /// Milliseconds of reading before the page gets a turn.
 const TURN: f64 = 8.0;
-/// Bytes that are read before the clock is looked at.
+/// Bytes read between looks at the clock.
 const PIECE: usize = 1 << 14;
 
 /// A log that is being read.
@@ -55,7 +55,7 @@ impl Page {
 }
 
 impl Recording {
-    /// Whether nothing else was opened or started meanwhile.
+    /// Whether nothing else has been opened or started since.
     fn is_current(&self) -> bool {
         run_number() == self.number
     }
@@ -105,7 +105,7 @@ impl Recording {
             return;
         }
         let (page, share) = (self.page, self.size.map_or(0.0, |size| self.read / size));
-        // Not in this turn, which has read.
+        // In a later turn, as this one has read.
         request_animation_frame(move || page.run.notify());
         page.source.update(|source| {
             if let RunSource::Recording { reading, .. } = source {
@@ -115,7 +115,7 @@ impl Recording {
         self.drawn = clock();
     }
 
-    /// Shows or compares what was read, and reports the problem with the rest.
+    /// Shows or compares the run, and reports a problem with its end.
     fn finish(self, name: &str, outcome: Result<(), String>) {
         if !self.is_current() {
             return;
@@ -130,7 +130,7 @@ impl Recording {
         }
         let Err(problem) = outcome else { return };
         let something = self.shown && page.run.with_untracked(|run| run.started.is_some());
-        let rest = if something { " What comes before is shown." } else { "" };
+        let rest = if something { " The part before it is shown." } else { "" };
         page.report_error(format!("{name}, {}{rest}", sentence(&problem)));
         if self.shown && !something {
             page.reset_keeping_notices();

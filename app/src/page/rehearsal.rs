@@ -8,11 +8,11 @@ use darts_app::{
 use leptos::prelude::*;
 use std::cell::Cell;
 
-/// Milliseconds without a change after which the search that is set is rehearsed.
+/// Milliseconds without a change before the search of the settings is rehearsed.
 const DELAY: u64 = 1000;
 
 thread_local! {
-    /// The sizes rehearsed last.
+    /// The latest sizes rehearsed.
     static REHEARSED: Cell<Option<Settings>> = const { Cell::new(None) };
     /// Number of changes so far.
     static CHANGES: Cell<u32> = const { Cell::new(0) };
@@ -24,7 +24,7 @@ pub(super) fn forget() {
 }
 
 impl Page {
-    /// Rehearses the search that is set whenever there is nothing else to do.
+    /// Rehearses the search of the settings whenever the worker is idle.
     pub(super) fn rehearse_when_idle(self) {
         let idle = move || {
             let gpu = matches!(self.engine.get(), EngineState::Ready { cpu_reason: None, .. });
@@ -32,7 +32,7 @@ impl Page {
         };
         Effect::new(move || {
             let settings = self.settings.get();
-            // What no shader depends on.
+            // No shader depends on these.
             let sizes =
                 Settings { seed: 0, epochs: 1, images: 0, data: DataChoice::Cifar10, curvature: false, ..settings };
             let changes = CHANGES.get().wrapping_add(1);

@@ -23,11 +23,11 @@ struct Unsaved {
 
 thread_local! {
     static UNSAVED: RefCell<Unsaved> = const { RefCell::new(Unsaved { lines: String::new(), fresh: false }) };
-    /// The settings that the search of this page began with.
+    /// The initial settings of the page's search.
     static BEGAN_WITH: Cell<Option<Settings>> = const { Cell::new(None) };
 }
 
-/// Notes the settings of a search that begins.
+/// Records the settings of a search that begins.
 pub(super) fn begin_with(settings: Settings) {
     BEGAN_WITH.set(Some(settings));
 }
@@ -38,7 +38,7 @@ pub(super) fn drop_unsaved() {
 }
 
 impl Page {
-    /// Notes an event of a search for the log that is saved.
+    /// Records an event of a search for the saved log.
     pub(super) fn log_event(self, event: &Event) {
         let part = Part::of(event);
         if self.source.get_untracked() != RunSource::Worker || !matches!(part, Part::Start | Part::Progress) {
@@ -54,7 +54,7 @@ impl Page {
         });
     }
 
-    /// Has the browser save the search as it is now.
+    /// Saves the search in the browser, as it is now.
     pub(super) fn save_search(self, checkpoint: &[u8]) {
         let Some(settings) = BEGAN_WITH.get() else { return };
         let own = files::own_text().filter(|_| settings.uses_own_text());
@@ -67,17 +67,17 @@ impl Page {
         let Ok(manifest) = serde_json::to_string(&manifest) else { return };
         let Unsaved { lines, fresh } = UNSAVED.take();
         let checkpoint = Uint8Array::from(checkpoint);
-        // The text does not change: once is enough.
+        // The text does not change, so it is saved once.
         let text = own.filter(|_| fresh).map(|own| Uint8Array::from(own.bytes.as_slice()));
         spawn_local(async move {
-            // A browser that saves nothing, or has no room, is no reason to stop.
+            // A browser that cannot save, or has no room, is no reason to stop.
             if let Err(error) = browser::save_search(&manifest, &checkpoint, &lines, fresh, text).await {
                 web_sys::console::warn_1(&error);
             }
         });
     }
 
-    /// Deletes the search that the browser saved.
+    /// Deletes the saved search.
     pub fn delete_saved_search(self) {
         self.saved_search.set(None);
         drop_unsaved();
@@ -88,7 +88,7 @@ impl Page {
         });
     }
 
-    /// Looks for a search that the browser saved; one that cannot be read is deleted.
+    /// Looks for a saved search; an unreadable one is deleted.
     pub(super) fn find_saved_search(self) {
         spawn_local(async move {
             let Ok(found) = browser::saved_search().await else { return };
@@ -102,16 +102,14 @@ impl Page {
             match SavedSearch::read(&manifest, &log, Uint8Array::new(&checkpoint).to_vec(), text) {
                 Ok(saved) => self.saved_search.set(Some(saved)),
                 Err(problem) => {
-                    self.report_error(format!(
-                        "The search that this browser kept cannot be read and is forgotten: {problem}."
-                    ));
+                    self.report_error(format!("The saved search cannot be read and was deleted: {problem}."));
                     self.delete_saved_search();
                 }
             }
         });
     }
 
-    /// Resumes the search that the browser saved, paused at first.
+    /// Resumes the saved search, paused at first.
     pub fn resume_saved_search(self) {
         let Some(SavedSearch { settings, request, run, checkpoint }) = self.saved_search.get_untracked() else {
             return;

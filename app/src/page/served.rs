@@ -26,7 +26,7 @@ impl Page {
         }
     }
 
-    /// Listens to the events of a search of the command line.
+    /// Listens to the events of a command-line search.
     fn listen(self, address: &str) {
         self.source.set(RunSource::Served);
         self.phase.set(Phase::Running);
@@ -37,7 +37,7 @@ impl Page {
             if self.phase.get_untracked().is_live() {
                 self.activity.set(None);
                 self.phase.set(Phase::Failed);
-                self.report_error("The search does not answer any more; what it told so far stays.".into());
+                self.report_error("The search no longer responds; its results so far stay on the page.".into());
             }
         });
         browser::listen(address, &on_event, &on_state, &on_refusal, &on_loss);
@@ -53,7 +53,7 @@ impl Page {
         let mut reader = Reader::going_on();
         match reader.feed(line.as_bytes(), |read| event = Some(read)) {
             Ok(()) => event.into_iter().for_each(|event| self.apply_event(&event)),
-            Err(problem) => self.report_error(format!("The search said something unreadable: {}.", problem.problem)),
+            Err(problem) => self.report_error(format!("The search sent an unreadable event: {}.", problem.problem)),
         }
     }
 
@@ -64,7 +64,7 @@ impl Page {
         }
     }
 
-    /// Sends a command to the search of the command line.
+    /// Sends a command to the command-line search.
     pub(super) fn control_served(self, control: &Control) {
         let Some(address) = served("control") else { return };
         let Ok(body) = serde_json::to_string(control) else { return };

@@ -2,7 +2,7 @@
 
 use darts_app::messages::DataChoice;
 
-/// State of the search, as the buttons see it.
+/// State of the search, for the buttons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// No search.
@@ -15,7 +15,7 @@ pub enum Phase {
     Finished,
     /// Stopped with an error.
     Failed,
-    /// Done before: a log is shown.
+    /// A recorded run is shown.
     Recorded,
 }
 
@@ -31,7 +31,7 @@ impl Phase {
         }
     }
 
-    /// Whether there is a search that can go on.
+    /// Whether there is a search that can continue.
     pub const fn is_live(self) -> bool {
         matches!(self, Self::Running | Self::Paused)
     }
@@ -45,13 +45,13 @@ impl Phase {
 /// State of the engine in the worker.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EngineState {
-    /// Not asked for: without WebGPU it is fetched once a search starts.
+    /// Not requested: without WebGPU it is fetched when a search starts.
     Waiting,
     Loading {
         received: f64,
         total: Option<f64>,
     },
-    /// `cpu_reason` says why the CPU computes, where it does.
+    /// `cpu_reason` explains why the CPU computes, if it does.
     Ready {
         adapter: String,
         backend: String,
@@ -81,7 +81,7 @@ pub enum BenchState {
     Idle,
     /// Its progress, in words.
     Running(String),
-    /// The figures, as the command line prints them.
+    /// The report, as the command line prints it.
     Done(String),
 }
 
@@ -91,13 +91,13 @@ pub enum RunSource {
     /// The engine in this page's worker.
     #[default]
     Worker,
-    /// A search of the command line that serves this page.
+    /// A search of the command line, which serves this page.
     Served,
-    /// A log that was written before.
+    /// A recorded log.
     Recording {
         /// Name of its file.
         name: String,
-        /// How much of it has been read, from 0 to 1, until it is all there.
+        /// Share read so far, from 0 to 1, until all is read.
         reading: Option<f64>,
     },
 }

@@ -1,4 +1,4 @@
-//! The moment that is looked at: scrubbing, playing, filming.
+//! The moment shown: scrubbing, playing, filming.
 
 use super::{Page, clock};
 use crate::browser;
@@ -6,19 +6,19 @@ use leptos::prelude::*;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen_futures::spawn_local;
 
-/// Seconds that a run plays, however long it took.
+/// Length of a replay in seconds, however long the run took.
 const PLAYED_SECONDS: f64 = 12.0;
 /// Moments of a film.
 const FILM_MOMENTS: usize = 100;
 
 impl Page {
-    /// Looks at a moment, or follows the latest.
+    /// Shows a moment, or follows the latest.
     pub fn look_at(self, steps: Option<usize>) {
         self.playing.set(false);
         self.cursor.set(steps);
     }
 
-    /// Goes some moments on or back.
+    /// Moves some moments forwards or back.
     pub fn walk(self, by: isize) {
         let target = self.run.with_untracked(|run| {
             let frames = run.frames.all();
@@ -41,7 +41,7 @@ impl Page {
         }
     }
 
-    /// Plays the run from the moment looked at, from its beginning where that is the last; or stops.
+    /// Plays the run from the moment shown, or from the start if that is the last; or stops.
     pub fn play(self) {
         if self.playing.get_untracked() {
             return self.playing.set(false);
@@ -87,7 +87,7 @@ impl Page {
                 None => String::new(),
             })
         });
-        self.inform("The film takes about ten seconds; it is saved when it is done.".into());
+        self.inform("Recording the film takes about ten seconds; then it is saved.".into());
         spawn_local(async move {
             let made = browser::save_film("search.webm", "svg.heatmap, svg.cell-graph", FILM_MOMENTS, &seek).await;
             self.look_at(None);

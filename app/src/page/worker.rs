@@ -19,7 +19,7 @@ struct Connection {
 
 thread_local! {
     static CONNECTION: RefCell<Option<Connection>> = const { RefCell::new(None) };
-    /// Commands given before the worker was ready.
+    /// Commands sent before the worker was ready.
     static PENDING: RefCell<Vec<Command>> = const { RefCell::new(Vec::new()) };
     static RUN_NUMBER: Cell<u32> = const { Cell::new(0) };
 }
@@ -67,7 +67,7 @@ impl Page {
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
             match serde_wasm_bindgen::from_value(event.data()) {
                 Ok(message) => self.receive(message),
-                Err(error) => self.lose_worker(format!("The engine said something unreadable: {error}.")),
+                Err(error) => self.lose_worker(format!("The engine sent an unreadable message: {error}.")),
             }
         });
         let on_error = Closure::<dyn FnMut(ErrorEvent)>::new(move |event: ErrorEvent| {
@@ -80,7 +80,7 @@ impl Page {
         CONNECTION.set(Some(Connection { worker, _on_message: on_message, _on_error: on_error }));
     }
 
-    /// Starts the worker where there is none.
+    /// Starts the worker if there is none.
     pub(super) fn ensure_connected(self) {
         if matches!(self.engine.get_untracked(), EngineState::Broken | EngineState::Waiting) {
             self.connect();
@@ -143,8 +143,7 @@ impl Page {
         }
     }
 
-    /// Chooses the smallest search for a software adapter, which should not begin with more than it can do, unless other
-    /// settings were asked for.
+    /// Chooses the smallest search on a software adapter, which is slow, unless the user asked for other settings.
     fn begin_small(self, software: bool) {
         let untouched = self.bare_address && self.settings.with_untracked(|settings| *settings == Settings::default());
         if software && untouched && self.phase.get_untracked() == Phase::Idle {
@@ -152,7 +151,7 @@ impl Page {
         }
     }
 
-    /// Gives up the worker. What it has shown stays.
+    /// Gives up the worker; its results stay on the page.
     fn lose_worker(self, message: String) {
         disconnect();
         self.engine.set(EngineState::Broken);
@@ -160,7 +159,7 @@ impl Page {
         self.bench.set(BenchState::Idle);
         self.race.update(|race| race.iter_mut().for_each(|race| race.stopped = true));
         self.find_saved_search();
-        // Where nothing was searched, nothing has failed.
+        // Without a search, nothing has failed.
         if matches!(self.phase.get_untracked(), Phase::Idle | Phase::Recorded | Phase::Finished) {
             self.report_error(sentence(&message));
         } else if self.phase.get_untracked() != Phase::Failed {
@@ -168,7 +167,7 @@ impl Page {
         }
     }
 
-    /// Why there is no GPU, where that is known.
+    /// Reason for having no GPU, if known.
     pub fn without_gpu(self) -> Option<String> {
         match self.engine.get() {
             EngineState::Ready { cpu_reason, .. } => cpu_reason,
@@ -179,7 +178,7 @@ impl Page {
 }
 
 fn disconnect() {
-    // Its closures may be running right now, so they are left to the collector of a later turn.
+    // Its closures may be running now, so they are left for later collection.
     if let Some(connection) = CONNECTION.take() {
         connection.worker.set_onmessage(None);
         connection.worker.set_onerror(None);

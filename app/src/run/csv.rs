@@ -5,7 +5,7 @@ use darts_engine::event::Measure;
 use std::fmt::Write;
 
 impl Run {
-    /// Curves as a table, a line a point: step, then loss and accuracy or perplexity of both splits, then the share of each
+    /// Curves as a table, one line per point: step, then loss and accuracy or perplexity of both splits, then the share of each
     /// op.
     pub fn csv(&self) -> String {
         let task = self.task().unwrap_or_default();
@@ -35,7 +35,7 @@ impl Run {
         text
     }
 
-    /// Entropy of each edge over time as a table: steps done, then a column an edge in bits.
+    /// Entropy of each edge over time as a table: steps done, then one column per edge, in bits.
     pub fn entropy_csv(&self) -> String {
         let mut text = "step".to_owned();
         for kind in self.task().unwrap_or_default().kinds() {

@@ -3,7 +3,7 @@
 use crate::cells::{Cells, Matrices};
 use darts_engine::intervention::{AlphaMask, Intervention};
 
-/// Moments whose alphas are kept before every second of them is let go.
+/// Moments whose alphas are kept before every second one is dropped.
 pub(super) const FRAMES: usize = 2048;
 
 /// Alphas at one moment.
@@ -17,7 +17,7 @@ pub struct Frame {
     pub alphas: Matrices,
     /// Entropy in bits of each edge's distribution over the ops, those of the first kind of cell first.
     pub entropy: Vec<f32>,
-    /// Kept when others are let go: the derived cells changed here, a user intervened, or an epoch ended.
+    /// Kept when others are dropped: the derived cells changed here, the user intervened, or an epoch ended.
     marked: bool,
 }
 
@@ -27,7 +27,7 @@ impl Frame {
         Self { steps, epoch, alphas, entropy, marked }
     }
 
-    /// Everything drawn of it, as it would be after these interventions.
+    /// Moment to draw, as it would be after these interventions.
     pub(super) fn moment(&self, what_if: &[Intervention]) -> Moment {
         let mut alphas = self.alphas.clone();
         let mut mask = AlphaMask::new();
@@ -40,7 +40,7 @@ impl Frame {
     }
 }
 
-/// What the pictures show: the alphas at one moment and all that follows from them.
+/// Content of the pictures: the alphas at one moment and all that follows from them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Moment {
     /// Search steps done.
@@ -114,7 +114,7 @@ impl Frames {
         }
     }
 
-    /// Lets every second moment go but the last, and but marked ones where those are kept.
+    /// Drops every second moment except the last and, if they are kept, the marked ones.
     fn thin(&mut self, keep_marked: bool) {
         let (mut i, last) = (0, self.frames.len() - 1);
         self.frames.retain(|frame| {

@@ -20,7 +20,7 @@ use darts_engine::{
 };
 use std::collections::VecDeque;
 
-/// Interventions, changes of the cells, and texts that are kept, the latest.
+/// Maximum number of interventions, changes of the cells, and texts; the latest are kept.
 const MAX_MARKS: usize = 1000;
 /// Steps that the speed is averaged over.
 const RECENT: usize = 16;
@@ -28,7 +28,7 @@ const RECENT: usize = 16;
 /// Everything known about a run after the events so far.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Run {
-    /// Start; nothing before the first event.
+    /// Start; `None` before the first event.
     pub started: Option<Started>,
     /// Search steps done.
     pub steps: usize,
@@ -52,7 +52,7 @@ pub struct Run {
     pub samples: VecDeque<Sample>,
     /// Cells that would be derived now.
     pub genotype: Option<Cells>,
-    /// What an intervention can change in the whole search, as it is now.
+    /// Current values that interventions on the whole search can change.
     pub course: Course,
     /// End.
     pub end: Option<End>,
@@ -73,7 +73,7 @@ pub struct Sample {
     pub text: String,
 }
 
-/// What an intervention can change in the whole search.
+/// Values that interventions on the whole search can change.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Course {
     /// First learning rate of the weights.
@@ -95,9 +95,9 @@ pub struct EpochEnd {
     pub train: Measure,
     /// Means over the architecture steps.
     pub valid: Measure,
-    /// The whole valid split, where that was measured.
+    /// The whole valid split, if measured.
     pub evaluation: Option<Measure>,
-    /// Curvature of the validation loss along the alphas, where that was measured.
+    /// Curvature of the validation loss along the alphas, if measured.
     pub curvature: Option<f32>,
 }
 
@@ -167,7 +167,7 @@ impl Run {
         }
     }
 
-    /// Begins anew.
+    /// Starts anew.
     fn start(&mut self, event: &Event) {
         let Some(started) = Started::of(event) else { return };
         let (alphas, course) = (started.alphas.0.clone(), started.course());
@@ -175,7 +175,7 @@ impl Run {
         self.set_alphas(&alphas, true);
     }
 
-    /// Takes in what a step measured of its train and valid minibatch.
+    /// Takes in the measures of a step's train and valid minibatches.
     fn step(&mut self, splits: [Measure; 2], examples: Option<usize>, seconds: f64) {
         let point = Point::new(self.steps as f32, splits, self.alphas.as_ref());
         self.series.push(point.clone());
@@ -239,7 +239,7 @@ impl Run {
 }
 
 impl Course {
-    /// Takes over what an intervention changes.
+    /// Applies an intervention on the whole search.
     fn intervene(&mut self, intervention: Intervention) {
         match intervention {
             Intervention::Rates { weights, alphas } => (self.weight_rate, self.alpha_rate) = (weights, alphas),

@@ -3,7 +3,7 @@
 use crate::cells::{Kind, Matrices};
 use darts_engine::event::Measure;
 
-/// Points a series keeps before it halves its resolution.
+/// Points of a series before its resolution is halved.
 pub(super) const POINTS: usize = 4096;
 
 /// One search step, or the mean over several neighbouring ones.
@@ -38,7 +38,7 @@ impl Point {
             Measure {
                 loss,
                 accuracy: a.accuracy.zip(b.accuracy).map(|(a, b)| f(a, b)),
-                // That of the mean loss.
+                // The perplexity of the mean loss.
                 perplexity: a.perplexity.and(b.perplexity).map(|_| perplexity(loss)),
             }
         };

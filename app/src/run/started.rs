@@ -1,4 +1,4 @@
-//! How a run began.
+//! The start of a run.
 
 use super::Course;
 use crate::cells::Matrices;
@@ -73,7 +73,7 @@ impl Started {
         self.config.clone().try_into().ok()
     }
 
-    /// What an intervention can change, as the run begins.
+    /// Initial values that interventions can change.
     pub(super) fn course(&self) -> Course {
         let basics = self.config.basics();
         Course {

@@ -59,7 +59,7 @@ impl Settings {
             _ => self.task.of_text(),
         };
         if of_text != self.task.of_text() {
-            return Err(format!("{key} is no setting of a {} search.", self.task.name()));
+            return Err(format!("{key} is not a setting of a {} search.", self.task.name()));
         }
         match key {
             "task" => {
@@ -165,7 +165,7 @@ mod tests {
         );
         assert!(problems[1].contains("alr must be a number above 0"));
         let (_, problems) = read("task=recurrent&channels=4&lr=1000");
-        assert!(problems[0].ends_with("channels is no setting of a recurrent search."), "{problems:?}");
+        assert!(problems[0].ends_with("channels is not a setting of a recurrent search."), "{problems:?}");
         assert!(problems[1].contains("lr must be a number above 0 and at most 100, "));
         let (_, problems) = read(&format!("seed={}", "9".repeat(10_000)));
         assert!(problems[0].len() < 200);

@@ -17,7 +17,7 @@ use darts_engine::config::{AnySearchConfig, Dropouts, Order, RecurrentConfig, Se
 /// The settings of the top bar.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
-    /// The task. What belongs to the other task stays at its default.
+    /// The task. Settings of other tasks stay at their defaults.
     pub task: Task,
     /// Text to learn from.
     pub text: TextChoice,
@@ -25,9 +25,9 @@ pub struct Settings {
     pub words: usize,
     /// Units of a language model.
     pub units: usize,
-    /// Words that gradients go back through.
+    /// Words that gradients flow back through.
     pub bptt: usize,
-    /// Whether as much is dropped as the paper drops, or nothing.
+    /// Whether the dropout is that of the paper, or none.
     pub dropout: bool,
     /// Images to learn from.
     pub data: DataChoice,
@@ -45,15 +45,15 @@ pub struct Settings {
     pub weight_rate: f64,
     /// Learning rate of the alphas.
     pub alpha_rate: f64,
-    /// How the gradient of the alphas is approximated.
+    /// Approximation of the gradient of the alphas.
     pub order: Order,
     /// Whether the curvature is measured after each epoch.
     pub curvature: bool,
-    /// Fixes weights, alphas, split, order and augmentation.
+    /// Seed of weights, alphas, split, order and augmentation.
     pub seed: u64,
 }
 
-/// Products with the Hessian that the page measures the curvature with.
+/// Lanczos steps for the curvature on the page.
 const CURVATURE_ROUNDS: usize = 5;
 
 /// Makes a configuration of settings.
@@ -76,18 +76,18 @@ impl Settings {
         self.task.of_text() && self.text == TextChoice::Own
     }
 
-    /// The tasks whose searches the page begins, each with its configuration.
+    /// The tasks that the page can search, each with its configuration.
     const CONFIGS: [(Task, ConfigOf); 2] = [
         (Task::CONVOLUTIONAL, |settings| settings.convolutional_config().into()),
         (Task::RECURRENT, |settings| settings.recurrent_config().into()),
     ];
 
-    /// Whether the page begins searches of a task; others are shown where they are recorded.
+    /// Whether the page can search a task; runs of other tasks can only be replayed.
     pub fn offers(task: Task) -> bool {
         Self::CONFIGS.iter().any(|(known, _)| *known == task)
     }
 
-    /// The engine's configuration, with alphas reported at every step; none where the page begins no such search.
+    /// The engine's configuration, with alphas reported at every step; none if the page cannot search the task.
     pub fn search_config(&self) -> Option<AnySearchConfig> {
         Self::CONFIGS.iter().find(|(task, _)| *task == self.task).map(|(_, config)| config(self))
     }

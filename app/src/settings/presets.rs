@@ -10,7 +10,7 @@ use darts_engine::config::Order;
 /// A named set of settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Preset {
-    /// The name shown.
+    /// Name on the page.
     pub name: &'static str,
     /// Purpose, in one sentence.
     pub hint: &'static str,
@@ -46,18 +46,18 @@ impl Settings {
     pub const PRESETS: [Preset; 4] = [
         Preset {
             name: "Quick look",
-            hint: "Smallest supernet, bold alphas: something moves within a minute even without a GPU.",
+            hint: "The smallest supernet with fast alphas: visible progress within a minute, even without a GPU.",
             settings: Self { images: 512, channels: 4, cells: 3, epochs: 5, alpha_rate: 0.01, ..IMAGE_DEFAULTS },
         },
         Preset { name: "Small", hint: "Five cells of 8 channels on 2,000 images.", settings: IMAGE_DEFAULTS },
         Preset {
             name: "Laptop GPU",
-            hint: "The paper\u{2019}s width and depth in small batches.",
+            hint: "The paper\u{2019}s width and depth, with small batches.",
             settings: Self { channels: 16, cells: 8, batch: 32, epochs: 25, alpha_rate: 0.001, ..IMAGE_DEFAULTS },
         },
         Preset {
             name: "Paper",
-            hint: "The paper\u{2019}s settings, on the images that the page has; wants a strong GPU and patience.",
+            hint: "The paper\u{2019}s settings on the page\u{2019}s images; needs a strong GPU and patience.",
             settings: Self { channels: 16, cells: 8, batch: 64, epochs: 50, alpha_rate: 0.0003, ..IMAGE_DEFAULTS },
         },
     ];
@@ -66,7 +66,7 @@ impl Settings {
     pub const TEXT_PRESETS: [Preset; 4] = [
         Preset {
             name: "Quick look",
-            hint: "Few words and units, bold alphas: something moves within a minute even without a GPU.",
+            hint: "Few words and units with fast alphas: visible progress within a minute, even without a GPU.",
             settings: Self { words: 500, units: 32, bptt: 10, alpha_rate: 0.01, ..TEXT_DEFAULTS },
         },
         Preset {
@@ -76,12 +76,12 @@ impl Settings {
         },
         Preset {
             name: "Laptop GPU",
-            hint: "200 units, and 35 words that gradients go back through.",
+            hint: "200 units, and gradients through 35 words.",
             settings: Self { words: 2000, units: 200, bptt: 35, batch: 32, epochs: 50, ..TEXT_DEFAULTS },
         },
         Preset {
             name: "Paper",
-            hint: "The paper\u{2019}s settings, on a text that is much smaller; wants a strong GPU.",
+            hint: "The paper\u{2019}s settings on a much smaller text; needs a strong GPU.",
             settings: Self {
                 words: 10_000,
                 units: 300,
@@ -100,7 +100,7 @@ impl Settings {
         if task.of_text() { &Self::TEXT_PRESETS } else { &Self::PRESETS }
     }
 
-    /// Where a task's settings begin: fit for whatever machine it may be.
+    /// Default settings of a task, suitable for any machine.
     pub fn for_task(task: Task) -> Self {
         let settings = if task.of_text() { Self::TEXT_PRESETS[0].settings } else { Self::PRESETS[1].settings };
         Self { task, ..settings }
@@ -112,7 +112,7 @@ impl Settings {
         Self { task, data, text, seed, order, curvature, ..preset.settings }
     }
 
-    /// The preset that these settings are, if any.
+    /// The preset with these settings, if any.
     pub fn preset(self) -> Option<&'static Preset> {
         Self::presets(self.task).iter().find(|preset| self.with_preset(preset) == self)
     }

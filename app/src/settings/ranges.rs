@@ -11,7 +11,7 @@ pub struct IntegerSetting {
     pub max: u64,
 }
 
-/// A setting that is a rate: its name in the URL and the values offered.
+/// A learning-rate setting: its name in the URL and the values offered.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RateSetting {
     /// Name in the URL.
@@ -33,7 +33,7 @@ impl IntegerSetting {
     pub const WORDS: Self = Self { key: "words", min: 10, max: 20_000 };
     /// Units of a language model.
     pub const UNITS: Self = Self { key: "units", min: 1, max: 1024 };
-    /// Words that gradients go back through.
+    /// Words that gradients flow back through.
     pub const BPTT: Self = Self { key: "bptt", min: 2, max: 100 };
     /// Images of a minibatch, or columns of text.
     pub const BATCH: Self = Self { key: "batch", min: 1, max: 1024 };
@@ -43,7 +43,7 @@ impl IntegerSetting {
     pub const EPOCHS: Self = Self { key: "epochs", min: 1, max: 1000 };
     /// A moment, in steps done.
     pub const AT: Self = Self { key: "at", min: 0, max: 1 << 30 };
-    /// Seed; larger numbers do not survive JavaScript.
+    /// Seed; JavaScript cannot represent larger whole numbers.
     pub const SEED: Self = Self { key: "seed", min: 0, max: (1 << 53) - 1 };
 
     /// Parses a number.
@@ -86,7 +86,7 @@ impl RateSetting {
     }
 }
 
-/// Foreign text cut to what a sentence can hold.
+/// Foreign text, cut to fit in a sentence.
 pub(crate) fn excerpt(text: &str) -> String {
     let mut short: String = text.chars().filter(|c| !c.is_control()).take(24).collect();
     if text.chars().count() > 24 {

@@ -72,7 +72,7 @@ impl ComparedCells {
                 .map_err(|error| format!("the share code \u{201c}{}\u{201d} cannot be read: {error}.", excerpt(text)));
         }
         published_name(text).map(Self::Published).ok_or_else(|| {
-            format!("\u{201c}{}\u{201d} is no published cell ({}).", excerpt(text), published_names().join(", "))
+            format!("\u{201c}{}\u{201d} is not a published cell ({}).", excerpt(text), published_names().join(", "))
         })
     }
 }

@@ -1,14 +1,14 @@
 //! Share links: the settings and the view state in the URL fragment. Opening such an address shows the same again.
 //!
 //! ```text
-//! fragment = item { "&" item }             in any order; what is not said stays at its default
-//! item     = "task=" space                the name of a search space, `convolutional` where it is not said
+//! fragment = item { "&" item }             in any order; missing items stay at their defaults
+//! item     = "task=" space                the name of a search space, `convolutional` by default
 //!          | setting "=" value             batch, epochs, lr, alr, order, seed; on images data, images, channels, cells,
 //!                                          curvature; on text text, words, units, bptt, dropout
 //!          | "view=" ( "derived" | "relaxed" )
 //!          | "show=" ( "weights" | "alphas" | "change" )
-//!          | "at=" steps                   the moment looked at: steps done, once the run has come so far
-//!          | "cell=" code                  cells of any space, shown where there is no search
+//!          | "at=" steps                   the moment shown: steps done, once the run is that far
+//!          | "cell=" code                  cells of any space, shown without a search
 //!          | "beside=" other { "," other } cells compared with it, at most five
 //! other    = the name of a published cell | "random." seed | code
 //! code     = a share code, see `darts_engine::space::code`
@@ -28,7 +28,7 @@ use crate::{
 /// Drawing of the cells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CellView {
-    /// The ops that would be kept now.
+    /// The ops that the derived cell keeps.
     #[default]
     Derived,
     /// Every edge with all its ops.
@@ -58,16 +58,16 @@ impl HeatView {
         [(Self::Weights, "weights"), (Self::Alphas, "alphas"), (Self::Change, "change")];
 }
 
-/// Everything looked at, beside the settings.
+/// State of the view, besides the settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ViewState {
     /// Drawing of the cells.
     pub cells: CellView,
     /// Quantity of the heatmaps.
     pub heat: HeatView,
-    /// The moment looked at, in steps done; the latest where it is not there.
+    /// The moment shown, in steps done; `None` is the latest.
     pub at: Option<usize>,
-    /// Cells shown where there is no search.
+    /// Cells shown without a search.
     pub cell: Option<Cells>,
     /// Cells compared.
     pub compared: Vec<ComparedCells>,
@@ -78,7 +78,7 @@ pub struct ViewState {
 pub struct ShareLink {
     /// The settings.
     pub settings: Settings,
-    /// Everything looked at.
+    /// State of the view.
     pub view: ViewState,
 }
 
@@ -114,8 +114,8 @@ impl ShareLink {
         text
     }
 
-    /// Parses a fragment. What is missing or wrong stays at its default; each error comes with a sentence about it, at most
-    /// three.
+    /// Parses a fragment. Missing or wrong items stay at their defaults; each error is reported in a sentence, at most three
+    /// of them.
     pub fn from_fragment(fragment: &str) -> (Self, Vec<String>) {
         let mut link = Self::default();
         let mut problems = Vec::new();
@@ -149,7 +149,7 @@ impl ShareLink {
             "beside" => {
                 let others: Vec<&str> = value.split(',').collect();
                 if others.len() > MAX_COMPARED {
-                    return Err(format!("beside names {} cells, and at most {MAX_COMPARED} fit.", others.len()));
+                    return Err(format!("beside names {} cells, but at most {MAX_COMPARED} fit.", others.len()));
                 }
                 view.compared = others.into_iter().map(ComparedCells::parse).collect::<Result<_, _>>()?;
             }
@@ -230,8 +230,8 @@ mod tests {
             problems("view=sideways").ends_with("view must be one of derived, relaxed, not \u{201c}sideways\u{201d}.")
         );
         assert!(problems("cell=d1.m0").contains("cell cannot be read: it has 2 parts between points"));
-        assert!(problems("beside=NASNet,mine").contains("\u{201c}mine\u{201d} is no published cell (DARTS_V1, "));
-        assert!(problems("beside=ENAS,ENAS,ENAS,ENAS,ENAS,ENAS").contains("beside names 6 cells, and at most 5 fit."));
+        assert!(problems("beside=NASNet,mine").contains("\u{201c}mine\u{201d} is not a published cell (DARTS_V1, "));
+        assert!(problems("beside=ENAS,ENAS,ENAS,ENAS,ENAS,ENAS").contains("beside names 6 cells, but at most 5 fit."));
         assert!(problems("at=-1").contains("at must be a whole number from 0 to "));
         assert!(problems("beside=random.x").contains("seed must be a whole number"));
     }

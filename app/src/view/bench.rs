@@ -1,4 +1,4 @@
-//! Steps timed on this machine: shown when the page's address says `?bench`.
+//! Steps timed on this machine: shown if the page's address contains `?bench`.
 
 use super::{
     bar::{ChoiceField, order_from_name, order_name},
@@ -17,7 +17,7 @@ pub fn Benchmark() -> impl IntoView {
     view! {
         <section class="bench" aria-labelledby="bench">
             <h2 id="bench">"How fast is a step here?"</h2>
-            <p>"Times steps on random images with the channels, cells and batch set above. A search that runs is abandoned."</p>
+            <p>"Time steps on random images, with the channels, cells and batch size set above. A running search is abandoned."</p>
             <form class="bench-settings" on:submit=|event| event.prevent_default()>
                 <ChoiceField
                     id="order"

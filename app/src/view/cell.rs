@@ -27,7 +27,7 @@ pub fn Cell(kind: Kind) -> impl IntoView {
                 <p class="caption">{cell_effect(kind)}</p>
                 <div class="tools">
                     {first.then(|| view! { <HeatChoice /> <ViewChoice /> })}
-                    <Menu label="Save" hint="Keep these pictures and cells">
+                    <Menu label="Save" hint="Save these pictures and cells">
                         <SavePicture what="Heatmap" selector=format!("#{name} svg.heatmap") file=format!("{name}-alphas") />
                         <SavePicture what="Graph" selector=format!("#{name} svg.cell-graph") file=format!("{name}-cell") />
                         {first.then(|| view! { <SaveCells /> })}
@@ -54,8 +54,8 @@ fn heat_caption(page: Page) -> impl IntoView {
         HeatView::Weights => {
             view! { <Term word="softmax" /> " " {math::softmax()} " (eq. 2); ringed: kept" }.into_any()
         }
-        HeatView::Alphas => view! { "The " <Term word="alphas" /> " as they are; ringed: kept" }.into_any(),
-        HeatView::Change => view! { "Change of the weights since the start; red: lost" }.into_any(),
+        HeatView::Alphas => view! { "The " <Term word="alphas" /> " without the softmax; ringed: kept" }.into_any(),
+        HeatView::Change => view! { "Change of the weights since the start; red: decrease" }.into_any(),
     }
 }
 
@@ -70,10 +70,10 @@ fn graph_caption(page: Page, kind: Kind) -> AnyView {
     match (page.genotype.with(Option::is_some), page.cell_view.get()) {
         (false, _) => {
             let ops = in_words(kind.op_count());
-            format!("Before the search every edge blends all {ops} ops about equally.").into_any()
+            format!("Before the search, every edge blends all {ops} ops about equally.").into_any()
         }
-        (true, CellView::Relaxed) => "Every edge with all its ops; a strand is as strong as its op\u{2019}s weight.".into_any(),
-        (true, CellView::Derived) if given => "The cells that came with the address or a file.".into_any(),
+        (true, CellView::Relaxed) => "Every edge with all its ops; the stronger the strand, the greater the op\u{2019}s weight.".into_any(),
+        (true, CellView::Derived) if given => "The cells from the address or a file.".into_any(),
         (true, CellView::Derived) if kind.task() == Task::RECURRENT => {
             view! { "The " <Term word="derived cell" /> ": each node\u{2019}s strongest edge with its strongest op; " {math::step()} } .into_any()
         }
@@ -116,23 +116,23 @@ fn HeatChoice() -> impl IntoView {
     let page = page();
     let offered = vec![
         (HeatView::Weights, "Weights", "The softmax over the ops of each edge"),
-        (HeatView::Alphas, "Alphas", "The numbers that are learned, as they are"),
-        (HeatView::Change, "Change", "How far each weight is from where it began"),
+        (HeatView::Alphas, "Alphas", "The numbers that the search learns"),
+        (HeatView::Change, "Change", "The change of each weight since the start"),
     ];
-    view! { <Choice name="heat-view" legend="What the heatmaps show" value=page.heat_view offered=offered /> }
+    view! { <Choice name="heat-view" legend="Values of the heatmaps" value=page.heat_view offered=offered /> }
 }
 
 #[component]
 fn ViewChoice() -> impl IntoView {
     let page = page();
     let offered = vec![
-        (CellView::Derived, "Derived", "Only the ops that would be kept now"),
+        (CellView::Derived, "Derived", "Only the ops that the derived cell keeps now"),
         (CellView::Relaxed, "Relaxed", "Every edge with all its ops, as the supernet computes it"),
     ];
-    view! { <Choice name="cell-view" legend="Draw the cells" value=page.cell_view offered=offered /> }
+    view! { <Choice name="cell-view" legend="Drawing of the cells" value=page.cell_view offered=offered /> }
 }
 
-/// Saves the cells in every form in which they are shared.
+/// Saves the cells, in all file formats.
 #[component]
 fn SaveCells() -> impl IntoView {
     let page = page();

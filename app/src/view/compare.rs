@@ -29,7 +29,7 @@ fn add_published(page: Page, name: &str) {
     ComparedCells::parse(name).into_iter().for_each(|cells| page.compare(cells));
 }
 
-/// Title of the cells that are shown.
+/// Title of the cells shown.
 fn own_title(page: Page) -> String {
     match page.source.get() {
         RunSource::Recording { name, .. } => name,
@@ -38,7 +38,7 @@ fn own_title(page: Page) -> String {
     }
 }
 
-/// The cells compared that are of the task shown.
+/// The compared cells of the task shown.
 fn compared(page: Page) -> Vec<(Cells, ComparedCells)> {
     let task = page.task.get();
     page.compared.get().into_iter().filter_map(move |compared| Some((compared.cells(task)?, compared))).collect()
@@ -47,7 +47,7 @@ fn compared(page: Page) -> Vec<(Cells, ComparedCells)> {
 #[component]
 pub fn Compare() -> impl IntoView {
     let page = page();
-    // The first column is the run's cells, or the first of the others where there is none.
+    // The first column has the run's cells, or the first of the others without a run.
     let own = page.genotype;
     let reference = Memo::new(move |_| {
         own.get().or_else(|| page.compared.with(|all| all.iter().find_map(|cells| cells.cells(page.task.get()))))
@@ -58,7 +58,7 @@ pub fn Compare() -> impl IntoView {
             <header class="section-head">
                 <h2 id="compare-title">"Compare cells"</h2>
                 <p class="caption">
-                    "Pale: the same op on the same edge as in the first. Outlined: different. Order of nodes matters."
+                    "Pale: the same op on the same edge as in the first column. Outlined: different. The order of nodes matters."
                 </p>
                 <AddCells full=full />
             </header>
@@ -83,7 +83,7 @@ pub fn Compare() -> impl IntoView {
                 </Show>
                 <Show when=move || own.with(Option::is_none) && page.compared.with(Vec::is_empty)>
                     <p class="caption empty">
-                        "Add published or random cells; the cells of a search or of a recorded run join them as soon as there are any."
+                        "Add published or random cells; the cells of a search or a recorded run join them."
                     </p>
                 </Show>
             </div>
@@ -91,7 +91,7 @@ pub fn Compare() -> impl IntoView {
     }
 }
 
-/// Cells to compare with, where there are none yet.
+/// Suggestions of cells to compare with, while there are none.
 #[component]
 fn Suggestions() -> impl IntoView {
     let page = page();
@@ -105,7 +105,7 @@ fn Suggestions() -> impl IntoView {
     };
     view! {
         <div class="empty beside">
-            <p class="caption">"What did others find? Put cells of the paper beside these, or random ones."</p>
+            <p class="caption">"Compare these cells with published or random ones."</p>
             <p class="buttons">
                 {published}
                 <button type="button" class="button" on:click=move |_| page.compare(random_cells())>"Random cells"</button>
@@ -120,7 +120,7 @@ fn reported(compared: Option<&ComparedCells>, task: Task) -> Option<String> {
     let row = REPORTED_CIFAR10.iter().find(|row| row.cell == Some(name))?;
     let deviation = row.deviation.map(|deviation| format!(" \u{b1} {deviation}")).unwrap_or_default();
     Some(format!(
-        "{}: {}{deviation}% test error on CIFAR-10, {} GPU days of search, as the paper reports.",
+        "{}: {}{deviation}% test error on CIFAR-10 and {} GPU days of search, according to the paper.",
         row.network, row.test_error, row.gpu_days
     ))
 }
@@ -139,7 +139,7 @@ fn differences(genotype: &Cells, reference: &Cells) -> Option<String> {
     Some(format!("{} ops differ.", counts.join(" and ")))
 }
 
-/// Cells with their pictures; `compared` is nothing for those of the run.
+/// Cells with their pictures; `compared` is `None` for those of the run.
 #[component]
 fn Column(
     #[prop(into)] title: Signal<String>,
@@ -153,7 +153,7 @@ fn Column(
     let differences = move || differences(&genotype.get()?, &reference.get()?);
     let cost = move || genotype.with(|genotype| genotype.as_ref().map(network_cost));
     let code = move || genotype.with(|genotype| genotype.as_ref().and_then(Cells::code));
-    // Names of files saved need no more than letters.
+    // The names of saved files have letters only.
     let file: String =
         title.get_untracked().chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
     let suffix = compared.as_ref().and_then(ComparedCells::code).unwrap_or_default().replace('.', "-");
@@ -211,7 +211,7 @@ fn ColumnTools(task: Task, id: String, file: String, compared: Option<ComparedCe
     });
     view! {
         <div class="tools">
-            <Menu label="Save" hint="Keep these pictures">{pictures} {show}</Menu>
+            <Menu label="Save" hint="Save these pictures">{pictures} {show}</Menu>
             {remove}
         </div>
     }
@@ -266,7 +266,7 @@ fn PasteCells(full: Signal<bool>) -> impl IntoView {
         let Some(area) = pasted.get_untracked() else { return };
         match parse_cells(&area.value(), page.task.get_untracked()) {
             Ok(cells) if !show && cells.task() != page.task.get_untracked() => {
-                problem.set(Some("These are cells of the other kind of search; show them above instead.".into()));
+                problem.set(Some("These are cells of another search space; show them above instead.".into()));
             }
             Ok(cells) => {
                 area.set_value("");

@@ -1,4 +1,4 @@
-//! The chosen edge: the weights of its ops, and the interventions on them.
+//! The selected edge: the weights of its ops, and the interventions on them.
 
 use super::page;
 use crate::page::Page;
@@ -13,13 +13,13 @@ use leptos::prelude::*;
 /// Added to an alpha by a press of a button.
 const NUDGE: f32 = 0.05;
 
-/// An intervention on an op of the chosen edge.
+/// An intervention on an op of the selected edge.
 type Intervene = fn(Page, Kind, usize, AnyOp);
 
 #[component]
 pub fn EdgeCard() -> impl IntoView {
     let page = page();
-    // The card stays through steps and from edge to edge, so that a button keeps the focus.
+    // The card stays across steps and edges, so that a button keeps the focus.
     let chosen = Memo::new(move |_| page.chosen.get().filter(|_| page.moment.with(Option::is_some)));
     let kind = Memo::new(move |_| chosen.get().map(|(kind, _)| kind));
     let row =
@@ -38,12 +38,12 @@ fn ChosenEdge(kind: Kind, row: Memo<usize>) -> impl IntoView {
     };
     let effect = move || match page.takes_interventions() {
         true => "Changes go to the search and into its log.",
-        false => "Changes are tried out here only.",
+        false => "Changes are only tried out here; no search is affected.",
     };
     let ops = kind.ops().into_iter().enumerate();
     let ops = ops.map(|(index, op)| view! { <OpRow kind=kind row=row index=index op=op /> }).collect_view();
     view! {
-        <aside class="chosen-edge" id="edge" aria-label="The chosen edge">
+        <aside class="chosen-edge" id="edge" aria-label="The selected edge">
             <p class="chosen-head">
                 <b>{move || row_text(kind, row.get())}</b>
                 <span>{format!("{} cell \u{b7} ", kind.name())} {bits}</span>
@@ -53,7 +53,7 @@ fn ChosenEdge(kind: Kind, row: Memo<usize>) -> impl IntoView {
                 <button type="button" class="dismiss" aria-label="Close" on:click=move |_| page.chosen.set(None)>"\u{d7}"</button>
             </p>
             <table>
-                <caption class="hidden">"The ops of the chosen edge"</caption>
+                <caption class="hidden">"The ops of the selected edge"</caption>
                 <tbody>{ops}</tbody>
             </table>
             <p class="caption">{effect}</p>
@@ -104,7 +104,7 @@ fn OpRow(kind: Kind, row: Memo<usize>, index: usize, op: AnyOp) -> impl IntoView
         button("+", format!("Raise the alpha of {label} by {NUDGE}"), |page, kind, row, op| {
             page.nudge(kind, row, op, NUDGE);
         }),
-        button("only", format!("Leave this edge only {label}"), Page::pin),
+        button("only", format!("Keep only {label} on this edge"), Page::pin),
         button("out", format!("Take {label} out of this edge"), Page::prune),
     ];
     view! {

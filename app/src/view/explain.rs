@@ -10,33 +10,33 @@ pub fn Explain() -> impl IntoView {
             <h2 id="how">"How it works"</h2>
             <div class="steps">
                 <article>
-                    <h3>"1 \u{2002} Blend instead of choosing"</h3>
+                    <h3>"1 \u{2002} Blend all ops"</h3>
                     <p>
-                        "A cell is a small graph. Each edge could be one of several ops; instead of trying them one by one, every edge computes
-                        all of them and adds them up, weighted by a softmax over numbers called alphas."
+                        "A cell is a small graph, and each edge may use one of several ops. Instead of trying them one by one, every edge
+                        computes all of them and adds up the results, weighted by a softmax over numbers called alphas."
                     </p>
                     {math::relaxed()}
                     <p class="where">"Equation 2 of the paper; the heatmaps show these weights."</p>
                 </article>
                 <article>
-                    <h3>"2 \u{2002} Learn weights and alphas in turn"</h3>
+                    <h3>"2 \u{2002} Train weights and alphas in turn"</h3>
                     <p>
-                        "The data are split in two. Each search step takes one gradient step on the alphas with a batch of one part, then one
-                        on the network\u{2019}s weights with a batch of the other, so that alphas are judged on what the weights never see."
+                        "The data is split in two. Each search step updates the alphas on a batch of the valid split, then the network\u{2019}s
+                        weights on a batch of the train split. So the alphas are judged on data that the weights never see."
                     </p>
                     {math::outer()}
                     {math::inner()}
-                    <p class="where">"Equations 3 and 4. Where the best weights would be needed, first order takes the current ones, second order those one step ahead (equation 6):"</p>
+                    <p class="where">"Equations 3 and 4. In place of the optimal weights, first order uses the current weights, and second order the weights one step ahead (equation 6):"</p>
                     {math::unrolled()}
                 </article>
                 <article>
-                    <h3>"3 \u{2002} Keep what grew strong"</h3>
+                    <h3>"3 \u{2002} Keep the strongest"</h3>
                     <p>
-                        "At any time a plain cell can be read off: each edge keeps its strongest op other than none, and each node keeps its two
-                        strongest edges, or the strongest in a recurrent cell. After the search, that cell is trained from scratch."
+                        "A plain cell can be derived at any time: each edge keeps its strongest op other than none, and each node its two
+                        strongest edges (one in a recurrent cell). After the search, the derived cell is trained from scratch."
                     </p>
                     {math::kept()}
-                    <p class="where">"Section 2.4; the graphs show the cells that would be kept now."</p>
+                    <p class="where">"Section 2.4 of the paper; the graphs show the cells derived now."</p>
                 </article>
             </div>
         </section>
@@ -52,7 +52,7 @@ pub fn Foot() -> impl IntoView {
                 <a href="https://arxiv.org/abs/1806.09055" rel="noreferrer">
                     "H. Liu, K. Simonyan and Y. Yang, \u{201c}DARTS: Differentiable Architecture Search\u{201d}, ICLR 2019"
                 </a>
-                ". Everything on this page is computed in it; nothing leaves your machine."
+                ". Everything is computed in your browser; nothing leaves your machine."
             </p>
         </footer>
     }

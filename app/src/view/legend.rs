@@ -4,7 +4,7 @@ use super::page;
 use darts_app::names::{op_hint, op_label};
 use leptos::prelude::*;
 
-/// The ops and their colours; pointing at one shows it everywhere.
+/// The ops and their colours; pointing at one highlights it everywhere.
 #[component]
 pub fn Legend() -> impl IntoView {
     let page = page();

@@ -158,7 +158,7 @@ pub fn unrolled() -> impl IntoView {
     }
 }
 
-/// A node of a recurrent cell: the state it reads, moved by a gate towards what its op makes of a candidate.
+/// A node of a recurrent cell: the state it reads, moved by a gate towards the output of its op.
 pub fn step() -> impl IntoView {
     view! {
         <math>

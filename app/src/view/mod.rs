@@ -30,7 +30,7 @@ fn page() -> Page {
 pub fn App() -> impl IntoView {
     let page = Page::new();
     provide_context(page);
-    // What is below the pictures waits until those are painted.
+    // The parts below the pictures wait until those are painted.
     let below = RwSignal::new(false);
     request_animation_frame(move || set_timeout(move || below.set(true), std::time::Duration::ZERO));
     view! {

@@ -1,4 +1,4 @@
-//! Messages above the pictures: notices, the offer of the saved search, and the reason where there is no GPU.
+//! Messages above the pictures: notices, the saved search, and the reason for having no GPU.
 
 use super::page;
 use crate::page::{Phase, RunSource};
@@ -27,7 +27,7 @@ pub fn Notices() -> impl IntoView {
     }
 }
 
-/// Offers to resume the search that the browser saved.
+/// Offers to resume the saved search.
 #[component]
 pub fn SavedSearch() -> impl IntoView {
     let page = page();
@@ -38,8 +38,8 @@ pub fn SavedSearch() -> impl IntoView {
             <p class="notice" id="kept" role="status">
                 <span>{facts}</span>
                 <span class="kept-buttons">
-                    <button type="button" class="button strong" id="take-up" on:click=move |_| page.resume_saved_search()>"Take it up again"</button>
-                    <button type="button" class="button" id="forget-kept" on:click=move |_| page.delete_saved_search()>"Forget it"</button>
+                    <button type="button" class="button strong" id="take-up" on:click=move |_| page.resume_saved_search()>"Resume it"</button>
+                    <button type="button" class="button" id="forget-kept" on:click=move |_| page.delete_saved_search()>"Delete it"</button>
                 </span>
             </p>
         </Show>
@@ -50,14 +50,14 @@ pub fn SavedSearch() -> impl IntoView {
 pub fn WithoutGpu() -> impl IntoView {
     let page = page();
     let reason = Memo::new(move |_| page.without_gpu());
-    // Where there is something else to look at, that comes first.
+    // A served or recorded run needs no GPU.
     let shown = move || reason.with(Option::is_some) && page.source.get() == RunSource::Worker;
     view! {
         <Show when=shown>
             <details class="unsupported">
                 <summary>
                     <b>{move || reason.get()}</b>
-                    " So the processor computes here, by itself and slowly: small searches are for looking at. What to do for speed"
+                    " The CPU computes instead, which is slow: choose a small search, or see how to enable a GPU"
                 </summary>
                 <ul>
                     <li><b>"Chrome or Edge"</b>" 113 or later on Windows, macOS or ChromeOS, 121 or later on Android."</li>

@@ -5,13 +5,13 @@ use crate::{browser, page::FilePurpose};
 use leptos::{html, prelude::*};
 use wasm_bindgen_futures::spawn_local;
 
-/// One of a few, all of them visible.
+/// A choice among a few options, all visible.
 #[component]
 pub fn Choice<T: Copy + PartialEq + Send + Sync + 'static>(
     name: &'static str,
     legend: &'static str,
     value: RwSignal<T>,
-    /// Value, label, and what it means.
+    /// Value, label and tooltip.
     offered: Vec<(T, &'static str, &'static str)>,
 ) -> impl IntoView {
     view! {
@@ -99,7 +99,7 @@ pub fn Menu(label: &'static str, hint: &'static str, children: Children) -> impl
     }
 }
 
-/// A field for a file, hidden: a button or a choice elsewhere clicks on `node`.
+/// A hidden file field; a button or a choice elsewhere clicks on `node`.
 #[component]
 pub fn FileField(
     id: &'static str,
@@ -163,39 +163,45 @@ pub fn SavePicture(#[prop(into)] what: String, selector: String, file: String) -
     }
 }
 
-/// Words of the trade, each with what it means here.
+/// Glossary: technical terms, each with its meaning here.
 const GLOSSARY: [(&str, &str); 15] = [
-    ("alphas", "Numbers that are learned: for every edge one an op. They decide the architecture."),
-    ("softmax", "Turns the alphas of an edge into weights that are positive and add up to one."),
-    ("edge", "Leads from one state of the cell to a later node; what passes is changed by its op."),
-    ("node", "Adds up what its edges bring."),
+    ("alphas", "Numbers that the search learns, one for each op on each edge. They decide the architecture."),
+    ("softmax", "Turns the alphas of an edge into positive weights that add up to one."),
+    ("edge", "Leads from a state of the cell to a later node, and applies its op on the way."),
+    ("node", "Adds up the outputs of its edges."),
     (
         "derived cell",
-        "What is left when every node keeps its strongest edges (two, or one in a recurrent cell) and every edge its strongest op.",
+        "The result: each node keeps its strongest edges (two, or one in a recurrent cell), and each edge its strongest op.",
     ),
-    ("supernet", "The network that is trained during the search: all edges, all ops, at once."),
-    ("validation half", "Images that only the alphas learn from. The weights never see them."),
-    ("validation text", "Sentences that only the alphas learn from. The weights never see them."),
-    ("perplexity", "Among how many words, all as likely, the next one would be as hard to guess. Less is better."),
+    ("supernet", "The network that is trained during the search, with all ops on all edges at once."),
+    ("valid split", "Images that train only the alphas, never the weights."),
+    ("validation text", "Sentences that train only the alphas, never the weights."),
     (
-        "temperature",
-        "What the network\u{2019}s scores are divided by before a word is drawn: less than 1 favours what it finds likely.",
+        "perplexity",
+        "The number of equally likely words among which the next one would be as hard to guess. Lower is better.",
     ),
-    ("skip", "Passes its input on as it is. Without weights of its own it is the easiest op to rely on."),
+    ("temperature", "Divides the network\u{2019}s scores before a word is drawn: values below 1 favour likely words."),
+    (
+        "skip",
+        "Passes its input on unchanged. It has no weights to learn, so early in a search it is the easiest op to rely on.",
+    ),
     (
         "collapse",
-        "A search that ends in mostly skip connections. Such cells train badly; it is the best known weakness of DARTS.",
+        "The search ends with mostly skip connections. Such cells perform badly; this is the best-known weakness of DARTS.",
     ),
-    ("entropy", "How undecided an edge is: highest when all its ops count the same, 0 when one has all the weight."),
+    (
+        "entropy",
+        "Measures how undecided an edge is: highest when all ops have the same weight, 0 when one op has it all.",
+    ),
     (
         "curvature",
         "How sharply the validation loss bends along the alphas: the largest eigenvalue of its Hessian. In a sharp \
-         valley the cell that is derived fares much worse than the mixture that was trained.",
+         valley, the derived cell performs much worse than the mixture that was trained.",
     ),
-    ("multiply-accumulates", "Products summed up in convolutions and linear layers, for one image."),
+    ("multiply-accumulates", "Products that convolutions and linear layers compute and add up for one image."),
 ];
 
-/// A word with its explanation, on hover and for whoever reaches it by keyboard.
+/// A term with its explanation, on hover and on keyboard focus.
 #[component]
 pub fn Term(word: &'static str) -> impl IntoView {
     let text = GLOSSARY.iter().find(|(known, _)| *known == word).map_or("", |(_, text)| text);

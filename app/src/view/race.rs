@@ -21,7 +21,7 @@ const CLASSES: [&str; 2] = ["weights", "alphas"];
 /// Size of a plot.
 const SIZE: (f64, f64) = (440.0, 136.0);
 
-/// The cells that are shown, with their title.
+/// The cells shown, with their title.
 fn own_cells(page: Page) -> Option<(String, Cells)> {
     let cells = page.genotype.get()?;
     let title = match page.source.get() {
@@ -53,7 +53,7 @@ pub fn Training() -> impl IntoView {
         <Show when=shown>
             <section class="card training" id="training" aria-labelledby="training-title">
                 <header class="card-head">
-                    <h2 id="training-title">"Train them from scratch"</h2>
+                    <h2 id="training-title">"Train the cells from scratch"</h2>
                     <p class="caption">{sizes}</p>
                     <Controls form=form />
                 </header>
@@ -72,7 +72,7 @@ pub fn Training() -> impl IntoView {
 struct RaceForm {
     epochs: RwSignal<u64>,
     seed: RwSignal<u64>,
-    /// Code of the cells chosen among those compared; without a choice it is random cells of the seed.
+    /// Code of the cells chosen among those compared; empty for random cells of the seed.
     rival: RwSignal<String>,
 }
 
@@ -81,7 +81,7 @@ impl RaceForm {
         Self { epochs: RwSignal::new(5), seed: RwSignal::new(0), rival: RwSignal::new(String::new()) }
     }
 
-    /// Trains the cells that are shown against the rival.
+    /// Trains the cells shown against the rival.
     fn start(self, page: Page) {
         let Some((title, cells)) = untrack(|| own_cells(page)) else { return };
         let (epochs, seed) = (self.epochs.get_untracked() as usize, self.seed.get_untracked());
@@ -198,7 +198,7 @@ fn RacePlots() -> impl IntoView {
         <div class="pair">
             <figure>
                 <Plot
-                    label="Training loss of both networks over the steps".into()
+                    label="Training loss of both networks at each step".into()
                     lines=lines()
                     columns=Arc::new(move |_| losses())
                     spec=loss_spec
@@ -209,14 +209,14 @@ fn RacePlots() -> impl IntoView {
             </figure>
             <figure>
                 <Plot
-                    label="Test images that both networks get right after each epoch".into()
+                    label="Test accuracy of both networks after each epoch".into()
                     lines=lines()
                     columns=Arc::new(move |_| accuracies())
                     spec=accuracy_spec
                     at=RwSignal::new(None)
                     timeline=false
                 />
-                <figcaption>"Test images right after each epoch, in percent"</figcaption>
+                <figcaption>"Test accuracy after each epoch, in percent"</figcaption>
             </figure>
         </div>
     }
@@ -229,7 +229,7 @@ fn verdict(page: Page) -> Option<String> {
         Some(match race.verdict() {
             Some(verdict) => verdict,
             None if race.stopped => "Stopped before the first test.".into(),
-            None => "Before the first test: the curves are of what is trained on.".into(),
+            None => "No test yet: the curves show the training loss.".into(),
         })
     })
 }

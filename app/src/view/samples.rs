@@ -1,4 +1,4 @@
-//! Text written by the network of a recurrent search: words drawn one after the other from those that it expects.
+//! Text written by the network of a recurrent search, one word drawn after the other.
 
 use super::{page, parts::Term};
 use crate::page::RunSource;
@@ -25,8 +25,8 @@ pub fn Samples() -> impl IntoView {
         })
     };
     let empty = move || match page.source.get() {
-        RunSource::Worker => "The network writes after the first step, and after every 25th.",
-        _ => "Nothing was written down in this run.",
+        RunSource::Worker => "The network writes after the first step, then after every 25th.",
+        _ => "This run has no text.",
     };
     let able = move || {
         page.source.get() == RunSource::Worker
@@ -51,7 +51,7 @@ pub fn Samples() -> impl IntoView {
                         class="button"
                         id="write"
                         disabled=move || !able()
-                        title="Draw other words from the network as it is now"
+                        title="Draw new words from the network as it is now"
                         on:click=move |_| page.write_text(temperature.get_untracked().parse().unwrap_or(1.0))
                     >
                         "Write more"
@@ -63,7 +63,7 @@ pub fn Samples() -> impl IntoView {
                 None => view! { <p class="caption">{empty}</p> }.into_any(),
             }}
             <p class="caption">
-                "How the network goes on from the beginning of the " <Term word="validation text" /> ": each word is drawn from what it expects next. \u{201c}<unk>\u{201d} stands for all rarer words."
+                "The network continues the start of the " <Term word="validation text" /> ": each word is drawn from its predictions. \u{201c}<unk>\u{201d} stands for all rare words."
             </p>
         </section>
     }

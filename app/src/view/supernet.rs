@@ -1,4 +1,4 @@
-//! The network in one line, with its sizes: the supernet, or the language model.
+//! The network in one line, with its sizes: the supernet or the language model.
 
 use super::page;
 use darts_app::{
@@ -39,7 +39,7 @@ fn LanguageModel() -> impl IntoView {
     };
     let steps = move || {
         (0..size.get().1.min(MAX_DRAWN_WORDS))
-            .map(|_| view! { <span class="block" title="The recurrent cell, at one word after the other">"C"</span> })
+            .map(|_| view! { <span class="block" title="The recurrent cell, at each word in turn">"C"</span> })
             .collect_view()
     };
     view! {

@@ -8,16 +8,16 @@ use crate::{browser, page::Page};
 use darts_app::describe::{self, grouped};
 use leptos::prelude::*;
 
-/// Limit of the epochs that are marked: more cannot be distinguished.
+/// Limit of the marked epochs: more could not be told apart.
 const MAX_EPOCH_MARKS: usize = 120;
 
-/// The moment looked at, in steps done.
+/// The moment shown, in steps done.
 fn steps_now(page: Page) -> usize {
     let last = page.run.with(|run| run.steps);
     page.cursor.get().unwrap_or(last).min(last)
 }
 
-/// The moment looked at, in words.
+/// The moment shown, in words.
 fn moment_text(page: Page) -> Option<String> {
     let epochs = page.run.with(|run| run.started.as_ref().map(|started| started.epochs()))?;
     let epoch = page.moment.with(|moment| moment.as_ref().map(|moment| moment.epoch + 1))?;
@@ -41,14 +41,14 @@ pub fn TimeBar() -> impl IntoView {
                     id="latest"
                     class="button"
                     disabled=move || page.cursor.get().is_none()
-                    title="Go along with the latest step"
+                    title="Follow the latest step"
                     on:click=move |_| page.look_at(None)
                 >
                     "Latest"
                 </button>
                 {browser::can_film().then(|| {
                     view! {
-                        <Menu label="Film" hint="The whole run as a film">
+                        <Menu label="Film" hint="Save the whole run as a film">
                             <button type="button" id="film" disabled=empty on:click=move |_| page.film()>"Save as WebM"</button>
                         </Menu>
                     }
@@ -59,7 +59,7 @@ pub fn TimeBar() -> impl IntoView {
     }
 }
 
-/// Replay, and the changes of the derived cells before and after the moment looked at.
+/// Replay, and the changes of the derived cells before and after the moment shown.
 #[component]
 fn PlayButtons(empty: Signal<bool>) -> impl IntoView {
     let page = page();
@@ -79,8 +79,8 @@ fn PlayButtons(empty: Signal<bool>) -> impl IntoView {
         <IconButton
             id="change-before"
             class="round small"
-            label="To the change before"
-            hint="To the change of the derived cells before"
+            label="To the previous change"
+            hint="To the previous change of the derived cells"
             disabled=unchanged
             press=move || page.walk_to_change(false)
         >
@@ -152,14 +152,14 @@ fn Track(last: Memo<usize>, empty: Signal<bool>) -> impl IntoView {
     }
 }
 
-/// The moment looked at, with the intervention there, or the number of changes.
+/// The moment shown, with the intervention there, or the number of changes.
 #[component]
 fn MomentLabel() -> impl IntoView {
     let page = page();
     let intervention = move || {
         let now = steps_now(page);
         page.run.with(|run| {
-            // The latest by then, if nothing was stepped since.
+            // The latest by then, if no step followed.
             let (_, intervention) = run.interventions.iter().rev().find(|(steps, _)| *steps == now)?;
             Some(describe::intervention(intervention))
         })
@@ -181,7 +181,7 @@ fn MomentLabel() -> impl IntoView {
     }
 }
 
-/// The interventions that are tried out, and a way back.
+/// The interventions being tried out, and a way back.
 #[component]
 fn WhatIf() -> impl IntoView {
     let page = page();
@@ -195,7 +195,7 @@ fn WhatIf() -> impl IntoView {
         <Show when=move || page.what_if.with(|tried| !tried.is_empty())>
             <p class="what-if" role="status">
                 {text}
-                <button type="button" class="link" on:click=move |_| page.what_if.set(Vec::new())>"As it was"</button>
+                <button type="button" class="link" on:click=move |_| page.what_if.set(Vec::new())>"Undo"</button>
             </p>
         </Show>
     }

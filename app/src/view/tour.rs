@@ -3,37 +3,37 @@
 use super::page;
 use leptos::{html, prelude::*};
 
-/// Where each step leads, its title, and what it says.
+/// Selector, title and text of each step.
 const STEPS: [(&str, &str, &str); 5] = [
     (
         "#play",
         "Start a search",
-        "Press start: a network that has all candidate ops on every edge begins to learn from small pictures, here in your browser. \
-         Drop the events.jsonl of a run onto the page to see one that was done before.",
+        "Press start: a network with all candidate ops on every edge learns from small pictures, here in your browser. \
+         To see a recorded run, drop its events.jsonl on the page.",
     ),
     (
         ".cell .alphas",
         "Read the heatmap",
-        "A row is an edge, a column an op. The darker, the more the op counts on that edge. All begin alike; learning makes \
-         some rows decide. Ringed ops are those that would be kept now.",
+        "A row is an edge, a column an op. The darker a square, the greater the op\u{2019}s weight on that edge. All start alike; \
+         then the search decides row by row. Rings mark the ops that the derived cell keeps now.",
     ),
     (
         ".cell .graph",
         "See the cell take shape",
-        "The same as a graph: the strongest edges of each node with their strongest ops. Switch to Relaxed for all edges with \
-         all their ops. Point at anything and it lights up everywhere; click an edge to keep it chosen.",
+        "The graph shows the derived cell: the strongest edges of each node with their strongest ops. Switch to Relaxed to see \
+         all ops on all edges. Point at anything to highlight it everywhere; click an edge to select it.",
     ),
     (
         "#shares",
         "Watch for collapse",
-        "What passes its input on has nothing to learn, so it wins early. When the thick line runs away from the others, the \
-         search is about to keep little else. Try it: choose an edge of a convolutional cell and lower its skip.",
+        "An op that only passes its input on has nothing to learn, so it wins early. If its thick line leaves the others \
+         behind, the search will soon keep little else. Try it: select an edge of a convolutional cell and lower its skip.",
     ),
     (
         "#time",
         "Go back in time",
-        "Every moment stays. Drag along the bar, or play the run; ticks stand where the derived cells changed. Below the pictures \
-         the cells can be compared with published ones, and the address brings all of it back.",
+        "The page remembers the whole run. Drag along the bar, or replay it; ticks mark changes of the derived cells. Further \
+         down, compare the cells with published ones. The address of the page brings it all back.",
     ),
 ];
 
@@ -42,7 +42,7 @@ pub fn Tour() -> impl IntoView {
     let page = page();
     let next: NodeRef<html::Button> = NodeRef::new();
     let at = move || page.tour.get().and_then(|i| STEPS.get(i).map(|step| (i, *step)));
-    // The place is marked and brought into view.
+    // Marks the place and scrolls to it.
     Effect::new(move || {
         let found = |selector: &str| document().query_selector(selector).ok().flatten();
         if let Some(old) = found(".toured") {

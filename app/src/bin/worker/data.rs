@@ -4,14 +4,14 @@ use crate::port::{fetched, send};
 use darts_app::messages::{Activity, DataChoice, DataRequest, Message, OwnText};
 use darts_engine::data::{Corpus, Dataset, TEXTURES_TRAIN};
 
-/// The packed subset of CIFAR-10, beside the page.
+/// The packed subset of CIFAR-10 that comes with the page.
 const SUBSET: &str = "data/cifar10.packed";
-/// The text that everybody has, beside the page.
+/// The text that comes with the page.
 const BOOK: &str = "data/moonstone.txt";
 /// Title of the book.
 const TITLE: &str = "The Moonstone";
 
-/// Images of a search: those asked for, or textures instead, which the page is told. `train_images` of them are enough.
+/// Images of a search: those requested, or textures instead, which is reported to the page. `train_images` suffice.
 ///
 /// # Errors
 /// The request is for something else.
@@ -36,7 +36,7 @@ pub async fn images(request: DataRequest, seed: u64, train_images: Option<usize>
 /// Text of a search.
 ///
 /// # Errors
-/// The request is for something else, the book is missing, or the text cannot be used.
+/// The request is for something else, the book is missing, or the text is unusable.
 pub async fn text(request: DataRequest, run: u32) -> Result<Corpus, String> {
     let DataRequest::Text { words, own } = request else { return Err("this search learns from a text".into()) };
     send(&Message::Status { run, activity: Activity::Data });

@@ -26,7 +26,7 @@ fn main() {
             // It cannot fail: the other end lives as long as the worker.
             Ok(command) => drop(sender.unbounded_send(command)),
             Err(error) => {
-                port::send(&Message::Failed { message: format!("the engine heard something unreadable: {error}") });
+                port::send(&Message::Failed { message: format!("the engine received an unreadable command: {error}") });
             }
         }
     });

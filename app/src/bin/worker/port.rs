@@ -1,4 +1,4 @@
-//! What the worker asks of the browser: messages, files beside the page, turns, its adapter.
+//! The worker's interface to the browser: messages, files of the page, turns, the adapter.
 
 use darts_app::messages::Message;
 use js_sys::{Function, Promise, Reflect, Uint8Array};
@@ -43,7 +43,7 @@ pub async fn fetched(file: &str) -> Result<Vec<u8>, String> {
     Ok(Uint8Array::new(&buffer).to_vec())
 }
 
-/// Lets the worker receive what was sent meanwhile.
+/// Lets the worker receive pending messages.
 pub async fn breathe() {
     let turn = Promise::new(&mut |resolve, _| {
         let set_timeout = Reflect::get(&js_sys::global(), &"setTimeout".into()).map(JsCast::unchecked_into::<Function>);
@@ -54,7 +54,7 @@ pub async fn breathe() {
     let _ = JsFuture::from(turn).await;
 }
 
-/// What the browser knows of its adapter and the engine does not.
+/// Properties of the adapter that only the browser knows.
 #[derive(Default)]
 pub struct AdapterInfo {
     /// Name, or maker and family.

@@ -11,7 +11,7 @@ use darts_engine::{
     train::ImageTraining,
 };
 
-/// Networks that are trained side by side, a step of each in turn.
+/// Networks trained side by side, a step of each in turn.
 pub struct Race {
     number: u32,
     runners: Vec<ImageTraining>,
@@ -19,7 +19,7 @@ pub struct Race {
 }
 
 impl Race {
-    /// Lays out the networks, of which the page is told.
+    /// Sets up the networks, and reports them to the page.
     ///
     /// # Errors
     /// The images are missing, or a network cannot be trained.

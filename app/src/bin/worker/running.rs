@@ -17,11 +17,11 @@ use darts_engine::{
     search::{REHEARSALS, Sampling},
 };
 
-/// Milliseconds from one snapshot to the next while a search runs.
+/// Milliseconds between snapshots while a search runs.
 const SNAPSHOT_EVERY: f64 = 10_000.0;
-/// Steps from one text that a network writes without being asked to the next; the first is written after the first step.
+/// Steps between texts that a network writes unasked; the first comes after the first step.
 const WRITE_EVERY: usize = 25;
-/// Text that a network writes without being asked.
+/// Text that a network writes unasked.
 const UNASKED: Sampling = Sampling { words: 60, temperature: 0.8, seed: 0 };
 
 /// A search and how far it may go.
@@ -33,13 +33,13 @@ pub struct Current {
     /// Milliseconds at which the last snapshot was taken, and the steps done by then.
     snapshot: (f64, usize),
     going: bool,
-    /// Single steps asked for.
+    /// Single steps requested.
     owed: usize,
     activity: Activity,
 }
 
 impl Current {
-    /// Begins a search, of which the page is told; or resumes one from its checkpoint.
+    /// Starts a search, or resumes one from its checkpoint, and reports it to the page.
     ///
     /// # Errors
     /// The search cannot be set up, or the checkpoint is of another one.
@@ -50,7 +50,7 @@ impl Current {
         paused: bool,
         compute: &Compute,
     ) -> Result<Self, String> {
-        let refused = |why: String| format!("the search that was kept cannot be taken up again: what was kept {why}");
+        let refused = |why: String| format!("the saved search cannot be resumed: its checkpoint {why}");
         let checkpoint =
             checkpoint.map(Checkpoint::from_bytes).transpose().map_err(|error| refused(error.to_string()))?;
         let mut search = begin(request, Purpose::Search(run), compute).await?;
@@ -72,10 +72,10 @@ impl Current {
         (self.going || self.owed > 0) && !self.search.is_finished()
     }
 
-    /// Takes a step and reports its events; in between the network writes, where that is due.
+    /// Takes a step and reports its events; then writes text, if that is due.
     ///
     /// # Errors
-    /// The device failed, or a number is no longer finite; the page is told.
+    /// The device failed, or a number is no longer finite; the error is reported to the page.
     pub async fn step(&mut self) -> Result<(), String> {
         self.is(Activity::Stepping);
         let done = self.try_step().await.map_err(|error| error.to_string());
@@ -112,7 +112,7 @@ impl Current {
         Ok(())
     }
 
-    /// Sends a snapshot, if anything was done since the last; not more often than is worth its while, unless it is `due`.
+    /// Sends a snapshot, if anything changed since the last; not too often, unless it is `due`.
     async fn save(&mut self, due: bool) -> Result<(), Error> {
         let search = &self.search;
         let (now, steps) = (js_sys::Date::now(), search.steps_done());
@@ -128,7 +128,7 @@ impl Current {
         Ok(())
     }
 
-    /// Has the network write, where it is one that does, and reports the text.
+    /// Writes text with the network, if it is a language model, and reports it.
     ///
     /// # Errors
     /// The device failed.
@@ -145,7 +145,7 @@ impl Current {
         Ok(())
     }
 
-    /// Does what the user requests of a search that is there.
+    /// Handles a request to the current search.
     ///
     /// # Errors
     /// The device failed.
@@ -157,7 +157,7 @@ impl Current {
             Control::Intervene { intervention } => match self.search.intervene(intervention).await? {
                 Ok(event) => {
                     self.report(event);
-                    // No step was done, and yet it is another search.
+                    // Without a step done, it is a different search all the same.
                     self.snapshot.1 = usize::MAX;
                 }
                 Err(refused) => send(&Message::Refused { run: self.run, reason: refused.to_string() }),

@@ -1,4 +1,4 @@
-//! Searches in any space: what a space brings to the worker, and a running search whatever its space.
+//! Searches in any space: the interface of a space to the worker, and a running search of any space.
 
 use crate::{data, port::send};
 use darts_app::messages::{Activity, DataRequest, Message, SearchRequest};
@@ -15,12 +15,12 @@ use darts_engine::{
 };
 use futures::future::LocalBoxFuture;
 
-/// Number of what is no search, so that the page takes no notice of it.
+/// Number for messages of no search, which the page ignores.
 const NOBODY: u32 = u32::MAX;
 
-/// What a space brings to the worker: its data, and text where its networks write some.
+/// Interface of a space to the worker: its data, and text if its networks write.
 trait Offered: Family {
-    /// Fetches the data of search number `run`, which the page is told.
+    /// Fetches the data of search number `run`, and reports it to the page.
     async fn data(config: &Self::Config, request: DataRequest, run: u32) -> Result<Self::Data, String>;
 
     /// Settings and data of a rehearsal: of the same shapes as those of the search.
@@ -29,12 +29,12 @@ trait Offered: Family {
         Ok((config, data))
     }
 
-    /// Words that the network knows, where it is one that writes.
+    /// Vocabulary of the network, if it writes.
     fn vocabulary(_data: Self::Data) -> Option<Vocabulary> {
         None
     }
 
-    /// Has the network write, where it is one that does.
+    /// Writes text with the network, if it is a language model.
     async fn sample(_search: &Search<Self>, _words: &Vocabulary, _sampling: Sampling) -> Result<Option<Event>, Error> {
         Ok(None)
     }
@@ -79,9 +79,9 @@ pub trait AnySearch {
     fn ends_epoch(&self) -> bool;
     /// Whether all epochs are done.
     fn is_finished(&self) -> bool;
-    /// Takes a step; its events in order.
+    /// Takes a step, and returns its events in order.
     fn step(&mut self) -> Pending<'_, Vec<Event>>;
-    /// All that the next steps depend on.
+    /// State that the next steps depend on.
     fn state(&self) -> Pending<'_, State>;
     /// Resumes from a state.
     fn restore(&mut self, state: &State) -> Result<(), CheckpointError>;
@@ -91,7 +91,7 @@ pub trait AnySearch {
     fn rehearse(&self, part: usize) -> Pending<'_, ()>;
     /// Whether the network writes.
     fn writes(&self) -> bool;
-    /// Has the network write, where it does.
+    /// Writes text with the network, if it is a language model.
     fn sample(&self, sampling: Sampling) -> Pending<'_, Option<Event>>;
 }
 
@@ -161,7 +161,7 @@ pub enum Purpose {
     Rehearsal,
 }
 
-/// Sets up a search, of which the page is told where it is to be stepped.
+/// Sets up a search, and reports it to the page unless it is a rehearsal.
 ///
 /// # Errors
 /// The data is missing or does not fit, or the device cannot hold the search.

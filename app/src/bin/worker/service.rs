@@ -25,9 +25,9 @@ pub async fn serve(inbox: mpsc::UnboundedReceiver<Command>) -> Result<(), String
     Service { inbox, compute, current: None, race: None, rehearsal: None }.run().await
 }
 
-/// Acquires the GPU, or the CPU where there is none, and reports which.
+/// Acquires the GPU, or the CPU if there is none, and reports which.
 async fn acquire() -> Compute {
-    // Without an adapter there is nothing to acquire, and the runtime would break in trying.
+    // Without an adapter there is nothing to acquire, and the runtime would panic.
     let info = adapter_info().await;
     let acquired = match &info {
         Some(_) => {
@@ -49,7 +49,7 @@ async fn acquire() -> Compute {
     compute
 }
 
-/// What the worker has to do.
+/// Tasks of the worker.
 struct Service {
     inbox: mpsc::UnboundedReceiver<Command>,
     compute: Compute,
@@ -65,7 +65,7 @@ impl Service {
                 current.hold().await.map_err(|error| error.to_string())?;
             }
             self.race = self.race.take().filter(|race| !race.is_over());
-            // Whatever was sent is received before the next step; with no step to do, the next command is waited for.
+            // Pending commands come before the next step; without a step to do, the worker waits for a command.
             let busy = self.race.is_some() || self.current.as_ref().is_some_and(Current::may_step);
             let command = match busy || self.rehearsal.is_some() {
                 true => self.inbox.try_recv().ok(),
@@ -95,7 +95,7 @@ impl Service {
         Ok(())
     }
 
-    /// A part of the rehearsal; one that fails is given up, as the error comes again when the search begins.
+    /// A part of the rehearsal; a failed one is given up, as the error returns when the search starts.
     async fn rehearse(&mut self) {
         if let Some(rehearsal) = &mut self.rehearsal
             && !rehearsal.go_on().await.unwrap_or(false)
@@ -105,7 +105,7 @@ impl Service {
         breathe().await;
     }
 
-    /// Does what is asked for.
+    /// Handles a command.
     async fn obey(&mut self, command: Command) -> Result<(), String> {
         self.rehearsal = None;
         match command {
@@ -147,7 +147,7 @@ impl Service {
         Ok(())
     }
 
-    /// Times steps instead of all else.
+    /// Times steps; everything else waits.
     async fn bench(&mut self, run: u32, config: SearchConfig, steps: usize) -> Result<(), String> {
         (self.current, self.race) = (None, None);
         let progress = |kind: &str, done| send(&Message::Timing { run, kind: kind.to_owned(), done });

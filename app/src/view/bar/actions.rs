@@ -20,26 +20,26 @@ pub fn Actions() -> impl IntoView {
                 copied.set(true);
                 set_timeout(move || copied.set(false), std::time::Duration::from_secs(2));
             } else {
-                page.inform(format!("The browser lets no page copy here; this is the link: {link}"));
+                page.inform(format!("The browser does not allow copying; here is the link: {link}"));
             }
         });
     };
     view! {
         <div class="actions">
-            <button type="button" class="button" id="open" title="Show a recorded run (events.jsonl) or cells from a file; dropping it on the page does the same"
+            <button type="button" class="button" id="open" title="Show a recorded run (events.jsonl) or cells from a file; you can also drop the file on the page"
                 on:click=move |_| file.get_untracked().into_iter().for_each(|input| input.click())
             >
                 "Open\u{2026}"
             </button>
             <FileField id="open-file" label="A recorded run or a file of cells" accept=".jsonl,.json,.py,.txt" purpose=FilePurpose::Show node=file />
-            <Menu label="Link" hint="An address that brings this back">
+            <Menu label="Link" hint="An address that restores this view">
                 <button type="button" id="copy-link" on:click=move |_| copy(false)>"Copy a link to these settings"</button>
                 <button type="button" id="copy-cells" disabled=move || page.genotype.with(Option::is_none) on:click=move |_| copy(true)>
                     "Copy a link to these cells"
                 </button>
             </Menu>
             <button type="button" class="button" id="start-tour" on:click=move |_| page.tour.set(Some(0))>"Tour"</button>
-            <span class="hidden" role="status">{move || copied.get().then_some("The link is copied")}</span>
+            <span class="hidden" role="status">{move || copied.get().then_some("Link copied")}</span>
             <span class="copied" aria-hidden="true" class:shown=move || copied.get()>"copied"</span>
         </div>
     }

@@ -22,7 +22,7 @@ pub fn order_from_name(name: &str) -> Order {
     if name == "second" { Order::Second } else { Order::First }
 }
 
-/// Takes what was typed for a setting; where it makes no sense, reports that and puts the old value back.
+/// Reads the value typed for a setting; reports an invalid one and restores the old value.
 fn apply_input(page: Page, key: &'static str, input: &web_sys::HtmlInputElement, old: String) {
     let mut settings = page.settings.get_untracked();
     match settings.set(key, &input.value()) {
@@ -67,7 +67,7 @@ pub fn ChoiceField(
     }
 }
 
-/// A whole-number setting and how its field is labelled.
+/// A whole-number setting and the label of its field.
 #[derive(Clone, Copy)]
 pub struct NumberSpec {
     label: &'static str,
@@ -141,16 +141,16 @@ pub fn RateField(
     hint: &'static str,
     #[prop(into)] setting: Signal<RateSetting>,
     #[prop(into)] value: Signal<f64>,
-    /// Changes the search that runs.
+    /// Changes the running search.
     change: impl Fn(f64) + Send + Sync + 'static,
-    /// Whether one does.
+    /// Whether a search runs.
     #[prop(into)]
     live: Signal<bool>,
 ) -> impl IntoView {
     let page = page();
     let key = setting.get_untracked().key;
     let list = format!("{key}-offered");
-    // What is being typed stays while other things change.
+    // Text being typed stays while other values change.
     let value = Memo::new(move |_| value.get());
     let changed = move |event| {
         let input: web_sys::HtmlInputElement = event_target(&event);

@@ -5,7 +5,7 @@ use crate::page::{EngineState, Page, RunSource};
 use darts_app::describe::grouped;
 use leptos::prelude::*;
 
-/// Written where there is no figure.
+/// Placeholder for a missing figure.
 const NONE: &str = "\u{2013}";
 
 #[component]
@@ -46,7 +46,7 @@ pub fn Figures() -> impl IntoView {
                 </dd>
             </div>
             <div class="figure">
-                <dt title="Of both halves through the supernet, forward and backward">
+                <dt title="Through the supernet, forward and backward, from both splits">
                     {move || if page.task.get().of_text() { "Words/s" } else { "Images/s" }}
                 </dt>
                 <dd id="speed">{speed}</dd>
@@ -83,7 +83,7 @@ fn Adapter() -> impl IntoView {
                 <Show when=software>
                     {move || match page.without_gpu() {
                         Some(reason) => view! { <span class="badge" title=reason>"no GPU"</span> },
-                        None => view! { <span class="badge" title="The processor emulates a GPU: the same arithmetic, slowly. So the page begins with its smallest search.".to_owned()>"software"</span> },
+                        None => view! { <span class="badge" title="A software adapter: the CPU emulates a GPU, with the same results but slowly. So the page starts with its smallest search.".to_owned()>"software"</span> },
                     }}
                 </Show>
             </dt>

@@ -11,12 +11,12 @@ use darts_app::{
 };
 use leptos::prelude::*;
 
-/// Whether a search runs and takes changes.
+/// Whether a search runs and accepts changes.
 fn is_live(page: Page) -> bool {
     page.phase.get().is_live() && page.run.with(|run| run.started.is_some())
 }
 
-/// The values of the run while there is one, of the settings before.
+/// The values of the run, or of the settings before there is one.
 fn course(page: Page) -> Course {
     let Settings { weight_rate, alpha_rate, order, .. } = page.settings.get();
     let of_run = page.run.with(|run| run.started.as_ref().map(|_| run.course));
@@ -37,10 +37,10 @@ pub fn LiveSettings() -> impl IntoView {
     };
     view! {
         <fieldset disabled=fixed class="steered" hidden=recorded>
-            <legend class="hidden">"What can be changed while a search runs"</legend>
+            <legend class="hidden">"Settings that can be changed while a search runs"</legend>
             <RateField
                 label="Weight rate"
-                hint="Where the learning rate of the weights starts (SGD; on images with momentum and annealed along a cosine)"
+                hint="Initial learning rate of the weights (SGD; on images with momentum and a cosine schedule)"
                 setting=move || Settings::weight_rate_setting(page.task.get())
                 value=move || course.get().weight_rate
                 change=move |weights| page.set_rates(weights, course.get_untracked().alpha_rate)
@@ -57,7 +57,7 @@ pub fn LiveSettings() -> impl IntoView {
             <ChoiceField
                 id="search-order"
                 label="Order"
-                hint="First order takes the weights as they are; second order those one step ahead, at several times the cost"
+                hint="First order uses the current weights; second order those one step ahead, at several times the cost"
                 value=move || order_name(course.get().order)
                 change=choose_order
             >
@@ -66,8 +66,8 @@ pub fn LiveSettings() -> impl IntoView {
             </ChoiceField>
             <CheckField
                 id="freeze"
-                label="Hold alphas"
-                hint="Only the weights learn while the alphas are held: a warm-up"
+                label="Freeze alphas"
+                hint="Train only the weights, for example as a warm-up"
                 checked=move || course.get().frozen
                 change=move |frozen| page.freeze_alphas(frozen)
                 disabled=move || !live.get()

@@ -1,4 +1,4 @@
-//! The settings of the next search, or those of the run that is shown.
+//! The settings of the next search, or those of the run shown.
 
 use super::{
     super::{page, parts::FileField},
@@ -17,43 +17,49 @@ use leptos::{html, prelude::*};
 const IMAGE_NUMBERS: [NumberSpec; 6] = [
     NumberSpec::new(
         "How many",
-        "Training images; one half trains the weights, the other the alphas",
+        "Training images; half of them train the weights, half the alphas",
         IntegerSetting::IMAGES,
         |s| s.images as u64,
     ),
     NumberSpec::new(
         "Channels",
-        "Channels of the first cell; they double at each reduction",
+        "Channels of the first cell; each reduction doubles them",
         IntegerSetting::CHANNELS,
         |s| s.channels as u64,
     ),
     NumberSpec::new(
         "Layers",
-        "Cells of the supernet; those at one and two thirds reduce",
+        "Cells of the supernet; those at one third and two thirds are reduction cells",
         IntegerSetting::CELLS,
         |s| s.cells as u64,
     ),
-    NumberSpec::new("Batch", "Images of a minibatch", IntegerSetting::BATCH, |s| s.batch as u64),
-    NumberSpec::new("Epochs", "Passes over the weight half", IntegerSetting::EPOCHS, |s| s.epochs as u64),
+    NumberSpec::new("Batch", "Images in a minibatch", IntegerSetting::BATCH, |s| s.batch as u64),
+    NumberSpec::new("Epochs", "Passes over the train split", IntegerSetting::EPOCHS, |s| s.epochs as u64),
     NumberSpec::new(
         "Seed",
-        "Fixes initial weights and alphas, the split, the order and the augmentation",
+        "Fixes the initial weights and alphas, the split, the order and the augmentation",
         IntegerSetting::SEED,
         |s| s.seed,
     ),
 ];
 
 const TEXT_NUMBERS: [NumberSpec; 6] = [
-    NumberSpec::new("Words", "The most words of the vocabulary; rarer ones become one", IntegerSetting::WORDS, |s| {
-        s.words as u64
-    }),
+    NumberSpec::new(
+        "Words",
+        "Maximum size of the vocabulary; all rarer words become one",
+        IntegerSetting::WORDS,
+        |s| s.words as u64,
+    ),
     NumberSpec::new("Units", "The length of word vectors and of the state", IntegerSetting::UNITS, |s| s.units as u64),
-    NumberSpec::new("Back", "Words that gradients go back through", IntegerSetting::BPTT, |s| s.bptt as u64),
-    NumberSpec::new("Columns", "Columns that the text is cut into: a minibatch", IntegerSetting::COLUMNS, |s| {
-        s.batch as u64
-    }),
+    NumberSpec::new("Back", "Words that gradients flow back through", IntegerSetting::BPTT, |s| s.bptt as u64),
+    NumberSpec::new(
+        "Columns",
+        "Columns that the text is cut into, which form a minibatch",
+        IntegerSetting::COLUMNS,
+        |s| s.batch as u64,
+    ),
     NumberSpec::new("Epochs", "Passes over the training text", IntegerSetting::EPOCHS, |s| s.epochs as u64),
-    NumberSpec::new("Seed", "Fixes initial weights and alphas, and what is dropped", IntegerSetting::SEED, |s| s.seed),
+    NumberSpec::new("Seed", "Fixes the initial weights and alphas, and the dropout", IntegerSetting::SEED, |s| s.seed),
 ];
 
 #[component]
@@ -142,7 +148,7 @@ fn ImageSettings(task: Task) -> impl IntoView {
         <CheckField
             id="measure-curvature"
             label="Curvature"
-            hint="After each epoch, measure how sharply the validation loss bends along the alphas: ten more passes"
+            hint="Measure after each epoch how sharply the validation loss bends along the alphas; costs ten more passes"
             checked=move || settings.get().curvature
             change=move |curvature| settings.update(|settings| settings.curvature = curvature)
         />
@@ -168,25 +174,25 @@ fn TextSettings(task: Task) -> impl IntoView {
             <option value="book">"The Moonstone"</option>
             <option value="own">{own}</option>
         </ChoiceField>
-        <FileField id="text-file" label="A text to learn from" accept=".txt,text/plain" purpose=FilePurpose::Learn node=file />
+        <FileField id="text-file" label="A text for the search" accept=".txt,text/plain" purpose=FilePurpose::Learn node=file />
         {TEXT_NUMBERS.map(|spec| view! { <NumberField spec=spec /> })}
         <CheckField
             id="dropout"
             label="Dropout"
-            hint="Drop as much as the paper: 0.2 of the word vectors\u{2019} components, 0.75 of the cell\u{2019}s input and output, 0.25 of its states"
+            hint="Use the dropout of the paper: 0.2 of the word vectors\u{2019} components, 0.75 of the cell\u{2019}s input and output, 0.25 of its states"
             checked=move || settings.get().dropout
             change=move |dropout| settings.update(|settings| settings.dropout = dropout)
         />
     }
 }
 
-/// The settings of a run that is not this page's.
+/// The settings of a recorded or command-line run.
 #[component]
 fn RunSettings() -> impl IntoView {
     let page = page();
     let name = move || match page.source.get() {
         RunSource::Recording { name, .. } => name,
-        _ => "Search of the command line".into(),
+        _ => "Command-line search".into(),
     };
     let facts = move || page.run.with(run_settings);
     view! { <p class="of-run" id="of-run"><b>{name}</b> " " {facts}</p> }

@@ -4,7 +4,7 @@ use crate::page::{EngineState, Page, Phase, RunSource};
 use darts_app::{describe::duration, messages::Activity, run::End};
 use leptos::prelude::*;
 
-/// Whether this page's engine has a GPU, emulated or not.
+/// Whether this page's engine has a GPU or a software adapter.
 fn computes_on_gpu(page: Page) -> bool {
     page.source.get() == RunSource::Worker && matches!(page.engine.get(), EngineState::Ready { cpu_reason: None, .. })
 }
@@ -21,7 +21,7 @@ pub fn status(page: Page) -> String {
             None => "Recorded run".into(),
         };
     }
-    // Until it reports its activity, a search of the command line runs.
+    // A command-line search counts as running until it reports its activity.
     let loading = loading.filter(|_| page.source.get() == RunSource::Worker);
     match page.phase.get() {
         Phase::Idle => loading.unwrap_or_else(|| "Ready: press start".into()),
@@ -58,7 +58,7 @@ fn activity_text(page: Page, phase: Phase, activity: Option<Activity>) -> &'stat
         Some(Activity::Writing) => "Writing text",
         Some(Activity::Building) => "Building the supernet",
         Some(Activity::Holding) => "Paused",
-        // A GPU spends most of the time before the first step is done on this.
+        // Before the first step is done, a GPU spends most of the time on this.
         Some(Activity::Stepping) if page.run.with(|run| run.steps == 0) && computes_on_gpu(page) => "Compiling shaders",
         Some(Activity::Stepping) if phase == Phase::Paused => "Finishing this step",
         Some(Activity::Stepping) => "Searching",

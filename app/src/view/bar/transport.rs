@@ -20,7 +20,7 @@ pub fn Transport() -> impl IntoView {
     let reset_label = move || match page.phase.get() {
         Phase::Recorded => "Close the recorded run",
         _ if is_served(page) => "Stop: end the search",
-        _ => "Reset: back to before the first step",
+        _ => "Reset: go back to before the first step",
     };
     let play_label = move || match page.phase.get() {
         Phase::Recorded if page.playing.get() => "Pause the replay",
@@ -32,7 +32,7 @@ pub fn Transport() -> impl IntoView {
         Phase::Finished | Phase::Failed => "Start again",
     };
     let step_hint =
-        move || if recorded() { "The next moment" } else { "One search step: alphas, then weights; then hold" };
+        move || if recorded() { "The next moment" } else { "One search step (alphas, then weights), then pause" };
     view! {
         <div class="transport">
             <IconButton

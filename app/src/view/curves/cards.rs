@@ -30,7 +30,7 @@ fn kind_size(task: Task) -> (f64, f64) {
     if task.kinds().len() > 1 { NARROW } else { WIDE }
 }
 
-/// A value at the step pointed at, at the moment looked at, or the latest.
+/// A value at the step pointed at, at the moment shown, or the latest.
 fn value_text(page: Page, at: Option<f64>, value: ValueOf, decimals: usize, unit: &str) -> String {
     page.run.with(|run| {
         let point = match at.or_else(|| page.cursor.get().map(|steps| steps as f64)) {
@@ -58,11 +58,11 @@ fn TrainValid(
     let page = page();
     view! {
         <dl class="halves">
-            <div class="weights" title="The half that trains the weights">
+            <div class="weights" title="The split that trains the weights">
                 <dt>"train"</dt>
                 <dd>{move || value_text(page, at.get(), train, decimals, unit)}</dd>
             </div>
-            <div class="alphas" title="The half that trains the alphas; the weights are never trained on it">
+            <div class="alphas" title="The split that trains the alphas; the weights are never trained on it">
                 <dt>"validation"</dt>
                 <dd>{move || value_text(page, at.get(), valid, decimals, unit)}</dd>
             </div>
@@ -96,28 +96,28 @@ pub fn LossCard(task: Task, at: RwSignal<Option<f64>>) -> impl IntoView {
             step.map(|step| format!(" Step {step:.0}."))
         })
     };
-    let validation = if of_text { "validation text" } else { "validation half" };
+    let validation = if of_text { "validation text" } else { "valid split" };
     let (second, id) = if of_text { ("Perplexity", "perplexity") } else { ("Accuracy", "accuracy") };
     view! {
         <section class="card" id="loss" aria-labelledby="loss-title">
             <header class="card-head">
                 <h2 id="loss-title">"Loss"</h2>
                 <TrainValid at=at train=train valid=valid decimals=3 unit="" />
-                <Menu label="Save" hint="Keep the curves">
+                <Menu label="Save" hint="Save the curves">
                     <SaveCsv label="All curves as CSV" file="curves.csv" text=Run::csv />
                     <SavePicture what="Loss" selector="#loss svg.plot".into() file="loss".into() />
                     <SavePicture what=second selector=format!("#{id} svg.plot") file=id.into() />
                 </Menu>
             </header>
             <Plot
-                label="Loss of both halves over the steps".into()
+                label="Loss on both splits at each step".into()
                 lines=train_valid_lines()
                 columns=of_steps(vec![train, valid])
                 spec=spec
                 at=at
             />
             <p class="caption">
-                {math::losses()} " of each step\u{2019}s batches; alphas learn on the " <Term word=validation /> "." {pointed}
+                {math::losses()} " of each step\u{2019}s batches; the alphas learn from the " <Term word=validation /> "." {pointed}
             </p>
         </section>
     }
@@ -125,7 +125,7 @@ pub fn LossCard(task: Task, at: RwSignal<Option<f64>>) -> impl IntoView {
 
 #[component]
 pub fn AccuracyCard(at: RwSignal<Option<f64>>) -> impl IntoView {
-    // What is not there leaves a gap in the line.
+    // A missing value leaves a gap in the line.
     let (train, valid): (ValueOf, ValueOf) =
         (|p| 100.0 * p.train.accuracy.unwrap_or(f32::NAN), |p| 100.0 * p.valid.accuracy.unwrap_or(f32::NAN));
     let spec = PlotSpec { empty: (0.0, 100.0), limits: (0.0, 100.0), min_span: 20.0, smooth: true, size: WIDE };
@@ -136,13 +136,13 @@ pub fn AccuracyCard(at: RwSignal<Option<f64>>) -> impl IntoView {
                 <TrainValid at=at train=train valid=valid decimals=1 unit="%" />
             </header>
             <Plot
-                label="Accuracy of both halves over the steps".into()
+                label="Accuracy on both splits at each step".into()
                 lines=train_valid_lines()
                 columns=of_steps(vec![train, valid])
                 spec=spec
                 at=at
             />
-            <p class="caption">"Images classified right; guessing gets 10%. Bold: running mean."</p>
+            <p class="caption">"Share of images classified correctly; guessing gets 10%. Bold: running mean."</p>
         </section>
     }
 }
@@ -170,7 +170,7 @@ pub fn PerplexityCard(at: RwSignal<Option<f64>>) -> impl IntoView {
                 at=at
             />
             <p class="caption">
-                <Term word="perplexity" /> " " {math::perplexity()} " of the whole validation text after each epoch, nothing dropped."
+                <Term word="perplexity" /> " " {math::perplexity()} " of the whole validation text after each epoch, without dropout."
             </p>
         </section>
     }
@@ -239,7 +239,7 @@ pub fn SharesCard(task: Task, at: RwSignal<Option<f64>>) -> impl IntoView {
             <header class="card-head">
                 <h2 id="shares-title">"Share of ops"</h2>
                 <SkipCount task=task />
-                <Menu label="Save" hint="Keep these pictures"><SaveKindPlots task=task id="shares" /></Menu>
+                <Menu label="Save" hint="Save these pictures"><SaveKindPlots task=task id="shares" /></Menu>
             </header>
             <KindPlots task=task what="Mean weight of each op" lines=share_lines columns=of_shares spec=spec at=at />
             <p class="caption">{format!("Mean weight over the edges; even is {even}. Thick: ")} {thick}</p>
@@ -265,7 +265,7 @@ fn SkipCount(task: Task) -> impl IntoView {
     move || {
         let counts = skips()?;
         let text = counts.iter().map(usize::to_string).collect::<Vec<_>>().join(" + ");
-        // Cells of more than two skips are what the literature calls collapsed (DARTS+, Liang et al., 2019).
+        // The literature calls cells with more than two skips collapsed (DARTS+, Liang et al., 2019).
         let collapsed = task == Task::CONVOLUTIONAL && counts[0] > 2;
         let class = if collapsed { "now collapse" } else { "now" };
         let warning = if collapsed { "collapse: " } else { "" };
@@ -300,7 +300,7 @@ pub fn EntropyCard(task: Task, at: RwSignal<Option<f64>>) -> impl IntoView {
             <header class="card-head">
                 <h2 id="entropy-title">"Undecided edges"</h2>
                 <p class="now">{mean}</p>
-                <Menu label="Save" hint="Keep these pictures and figures">
+                <Menu label="Save" hint="Save these pictures and figures">
                     <SaveCsv label="Entropy as CSV" file="entropy.csv" text=Run::entropy_csv />
                     <SaveKindPlots task=task id="entropy" />
                 </Menu>
@@ -329,7 +329,7 @@ pub fn CurvatureCard(at: RwSignal<Option<f64>>) -> impl IntoView {
             <header class="card-head">
                 <h2 id="curvature-title">"Curvature"</h2>
                 <p class="now">{move || latest().map(|value| format!("{value:.3}"))}</p>
-                <Menu label="Save" hint="Keep this picture">
+                <Menu label="Save" hint="Save this picture">
                     <SavePicture what="Curvature" selector="#curvature svg.plot".into() file="curvature".into() />
                 </Menu>
             </header>

@@ -23,7 +23,7 @@ pub fn of_steps(values: Vec<fn(&Point) -> f32>) -> ColumnsOf {
 pub fn of_shares(kind: Kind) -> ColumnsOf {
     Arc::new(move |run| {
         let points = run.series.points();
-        // As many as are drawn; each is smooth by itself.
+        // As many points as are drawn; the lines are smooth already.
         let some = || points.iter().rev().step_by(points.len().div_ceil(MAX_POINTS).max(1)).rev();
         let column = |op: usize| some().map(|point| f64::from(point.share(kind, op))).collect();
         (some().map(|point| f64::from(point.step)).collect(), (0..kind.op_count()).map(column).collect())

@@ -12,14 +12,14 @@ use leptos::{prelude::*, svg};
 pub struct Line {
     /// Its classes.
     pub class: String,
-    /// The op it stands for, if any: pointing at the op shows the line.
+    /// The op of the line, if any: pointing at the op highlights the line.
     pub op: Option<usize>,
-    /// The edge it stands for, if any.
+    /// The edge of the line, if any.
     pub edge: Option<(Kind, usize)>,
 }
 
 impl Line {
-    /// A line that stands for nothing that can be pointed at.
+    /// A line of neither an op nor an edge.
     pub fn plain(class: &str) -> Self {
         Self { class: class.to_owned(), op: None, edge: None }
     }
@@ -29,12 +29,12 @@ impl Line {
 pub fn Plot(
     label: String,
     lines: Vec<Line>,
-    /// The values of the lines; runs again whenever something that it reads changes.
+    /// The values of the lines; recomputed when its inputs change.
     columns: ColumnsOf,
     spec: PlotSpec,
     /// The step pointed at, in any of the plots that share it.
     at: RwSignal<Option<f64>>,
-    /// Whether its steps are those of the run, whose moments can be looked at.
+    /// Whether its steps are those of the run, so that a click shows that moment.
     #[prop(default = true)]
     timeline: bool,
 ) -> impl IntoView {
@@ -51,7 +51,7 @@ pub fn Plot(
     let edges: Vec<Option<(Kind, usize)>> = lines.iter().map(|line| line.edge).collect();
     let has_edges = edges.iter().any(Option::is_some);
     let pointer = Pointer { page, node, width, geometry, edges: StoredValue::new(edges), has_edges, at, timeline };
-    // The step pointed at, or the moment looked at.
+    // The step pointed at, or the moment shown.
     let step =
         Signal::derive(move || at.get().or_else(|| page.cursor.get().filter(|_| timeline).map(|steps| steps as f64)));
     let lines = lines

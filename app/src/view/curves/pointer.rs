@@ -7,14 +7,14 @@ use leptos::{prelude::*, svg};
 /// Distance at which a line still answers, in drawing units.
 const REACH: f64 = 16.0;
 
-/// A plot, and everything that the pointer over it changes.
+/// A plot, and the state that the pointer over it changes.
 #[derive(Clone, Copy)]
 pub struct Pointer {
     pub page: Page,
     pub node: NodeRef<svg::Svg>,
     pub width: f64,
     pub geometry: Memo<PlotGeometry>,
-    /// The edges that the lines stand for.
+    /// The edges of the lines.
     pub edges: StoredValue<Vec<Option<(Kind, usize)>>>,
     pub has_edges: bool,
     /// The step pointed at.
@@ -50,7 +50,7 @@ impl Pointer {
         step.filter(|&step| step >= 0.0)
     }
 
-    /// Points at a step, and at the edge of the line that is nearest.
+    /// Points at a step, and at the edge of the nearest line.
     pub fn move_to(&self, event: &web_sys::MouseEvent) {
         let Some(position) = self.position(event) else { return };
         self.at.set(self.step(position.0));
@@ -66,7 +66,7 @@ impl Pointer {
         }
     }
 
-    /// Chooses the edge of the line that is nearest, or looks at the moment.
+    /// Selects the edge of the nearest line, or shows the moment.
     pub fn click(&self, event: &web_sys::MouseEvent) {
         let Some(position) = self.position(event).filter(|_| self.timeline) else { return };
         if let Some((kind, row)) = self.nearest_edge(position).filter(|_| self.has_edges) {

@@ -14,7 +14,7 @@ use darts_app::{
 };
 use leptos::prelude::*;
 
-/// The derived cell. With a reference, ops that this does not have are marked and nothing reacts.
+/// The derived cell. With a reference, ops that the reference lacks are marked, and nothing reacts.
 #[component]
 pub fn Derived(
     kind: Kind,
@@ -98,7 +98,7 @@ impl Slots {
     fn text(&self, slot: usize) -> String {
         let Some(kept) = self.kept(slot) else { return String::new() };
         let weight = self.weight(slot).map(|w| format!(", weight {w:.3}")).unwrap_or_default();
-        let differs = if self.shared(slot) { "" } else { ", not in the first" };
+        let differs = if self.shared(slot) { "" } else { ", not in the first column" };
         let cost = op_cost(kept.op, self.kind, kept.state).map(|cost| format!("; {cost}"));
         format!(
             "{} from {} to node {}{weight}{differs}{}",
@@ -116,7 +116,7 @@ impl Slots {
         }
     }
 
-    /// Chooses the edge of the op in a slot.
+    /// Selects the edge of the op in a slot.
     fn choose(&self, slot: usize) {
         if let Some(kept) = self.kept(slot).filter(|kept| self.live() && kept.edge < self.kind.edge_count()) {
             self.page.choose(self.kind, kept.edge);

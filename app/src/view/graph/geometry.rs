@@ -60,7 +60,7 @@ const fn relaxed_spacing(kind: Kind, direction: Direction) -> Spacing {
     }
 }
 
-/// The drawing of a derived cell, anew or from memory.
+/// The drawing of a derived cell, new or from the cache.
 pub fn draw_derived(cells: Cells, kind: Kind, direction: Direction) -> DerivedCell {
     let key = (cells, kind, direction == Direction::Down);
     CACHE.with_borrow_mut(|cache| {

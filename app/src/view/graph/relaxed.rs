@@ -1,4 +1,4 @@
-//! The relaxed cell: all edges, each as one strand an op; a strand is as strong as its op's weight.
+//! The relaxed cell: each edge has one strand for each op, as strong as the op's weight.
 
 use super::{
     super::page,
@@ -62,7 +62,7 @@ fn RelaxedEdge(
         .enumerate()
         .map(|(index, op)| {
             let shift = (index as f32 - (count - 1) as f32 / 2.0) * STRAND;
-            // Strength against an even share: an op at its even share is thin and pale, at everything thick and full.
+            // Relative to an even share: an op with an even share is thin and pale, one with all the weight thick and full.
             let strength = move || {
                 let weight = weights.with(|rows| rows.as_ref()?.get(row)?.get(index).copied());
                 weight.unwrap_or(1.0 / count as f32)

@@ -1,4 +1,4 @@
-//! The alphas of one kind of cell, an edge a row, an op a column: after the softmax, as they are, or as they changed.
+//! The alphas of one kind of cell, one row per edge and one column per op: the softmax, the raw values, or their change.
 
 mod footer;
 mod header;
@@ -45,7 +45,7 @@ fn heat_values(page: Page) -> Option<HeatValues> {
     page.run.with(|run| page.moment.with(|moment| HeatValues::new(view, run, moment.as_ref()?)))
 }
 
-/// For each edge the op that would be kept, if any.
+/// For each edge, the op that the derived cell keeps, if any.
 fn kept_ops(page: Page, kind: Kind) -> Vec<Option<usize>> {
     let mut kept = vec![None; kind.edge_count()];
     page.moment.with(|moment| {
@@ -74,7 +74,7 @@ pub fn Heatmap(kind: Kind) -> impl IntoView {
             class="heatmap"
             tabindex="0"
             role="listbox"
-            aria-label=format!("The {name} cell\u{2019}s {edge_count} edges; arrow keys move along them, Enter chooses one")
+            aria-label=format!("The {name} cell\u{2019}s {edge_count} edges; arrow keys move along them, Enter selects one")
             aria-activedescendant=move || page.edge_of(kind).map(|row| format!("{name}-row-{row}"))
             on:keydown=move |event| press_key(page, kind, &event)
             on:blur=move |_| page.hovered.set(None)
@@ -86,7 +86,7 @@ pub fn Heatmap(kind: Kind) -> impl IntoView {
     }
 }
 
-/// Arrow keys move along the rows while the map has the focus; Enter chooses one.
+/// Arrow keys move along the rows while the map has the focus; Enter selects one.
 fn press_key(page: Page, kind: Kind, event: &leptos::ev::KeyboardEvent) {
     let (at, last) = (page.edge_of(kind), kind.edge_count() - 1);
     let next = match event.key().as_str() {

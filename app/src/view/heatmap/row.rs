@@ -11,7 +11,7 @@ use darts_app::{
 use darts_engine::space::Edge;
 use leptos::prelude::*;
 
-/// The op that would be kept on each edge, if any.
+/// The op that the derived cell keeps on each edge, if any.
 type KeptOps = Memo<Vec<Option<usize>>>;
 
 fn row_top(row: usize, node: usize) -> f32 {
@@ -63,8 +63,8 @@ pub fn Row(kind: Kind, row: usize, edge: Edge, values: Memo<Option<HeatValues>>,
     }
 }
 
-/// The edge, its strongest op and the one that it keeps; it begins as it is written on the row, so that users who speak to the
-/// page can name what they see.
+/// The edge, its strongest op and the one that it keeps. It begins with the visible label, so that users of voice control
+/// can name the row.
 fn row_label(page: Page, kind: Kind, row: usize, edge: Edge, kept: KeptOps) -> String {
     let kept = kept.with(|kept| kept[row]).map(|op| format!(", kept with {}", kind.ops()[op].name()));
     format!(
