@@ -113,7 +113,7 @@ impl Reader {
             (_, Some(Begun::Of(space))) => {
                 if let Some(other) = spaces(event).find(|other| *other != space) {
                     return Err(format!(
-                        "a search in the {space} space goes on with an event of one in the {other} space"
+                        "a search in the {space} space continues with an event of one in the {other} space"
                     ));
                 }
             }
@@ -355,7 +355,7 @@ mod tests {
         let other = wrong(&String::from_utf8(log(&text[1..2])).unwrap());
         assert_eq!(
             other,
-            "line 2: a search in the convolutional space goes on with an event of one in the recurrent space"
+            "line 2: a search in the convolutional space continues with an event of one in the recurrent space"
         );
         let short = serde_json::to_string(&text[0]).unwrap().replacen("[[", "[[0.5,", 1) + "\n";
         let short = read(short.as_bytes(), 99).1.unwrap_err().to_string();

@@ -111,7 +111,7 @@ test("the user's own texts: a good one is learned, a bad one is reported in a se
     await drop(page, "short.txt", "One sentence. And another.");
     await told("The next search learns from short\\.txt");
     await page.click("#play");
-    await told("Short\\.txt has 2 sentences, and at least 10 are needed");
+    await told("Short\\.txt has 2 sentences, but at least 10 are needed");
     await drop(page, "mine.txt", tale("<b>cat</b>"));
     await told("The next search learns from mine\\.txt");
     await page.click("#step");

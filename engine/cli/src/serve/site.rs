@@ -128,11 +128,11 @@ fn text(status: u16, text: &str) -> Answer {
 
 impl Site {
     fn answer(&self, mut request: Request) -> io::Result<()> {
-        let told = |name: &'static str| {
+        let header = |name: &'static str| {
             let found = request.headers().iter().find(|header| header.field.equiv(name));
             found.map(|header| header.value.as_str().to_owned())
         };
-        let (host, origin) = (told("Host").unwrap_or_default(), told("Origin"));
+        let (host, origin) = (header("Host").unwrap_or_default(), header("Origin"));
         if !self.is_ours(&host) {
             return request.respond(text(403, "this page answers only to the name of its own machine"));
         }
@@ -142,7 +142,7 @@ impl Site {
         let path = request.url().split(['?', '#']).next().unwrap_or_default().to_owned();
         match (request.method(), path.as_str(), &self.served) {
             (Method::Post, "/control", Served::Search { state, news, .. }) => {
-                let json = told("Content-Type").is_some_and(|kind| kind.starts_with("application/json"));
+                let json = header("Content-Type").is_some_and(|kind| kind.starts_with("application/json"));
                 let mut body = Vec::new();
                 request.as_reader().take(MAX_CONTROL + 1).read_to_end(&mut body)?;
                 let control = match serde_json::from_slice::<Control>(&body) {
@@ -160,7 +160,7 @@ impl Site {
                 }
             }
             (Method::Get, "/events", Served::Search { log, state, .. }) => {
-                let after = told("Last-Event-ID").and_then(|id| id.parse().ok()).unwrap_or(0);
+                let after = header("Last-Event-ID").and_then(|id| id.parse().ok()).unwrap_or(0);
                 lock(state).listeners += 1;
                 let heard = tell(log, state, after, request.into_writer());
                 lock(state).listeners -= 1;
@@ -174,7 +174,7 @@ impl Site {
                 Err(error) => request.respond(text(404, &format!("the log cannot be read: {error}"))),
             },
             (Method::Get | Method::Head, path, _) => {
-                let found = self.file(path, &told("Accept-Encoding").unwrap_or_default());
+                let found = self.file(path, &header("Accept-Encoding").unwrap_or_default());
                 request.respond(found)
             }
             _ => request.respond(text(405, "neither a page nor a command")),
@@ -199,7 +199,7 @@ impl Site {
         }
         if path == "/" || path == "/index.html" {
             let Ok(page) = fs::read_to_string(self.page.join("index.html")) else { return missing() };
-            let page = page.replacen("<head>", &format!("<head>{}", self.told()), 1).into_bytes();
+            let page = page.replacen("<head>", &format!("<head>{}", self.metadata()), 1).into_bytes();
             let length = page.len();
             return answer(200, "text/html; charset=utf-8", Box::new(io::Cursor::new(page)), Some(length));
         }
@@ -230,7 +230,7 @@ impl Site {
     }
 
     /// Description of the run for the head of the page.
-    fn told(&self) -> String {
+    fn metadata(&self) -> String {
         match &self.served {
             Served::Page => String::new(),
             Served::Search { .. } => {
@@ -254,8 +254,8 @@ fn opened(file: &Path) -> Option<(File, usize)> {
 }
 
 /// Whether an `Accept-Encoding` names a coding, and does not refuse it.
-fn accepts(told: &str, coding: &str) -> bool {
-    told.split(',').any(|one| {
+fn accepts(accepted: &str, coding: &str) -> bool {
+    accepted.split(',').any(|one| {
         let mut parts = one.split(';').map(str::trim);
         let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(coding));
         named && !parts.any(|part| part.strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0)))
@@ -270,11 +270,11 @@ fn tell(log: &Path, state: &Mutex<State>, after: usize, mut out: impl Write) -> 
     }
     out.write_all(b"\r\nretry: 1000\n\n")?;
     let (mut reader, mut line, mut number) = (None, Vec::new(), 0);
-    let (mut state_told, mut refusals_told, mut quiet) = (None, lock(state).refused.len(), Instant::now());
+    let (mut state_sent, mut refusals_sent, mut quiet) = (None, lock(state).refused.len(), Instant::now());
     loop {
         let (begun, over, holding, refused) = {
             let state = lock(state);
-            let refused = state.refused[refusals_told..].to_vec();
+            let refused = state.refused[refusals_sent..].to_vec();
             (state.begun, state.over, state.holding && state.owed == 0, refused)
         };
         if reader.is_none() && (begun || over) {
@@ -293,11 +293,11 @@ fn tell(log: &Path, state: &Mutex<State>, after: usize, mut out: impl Write) -> 
                 line.clear();
             }
         }
-        if state_told != Some(holding) {
+        if state_sent != Some(holding) {
             write!(out, "event: state\ndata: {}\n\n", if holding { "holding" } else { "stepping" })?;
-            state_told = Some(holding);
+            state_sent = Some(holding);
         }
-        refusals_told += refused.len();
+        refusals_sent += refused.len();
         for reason in refused {
             write!(out, "event: refused\ndata: {}\n\n", reason.replace(['\r', '\n'], " "))?;
         }

@@ -214,10 +214,10 @@ mod tests {
             "first is 7.00 points better than random, of which single runs say nothing"
         );
         let random = row(Searcher::Random, &[1, 1, 3]);
-        let told = first.against(&random, Cifar10::compared);
+        let comparison = first.against(&random, Cifar10::compared);
         let expected =
             "first is 0.33 points worse than random (standard error of the difference 0.88), which may be chance";
-        assert_eq!(told, expected);
+        assert_eq!(comparison, expected);
         let random = row(Searcher::Random, &[20, 21, 22]);
         assert!(
             first
