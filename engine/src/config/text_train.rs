@@ -26,7 +26,8 @@ pub struct TextTrainConfig {
     pub dropouts: Dropouts,
     /// Penalties added to the loss.
     pub penalties: Penalties,
-    /// Epochs without a better validation loss after which weights are averaged (ASGD).
+    /// Epochs to look back: weights are averaged (ASGD) once the validation loss is above one of more than this many epochs
+    /// before.
     pub patience: usize,
     /// Columns that the test text is cut into.
     pub test_batch_size: usize,
