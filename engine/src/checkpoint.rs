@@ -33,6 +33,7 @@ const MAX_SECONDS: f64 = 1e12;
 
 /// Reason why a checkpoint cannot be read, or belongs to another run. Each message continues the file's name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CheckpointError {
     /// Bytes are missing or changed.
     #[error("is truncated or corrupt: its checksum does not match")]

@@ -93,6 +93,7 @@ pub enum Control {
 
 /// Intervention that cannot be made.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum InterventionError {
     /// No such kind of cell.
     #[error("the search has no {cell} cell")]

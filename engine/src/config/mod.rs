@@ -39,6 +39,7 @@ pub enum Kernels {
 
 /// Setting that makes a search or training run impossible.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConfigError {
     /// A count below its minimum.
     #[error("{name} must be at least {least}, not {value}")]

@@ -231,6 +231,7 @@ pub fn split(available: usize, images: usize, portion: f64, seed: u64) -> Result
 
 /// Data that cannot be read or written. Each message is one sentence that names the file.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum DataError {
     /// A file or folder cannot be read.
     #[error("cannot read {file}: {source}")]

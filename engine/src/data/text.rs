@@ -7,6 +7,7 @@ pub const END_OF_SENTENCE: &str = "<eos>";
 
 /// Text that cannot be used. Each message is one sentence that names the file.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum TextError {
     /// A file or folder cannot be read.
     #[error("cannot read {file}: {source}")]

@@ -3,6 +3,7 @@ use burn::tensor::{ExecutionError, Tensor, TensorData, Transaction};
 
 /// Reason why tensors cannot be read from a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ReadError {
     /// An allocation failed; everything computed since is void, even if the device reports no error.
     OutOfMemory,

@@ -155,6 +155,7 @@ impl Layout {
 
 /// Named values do not fit a network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PackError {
     /// A parameter has no value.
     #[error("weights lack {0}")]

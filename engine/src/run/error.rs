@@ -4,6 +4,7 @@ use std::io;
 
 /// Run folder that cannot be written or read. Each message is one sentence that names the file.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum RunError {
     /// The folder holds a run.
     #[error("{folder} already holds a run; name another folder or move it away")]

@@ -37,6 +37,7 @@ const VERSION: u32 = 1;
 
 /// Why a text is no share code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CodeError {
     /// It does not begin as a code does.
     #[error("it does not begin with {0}. and so is no code of a known version")]

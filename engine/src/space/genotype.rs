@@ -40,6 +40,7 @@ pub struct KeptEdge {
 
 /// Why cells cannot be built, or cannot have been derived by a search. Messages name cell and node.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum GenotypeError {
     /// Not as many ops as the space keeps for each node.
     #[error("{cell} cell: {found} ops, expected {} for each node", if *expected == 1 { "one" } else { "two" })]

@@ -5,6 +5,7 @@ use super::{
 
 /// Why a text is no genotype in Python's form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PythonError {
     /// The text is not what it should be somewhere.
     #[error("line {line}, column {column}: {problem}")]

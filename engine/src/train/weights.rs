@@ -28,6 +28,7 @@ pub struct Weights {
 
 /// File that is not a weights file, or of another network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum WeightsError {
     /// Not a safetensors file, or only a part of one.
     #[error("truncated, or not a safetensors file: {0}")]
