@@ -5,7 +5,7 @@ use darts_engine::{
     config::{AnySearchConfig, AnyTrainConfig, Order},
     data::{Corpus, Dataset, Pictures},
     device::{Compute, block_on},
-    event::{Event, TestResult},
+    event::{CPU_ADAPTER, Event, TestResult},
     run::{Events, Resumed, Run, RunConfig, RunError, RunSpace, read_text_weights, read_weights, run_genotype},
     search::{ConvSearch, RecurrentSearch},
     space::{Alphas, CONVOLUTIONAL, Convolutional, Genotype, RECURRENT, Recurrent},
@@ -71,6 +71,11 @@ fn comparable(events: &[Event]) -> Vec<Value> {
     events
 }
 
+/// Name of an adapter in version 1.
+fn adapter_then(adapter: &str) -> &str {
+    if adapter == CPU_ADAPTER { "processor" } else { adapter }
+}
+
 /// Event in the format of version 1.
 fn in_words_of_version_1(event: &Event) -> Value {
     let on_text = |alphas: &Alphas| alphas.space() == RECURRENT;
@@ -81,7 +86,7 @@ fn in_words_of_version_1(event: &Event) -> Value {
     match event {
         Event::Started { config, adapter, backend, parameters, train_examples, valid_examples, alphas, .. } => {
             let Event::Started { steps_per_epoch, rows, vocabulary, .. } = event else { unreachable!() };
-            let head = json!({ "adapter": adapter, "backend": backend, "parameters": parameters });
+            let head = json!({ "adapter": adapter_then(adapter), "backend": backend, "parameters": parameters });
             let rest = match config {
                 AnySearchConfig::Convolutional(config) => json!({
                     "type": "started", "config": config, "weight_images": train_examples, "alpha_images": valid_examples,
@@ -136,7 +141,7 @@ fn in_words_of_version_1(event: &Event) -> Value {
             };
             let Event::TrainStarted { steps_per_epoch, rows, vocabulary, .. } = event else { unreachable!() };
             let head = json!({
-                "genotype": genotype, "adapter": adapter, "backend": backend, "parameters": parameters,
+                "genotype": genotype, "adapter": adapter_then(adapter), "backend": backend, "parameters": parameters,
                 "auxiliary_parameters": auxiliary_parameters,
             });
             let rest = match config {

@@ -205,7 +205,7 @@ test("without WebGPU the CPU searches, and the page says so", async () => {
     await stepped(page, 1);
     await held(page);
     console.log(`the first step on the CPU took ${((Date.now() - began) / 1000).toFixed(1)} s`);
-    assert.match(await text(page, "#adapter"), /processor . Burn flex/);
+    assert.match(await text(page, "#adapter"), /CPU . Burn flex/);
     assert.equal(await keptOps(page, "normal"), 8);
     const early = await shades(page);
     await page.click("#step");

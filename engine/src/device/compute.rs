@@ -1,5 +1,6 @@
 use super::Tuning;
 use super::{DeviceChoice, DeviceError};
+use crate::event::CPU_ADAPTER;
 use burn::backend::wgpu::{WgpuBackend, wgpu};
 use burn::tensor::Device;
 use std::sync::{
@@ -99,7 +100,7 @@ impl Compute {
     pub fn cpu() -> Self {
         Self {
             device: Device::flex(),
-            adapter: "processor".to_owned(),
+            adapter: CPU_ADAPTER.to_owned(),
             backend: "Burn flex".to_owned(),
             largest_buffer: None,
             software: true,

@@ -14,6 +14,9 @@ mod version1;
 /// Version of the log's format. Logs of version 1 are read too, see [`Event::from_json`].
 pub const LOG_VERSION: u32 = 2;
 
+/// Adapter of a run without a GPU interface.
+pub const CPU_ADAPTER: &str = "CPU";
+
 /// Event of a search or a training run, in any space. Examples are images, or words of a text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]

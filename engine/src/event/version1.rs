@@ -1,6 +1,10 @@
 //! Logs of version 1, which have other names and separate events for text.
 
+use super::CPU_ADAPTER;
 use serde_json::{Map, Value};
+
+/// Adapter of a run on the CPU in version 1.
+const CPU_THEN: &str = "processor";
 
 /// Old and new names of an event's renamed fields.
 type Names = &'static [(&'static str, &'static str)];
@@ -92,6 +96,9 @@ pub(super) fn translated(line: &[u8]) -> Option<Value> {
     event.insert("type".into(), now.into());
     if let Some(space) = space {
         event.insert("version".into(), 1.into());
+        if event.get("adapter").is_some_and(|adapter| adapter == CPU_THEN) {
+            event.insert("adapter".into(), CPU_ADAPTER.into());
+        }
         if let Some(Value::Object(config)) = event.get_mut("config") {
             config.insert("space".into(), space.into());
         }
