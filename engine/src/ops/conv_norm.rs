@@ -1,20 +1,6 @@
-use crate::{
-    kernels::{ConvNormPlan, FusedKernels},
-    ops::{record, run_backward},
-};
-use burn::{
-    backend::{
-        Autodiff, AutodiffBackend, Backend, Dispatch, ExtensionType,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops},
-        },
-        backend_extension,
-        tensor::FloatTensor,
-    },
-    tensor::Tensor,
-};
+use super::prelude::*;
+use crate::kernels::ConvNormPlan;
+use burn::backend::{AutodiffBackend, ExtensionType};
 
 /// Convolutions with BatchNorm in training mode: an op of a derived cell, preprocessing or a stem. The output, and the means
 /// and then the unbiased variances [2 channels] that each BatchNorm found.

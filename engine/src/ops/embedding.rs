@@ -1,20 +1,6 @@
-use crate::{
-    kernels::{FusedKernels, WordPlaces},
-    ops::{record, run_backward},
-};
-use burn::{
-    backend::{
-        Autodiff, Backend, Dispatch,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops},
-        },
-        backend_extension,
-        tensor::FloatTensor,
-    },
-    tensor::{Int, Tensor},
-};
+use super::prelude::*;
+use crate::kernels::WordPlaces;
+use burn::tensor::Int;
 
 /// The vectors [words, units] of the words `tokens` [words], out of those of all [vocabulary, units].
 ///

@@ -1,20 +1,8 @@
-use crate::{
-    device::Tuning,
-    kernels::{FusedKernels, LikelihoodPlan},
-    ops::{record, run_backward},
-};
+use super::prelude::*;
+use crate::{device::Tuning, kernels::LikelihoodPlan};
 use burn::{
-    backend::{
-        Autodiff, AutodiffBackend, Backend, Dispatch,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops},
-        },
-        backend_extension,
-        tensor::{FloatTensor, IntTensor},
-    },
-    tensor::{Int, Tensor},
+    backend::{AutodiffBackend, tensor::IntTensor},
+    tensor::Int,
 };
 
 /// Mean negative log-likelihood [1] of the words `targets` [rows], in nats, where the score of a word is its bias and the

@@ -1,21 +1,5 @@
-use crate::{
-    device::Tuning,
-    kernels::FusedKernels,
-    ops::{record, run_backward},
-};
-use burn::{
-    backend::{
-        Autodiff, Backend, Dispatch,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops},
-        },
-        backend_extension,
-        tensor::FloatTensor,
-    },
-    tensor::Tensor,
-};
+use super::prelude::*;
+use crate::device::Tuning;
 
 /// The product [rows, columns] of `a` [rows, inner] and `b` [inner, columns].
 pub(crate) fn matrix_product(tuning: Tuning, a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {

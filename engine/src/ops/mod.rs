@@ -35,6 +35,25 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 
+/// Names that every op's file needs.
+mod prelude {
+    pub(super) use super::{record, run_backward};
+    pub(super) use crate::kernels::FusedKernels;
+    pub(super) use burn::{
+        backend::{
+            Autodiff, Backend, Dispatch,
+            autodiff::{
+                checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+                grads::Gradients,
+                ops::{Backward, Ops},
+            },
+            backend_extension,
+            tensor::FloatTensor,
+        },
+        tensor::Tensor,
+    };
+}
+
 /// An op's output in the autodiff graph: with `node` behind it, which has what is `saved` for its backward pass, where
 /// one of the `inputs` needs a gradient.
 fn record<B: Backend, C: CheckpointStrategy, Op: Backward<B, N>, const N: usize>(

@@ -1,21 +1,12 @@
+use super::prelude::*;
 use crate::{
     device::Tuning,
-    kernels::{FusedKernels, RecurrentGraph, RecurrentPlan, RecurrentWindow},
-    ops::{record, run_backward},
+    kernels::{RecurrentGraph, RecurrentPlan, RecurrentWindow},
     space::{Genotype, RECURRENT_CANDIDATES},
 };
 use burn::{
-    backend::{
-        Autodiff, AutodiffBackend, Backend, Dispatch,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops},
-        },
-        backend_extension,
-        tensor::FloatTensor,
-    },
-    tensor::{Device, Tensor, TensorData},
+    backend::AutodiffBackend,
+    tensor::{Device, TensorData},
 };
 
 /// The op weights [edges, 5] of a derived cell: one for the op of each edge, zero elsewhere.

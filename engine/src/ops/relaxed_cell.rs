@@ -1,20 +1,5 @@
-use crate::{
-    kernels::{CellPlan, FusedKernels},
-    ops::{record, run_backward},
-};
-use burn::{
-    backend::{
-        Autodiff, Backend, Dispatch,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops},
-        },
-        backend_extension,
-        tensor::FloatTensor,
-    },
-    tensor::Tensor,
-};
+use super::prelude::*;
+use crate::kernels::CellPlan;
 
 /// A relaxed cell: output [batch, 4 channels, height, width].
 ///
