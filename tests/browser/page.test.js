@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { artefacts, built, fits, held, keptOps, ready, root, seek, shades, stepped, steps, text, until, withPage } from "./browser.js";
 import { serve } from "./server.js";
-import { answers, told, traced } from "./tasks.js";
+import { answers, timing, traced } from "./tasks.js";
 
 const SUBSET = "/data/cifar10.packed";
 // Small enough for a software adapter, on real images.
@@ -97,9 +97,9 @@ test("a search on real images: alphas move, pause holds, a step is one, reset go
 test("settings, address and keyboard", async () => {
   await withPage(`${server.url}#channels=4&batch=0&data=mnist`, { colorScheme: "dark" }, async (page, errors) => {
     await ready(page);
-    const told = await text(page, ".notices");
-    assert.match(told, /batch must be a whole number from 1 to 1024, not .0./);
-    assert.match(told, /data must be/);
+    const notices = await text(page, ".notices");
+    assert.match(notices, /batch must be a whole number from 1 to 1024, not .0./);
+    assert.match(notices, /data must be/);
     assert.equal(await page.inputValue("#channels"), "4");
     assert.equal(await page.inputValue("#batch"), "16", "the default is kept");
 
@@ -132,7 +132,7 @@ test("a search takes interventions, and the main thread stays free", async () =>
     await stepped(page, 1);
     const first = await steps(page);
     const tasks = await traced(page, () => page.waitForTimeout(WATCHED));
-    console.log(`${(await steps(page)) - first} steps in ${WATCHED / 1000} s: ${told(tasks)}`);
+    console.log(`${(await steps(page)) - first} steps in ${WATCHED / 1000} s: ${timing(tasks)}`);
     // The user explores the page while the search runs.
     for (let row = 0; row < 6; row += 1) await page.click(`#normal-row-${row}`);
     await page.focus("#edge tr.op-3 button");

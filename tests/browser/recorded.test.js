@@ -9,7 +9,7 @@ import {
 } from "./browser.js";
 import { lines, writeLog, writeLongLog } from "./recording.js";
 import { sent, serve } from "./server.js";
-import { answers, told, traced } from "./tasks.js";
+import { answers, timing, traced } from "./tasks.js";
 
 const PLAIN = { flags: "", webgpu: false };
 
@@ -340,9 +340,9 @@ test("a long run is read and scrubbed without blocking the page; sizes and times
       frames = await scrub(page, all);
     });
     console.log(`first paint ${paint.toFixed(0)} ms, page there after ${shown.toFixed(0)} ms`);
-    console.log(`a log of ${(size / 1e6).toFixed(0)} MB, 1000 epochs, ${all} steps, read in ${seconds.toFixed(1)} s: ${told(reading)}`);
+    console.log(`a log of ${(size / 1e6).toFixed(0)} MB, 1000 epochs, ${all} steps, read in ${seconds.toFixed(1)} s: ${timing(reading)}`);
     console.log(`JavaScript heap ${(memory / 1e6).toFixed(0)} MB`);
-    console.log(`scrubbing: median ${frames[100].toFixed(1)} ms a moment, worst ${frames.at(-1).toFixed(1)} ms: ${told(scrubbing)}`);
+    console.log(`scrubbing: median ${frames[100].toFixed(1)} ms a moment, worst ${frames.at(-1).toFixed(1)} ms: ${timing(scrubbing)}`);
     assert.ok(frames[100] < 50, "half of the moments are there within 50 ms");
     assert.ok(answers(scrubbing), scrubbing.longest.join("\n"));
     assert.deepEqual(errors, []);

@@ -71,16 +71,16 @@ test("a recurrent search on the book: alphas move, the network writes, a seed fi
     assert.match(await text(page, "#edge"), /2 . 3[^]*Changes go to the search/);
     await page.locator("#edge tr.op-3").getByRole("button", { name: /Keep only identity on this edge/ }).click();
     await until(page, () => document.querySelector("#edge tr.op-3 .number").textContent === "1.000");
-    const told = (change) =>
+    const noticed = (change) =>
       until(page, (change) => document.querySelector(".time-label").textContent.includes(change), change);
-    await told("recurrent 2 \u2192 3 only identity");
+    await noticed("recurrent 2 \u2192 3 only identity");
     await page.selectOption("#search-order", "second");
-    await told("second order");
+    await noticed("second order");
     await page.fill("#lr", "2.5");
     await page.press("#lr", "Tab");
-    await told("rates 2.5 and 0.02");
+    await noticed("rates 2.5 and 0.02");
     await page.check("#freeze");
-    await told("alphas frozen");
+    await noticed("alphas frozen");
     const before = await shades(page);
     await page.click("#step");
     await stepped(page, 7);
@@ -103,17 +103,17 @@ test("the user's own texts: a good one is learned, a bad one is reported in a se
     await page.click("#play");
     assert.match(await text(page, ".notices"), /need a text file: drop one on the page/);
     assert.equal(await page.getAttribute("#main", "data-phase"), "idle");
-    const told = (pattern) => until(page, (pattern) => new RegExp(pattern).test(document.querySelector(".notices").textContent), pattern);
+    const noticed = (pattern) => until(page, (pattern) => new RegExp(pattern).test(document.querySelector(".notices").textContent), pattern);
     await drop(page, "bad.txt", [103, 111, 10, 98, 255]);
-    await told("bad\\.txt is not UTF-8 text: byte 5, on line 2, is invalid\\.");
+    await noticed("bad\\.txt is not UTF-8 text: byte 5, on line 2, is invalid\\.");
     await drop(page, "empty.txt", " \n");
-    await told("empty\\.txt has no words\\.");
+    await noticed("empty\\.txt has no words\\.");
     await drop(page, "short.txt", "One sentence. And another.");
-    await told("The next search learns from short\\.txt");
+    await noticed("The next search learns from short\\.txt");
     await page.click("#play");
-    await told("Short\\.txt has 2 sentences, but at least 10 are needed");
+    await noticed("Short\\.txt has 2 sentences, but at least 10 are needed");
     await drop(page, "mine.txt", tale("<b>cat</b>"));
-    await told("The next search learns from mine\\.txt");
+    await noticed("The next search learns from mine\\.txt");
     await page.click("#step");
     await stepped(page, 1);
     assert.match(await text(page, "#facts"), /distinct of .* words of mine\.txt$/);

@@ -33,7 +33,7 @@ export async function traced(page, use) {
 }
 
 /** The result in words. */
-export const told = ({ wall, cpu, count, busy }) =>
+export const timing = ({ wall, cpu, count, busy }) =>
   `${count} tasks with ${(busy / 1000).toFixed(1)} s of work; above ${LONG} ms by the clock: [${wall}], of work: [${cpu}]`;
 
 /** Whether no task was far too long: on a busy CPU, the same work takes up to several times as long. */

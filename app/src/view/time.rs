@@ -8,7 +8,7 @@ use crate::{browser, page::Page};
 use darts_app::describe::{self, grouped};
 use leptos::prelude::*;
 
-/// Limit of the marked epochs: more could not be told apart.
+/// Limit of the marked epochs: more would run together.
 const MAX_EPOCH_MARKS: usize = 120;
 
 /// The moment shown, in steps done.

@@ -109,23 +109,23 @@ mod tests {
 
     #[test]
     fn pictures_that_are_none_are_refused() {
-        let told = |file: &str, bytes: &[u8]| {
+        let problem = |file: &str, bytes: &[u8]| {
             let (mut files, _) = mirror();
             files.insert(file.into(), bytes.into());
             from_pictures(&files, "there").unwrap_err().to_string()
         };
-        assert_eq!(told("train_lables.json", b"[0, 1]"), "train_lables.json has 2 labels for 5 images");
-        assert_eq!(told("test_lables.json", b"[10]"), "test_lables.json has label 10, but labels go from 0 to 9");
-        assert!(told("test_lables.json", b"[[1]]").starts_with("test_lables.json is not a list of labels: "));
-        assert!(told("data_batch_2.png", b"text").starts_with("data_batch_2.png is not a readable picture: "));
+        assert_eq!(problem("train_lables.json", b"[0, 1]"), "train_lables.json has 2 labels for 5 images");
+        assert_eq!(problem("test_lables.json", b"[10]"), "test_lables.json has label 10, but labels go from 0 to 9");
+        assert!(problem("test_lables.json", b"[[1]]").starts_with("test_lables.json is not a list of labels: "));
+        assert!(problem("data_batch_2.png", b"text").starts_with("data_batch_2.png is not a readable picture: "));
         let whole = &mirror().0["data_batch_2.png"];
         assert!(
-            told("data_batch_2.png", &whole[..whole.len() / 2])
+            problem("data_batch_2.png", &whole[..whole.len() / 2])
                 .starts_with("data_batch_2.png is not a readable picture")
         );
         let grey = picture(&[&[0; 1024]], 1024, png::ColorType::Grayscale);
         let expected = "test_batch.png is 1024x1 Grayscale, not at most 10000 rows of 1024 RGB pixels";
-        assert_eq!(told("test_batch.png", &grey), expected);
+        assert_eq!(problem("test_batch.png", &grey), expected);
 
         let (mut files, _) = mirror();
         files.remove("data_batch_5.png");

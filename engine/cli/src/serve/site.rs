@@ -162,7 +162,7 @@ impl Site {
             (Method::Get, "/events", Served::Search { log, state, .. }) => {
                 let after = header("Last-Event-ID").and_then(|id| id.parse().ok()).unwrap_or(0);
                 lock(state).listeners += 1;
-                let heard = tell(log, state, after, request.into_writer());
+                let heard = stream_events(log, state, after, request.into_writer());
                 lock(state).listeners -= 1;
                 heard
             }
@@ -263,7 +263,7 @@ fn accepts(accepted: &str, coding: &str) -> bool {
 }
 
 /// Sends the lines of a log as server-sent events, as they come, until the search is over.
-fn tell(log: &Path, state: &Mutex<State>, after: usize, mut out: impl Write) -> io::Result<()> {
+fn stream_events(log: &Path, state: &Mutex<State>, after: usize, mut out: impl Write) -> io::Result<()> {
     out.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n")?;
     for (name, value) in ALWAYS {
         write!(out, "{name}: {value}\r\n")?;
