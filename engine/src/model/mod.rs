@@ -1,4 +1,4 @@
-//! The relaxed networks (paper, section 2.2 and appendix A.1.1).
+//! Passes through supernets, derived and recurrent networks (paper, sections 2 and 3), on the fused ops or in plain Burn ops.
 
 mod derived;
 mod fused;

@@ -146,8 +146,7 @@ impl Network {
         self.stem
     }
 
-    /// The same network computed on the hand-written kernels, which need a device that runs shaders, or in plain Burn
-    /// ops, the default.
+    /// The same network computed by `kernels`; a new one is computed in plain Burn ops.
     pub fn on(self, kernels: Kernels) -> Self {
         Self { kernels, ..self }
     }
@@ -198,7 +197,7 @@ pub(crate) fn is_identity(op: Op, stride: usize) -> bool {
     op == Op::SKIP_CONNECT && stride == 1
 }
 
-/// The BatchNorms of an op on `channels` channels, by their names inside the op's module.
+/// The BatchNorms of an op, by their names inside the op's module.
 pub(crate) fn op_norms(op: Op, stride: usize) -> &'static [&'static str] {
     match op {
         Op::SEP_CONV_3X3 | Op::SEP_CONV_5X5 | Op::SEP_CONV_7X7 => &["op.3", "op.7"],
