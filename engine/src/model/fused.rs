@@ -1,13 +1,13 @@
 //! The supernet on the fused kernels.
 
 use crate::device::Tuning;
-use crate::model::{Supernet, params::Leaves, plain::global_pool};
+use crate::model::{Supernet, op_weights, params::Leaves, plain::global_pool};
 use crate::{
     kernels::{CellPlan, ConvNormPlan},
     ops::{classifier, conv_norm, relaxed_cell},
     space::{CellKind, EDGES},
 };
-use burn::tensor::{Int, Tensor, activation::softmax};
+use burn::tensor::{Int, Tensor};
 
 impl Supernet {
     /// Mean cross-entropy [1] and class scores [batch, classes].
@@ -18,7 +18,7 @@ impl Supernet {
         images: Tensor<4>,
         labels: Tensor<1, Int>,
     ) -> (Tensor<1>, Tensor<2>) {
-        let weights = softmax(alphas, 1);
+        let weights = op_weights(alphas);
         let tuning = self.tuning.unwrap_or_else(|| Tuning::of(&images.device()));
         let [batch, _, mut height, mut width] = images.dims();
         let plan = ConvNormPlan::stem(self.stem_channels, batch, [height, width], tuning);

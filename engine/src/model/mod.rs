@@ -21,7 +21,12 @@ use crate::device::Tuning;
 use crate::model::plain::cross_entropy;
 use crate::network::{CellShape, Init, Layout, op_parameters};
 use crate::space::{CANDIDATES, CONVOLUTIONAL, CellKind, EDGES, Op, is_reduction};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData, activation::softmax};
+
+/// Weights of the ops [edges, ops] of a relaxed cell: the softmax of each edge's alphas (equation 2).
+fn op_weights(alphas: Tensor<2>) -> Tensor<2> {
+    softmax(alphas, 1)
+}
 
 /// Gradients requested of a backward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

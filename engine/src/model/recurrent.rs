@@ -4,7 +4,7 @@
 pub use crate::config::{Dropouts, Penalties};
 use crate::{
     config::Kernels,
-    model::{GradientTargets, Leaves, plain::BATCH_NORM_EPSILON},
+    model::{GradientTargets, Leaves, op_weights, plain::BATCH_NORM_EPSILON},
 };
 use crate::{
     data::Window,
@@ -19,7 +19,7 @@ use crate::{
 };
 use burn::tensor::{
     Device, Int, Tensor, TensorData,
-    activation::{log_softmax, relu, sigmoid, softmax, tanh},
+    activation::{log_softmax, relu, sigmoid, tanh},
 };
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -311,7 +311,7 @@ impl<'a> Forward<'a> {
         masks: &'a Masks,
         running: Option<&'a RunningStatistics>,
     ) -> Self {
-        let op_weights = alphas.map(|alphas| softmax(alphas.clone(), 1));
+        let op_weights = alphas.map(|alphas| op_weights(alphas.clone()));
         let tuning = Tuning::of(&leaves.get::<1>("decoder.bias").device());
         Self { net, leaves, masks, op_weights, running, tuning }
     }

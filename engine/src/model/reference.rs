@@ -4,17 +4,17 @@
 use crate::space::{CANDIDATES, CONVOLUTIONAL, CellKind, EDGES, Op};
 use crate::{
     model::{
-        Supernet,
+        Supernet, op_weights,
         params::Leaves,
         plain::{BATCH_NORM_EPSILON, Module, apply, factorized_reduce, global_pool, linear, moments, relu_conv_bn},
     },
     network::{CellShape, Layout, op_parameters},
 };
-use burn::tensor::{Tensor, activation::softmax, module::conv2d, ops::ConvOptions};
+use burn::tensor::{Tensor, module::conv2d, ops::ConvOptions};
 
 impl Supernet {
     pub(super) fn forward_reference(&self, leaves: &Leaves, alphas: Tensor<2>, images: Tensor<4>) -> Tensor<2> {
-        let weights = softmax(alphas, 1);
+        let weights = op_weights(alphas);
         let stem = stem(self, leaves, images);
         let (mut s0, mut s1) = (stem.clone(), stem);
         for (layer, cell) in self.cells.iter().enumerate() {

@@ -158,13 +158,17 @@ impl<S: RunSpace> Resumed<S> {
 
 /// Fingerprint of settings, without the paths of the data.
 fn fingerprint(config: &RunConfig<impl RunSpace>) -> String {
-    digest(&serde_json::to_string(&config.clone().without_paths()).expect("settings are JSON"))
+    digest(&json(config))
 }
 
 /// Fingerprint of version 1, which named the data differently.
 fn fingerprint_of_version_1<S: RunSpace>(config: &RunConfig<S>) -> String {
-    let json = serde_json::to_string(&config.clone().without_paths()).expect("settings are JSON");
+    let json = json(config).replacen(&format!("\"space\":\"{}\",", config.space), "", 1);
     digest(&json.replacen("\"data\":", &format!("\"{}\":", S::DATA_OF_VERSION_1), 1))
+}
+
+fn json(config: &RunConfig<impl RunSpace>) -> String {
+    serde_json::to_string(&config.clone().without_paths()).expect("settings are JSON")
 }
 
 fn digest(text: &str) -> String {

@@ -49,6 +49,9 @@ impl RunSpace for Recurrent {
 pub struct RunConfig<S: RunSpace> {
     /// Version of the engine that began the run.
     pub engine: String,
+    /// The search space; version 1 did not write it.
+    #[serde(default = "space_of::<S>")]
+    pub space: Space,
     /// Device requested.
     pub device: DeviceChoice,
     /// Data.
@@ -68,18 +71,38 @@ pub struct RunConfig<S: RunSpace> {
 impl<S: RunSpace> RunConfig<S> {
     /// Settings of a search.
     pub fn search(device: DeviceChoice, data: S::Source, config: S::Search) -> Self {
-        Self { engine: VERSION.to_owned(), device, data, search: Some(config), train: None, genotype: None }
+        Self {
+            engine: VERSION.to_owned(),
+            space: S::SPACE,
+            device,
+            data,
+            search: Some(config),
+            train: None,
+            genotype: None,
+        }
     }
 
     /// Settings of a training run of these cells.
     pub fn train(device: DeviceChoice, data: S::Source, config: S::Train, genotype: Genotype) -> Self {
-        Self { engine: VERSION.to_owned(), device, data, search: None, train: Some(config), genotype: Some(genotype) }
+        Self {
+            engine: VERSION.to_owned(),
+            space: S::SPACE,
+            device,
+            data,
+            search: None,
+            train: Some(config),
+            genotype: Some(genotype),
+        }
     }
 
     /// Same settings without the paths of the data.
     pub(super) fn without_paths(self) -> Self {
         Self { data: self.data.without_paths(), ..self }
     }
+}
+
+fn space_of<S: RunSpace>() -> Space {
+    S::SPACE
 }
 
 /// Run that has been written, or is being written.
@@ -125,12 +148,18 @@ impl<S: RunSpace> Run<S> {
 /// Search space of the run in a folder, by its settings.
 ///
 /// # Errors
-/// The folder holds no run.
+/// The folder holds no run, or one of an unknown space.
 pub fn space_of_run(folder: &Path) -> Result<Space, RunError> {
     let config = read_config::<serde_json::Value>(folder)?;
-    let of_text =
-        config.get("text").is_some() || config.get("data").is_some_and(|data| data.get("vocabulary").is_some());
-    Ok(if of_text { RECURRENT } else { CONVOLUTIONAL })
+    match config.get("space") {
+        Some(space) => Space::deserialize(space).map_err(|error| RunError::Format {
+            file: name(&folder.join(CONFIG_FILE)),
+            problem: format!("space: {error}"),
+        }),
+        // Version 1, which had two spaces.
+        None if config.get("text").is_some() => Ok(RECURRENT),
+        None => Ok(CONVOLUTIONAL),
+    }
 }
 
 /// Cells of a run folder of any space.

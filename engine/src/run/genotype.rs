@@ -5,7 +5,7 @@ use super::{
     files::{name, parse_json, read_text, read_weights_file},
 };
 use crate::{
-    space::{CONVOLUTIONAL, Genotype, PythonError, RECURRENT, Space, space_of_python},
+    space::{Genotype, PythonError, Space, space_of_json, space_of_python},
     train::{TextWeights, Weights},
 };
 use std::path::Path;
@@ -36,17 +36,14 @@ pub fn read_genotype_of(space: Space, path: &Path) -> Result<Genotype, RunError>
     let text = read_text(path)?;
     let seems = match python(&text) {
         Some(python) => space_of_python(python),
-        None => serde_json::from_slice::<serde_json::Value>(&text)
-            .is_ok_and(|genotype| genotype.get(RECURRENT.cells[0].name).is_some())
-            .then_some(RECURRENT),
+        None => space_of_json(&text),
     };
     match seems {
         Some(found) if found != space => Err(other_space(path, found, space)),
-        None if space != CONVOLUTIONAL => match read_genotype(path) {
+        _ => match read_genotype(path) {
             Ok(genotype) if genotype.space() != space => Err(other_space(path, genotype.space(), space)),
             read => read,
         },
-        _ => read_genotype(path),
     }
 }
 

@@ -16,6 +16,7 @@ fn published(name: &str) -> Genotype {
 fn config() -> RunConfig<Convolutional> {
     RunConfig {
         engine: "1.2.3".into(),
+        space: CONVOLUTIONAL,
         device: DeviceChoice::Auto,
         data: DataSource {
             path: "here".into(),

@@ -314,6 +314,12 @@ pub(super) fn field_names(space: Space) -> Vec<String> {
     cells.iter().flat_map(|cell| [cell.name.to_owned(), concat(cell)]).collect()
 }
 
+/// Space that a genotype in JSON seems to be of: that of its first known field.
+pub fn space_of_json(json: &[u8]) -> Option<Space> {
+    let genotype: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(json).ok()?;
+    genotype.keys().find_map(|field| space_of_field(field))
+}
+
 /// Space whose genotypes have a field of that name.
 pub(super) fn space_of_field(name: &str) -> Option<Space> {
     SPACES.into_iter().find(|&space| field_names(space).iter().any(|field| field == name))

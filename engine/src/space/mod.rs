@@ -20,7 +20,7 @@ pub use alphas::Alphas;
 pub use code::CodeError;
 pub use convolutional::{CANDIDATES, CellKind, EDGES, NODES, is_reduction};
 pub use cost::{Cost, DerivedCost, NetworkSize, Stem, supernet_cost};
-pub use genotype::{DerivedCell, Genotype, GenotypeError, KeptEdge};
+pub use genotype::{DerivedCell, Genotype, GenotypeError, KeptEdge, space_of_json};
 pub use op::{Op, UnknownOp};
 pub use python::{PythonError, space_of_python};
 pub use recurrent::{RECURRENT_CANDIDATES, RECURRENT_EDGES, RECURRENT_NODES, recurrent_parameters};

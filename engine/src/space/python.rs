@@ -1,5 +1,5 @@
 use super::{
-    CONVOLUTIONAL, Genotype, GenotypeError, Op, RECURRENT, Space,
+    CONVOLUTIONAL, Genotype, GenotypeError, Op, SPACES, Space,
     genotype::{field_names, space_of_field},
 };
 
@@ -50,14 +50,18 @@ impl Genotype {
     }
 }
 
-/// Space that a text in Python's form seems to be of: that of its first field, or without names that of its ops.
+/// Space that a text in Python's form seems to be of: that of its first field, or without names that of its first op that no
+/// other space has.
 pub fn space_of_python(text: &str) -> Option<Space> {
     let code = text.lines().filter(|line| !line.trim_start().starts_with('#'));
-    let mut words = code.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'));
-    words.find_map(space_of_field).or_else(|| {
-        let quoted = |op: &Op| text.contains(&format!("'{op}'")) || text.contains(&format!("\"{op}\""));
-        RECURRENT.ops().skip(1).any(|op| quoted(&op)).then_some(RECURRENT)
-    })
+    let words = code.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'));
+    words.clone().find_map(space_of_field).or_else(|| words.clone().find_map(only_space_of_op))
+}
+
+/// The space with an op of this name, if only one has it.
+fn only_space_of_op(name: &str) -> Option<Space> {
+    let mut spaces = SPACES.into_iter().filter(|space| space.ops().any(|op| op.name() == name));
+    spaces.next().filter(|_| spaces.next().is_none())
 }
 
 fn ops_text(ops: &[(Op, usize)]) -> String {
@@ -317,6 +321,7 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::space::RECURRENT;
 
     #[test]
     fn what_is_written_is_read_back() {

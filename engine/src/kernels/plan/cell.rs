@@ -119,3 +119,21 @@ pub(in crate::kernels) struct Requested {
 pub(in crate::kernels) fn first_edge(node: usize) -> usize {
     node * (node + 3) / 2
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{DEPTHWISE, SEPARABLE};
+    use crate::space::CANDIDATES;
+
+    /// The kernels find a candidate by its place: no pooling or convolution may move without them.
+    #[test]
+    fn candidates_are_those_that_the_kernels_know() {
+        let convolutions = DEPTHWISE
+            .iter()
+            .enumerate()
+            .map(|(kind, (size, _))| format!("{}_conv_{size}x{size}", if kind < SEPARABLE { "sep" } else { "dil" }));
+        let others = ["none", "max_pool_3x3", "avg_pool_3x3", "skip_connect"].map(str::to_owned);
+        let known: Vec<String> = others.into_iter().chain(convolutions).collect();
+        assert_eq!(CANDIDATES.map(|op| op.name().to_owned()).as_slice(), known);
+    }
+}
