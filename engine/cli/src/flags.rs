@@ -12,8 +12,8 @@ use serde_json::Value;
 pub type Words = &'static [(&'static str, &'static str)];
 
 const ORDERS: Words = &[
-    ("first", "Take the current weights for trained ones: fast"),
-    ("second", "Look one weight step ahead: more passes for a better gradient"),
+    ("first", "Gradient at the current weights: fast"),
+    ("second", "Gradient one weight step ahead: more passes, closer to trained weights"),
 ];
 const KERNELS: Words = &[
     ("fused", "Kernels written for the network, for WebGPU and the CPU"),
@@ -73,16 +73,17 @@ pub struct SharedFlags {
     /// Seed of all random numbers: initial weights and alphas, splits, minibatches, image augmentation and dropout.
     #[arg(long, value_name = "N", help_heading = "Run")]
     pub seed: u64,
-    /// Log every n-th step in full, and the last step of each epoch.
+    /// Steps from one logged step to the next. A search logs every step, but the alphas only at these and at the end of an
+    /// epoch.
     #[arg(long, value_name = "STEPS", help_heading = "Run")]
     pub report_every: usize,
-    /// Passes over the training data (in a search, over the train split).
+    /// Passes over the data that train the weights.
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub epochs: usize,
-    /// Images in a minibatch (an incomplete last one is skipped), or columns that a text is cut into.
+    /// Size of a minibatch: images, of which an incomplete last minibatch is skipped; or columns of the text.
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub batch_size: usize,
-    /// Learning rate of SGD: on images its initial value; on text that of a step of bptt words.
+    /// Learning rate of SGD: the first on images, where it falls by a cosine; on text, that of a window of bptt words.
     #[arg(long, value_name = "RATE", help_heading = "Training")]
     pub learning_rate: f64,
     /// Weight decay of the weights.

@@ -20,7 +20,7 @@ pub struct RunFlags {
     /// Write the run to this folder; it must not hold one yet.
     #[arg(long, value_name = "RUN", required_unless_present = "resume", help_heading = "Run")]
     out: Option<PathBuf>,
-    /// Resume the run in this folder from its last checkpoint, bit for bit, with the settings it has.
+    /// Resume the run in this folder from its last checkpoint, bit for bit, with its own settings.
     #[arg(long, value_name = "RUN", help_heading = "Run")]
     resume: Option<PathBuf>,
     #[command(flatten)]

@@ -44,7 +44,7 @@ enum Command {
     /// Download, check, list and shrink data sets.
     #[command(subcommand)]
     Data(data::Command),
-    /// Search for the cells of a network.
+    /// Search the cells of a network.
     #[command(subcommand)]
     Search(Chosen<spaces::Search>),
     /// Train a network of derived cells from scratch.

@@ -29,11 +29,11 @@ pub struct Flags {
     /// Number of training images to use, chosen at random [default: all].
     #[arg(long, value_name = "N", help_heading = "Data")]
     train_images: Option<usize>,
-    /// Share of the train split, which trains the weights; the rest, the valid split, trains the alphas.
+    /// Share of the images in the train split, which trains the weights; the valid split, the rest, trains the alphas.
     #[arg(long, value_name = "SHARE", help_heading = "Data")]
     train_portion: f64,
-    /// Lanczos steps, two passes each, that estimate the largest eigenvalue of the Hessian of the validation loss by the
-    /// alphas after each epoch; 0 for none. Where it grows, searches tend to collapse into skip connections.
+    /// Lanczos steps, two passes each, that measure after each epoch how sharply the validation loss bends along the alphas,
+    /// over a distance of 0.1; 0 for none. Where that grows, searches tend to collapse into skip connections.
     #[arg(long, value_name = "N", help_heading = "Run")]
     curvature_rounds: usize,
     /// Channels of the first cell; each reduction cell doubles them.

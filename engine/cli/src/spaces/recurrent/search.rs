@@ -21,7 +21,7 @@ pub struct Flags {
     /// Units: the length of word vectors and states.
     #[arg(long, value_name = "N", help_heading = "Search")]
     hidden: usize,
-    /// Words that gradients flow back through (BPTT length), halved in one step of twenty.
+    /// Words that gradients flow back through (BPTT length), halved in one step out of twenty.
     #[arg(long, value_name = "N", help_heading = "Search")]
     bptt: usize,
     #[command(flatten, next_help_heading = "Training")]

@@ -60,7 +60,7 @@ impl TextFlags {
 /// Dropouts and penalties of a language model.
 #[derive(Args)]
 pub struct RegularisationFlags {
-    /// Dropout of whole words of the vocabulary, as a share.
+    /// Share of the vocabulary's words that are dropped out whole.
     #[arg(id = "dropouts.embedding", long = "dropout-embedding", value_name = "SHARE")]
     embedding: f64,
     /// Dropout of the components of word vectors.
