@@ -42,7 +42,7 @@ test("a command-line search is watched, paused, changed and stopped on the page,
       await page.waitForTimeout(300);
       assert.equal(await steps(page), paused + 1, "a step is one step");
       await page.click("#normal-row-3");
-      await page.locator("#edge tr.op-2").getByRole("button", { name: /Keep only avg on this edge/ }).click();
+      await page.locator("#edge tr.op-2").getByRole("button", { name: /Keep only avg 3.3 on this edge/ }).click();
       await until(page, () => document.querySelector("#edge tr.op-2 .number").textContent === "1.000");
       await page.check("#freeze");
       await until(page, () => /alphas frozen/.test(document.querySelector(".time-label").textContent));
