@@ -15,16 +15,7 @@ use std::path::Path;
 /// # Errors
 /// The file cannot be read, or is not a well-formed genotype; the message names the place.
 pub fn read_genotype(path: &Path) -> Result<Genotype, RunError> {
-    let file = name(path);
-    let text = read_text(path)?;
-    let Some(python) = python(&text) else {
-        let genotype: Genotype = parse_json(path, &text)?;
-        return genotype.check().map(|()| genotype).map_err(|source| RunError::Genotype { file, source });
-    };
-    Genotype::from_python(python).map_err(|error| match error {
-        PythonError::Genotype(source) => RunError::Genotype { file, source },
-        PythonError::Text { .. } => RunError::Format { file, problem: error.to_string() },
-    })
+    parse_genotype(path, &read_text(path)?)
 }
 
 /// Reads a genotype file of one space.
@@ -40,11 +31,23 @@ pub fn read_genotype_of(space: Space, path: &Path) -> Result<Genotype, RunError>
     };
     match seems {
         Some(found) if found != space => Err(other_space(path, found, space)),
-        _ => match read_genotype(path) {
+        _ => match parse_genotype(path, &text) {
             Ok(genotype) if genotype.space() != space => Err(other_space(path, genotype.space(), space)),
             read => read,
         },
     }
+}
+
+fn parse_genotype(path: &Path, text: &[u8]) -> Result<Genotype, RunError> {
+    let file = name(path);
+    let Some(python) = python(text) else {
+        let genotype: Genotype = parse_json(path, text)?;
+        return genotype.check().map(|()| genotype).map_err(|source| RunError::Genotype { file, source });
+    };
+    Genotype::from_python(python).map_err(|error| match error {
+        PythonError::Genotype(source) => RunError::Genotype { file, source },
+        PythonError::Text { .. } => RunError::Format { file, problem: error.to_string() },
+    })
 }
 
 /// Text of a genotype in Python's form: JSON begins with a brace, Python with a name or a comment.

@@ -16,7 +16,7 @@ use darts_engine::{
 use futures::future::LocalBoxFuture;
 
 /// Number for messages of no search, which the page ignores.
-const NOBODY: u32 = u32::MAX;
+const NO_SEARCH: u32 = u32::MAX;
 
 /// Interface of a space to the worker: its data, and text if its networks write.
 trait Offered: Family {
@@ -25,7 +25,7 @@ trait Offered: Family {
 
     /// Settings and data of a rehearsal: of the same shapes as those of the search.
     async fn rehearsal(config: Self::Config, request: DataRequest) -> Result<(Self::Config, Self::Data), String> {
-        let data = Self::data(&config, request, NOBODY).await?;
+        let data = Self::data(&config, request, NO_SEARCH).await?;
         Ok((config, data))
     }
 
